@@ -1,0 +1,101 @@
+//! Source texts and places in them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Which text of [`Sources`] a span lies in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId(pub u16);
+
+/// A range of bytes in one source text: `lo` included, `hi` not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    pub file: FileId,
+    pub lo: u32,
+    pub hi: u32,
+}
+
+impl Span {
+    pub fn new(file: FileId, lo: usize, hi: usize) -> Self {
+        let at = |n| u32::try_from(n).expect("source: texts are under 4 GiB");
+        Span { file, lo: at(lo), hi: at(hi) }
+    }
+
+    /// The smallest span that covers both; they lie in one file.
+    pub fn to(self, other: Span) -> Span {
+        debug_assert_eq!(self.file, other.file, "source: a span stays in one file");
+        Span { file: self.file, lo: self.lo.min(other.lo), hi: self.hi.max(other.hi) }
+    }
+
+    /// The empty span behind this one.
+    pub fn end(self) -> Span {
+        Span { lo: self.hi, ..self }
+    }
+
+    pub fn range(self) -> std::ops::Range<usize> {
+        self.lo as usize..self.hi as usize
+    }
+
+    pub fn contains(self, other: Span) -> bool {
+        self.file == other.file && self.lo <= other.lo && other.hi <= self.hi
+    }
+}
+
+/// A thing and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spanned<T> {
+    pub node: T,
+    pub span: Span,
+}
+
+/// One text, with the name that users know it by.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// As the user spelt it, or `std/loss.mlspec` for the library's own.
+    pub name: String,
+    /// Where paths inside the text are looked up first; none for embedded texts.
+    pub folder: Option<PathBuf>,
+    pub text: Arc<str>,
+}
+
+/// All texts of one compilation. The user's spec is file 0.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    files: Vec<Source>,
+}
+
+impl Sources {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn add(
+        &mut self,
+        name: impl Into<String>,
+        folder: Option<PathBuf>,
+        text: impl Into<Arc<str>>,
+    ) -> FileId {
+        let id = u16::try_from(self.files.len()).expect("source: fewer than 2^16 files");
+        self.files.push(Source { name: name.into(), folder, text: text.into() });
+        FileId(id)
+    }
+
+    pub fn get(&self, file: FileId) -> &Source {
+        &self.files[file.0 as usize]
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (FileId, &Source)> {
+        self.files.iter().enumerate().map(|(i, s)| (FileId(i as u16), s))
+    }
+
+    pub fn slice(&self, span: Span) -> &str {
+        &self.get(span.file).text[span.range()]
+    }
+
+    /// Line and column of a span's start, both from 1; columns count characters.
+    pub fn line_col(&self, span: Span) -> (usize, usize) {
+        let before = &self.get(span.file).text[..span.lo as usize];
+        let line_start = before.rfind('\n').map_or(0, |i| i + 1);
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    }
+}

@@ -1,0 +1,28 @@
+//! Every diagnostic code, with what it means: the table behind `mlc explain`.
+
+mod data;
+mod sema;
+mod syntax;
+
+/// A code as it stands in the tables: `syntax::unbalanced`.
+pub type Code = &'static str;
+
+/// One row of the tables.
+pub struct CodeInfo {
+    pub code: Code,
+    /// What is wrong, in one line.
+    pub title: &'static str,
+    /// Why it is an error and what to do, with a small spec before and after.
+    pub explain: &'static str,
+}
+
+/// All rows, in the order of the stages that report them.
+pub fn codes() -> impl Iterator<Item = &'static CodeInfo> {
+    [syntax::CODES, sema::CODES, data::CODES].into_iter().flatten()
+}
+
+/// The row of a code, written with or without the `mlc::` in front.
+pub fn explain(code: &str) -> Option<&'static CodeInfo> {
+    let code = code.strip_prefix("mlc::").unwrap_or(code);
+    codes().find(|info| info.code == code)
+}

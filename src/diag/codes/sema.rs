@@ -1,0 +1,5 @@
+//! Codes of the `sema` stage.
+
+use super::CodeInfo;
+
+pub const CODES: &[CodeInfo] = &[];

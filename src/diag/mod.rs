@@ -1,0 +1,124 @@
+//! A user's mistake, as data.
+//!
+//! One struct holds code, spans, reason and a way out; [`human`] renders it
+//! through miette, [`json`] for tools. Nothing here prints.
+
+mod codes;
+mod render;
+mod suggest;
+
+pub use codes::{Code, CodeInfo, codes, explain};
+pub use render::{human, json};
+pub use suggest::did_you_mean;
+
+use crate::base::Span;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    Error,
+    Warning,
+}
+
+/// A place in the user's text and what is to be said about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    pub span: Span,
+    pub text: String,
+}
+
+/// An edit that a tool may apply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fix {
+    pub title: String,
+    pub span: Span,
+    pub replacement: String,
+}
+
+/// One thing that is wrong, where, why, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// `shape::features`; printed `mlc::shape::features`.
+    pub code: Code,
+    pub severity: Severity,
+    /// One sentence with the user's own names in it.
+    pub message: String,
+    /// The first label is where the mistake stands; others are the causes,
+    /// such as the chain of shapes that led to it.
+    pub labels: Vec<Label>,
+    /// Names an action.
+    pub help: Option<String>,
+    pub fix: Option<Fix>,
+}
+
+impl Diagnostic {
+    pub fn error(code: Code, message: impl Into<String>, at: Span, label: impl Into<String>) -> Self {
+        Diagnostic {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            labels: vec![Label { span: at, text: label.into() }],
+            help: None,
+            fix: None,
+        }
+    }
+
+    pub fn label(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.labels.push(Label { span, text: text.into() });
+        self
+    }
+
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    pub fn fix(mut self, title: impl Into<String>, span: Span, replacement: impl Into<String>) -> Self {
+        self.fix = Some(Fix { title: title.into(), span, replacement: replacement.into() });
+        self
+    }
+
+    /// Where the mistake stands.
+    pub fn span(&self) -> Span {
+        self.labels.first().map_or_else(Span::default, |l| l.span)
+    }
+}
+
+/// What the stages found, in the order found; [`Diagnostics::sorted`] for people.
+#[derive(Clone, Debug, Default)]
+pub struct Diagnostics {
+    all: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        if !self.all.contains(&diagnostic) {
+            self.all.push(diagnostic);
+        }
+    }
+
+    pub fn extend(&mut self, others: impl IntoIterator<Item = Diagnostic>) {
+        others.into_iter().for_each(|d| self.push(d));
+    }
+
+    pub fn has_errors(&self) -> bool {
+        self.all.iter().any(|d| d.severity == Severity::Error)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.all.iter()
+    }
+
+    /// By place in the text, then by code.
+    pub fn sorted(mut self) -> Vec<Diagnostic> {
+        self.all.sort_by(|a, b| (a.span(), a.code).cmp(&(b.span(), b.code)));
+        self.all
+    }
+}

@@ -1,0 +1,209 @@
+//! The loop IR as plain data: one training step, or one batch of evaluation.
+//!
+//! A program is a table of buffers and a straight list of kernels. Every size
+//! is a number. Movement (reshape, permute, broadcast, slice, pad, window) is
+//! gone: it became access maps. A kernel says what is computed at each point
+//! of its iteration space; how it runs is the schedule's.
+
+use crate::base::{Arena, Bindings, DType, Id};
+use crate::graph::{Fold, Init, ScalarOp};
+use std::sync::Arc;
+
+pub type BufferId = Id<Buffer>;
+
+#[derive(Clone, Debug, Default)]
+pub struct Program {
+    /// `digits.train`
+    pub name: String,
+    /// What the symbols were when the graph was lowered: `B = 32`.
+    pub bindings: Bindings,
+    pub buffers: Arena<Buffer>,
+    /// In execution order.
+    pub kernels: Vec<Kernel>,
+    /// Named results, in the graph's order: the buffer that holds each after a run.
+    pub outputs: Vec<(Arc<str>, BufferId)>,
+}
+
+/// Dense, row-major, aligned to 128 bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Buffer {
+    pub name: Arc<str>,
+    pub dtype: DType,
+    pub shape: Vec<usize>,
+    pub kind: BufferKind,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum BufferKind {
+    /// A batch column: the session points it at the batch before each run.
+    Batch,
+    /// A weight: kept between runs, updated in place.
+    Param(Init),
+    /// Moments and running statistics: the same.
+    State(Init),
+    /// One number set by the session before each run.
+    Scalar,
+    /// Lives from its first writer to its last reader; the memory plan places it.
+    Temp,
+    /// A result that is read after the run.
+    Output,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kernel {
+    /// What it came from, for people: `fc1`, `CrossEntropy`, `adam fc1.weight`.
+    pub label: String,
+    /// Why its parts are together, one line each, from fusion.
+    pub reasons: Vec<String>,
+    pub kind: KernelKind,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum KernelKind {
+    Rows(Rows),
+    Contract(Contract),
+    Scatter(Scatter),
+}
+
+/// Pointwise work and folds over rows: `map` if it has no fold.
+///
+/// The iteration space is `outer` x `row`. A point of `outer` is independent of
+/// all others. A node of the body varies over the dims that its inputs vary
+/// over; a [`Node::Fold`] folds all `row` dims away, so its value is one number
+/// for each point of `outer`. Values that vary over `row` may use folded ones;
+/// this orders the phases.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rows {
+    pub outer: Vec<usize>,
+    pub row: Vec<usize>,
+    pub body: Body,
+}
+
+/// `acc[b.., m.., n..] = sum over k.. of lhs * rhs`, then `body` at every point
+/// of `batch` x `m` x `n`, where [`Node::Acc`] is the sum.
+///
+/// Every sum is one chain of fused multiply-adds in row-major order of `k`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contract {
+    pub batch: Vec<usize>,
+    pub m: Vec<usize>,
+    pub n: Vec<usize>,
+    pub k: Vec<usize>,
+    /// `f32`; its strides are over `batch`, `m`, `k` in this order.
+    pub lhs: Access,
+    /// `f32`; its strides are over `batch`, `n`, `k` in this order.
+    pub rhs: Access,
+    /// Iterates over `batch`, `m`, `n`; holds no folds.
+    pub body: Body,
+}
+
+/// `out = 0; for i in order { out[index[i], ..] += updates[i, ..] }`
+///
+/// All three buffers are dense: `index` has `count` numbers, `updates` is
+/// `[count, width]`, `out` is `[rows, width]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scatter {
+    pub index: BufferId,
+    pub updates: BufferId,
+    pub out: BufferId,
+    pub count: usize,
+    pub rows: usize,
+    pub width: usize,
+}
+
+/// A node of a body.
+pub type NodeId = Id<Node>;
+
+/// Straight-line code at one point of an iteration space, inputs before users.
+#[derive(Clone, Debug, Default)]
+pub struct Body {
+    pub nodes: Arena<Node>,
+    pub stores: Vec<Store>,
+}
+
+impl PartialEq for Body {
+    fn eq(&self, other: &Self) -> bool {
+        self.stores == other.stores && self.nodes.iter().eq(other.nodes.iter())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Node {
+    /// The sum of a contraction.
+    Acc,
+    Const {
+        value: f64,
+        dtype: DType,
+    },
+    /// The point's coordinate as `i32`: `offset + sum of strides * dims`.
+    Index {
+        offset: i64,
+        strides: Vec<i64>,
+    },
+    /// Uniform in [0, 1) of seed, site, step and the element `offset + strides * dims`.
+    Random {
+        site: Arc<str>,
+        offset: i64,
+        strides: Vec<i64>,
+    },
+    Load(Access),
+    /// A load at a row that an `i32` node names: the element at the access's offset plus
+    /// `clamp(index, 0, rows - 1) * stride`.
+    LoadAt {
+        access: Access,
+        index: NodeId,
+        rows: usize,
+        stride: i64,
+    },
+    Op {
+        op: ScalarOp,
+        inputs: Vec<NodeId>,
+    },
+    /// Folds `input` over all dims of the row. `Sum` starts at 0, `Max` at `-inf`.
+    Fold {
+        fold: Fold,
+        input: NodeId,
+    },
+}
+
+/// Where an element lies: an affine form of the dims, in elements.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Access {
+    pub buffer: BufferId,
+    pub offset: i64,
+    /// One for each dim of the iteration space, outermost first; 0 where it repeats.
+    pub strides: Vec<i64>,
+    /// Where one fails the load gives `fill` and touches nothing.
+    pub guards: Vec<Guard>,
+    pub fill: f64,
+}
+
+/// `0 <= offset + sum of strides * dims < size`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Guard {
+    pub offset: i64,
+    pub strides: Vec<i64>,
+    pub size: i64,
+}
+
+/// Writes `value` at `access` (without guards), once for each point over which the value
+/// varies: strides are 0 along the dims over which it does not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Store {
+    pub value: NodeId,
+    pub access: Access,
+}
+
+impl Buffer {
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.len() * self.dtype.bytes()
+    }
+}

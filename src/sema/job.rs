@@ -1,0 +1,236 @@
+//! A checked spec: everything that a run needs to know, nothing left to look up.
+
+use crate::base::{Span, TensorType};
+use crate::graph::Graph;
+
+/// What `check` makes of a spec.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The spec's file stem: `digits`.
+    pub name: String,
+    /// Every `param` and `dim` with its value, in the order of the text.
+    pub params: Vec<(String, ParamValue)>,
+    pub data: Vec<DataPlan>,
+    pub models: Vec<ModelInfo>,
+    /// The `train` sections, in order. Empty in a spec that only declares.
+    pub trains: Vec<TrainPlan>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum ParamValue {
+    Int(i64),
+    Float(f64),
+    Bool(bool),
+    Str(String),
+}
+
+/// A `data` section.
+#[derive(Clone, Debug)]
+pub struct DataPlan {
+    pub name: String,
+    pub span: Span,
+    pub source: SourcePlan,
+    /// `valid =` and `test =` beside `source`.
+    pub valid: Option<SourcePlan>,
+    pub test: Option<SourcePlan>,
+    /// What batches hold, in order. Leaves of the graphs bear these names.
+    pub columns: Vec<Column>,
+    pub split: SplitPlan,
+    pub batch: usize,
+    pub shuffle: bool,
+    pub drop_last: bool,
+}
+
+/// A call such as `csv("adult.data", missing="?")`, checked.
+#[derive(Clone, Debug)]
+pub struct SourcePlan {
+    pub kind: SourceKind,
+    /// The call in the user's text; its path argument, if it has one.
+    pub span: Span,
+    pub path_span: Span,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum SourceKind {
+    /// A table; `.gz` too. Column names come from `columns`, else from the first line.
+    Csv {
+        path: String,
+        columns: Option<Vec<String>>,
+        sep: u8,
+        decimal: u8,
+        missing: Vec<String>,
+        skip: usize,
+    },
+    /// Pairs of IDX files in a folder, told apart by `train`, `test`, `t10k`, `images`, `labels`
+    /// in their names; `.gz` too. Columns `image: u8[rows, cols]` and `label: class(n)`.
+    Idx { path: String },
+    /// Made up from a seed: `synthetic(xor, rows=1000, seed=1)`.
+    Synthetic { generator: Generator, rows: usize, seed: u64 },
+}
+
+/// What `synthetic` can make. All draw from counter-based random numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Generator {
+    /// `x: f32[features]`, `y: f32`: a linear rule with Gaussian noise.
+    Line { features: usize, noise: f64 },
+    /// `x: f32[2]`, `y: class(2)`: the four corners in turn, optionally with noise.
+    Xor { noise: f64 },
+    /// `x: f32[features]`, `y: class(classes)`, as scikit-learn's `make_classification`.
+    Classification {
+        features: usize,
+        informative: usize,
+        redundant: usize,
+        classes: usize,
+        class_sep: f64,
+        flip: f64,
+    },
+    /// `tokens: i32[length]`, ids below `vocab`.
+    Tokens { length: usize, vocab: usize },
+    /// `image: f32[height, width, channels]` in [0, 1], `label: class(classes)` by a linear rule.
+    Images { height: usize, width: usize, channels: usize, classes: usize },
+    /// `x: f32[features]` standard normal, `y: class(classes)` by a linear rule.
+    Normal { features: usize, classes: usize },
+}
+
+/// One tensor of a batch.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// The leaf's name.
+    pub name: String,
+    pub kind: ColumnKind,
+    /// Of one row; sizes that only the data know are symbols such as `people.features`.
+    pub ty: TensorType,
+    pub span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub enum ColumnKind {
+    One(Field),
+    /// Several fields side by side as one `f32` vector: `people.row`.
+    Row(Vec<Field>),
+}
+
+/// A column of the source and how it becomes numbers.
+#[derive(Clone, Debug)]
+pub struct Field {
+    /// Its name in the source, signs read as `_`.
+    pub source: String,
+    pub how: Encode,
+    pub span: Span,
+}
+
+/// Fitted on training rows alone where there is something to fit.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Encode {
+    /// As the source has it: numbers of an `idx` or `synthetic` source.
+    AsIs,
+    Float,
+    Int,
+    /// Less the mean, over the standard deviation (of the population, as scikit-learn's).
+    Standardize,
+    /// To [0, 1].
+    Minmax,
+    Class(Classes),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Classes {
+    /// 0 to n-1.
+    Count(usize),
+    /// In this order; of two the second is positive.
+    Named(Vec<String>),
+    /// Those in the training rows, sorted.
+    Infer,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct SplitPlan {
+    pub train: Amount,
+    pub valid: Amount,
+    pub test: Amount,
+    /// A column of the source whose classes keep their shares.
+    pub stratify: Option<String>,
+    /// In file order instead of shuffled.
+    pub ordered: bool,
+    pub seed: u64,
+    pub span: Span,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Amount {
+    Nothing,
+    Rows(usize),
+    /// 70.0 for `70%`.
+    Percent(f64),
+    /// What the others leave.
+    Rest,
+}
+
+/// A model as `plan` shows it.
+#[derive(Clone, Debug)]
+pub struct ModelInfo {
+    pub name: String,
+    pub span: Span,
+    pub layers: Vec<LayerInfo>,
+}
+
+#[derive(Clone, Debug)]
+pub struct LayerInfo {
+    /// `fc1`; empty for layers without weights that bear no name.
+    pub path: String,
+    /// `Dense(128, activation=relu)` as written.
+    pub call: String,
+    pub input: TensorType,
+    pub output: TensorType,
+    /// Names of its weights.
+    pub params: Vec<String>,
+    pub span: Span,
+}
+
+/// A `train` section.
+#[derive(Clone, Debug)]
+pub struct TrainPlan {
+    pub name: Option<String>,
+    pub span: Span,
+    /// Which of [`Job::data`] it reads.
+    pub data: usize,
+    pub length: Length,
+    pub seed: u64,
+    pub optimizer: OptimizerPlan,
+    /// Training mode; its one output is the loss, a scalar averaged over the batch.
+    pub forward: Graph,
+    /// Evaluation mode; outputs are `loss` and one [`Metric`](crate::graph::OutputKind::Metric)
+    /// for each of `metrics`, averaged over the batch.
+    pub eval: Graph,
+    pub metrics: Vec<MetricPlan>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    Epochs(usize),
+    Steps(usize),
+}
+
+/// `Adam(lr=1e-3)`, with every default filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OptimizerPlan {
+    /// As in the registry: `Adam`.
+    pub name: String,
+    pub settings: Vec<(String, f64)>,
+    pub span: Span,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricPlan {
+    /// The output's name in the evaluation graph: `accuracy`.
+    pub name: String,
+    pub finish: Finish,
+}
+
+/// What the average over all rows becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    Mean,
+    /// Its square root: `rmse` averages squares.
+    Root,
+}

@@ -1,0 +1,3 @@
+//! mlspec text to AST and back.
+
+pub mod ast;

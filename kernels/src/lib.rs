@@ -6,7 +6,9 @@
 //! number of threads; nothing allocates after set-up.
 
 pub mod abi;
+pub mod denormals;
 pub mod isa;
 pub mod rng;
+pub mod team;
 
 pub use isa::Isa;

@@ -7,8 +7,10 @@
 
 pub mod abi;
 pub mod denormals;
+pub mod gemm;
 pub mod isa;
 pub mod rng;
+pub mod strip;
 pub mod team;
 
 pub use isa::Isa;

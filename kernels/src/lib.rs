@@ -6,3 +6,7 @@
 //! number of threads; nothing allocates after set-up.
 
 pub mod abi;
+pub mod isa;
+pub mod rng;
+
+pub use isa::Isa;

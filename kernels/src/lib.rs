@@ -6,7 +6,11 @@
 //! number of threads; nothing allocates after set-up.
 
 pub mod abi;
+pub mod denormals;
+pub mod gemm;
 pub mod isa;
 pub mod rng;
+pub mod strip;
+pub mod team;
 
 pub use isa::Isa;

@@ -41,7 +41,8 @@ pub fn attrs<S: Scope>(
     call: Span,
 ) -> Checked<Vec<(AttrValue, Span)>> {
     foreign(ev, sig, args)?;
-    let (sizes, args): (Vec<&Arg>, Vec<&Arg>) = args.iter().partition(|a| takes_sizes(sig) && a.name.is_none());
+    let (sizes, args): (Vec<&Arg>, Vec<&Arg>) =
+        args.iter().partition(|a| takes_sizes(sig) && a.name.is_none());
     let slots: Vec<Slot> = sig.attrs.iter().map(|a| slot(ev.lib, sig, a, !sizes.is_empty())).collect();
     let given = args
         .into_iter()
@@ -96,7 +97,9 @@ fn by_default(lib: &Library, attr: &Attr) -> AttrValue {
         Default::Float(x) => AttrValue::Float(x),
         Default::Bool(x) => AttrValue::Bool(x),
         Default::Word(word) => match attr.ty {
-            AttrType::Init => AttrValue::Init(init::find(word).expect("sig: a default names an initialiser").spec(&[])),
+            AttrType::Init => {
+                AttrValue::Init(init::find(word).expect("sig: a default names an initialiser").spec(&[]))
+            }
             AttrType::Activation => AttrValue::Activation(Some(word.to_string())),
             AttrType::Size { .. }
             | AttrType::Sizes
@@ -262,9 +265,14 @@ fn sizes_of_exprs<'e, S: Scope>(
                     continue;
                 }
                 (-1, Some(_)) => ("only one size can be -1".to_string(), "say all others"),
-                _ => (format!("a size is at least 1, but this is {n}"), "write a positive size, or -1 for the rest"),
+                _ => (
+                    format!("a size is at least 1, but this is {n}"),
+                    "write a positive size, or -1 for the rest",
+                ),
             };
-            dims.push(ev.fail(Diagnostic::error("call::range", message, expr.span, "out of range").help(help)));
+            dims.push(
+                ev.fail(Diagnostic::error("call::range", message, expr.span, "out of range").help(help)),
+            );
             continue;
         }
         dims.push(dim);
@@ -344,7 +352,9 @@ fn activation<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Exp
         .find(|known| *known == folded)
         .or_else(|| did_you_mean(&name.name, activations(lib).chain(["none"])));
     ev.fail(match near {
-        Some(near) => d.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), name.span, near),
+        Some(near) => {
+            d.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), name.span, near)
+        }
         None => d.help(format!("one of {}, or an `op` of your own", common(lib))),
     })
 }
@@ -364,8 +374,13 @@ pub fn initialiser<S: Scope>(ev: &mut Eval<'_, S>, expr: &Expr) -> Checked<super
     };
     let Some(name) = name else {
         return ev.fail(
-            Diagnostic::error("name::init", "an initialiser is needed here", expr.span, "not the name of one")
-                .help("write a name such as `glorot_uniform`, or `Normal(std=0.02)`"),
+            Diagnostic::error(
+                "name::init",
+                "an initialiser is needed here",
+                expr.span,
+                "not the name of one",
+            )
+            .help("write a name such as `glorot_uniform`, or `Normal(std=0.02)`"),
         );
     };
     match init::find(&name.name) {

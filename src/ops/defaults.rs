@@ -27,20 +27,12 @@ struct Row {
 const ZEROS: Preset = Preset::Init(InitSpec::Fixed(Init::Constant(0.0)));
 
 /// Uniform within `sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio, 2010).
-const GLOROT_UNIFORM: Preset = Preset::Init(InitSpec::Scaled {
-    scale: 1.0,
-    mode: FanMode::Average,
-    uniform: true,
-    truncated: false,
-});
+const GLOROT_UNIFORM: Preset =
+    Preset::Init(InitSpec::Scaled { scale: 1.0, mode: FanMode::Average, uniform: true, truncated: false });
 
 /// Uniform within `1 / sqrt(fan_in)`: what `kaiming_uniform_(a=sqrt(5))` comes to, for biases too.
-const TORCH_LINEAR: Preset = Preset::Init(InitSpec::Scaled {
-    scale: 1.0 / 3.0,
-    mode: FanMode::In,
-    uniform: true,
-    truncated: false,
-});
+const TORCH_LINEAR: Preset =
+    Preset::Init(InitSpec::Scaled { scale: 1.0 / 3.0, mode: FanMode::In, uniform: true, truncated: false });
 
 #[rustfmt::skip]
 static TABLE: &[Row] = &[

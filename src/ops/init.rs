@@ -107,13 +107,9 @@ pub static INITS: &[InitDef] = &[
         "Truncated normal of variance 2 / (fan_in + fan_out) (Glorot and Bengio, 2010).",
         |_| scaled(1.0, FanMode::Average, false)
     ),
-    init!(
-        "he_uniform",
-        NO_ATTRS,
-        "he_uniform",
-        "Uniform within sqrt(6 / fan_in) (He et al., 2015).",
-        |_| scaled(2.0, FanMode::In, true)
-    ),
+    init!("he_uniform", NO_ATTRS, "he_uniform", "Uniform within sqrt(6 / fan_in) (He et al., 2015).", |_| {
+        scaled(2.0, FanMode::In, true)
+    }),
     init!(
         "he_normal",
         NO_ATTRS,
@@ -171,9 +167,7 @@ pub fn resolve(spec: &InitSpec, fan_in: &Dim, fan_out: &Dim) -> Init {
                     mean: 0.0,
                     std: InitScale::Root { num: scale / (TRUNCATED_STD * TRUNCATED_STD), den: fan },
                 },
-                (false, false) => {
-                    Init::Normal { mean: 0.0, std: InitScale::Root { num: scale, den: fan } }
-                }
+                (false, false) => Init::Normal { mean: 0.0, std: InitScale::Root { num: scale, den: fan } },
             }
         }
     }
@@ -249,7 +243,9 @@ mod tests {
 
     #[test]
     fn normal_families_have_the_variance_they_claim() {
-        for (name, variance) in [("he_normal", 2.0 / 50.0), ("glorot_normal", 2.0 / 80.0), ("lecun_normal", 1.0 / 50.0)] {
+        for (name, variance) in
+            [("he_normal", 2.0 / 50.0), ("glorot_normal", 2.0 / 80.0), ("lecun_normal", 1.0 / 50.0)]
+        {
             let init = resolve(&spec(name), &Dim::from(50), &Dim::from(30));
             let (mean, std, _) = moments(&draw(&init, "w", 7, &[200, 500]));
             assert!(mean.abs() < 0.005, "{name}: mean {mean}");

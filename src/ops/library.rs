@@ -21,8 +21,10 @@ pub static STD: &[(&str, &str)] = &[
 #[derive(Clone, Debug)]
 pub struct Library {
     framework: Framework,
-    ops: BTreeMap<Arc<str>, Arc<OpDecl>>,
-    /// Ops with a mistake that is reported: uses of them say nothing more.
+    std: BTreeMap<Arc<str>, Arc<OpDecl>>,
+    /// The user's; they may take over names of the library.
+    user: BTreeMap<Arc<str>, Arc<OpDecl>>,
+    /// The user's ops with a mistake that is reported: uses of them say nothing more.
     broken: BTreeSet<Arc<str>>,
     constants: BTreeMap<Arc<str>, Number>,
 }
@@ -35,13 +37,14 @@ impl Library {
     pub fn std(framework: Framework, sources: &mut Sources) -> Library {
         let mut lib = Library {
             framework,
-            ops: BTreeMap::new(),
+            std: BTreeMap::new(),
+            user: BTreeMap::new(),
             broken: BTreeSet::new(),
             constants: BTreeMap::new(),
         };
         for (name, text) in STD {
             let file = sources.add(*name, None, *text);
-            let (parsed, found) = syntax::parse(file, text);
+            let (parsed, found) = syntax::parse(sources, file);
             assert!(!found.has_errors(), "library: {name} parses: {:?}", found.sorted());
             let mut diags = Diagnostics::new();
             lib.read(&parsed, true, &mut diags);
@@ -67,18 +70,27 @@ impl Library {
         self.constants.keys().map(|n| &**n)
     }
 
+    /// The op of that name: the user's, else the library's.
     pub fn op(&self, name: &str) -> Option<&OpDecl> {
-        self.ops.get(name).map(|op| &**op)
+        self.user.get(name).or_else(|| self.std.get(name)).map(|op| &**op)
     }
 
+    /// The library's op of that name, whatever the user calls theirs.
+    pub fn std_op(&self, name: &str) -> Option<&OpDecl> {
+        self.std.get(name).map(|op| &**op)
+    }
+
+    /// Every op, each name once, sorted.
     pub fn ops(&self) -> impl Iterator<Item = &OpDecl> {
-        self.ops.values().map(|op| &**op)
+        let names: BTreeSet<&Arc<str>> = self.std.keys().chain(self.user.keys()).collect();
+        names.into_iter().filter_map(|name| self.op(name))
     }
 
     pub fn op_names(&self) -> impl Iterator<Item = &str> {
-        self.ops.keys().map(|n| &**n)
+        self.ops().map(|op| &*op.name)
     }
 
+    /// Whether a user's op has a mistake that is reported already.
     pub fn is_broken(&self, name: &str) -> bool {
         self.broken.contains(name)
     }
@@ -92,7 +104,7 @@ impl Library {
 
     /// Checks every formula, the library's own too: a test's business.
     pub fn check_all(&mut self, diags: &mut Diagnostics) {
-        let all: Vec<Arc<str>> = self.ops.keys().cloned().collect();
+        let all: Vec<Arc<str>> = self.ops().map(|op| op.name.clone()).collect();
         self.check(&all, diags);
     }
 
@@ -118,8 +130,8 @@ impl Library {
             let known = |expr: &ast::Expr| constants.get(&*expr.as_name()?.name).cloned();
             match OpDecl::from_ast(op, item.doc.as_deref(), std, &known, diags) {
                 Ok(decl) => {
-                    self.broken.remove(&decl.name);
-                    self.ops.insert(decl.name.clone(), Arc::new(decl));
+                    let ops = if std { &mut self.std } else { &mut self.user };
+                    ops.insert(decl.name.clone(), Arc::new(decl));
                 }
                 Err(Reported) => {
                     self.broken.insert(op.name.name.clone());
@@ -132,7 +144,7 @@ impl Library {
     fn check(&mut self, names: &[Arc<str>], diags: &mut Diagnostics) {
         for name in names {
             if let Some(through) = self.cycle(name) {
-                let op = &self.ops[name];
+                let op = self.op(name).expect("library: a cycle is made of ops");
                 diags.push(
                     Diagnostic::error(
                         "op::cycle",
@@ -148,7 +160,7 @@ impl Library {
         // Those that use a broken one say nothing, so the order does not matter.
         let mut wrong = Vec::new();
         for name in names {
-            if let Some(op) = self.ops.get(name)
+            if let Some(op) = self.op(name)
                 && !self.is_broken(name)
                 && self.check_formula(op, diags) == Err(Reported)
             {
@@ -181,7 +193,7 @@ impl Library {
         seen: &mut BTreeSet<Arc<str>>,
         path: &mut Vec<String>,
     ) -> bool {
-        let Some(op) = self.ops.get(from) else { return false };
+        let Some(op) = self.op(from) else { return false };
         let own: BTreeSet<&str> = op.params.iter().map(|p| &*p.name).collect();
         for next in op.mentions().into_iter().filter(|n| !own.contains(&**n)) {
             if next == *goal {

@@ -101,11 +101,7 @@ pub fn promote(b: &mut Builder, l: &Operand, r: &Operand) -> (Value, Value) {
         Operand::Number(Number::Float(_)) => false,
         Operand::Tensor(v) => b.ty(*v).dtype != DType::F32,
     };
-    if whole(b, l) && whole(b, r) {
-        (as_i32(b, l), as_i32(b, r))
-    } else {
-        (as_f32(b, l), as_f32(b, r))
-    }
+    if whole(b, l) && whole(b, r) { (as_i32(b, l), as_i32(b, r)) } else { (as_f32(b, l), as_f32(b, r)) }
 }
 
 fn as_i32(b: &mut Builder, x: &Operand) -> Value {
@@ -133,10 +129,15 @@ pub fn check_broadcast(
 ) -> Result<Shape, Diagnostic> {
     let (l, r) = (b.ty(left.0), b.ty(right.0));
     broadcast_shapes(&l.shape, &r.shape).ok_or_else(|| {
-        Diagnostic::error("shape::mismatch", format!("`{what}` cannot combine {l} and {r}"), span, "shapes clash here")
-            .label(left.1, format!("this is {l}"))
-            .label(right.1, format!("this is {r}"))
-            .help("axes are matched from the right: make each pair equal, or one of the two 1")
+        Diagnostic::error(
+            "shape::mismatch",
+            format!("`{what}` cannot combine {l} and {r}"),
+            span,
+            "shapes clash here",
+        )
+        .label(left.1, format!("this is {l}"))
+        .label(right.1, format!("this is {r}"))
+        .help("axes are matched from the right: make each pair equal, or one of the two 1")
     })
 }
 
@@ -241,10 +242,17 @@ fn matmul(b: &mut Builder, left: (Operand, Span), right: (Operand, Span), span: 
     };
     if !fits {
         let (l, r) = (b.ty(l).to_string(), b.ty(r).to_string());
-        let d = Diagnostic::error("shape::matmul", format!("`@` cannot multiply {l} by {r}"), span, "shapes clash here")
-            .label(left.1, format!("this is {l}"))
-            .label(right.1, format!("this is {r}"));
-        return Err(d.help("the last axis on the left must be the last but one on the right; `transpose` swaps the last two"));
+        let d = Diagnostic::error(
+            "shape::matmul",
+            format!("`@` cannot multiply {l} by {r}"),
+            span,
+            "shapes clash here",
+        )
+        .label(left.1, format!("this is {l}"))
+        .label(right.1, format!("this is {r}"));
+        return Err(d.help(
+            "the last axis on the left must be the last but one on the right; `transpose` swaps the last two",
+        ));
     }
     Ok(match rs.rank() {
         1 => b.contract("..k,k->..", l, r),

@@ -79,8 +79,13 @@ fn misplaced<T>(callee: &str, slots: &[Slot], arg: &Given<T>) -> Diagnostic {
             1 => "one argument".to_string(),
             n => format!("at most {n} arguments"),
         };
-        return Diagnostic::error("call::many", format!("`{callee}` takes {takes}"), arg.span, "one too many")
-            .help(format!("it is called as `{}`", signature(callee, slots)));
+        return Diagnostic::error(
+            "call::many",
+            format!("`{callee}` takes {takes}"),
+            arg.span,
+            "one too many",
+        )
+        .help(format!("it is called as `{}`", signature(callee, slots)));
     };
     let d = Diagnostic::error(
         "call::unknown",
@@ -89,7 +94,9 @@ fn misplaced<T>(callee: &str, slots: &[Slot], arg: &Given<T>) -> Diagnostic {
         "not an argument",
     );
     match did_you_mean(&name.name, slots.iter().map(|s| s.name)) {
-        Some(near) => d.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), name.span, near),
+        Some(near) => {
+            d.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), name.span, near)
+        }
         None => d.help(format!("it is called as `{}`", signature(callee, slots))),
     }
 }

@@ -138,7 +138,7 @@ static OTHERS: &[Builtin] = &[
         params: &[needs("mask", Kind::Operand), needs("x", Kind::Operand), needs("y", Kind::Operand)],
         doc: "`x` where the mask is not 0, else `y`.",
         example: "where(x > 0, x, 0)",
-        build: Use::choose,
+        build: |call| call.choose(),
     },
     Builtin {
         name: "stop_gradient",
@@ -152,7 +152,7 @@ static OTHERS: &[Builtin] = &[
         params: &[needs("x", Kind::Operand), takes("axis", Kind::Axes)],
         doc: "Where along `axis` (the last unless said) the largest stands; of equals the first.",
         example: "argmax(x)",
-        build: Use::argmax,
+        build: |call| call.argmax(),
     },
     Builtin {
         name: "one_hot",
@@ -170,7 +170,7 @@ static OTHERS: &[Builtin] = &[
         params: &[needs("x", Kind::Operand), needs("type", Kind::Type)],
         doc: "The same numbers as `f32` or, cut towards zero, as `i32`.",
         example: "cast(x, i32)",
-        build: Use::cast,
+        build: |call| call.cast(),
     },
     Builtin {
         name: "size",
@@ -324,7 +324,11 @@ fn axes_of<E>(item: &Item<E>) -> Option<Vec<i64>> {
             let all: Option<Vec<Vec<i64>>> = items.iter().map(axes_of).collect();
             Some(all?.concat())
         }
-        Item::Number(Number::Float(_)) | Item::Tensor(_) | Item::Bool(_) | Item::Text(_) | Item::Entity(_) => None,
+        Item::Number(Number::Float(_))
+        | Item::Tensor(_)
+        | Item::Bool(_)
+        | Item::Text(_)
+        | Item::Entity(_) => None,
     }
 }
 
@@ -332,7 +336,8 @@ impl Use<'_> {
     fn operand(&self, i: usize) -> Option<(Operand, Span)> {
         match &self.args[i] {
             Some((Evaluated::Operand(x), at)) => Some((x.clone(), *at)),
-            Some((Evaluated::Size(_) | Evaluated::Axes(_) | Evaluated::Flag(_) | Evaluated::Type(_), _)) | None => None,
+            Some((Evaluated::Size(_) | Evaluated::Axes(_) | Evaluated::Flag(_) | Evaluated::Type(_), _))
+            | None => None,
         }
     }
 
@@ -348,7 +353,11 @@ impl Use<'_> {
     fn size(&self, i: usize) -> Dim {
         match &self.args[i] {
             Some((Evaluated::Size(dim), _)) => dim.clone(),
-            Some((Evaluated::Operand(_) | Evaluated::Axes(_) | Evaluated::Flag(_) | Evaluated::Type(_), _)) | None => {
+            Some((
+                Evaluated::Operand(_) | Evaluated::Axes(_) | Evaluated::Flag(_) | Evaluated::Type(_),
+                _,
+            ))
+            | None => {
                 unreachable!("builtin: a required size was bound")
             }
         }
@@ -363,8 +372,13 @@ impl Use<'_> {
     }
 
     fn wrong(&self, i: usize, why: &str, help: &str) -> Diagnostic {
-        Diagnostic::error("shape::axis", format!("`{}` {why}", self.function.name), self.place(i), "this does not fit")
-            .help(help)
+        Diagnostic::error(
+            "shape::axis",
+            format!("`{}` {why}", self.function.name),
+            self.place(i),
+            "this does not fit",
+        )
+        .help(help)
     }
 
     /// A whole tensor of `i32`.
@@ -392,7 +406,9 @@ impl Use<'_> {
     /// The axes given as argument `i`, counted from the front, sorted; all axes without one.
     fn axes(&mut self, i: usize, x: Value) -> Result<Vec<usize>, Diagnostic> {
         let rank = self.b.shape(x).rank();
-        let Some(Some((Evaluated::Axes(axes), at))) = self.args.get(i) else { return Ok((0..rank).collect()) };
+        let Some(Some((Evaluated::Axes(axes), at))) = self.args.get(i) else {
+            return Ok((0..rank).collect());
+        };
         let mut all = Vec::new();
         for &axis in axes {
             let from_front = if axis < 0 { axis + rank as i64 } else { axis };
@@ -453,7 +469,8 @@ impl Use<'_> {
 
     /// Folds the axes of argument `axis`; `keep` follows it.
     fn fold(&mut self, node: fn(&mut Builder, Value, &[usize]) -> Value) -> Result<Operand, Diagnostic> {
-        let at = self.function.params.iter().position(|p| p.name == "axis").expect("builtin: a fold has an axis");
+        let at =
+            self.function.params.iter().position(|p| p.name == "axis").expect("builtin: a fold has an axis");
         let (x, _) = self.given(0);
         let x = as_f32(self.b, &x);
         let axes = self.axes(at, x)?;
@@ -484,7 +501,11 @@ impl Use<'_> {
         let x = as_f32(self.b, &x);
         let rank = self.b.shape(x).rank();
         if rank == 0 {
-            return Err(self.wrong(0, "needs at least one axis", "give a tensor with the scores of the classes"));
+            return Err(self.wrong(
+                0,
+                "needs at least one axis",
+                "give a tensor with the scores of the classes",
+            ));
         }
         let axes = if self.args[1].is_some() { self.axes(1, x)? } else { vec![rank - 1] };
         let [axis] = axes[..] else {
@@ -508,7 +529,11 @@ impl Use<'_> {
         let (x, _) = self.given(0);
         let dtype = match &self.args[1] {
             Some((Evaluated::Type(dtype), _)) => *dtype,
-            Some((Evaluated::Operand(_) | Evaluated::Size(_) | Evaluated::Axes(_) | Evaluated::Flag(_), _)) | None => {
+            Some((
+                Evaluated::Operand(_) | Evaluated::Size(_) | Evaluated::Axes(_) | Evaluated::Flag(_),
+                _,
+            ))
+            | None => {
                 unreachable!("builtin: a required type was bound")
             }
         };

@@ -47,29 +47,42 @@ impl Scope for Body {
 /// An argument after evaluation, with its place.
 type Placed = (Item, Span);
 
-/// Applies the op or one-argument builtin `name`, arguments in order: how Rust code uses
-/// formulas. Gives the results, or what is wrong.
+/// Applies the op or builtin `name`, the user's first: how layers use formulas. Gives the
+/// results, or what is wrong; nothing if that is reported already.
 pub fn apply(
     lib: &Library,
     b: &mut Builder,
     name: &str,
-    args: &[(Option<&str>, Item)],
+    args: Vec<Given<Item>>,
     span: Span,
+) -> Result<Vec<Value>, Vec<Diagnostic>> {
+    apply_pinned(lib, b, name, args, span, None)
+}
+
+/// The same of the library's own `name`, whatever the user calls theirs.
+pub fn apply_std(
+    lib: &Library,
+    b: &mut Builder,
+    name: &str,
+    args: Vec<Given<Item>>,
+    span: Span,
+) -> Result<Vec<Value>, Vec<Diagnostic>> {
+    apply_pinned(lib, b, name, args, span, Some(span))
+}
+
+fn apply_pinned(
+    lib: &Library,
+    b: &mut Builder,
+    name: &str,
+    args: Vec<Given<Item>>,
+    span: Span,
+    pin: Option<Span>,
 ) -> Result<Vec<Value>, Vec<Diagnostic>> {
     let mut diags = Diagnostics::new();
     let mut scope = Body::default();
-    let given = args
-        .iter()
-        .map(|(name, item)| Given {
-            name: name.map(|n| Ident { name: Arc::from(n), span }),
-            value: item.clone(),
-            span,
-        })
-        .collect();
-    let mut ev = Eval { lib, b, diags: &mut diags, scope: &mut scope, pin: Some(span) };
+    let mut ev = Eval { lib, b, diags: &mut diags, scope: &mut scope, pin };
     let ident = Ident { name: Arc::from(name), span };
-    let result = ev.call_name(&ident, span, given, &[]);
-    match result {
+    match ev.call_name(&ident, span, args, &[]) {
         Ok(item) => Ok(values(b, item)),
         Err(Reported) => Err(diags.sorted()),
     }
@@ -94,8 +107,11 @@ impl<S: Scope> Eval<'_, S> {
         leading: Vec<Given<Item<S::Entity>>>,
         args: &[Arg],
     ) -> Checked<Item<S::Entity>> {
-        let slots: Vec<Slot> =
-            op.params.iter().map(|p| Slot { name: &p.name, required: !has_default(self.lib, op, p) }).collect();
+        let slots: Vec<Slot> = op
+            .params
+            .iter()
+            .map(|p| Slot { name: &p.name, required: !has_default(self.lib, op, p) })
+            .collect();
         let bound = bind(&op.name, span, &slots, sources(leading, args), self.diags)?;
         let mut items: Vec<Checked<Option<Placed>>> = Vec::new();
         for arg in bound {
@@ -211,7 +227,8 @@ pub(super) fn lift<E>(item: Item) -> Item<E> {
 }
 
 fn has_default(lib: &Library, op: &OpDecl, param: &OpParam) -> bool {
-    param.default.is_some() || (op.std && defaults::op_setting(lib.framework(), &op.name, &param.name).is_some())
+    param.default.is_some()
+        || (op.std && defaults::op_setting(lib.framework(), &op.name, &param.name).is_some())
 }
 
 /// Evaluates `op` with these arguments, one for each parameter.
@@ -223,7 +240,7 @@ pub(super) fn instantiate(
     args: Vec<Option<Placed>>,
     span: Span,
 ) -> Checked<Vec<Item>> {
-    if lib.is_broken(&op.name) {
+    if !op.std && lib.is_broken(&op.name) {
         return Err(Reported);
     }
     let mut fitted = Fitted { op, bound: Bound::new(), body: Body::default() };
@@ -239,7 +256,9 @@ pub(super) fn instantiate(
         let typed: Vec<_> = results
             .into_iter()
             .zip(&op.results)
-            .map(|((item, at), (_, pattern))| fit_result(b, &mut inner, op, &mut fitted.bound, item, pattern, at))
+            .map(|((item, at), (_, pattern))| {
+                fit_result(b, &mut inner, op, &mut fitted.bound, item, pattern, at)
+            })
             .collect();
         typed.into_iter().collect::<Checked<Vec<_>>>()
     });
@@ -294,7 +313,13 @@ impl Fitted<'_> {
 
     /// What a parameter is when the call does not say. In the library the table of the chosen
     /// framework comes before the text.
-    fn default(&mut self, lib: &Library, b: &mut Builder, diags: &mut Diagnostics, param: &OpParam) -> Checked<Item> {
+    fn default(
+        &mut self,
+        lib: &Library,
+        b: &mut Builder,
+        diags: &mut Diagnostics,
+        param: &OpParam,
+    ) -> Checked<Item> {
         if self.op.std
             && let Some(x) = defaults::op_setting(lib.framework(), &self.op.name, &param.name)
         {
@@ -410,9 +435,14 @@ fn fit_tensor(
         d.help(match why {
             Mismatch::Rank => format!("it needs {} axes, this has {}", axes(pattern), ty.rank()),
             Mismatch::Size(axis, Some(wanted)) => {
-                format!("axis {axis} must be {wanted}, as the arguments before it say, but is {}", ty.shape[axis])
+                format!(
+                    "axis {axis} must be {wanted}, as the arguments before it say, but is {}",
+                    ty.shape[axis]
+                )
             }
-            Mismatch::Size(axis, None) => format!("axis {axis} is {}, which fits no whole size", ty.shape[axis]),
+            Mismatch::Size(axis, None) => {
+                format!("axis {axis} is {}, which fits no whole size", ty.shape[axis])
+            }
             Mismatch::Rest(name, dims) => {
                 format!("`..{name}` is {} by the arguments before it", Shape(dims))
             }
@@ -426,7 +456,14 @@ fn axes(pattern: &Pattern) -> String {
     if fixed == pattern.sizes.len() { fixed.to_string() } else { format!("at least {fixed}") }
 }
 
-fn wrong_dtype(op: &OpDecl, param: &OpParam, pattern: &Pattern, found: &str, at: Span, call: Span) -> Diagnostic {
+fn wrong_dtype(
+    op: &OpDecl,
+    param: &OpParam,
+    pattern: &Pattern,
+    found: &str,
+    at: Span,
+    call: Span,
+) -> Diagnostic {
     let d = Diagnostic::error(
         "dtype::argument",
         format!("`{}` of `{}` is {pattern}, but this is {found}", param.name, op.name),
@@ -487,7 +524,11 @@ fn evaluate(ev: &mut Eval<'_, Body>, op: &OpDecl) -> Checked<Vec<(Item, Span)>> 
     }
 }
 
-fn entry_of(ev: &mut Eval<'_, Body>, entry: &Entry, outputs: &mut Vec<(Arc<str>, Item, Span)>) -> Checked<()> {
+fn entry_of(
+    ev: &mut Eval<'_, Body>,
+    entry: &Entry,
+    outputs: &mut Vec<(Arc<str>, Item, Span)>,
+) -> Checked<()> {
     match &entry.kind {
         EntryKind::Let { names, ty: None, value } => {
             let item = ev.eval(value)?;
@@ -522,19 +563,31 @@ fn entry_of(ev: &mut Eval<'_, Body>, entry: &Entry, outputs: &mut Vec<(Arc<str>,
             Diagnostic::error("op::entry", "types stand in the op's signature", ty.span, "not needed here")
                 .help("remove it"),
         ),
-        EntryKind::Input { .. } | EntryKind::Bind { .. } | EntryKind::Typed { .. } | EntryKind::Section(_) => ev
-            .fail(
-                Diagnostic::error("op::entry", "an op's body has `let` and `output` alone", entry.span, "not these")
-                    .help("write `let name = …` or `output name = …`"),
-            ),
+        EntryKind::Input { .. }
+        | EntryKind::Bind { .. }
+        | EntryKind::Typed { .. }
+        | EntryKind::Section(_) => ev.fail(
+            Diagnostic::error(
+                "op::entry",
+                "an op's body has `let` and `output` alone",
+                entry.span,
+                "not these",
+            )
+            .help("write `let name = …` or `output name = …`"),
+        ),
     }
 }
 
 fn define(ev: &mut Eval<'_, Body>, name: &Ident, item: Item) -> Checked<()> {
     if ev.scope.names.contains_key(&name.name) {
         return ev.fail(
-            Diagnostic::error("name::shadowed", format!("`{}` is taken", name.name), name.span, "named again here")
-                .help("choose another name"),
+            Diagnostic::error(
+                "name::shadowed",
+                format!("`{}` is taken", name.name),
+                name.span,
+                "named again here",
+            )
+            .help("choose another name"),
         );
     }
     ev.scope.names.insert(name.name.clone(), item);
@@ -634,9 +687,10 @@ fn fit_result(
         Item::Bool(_) | Item::Text(_) | Item::Tuple(_) => None,
         Item::Entity(never) => match never {},
     };
-    let promised = bound.shape(pattern).map_or_else(|| pattern.to_string(), |s| {
-        format!("{}{s}", pattern.dtype.map_or("number", DType::name))
-    });
+    let promised = bound.shape(pattern).map_or_else(
+        || pattern.to_string(),
+        |s| format!("{}{s}", pattern.dtype.map_or("number", DType::name)),
+    );
     ok.map(Item::Tensor).ok_or_else(|| {
         diags.push(
             Diagnostic::error(

@@ -102,7 +102,8 @@ impl OpDecl {
 
     /// `leaky_relu(x: f32[..s], slope: float) -> f32[..s]`
     pub fn signature(&self) -> String {
-        let params: Vec<String> = self.params.iter().map(|p| format!("{}: {}", p.name, p.kind.text())).collect();
+        let params: Vec<String> =
+            self.params.iter().map(|p| format!("{}: {}", p.name, p.kind.text())).collect();
         let results: Vec<String> = self
             .results
             .iter()
@@ -169,7 +170,11 @@ impl OpDecl {
     }
 }
 
-fn param(field: &Field, known: &dyn Fn(&Expr) -> Option<Number>, diags: &mut Diagnostics) -> Checked<OpParam> {
+fn param(
+    field: &Field,
+    known: &dyn Fn(&Expr) -> Option<Number>,
+    diags: &mut Diagnostics,
+) -> Checked<OpParam> {
     let kind = match (&*field.ty.name.name, &field.ty.shape) {
         ("int", None) => ParamKind::Int,
         ("float", None) => ParamKind::Float,

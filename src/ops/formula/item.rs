@@ -112,3 +112,14 @@ pub struct Given<T> {
     /// The argument's value in the text.
     pub span: Span,
 }
+
+impl<T> Given<T> {
+    /// By place.
+    pub fn new(value: T, span: Span) -> Self {
+        Given { name: None, value, span }
+    }
+
+    pub fn named(name: &str, value: T, span: Span) -> Self {
+        Given { name: Some(Ident { name: name.into(), span }), value, span }
+    }
+}

@@ -17,8 +17,8 @@ mod types;
 pub use arith::{arith, promote, tensor_of};
 pub use bind::{Slot, bind};
 pub use builtin::{Builtin, builtins};
-pub use call::apply;
 pub(in crate::ops) use call::Body;
+pub use call::{apply, apply_std};
 pub use decl::{OpDecl, OpParam, ParamKind, mentioned};
 pub use item::{Given, Item, Never, Number, Operand};
 pub use types::{Bound, Mismatch, Pattern, PatternSize, unify};
@@ -187,8 +187,13 @@ impl<'a, S: Scope> Eval<'a, S> {
         match self.number(expr)? {
             Number::Int(dim) => Ok(dim),
             Number::Float(x) => self.fail(
-                Diagnostic::error("size::whole", format!("a size is whole, but this is {x}"), expr.span, "no whole number")
-                    .help("write a whole number"),
+                Diagnostic::error(
+                    "size::whole",
+                    format!("a size is whole, but this is {x}"),
+                    expr.span,
+                    "no whole number",
+                )
+                .help("write a whole number"),
             ),
         }
     }
@@ -237,9 +242,9 @@ impl<'a, S: Scope> Eval<'a, S> {
             "not known here",
         );
         d = match found {
-            Some(near) => d
-                .help(format!("did you mean `{near}`?"))
-                .fix(format!("write `{near}`"), name.span, near),
+            Some(near) => {
+                d.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), name.span, near)
+            }
             None => d.help("declare it, or use a name that is in reach here"),
         };
         self.fail(d)
@@ -280,7 +285,9 @@ impl<'a, S: Scope> Eval<'a, S> {
     pub fn piped(&mut self, input: &Expr) -> Checked<Vec<Given<Item<S::Entity>>>> {
         let items = match self.eval(input)? {
             Item::Tuple(items) => items,
-            item @ (Item::Number(_) | Item::Tensor(_) | Item::Bool(_) | Item::Text(_) | Item::Entity(_)) => vec![item],
+            item @ (Item::Number(_) | Item::Tensor(_) | Item::Bool(_) | Item::Text(_) | Item::Entity(_)) => {
+                vec![item]
+            }
         };
         Ok(items.into_iter().map(|value| Given { name: None, value, span: input.span }).collect())
     }
@@ -323,7 +330,12 @@ impl<'a, S: Scope> Eval<'a, S> {
         args: &[Arg],
     ) -> Checked<Item<S::Entity>> {
         let lib = self.lib;
-        if let Some(op) = lib.op(&name.name) {
+        // The library's own formulas mean the library's names, whatever the user took over.
+        let own = self.pin.is_some();
+        if !own && lib.is_broken(&name.name) {
+            return Err(Reported);
+        }
+        if let Some(op) = if own { lib.std_op(&name.name) } else { lib.op(&name.name) } {
             return self.call_op(op, span, leading, args);
         }
         if let Some(function) = builtin::find(&name.name) {
@@ -343,8 +355,13 @@ impl<'a, S: Scope> Eval<'a, S> {
             _ => unreachable!("formula: only what eval sends here"),
         };
         self.fail(
-            Diagnostic::error("value::kind", format!("{what} has no meaning here"), expr.span, "out of place")
-                .help("write numbers, tensors, arithmetic and calls"),
+            Diagnostic::error(
+                "value::kind",
+                format!("{what} has no meaning here"),
+                expr.span,
+                "out of place",
+            )
+            .help("write numbers, tensors, arithmetic and calls"),
         )
     }
 }

@@ -178,8 +178,13 @@ impl Pattern {
         let dtype = dtype_of(ty, diags);
         let Some(shape) = &ty.shape else {
             diags.push(
-                Diagnostic::error("type::shape", format!("`{}` needs a shape", ty.name.name), ty.span, "no shape")
-                    .help(format!("write `{0}[]` for a single number, `{0}[..s]` for any shape", ty.name.name)),
+                Diagnostic::error(
+                    "type::shape",
+                    format!("`{}` needs a shape", ty.name.name),
+                    ty.span,
+                    "no shape",
+                )
+                .help(format!("write `{0}[]` for a single number, `{0}[..s]` for any shape", ty.name.name)),
             );
             return Err(super::Reported);
         };
@@ -232,14 +237,24 @@ fn dtype_of(ty: &Type, diags: &mut Diagnostics) -> Checked<Option<DType>> {
         "u8" => Ok(Some(DType::U8)),
         "number" => Ok(None),
         other => {
-            let known = ["f32", "i32", "u8", "number", "int", "float", "bool", "logits", "prob", "mask", "class"];
+            let known =
+                ["f32", "i32", "u8", "number", "int", "float", "bool", "logits", "prob", "mask", "class"];
             let near = crate::diag::did_you_mean(other, known);
-            let d = Diagnostic::error("type::unknown", format!("there is no type `{other}`"), ty.name.span, "no type");
+            let d = Diagnostic::error(
+                "type::unknown",
+                format!("there is no type `{other}`"),
+                ty.name.span,
+                "no type",
+            );
             diags.push(match near {
-                Some(near) => {
-                    d.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), ty.name.span, near)
+                Some(near) => d.help(format!("did you mean `{near}`?")).fix(
+                    format!("write `{near}`"),
+                    ty.name.span,
+                    near,
+                ),
+                None => {
+                    d.help("tensors are `f32[…]`, `i32[…]` or `number[…]`; settings `int`, `float` or `bool`")
                 }
-                None => d.help("tensors are `f32[…]`, `i32[…]` or `number[…]`; settings `int`, `float` or `bool`"),
             });
             Err(super::Reported)
         }

@@ -18,18 +18,20 @@ pub struct Scalar {
     pub op: ScalarOp,
     /// As graphs print it and the language calls it.
     pub name: &'static str,
-    pub arity: usize,
     pub types: Types,
     /// The value in f64. Of `i32` operands the caller wraps the result.
     pub eval: fn(&[f64]) -> f64,
-    /// `(builder, operands, result, dy)` to the gradient of each operand, where one flows.
-    /// Gradients have the shape of the result, also of rank-0 operands.
-    pub grad: fn(&mut Builder, &[Value], Value, Value) -> Vec<Option<Value>>,
+    /// One for each operand, so their number is the arity: its gradient, where one flows.
+    /// It has the shape of the result, also for an operand of rank 0.
+    pub grads: &'static [Grad],
     /// The WGSL expression of `{0}`, `{1}`, `{2}`.
     pub wgsl: &'static str,
     pub cpu: Cpu,
     pub doc: &'static str,
 }
+
+/// `(builder, operands, result, dy)` to the gradient of one operand.
+pub type Grad = fn(&mut Builder, &[Value], Value, Value) -> Option<Value>;
 
 /// Which element types a function takes and gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,9 +59,19 @@ pub enum Cpu {
     Strip(&'static str),
 }
 
+/// Runs `body` with the operands' names bound to a slice's elements.
+macro_rules! with_operands {
+    (($($x:ident),+), $from:ident, $body:expr) => {{
+        match $from {
+            [$($x),+] => { $(let $x = *$x;)+ $body }
+            _ => panic!("scalar: {} operands of {}", stringify!($($x),+), $from.len()),
+        }
+    }};
+}
+
 macro_rules! scalar_table {
     ($($(#[doc = $doc:literal])+
-        $op:ident($($x:ident),+) $name:literal $types:ident {
+        $op:ident $operands:tt $name:literal $types:ident {
             eval: $eval:expr,
             grad($b:pat, $y:pat, $dy:pat): [$($grad:expr),+],
             wgsl: $wgsl:literal,
@@ -72,25 +84,13 @@ macro_rules! scalar_table {
         }
 
         /// Every scalar function, in the order of [`ScalarOp`].
+        #[allow(unused_variables, reason = "a formula need not read all that is in scope")]
         pub static TABLE: &[Scalar] = &[$(Scalar {
             op: ScalarOp::$op,
             name: $name,
-            arity: [$(stringify!($x)),+].len(),
             types: Types::$types,
-            eval: |x| {
-                #[allow(unused_variables, reason = "a row names its operands whether its value reads them or not")]
-                match x {
-                    [$($x),+] => { $(let $x = *$x;)+ $eval }
-                    _ => panic!("scalar: {} has a fixed arity", $name),
-                }
-            },
-            grad: |$b, x, $y, $dy| {
-                #[allow(unused_variables, reason = "and whether its derivative does or not")]
-                match x {
-                    [$($x),+] => { $(let $x = *$x;)+ vec![$($grad),+] }
-                    _ => panic!("scalar: {} has a fixed arity", $name),
-                }
-            },
+            eval: |x| with_operands!($operands, x, $eval),
+            grads: &[$(|$b, x, $y, $dy| with_operands!($operands, x, $grad)),+],
             wgsl: $wgsl,
             cpu: $cpu,
             doc: concat!($($doc),+),
@@ -118,6 +118,22 @@ fn side(b: &mut Builder, wins: ScalarOp, x: Value, other: Value, dy: Value) -> O
     let tie = b.eq(x, other);
     let rest = b.select(tie, shared, zero);
     Some(b.select(ahead, dy, rest))
+}
+
+/// `y * x^(y - 1)`, and 0 for an exponent 0 even where `x` is 0.
+fn power_slope(b: &mut Builder, x: Value, y: Value) -> Option<Value> {
+    let one = b.constant(1.0);
+    let exponent = match b.as_number(y) {
+        Some(0.0) => return None,
+        Some(y) => b.constant(y - 1.0),
+        None => {
+            let zero = b.constant(0.0);
+            let (is_zero, less) = (b.eq(y, zero), b.sub(y, one));
+            b.select(is_zero, one, less)
+        }
+    };
+    let power = b.pow(x, exponent);
+    Some(b.mul(power, y))
 }
 
 scalar_table! {
@@ -283,13 +299,7 @@ scalar_table! {
     /// `x` to the power of `y`. Where `x` is not positive no gradient reaches `y`.
     Pow(x, y) "pow" Float {
         eval: libm::pow(x, y),
-        grad(b, p, dy): [{
-            let one = b.constant(1.0);
-            let less = b.sub(y, one);
-            let power = b.pow(x, less);
-            let slope = b.mul(power, y);
-            Some(b.mul(dy, slope))
-        }, {
+        grad(b, p, dy): [power_slope(b, x, y).map(|slope| b.mul(dy, slope)), {
             if b.is_constant(y) { None } else {
                 let (zero, one) = (b.constant(0.0), b.constant(1.0));
                 let positive = b.gt(x, zero);
@@ -404,7 +414,7 @@ impl ScalarOp {
     }
 
     pub fn arity(self) -> usize {
-        self.info().arity
+        self.info().grads.len()
     }
 
     pub fn by_name(name: &str) -> Option<ScalarOp> {
@@ -423,7 +433,7 @@ impl ScalarOp {
         let number = |d: DType| matches!(d, F32 | I32);
         let all_are = |d: DType| operands.iter().all(|&o| o == d);
         let result = match (row.types, operands) {
-            (_, _) if operands.len() != row.arity => None,
+            (_, _) if operands.len() != row.grads.len() => None,
             (Types::Float, _) => all_are(F32).then_some(F32),
             (Types::Number, [first, ..]) => (number(*first) && all_are(*first)).then_some(*first),
             (Types::Compare, [a, _]) => (number(*a) && all_are(*a)).then_some(F32),
@@ -459,7 +469,7 @@ mod tests {
             assert_eq!(row.op as usize, i);
             assert_eq!(ScalarOp::by_name(row.name), Some(row.op));
             assert!(!row.doc.is_empty());
-            for operand in 0..row.arity {
+            for operand in 0..row.grads.len() {
                 assert!(row.wgsl.contains(&format!("{{{operand}}}")), "{} in WGSL", row.name);
             }
         }

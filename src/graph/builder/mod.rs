@@ -99,6 +99,11 @@ impl Builder {
         self.ty(v).dtype
     }
 
+    /// The number that `v` is, if it is a rank-0 constant.
+    pub fn as_number(&self, v: Value) -> Option<f64> {
+        if let Prim::Const(x) = self.graph.nodes[v].prim { Some(x) } else { None }
+    }
+
     /// Whether `v` is a number (or a size), possibly repeated.
     pub fn is_constant(&self, v: Value) -> bool {
         match &self.graph.nodes[v].prim {

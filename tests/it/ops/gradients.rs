@@ -92,7 +92,10 @@ fn agree(what: &str, shape: [usize; 2], graph: Graph) {
         assert_eq!(found.shape, wanted.shape);
         for (i, (f, w)) in found.data.iter().zip(&wanted.data).enumerate() {
             let scale = 1.0 + f.abs().max(w.abs());
-            assert!((f - w).abs() <= TOLERANCE * scale, "{what} {shape:?}: d {name}[{i}] is {f}, differences say {w}");
+            assert!(
+                (f - w).abs() <= TOLERANCE * scale,
+                "{what} {shape:?}: d {name}[{i}] is {f}, differences say {w}"
+            );
         }
     }
 }

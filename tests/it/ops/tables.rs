@@ -30,7 +30,8 @@ fn every_sig() -> Vec<&'static Sig> {
 #[test]
 fn every_example_runs() {
     for framework in [Framework::Keras, Framework::Torch] {
-        for text in every_example().into_iter().chain(every_stage().into_iter().map(|s| format!("x |> {s}"))) {
+        for text in every_example().into_iter().chain(every_stage().into_iter().map(|s| format!("x |> {s}")))
+        {
             let mut bench = Bench::new([4, 6]);
             bench.framework = framework;
             let graph = bench.build(&text).graph();
@@ -96,9 +97,11 @@ fn every_setting_out_of_range_is_a_diagnostic_at_its_span() {
         let sig = layer.sig();
         for attr in sig.attrs {
             for bad in outside(attr) {
-                let required = sig.attrs.iter().filter(|a| a.default == ops::Default::Required && a.name != attr.name);
+                let required =
+                    sig.attrs.iter().filter(|a| a.default == ops::Default::Required && a.name != attr.name);
                 let others: String = required.map(|a| format!("{}=2, ", a.name)).collect();
-                let outcome = Bench::new([4, 6]).build(&format!("x |> {}({others}{}={bad})", sig.name, attr.name));
+                let outcome =
+                    Bench::new([4, 6]).build(&format!("x |> {}({others}{}={bad})", sig.name, attr.name));
                 assert_eq!(outcome.mistakes(), [("call::range".to_string(), bad.clone())], "{}", sig.name);
                 tried += 1;
             }
@@ -109,7 +112,8 @@ fn every_setting_out_of_range_is_a_diagnostic_at_its_span() {
 
 #[test]
 fn names_and_aliases_are_unique() {
-    let mut names: Vec<&str> = every_sig().iter().flat_map(|s| s.aliases.iter().copied().chain([s.name])).collect();
+    let mut names: Vec<&str> =
+        every_sig().iter().flat_map(|s| s.aliases.iter().copied().chain([s.name])).collect();
     names.sort_unstable();
     let before = names.len();
     names.dedup();

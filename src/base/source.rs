@@ -27,6 +27,11 @@ impl Span {
         Span { file: self.file, lo: self.lo.min(other.lo), hi: self.hi.max(other.hi) }
     }
 
+    /// The empty span before this one.
+    pub fn start(self) -> Span {
+        Span { hi: self.lo, ..self }
+    }
+
     /// The empty span behind this one.
     pub fn end(self) -> Span {
         Span { lo: self.hi, ..self }

@@ -40,6 +40,22 @@ pub struct File {
     pub items: Vec<Item>,
     /// Comments behind the last item.
     pub end: Vec<String>,
+    /// Where each line of the text starts: which nodes shared a line is all that the formatter
+    /// wants to know of the old layout. Empty in a file that was built and not parsed.
+    pub lines: Vec<u32>,
+    /// Comments inside items and entries, where no [`Trivia`] holds them, in order of place.
+    pub inner: Vec<Comment>,
+}
+
+/// A comment by its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comment {
+    /// The byte that it starts at.
+    pub at: u32,
+    /// As written, `//` included.
+    pub text: String,
+    /// Whether something other than space stands before it on its line.
+    pub behind: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -1,3 +1,17 @@
 //! mlspec text to AST and back.
+//!
+//! `grammar/mlspec.pest` is the grammar of record. Around it: a scan for words
+//! and comments, a bracket matcher, and a parser that goes piece by piece, so
+//! that one mistake does not hide another.
 
 pub mod ast;
+mod brackets;
+mod build;
+mod expect;
+mod parse;
+mod scan;
+
+#[cfg(test)]
+mod tests;
+
+pub use parse::{RESERVED, decode, parse, parse_value};

@@ -8,10 +8,12 @@ pub mod ast;
 mod brackets;
 mod build;
 mod expect;
+mod format;
 mod parse;
 mod scan;
 
 #[cfg(test)]
 mod tests;
 
+pub use format::format;
 pub use parse::{RESERVED, decode, parse, parse_value};

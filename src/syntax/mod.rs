@@ -7,6 +7,7 @@
 pub mod ast;
 mod brackets;
 mod build;
+mod dump;
 mod expect;
 mod format;
 mod parse;
@@ -15,5 +16,6 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
+pub use dump::dump;
 pub use format::format;
 pub use parse::{RESERVED, decode, parse, parse_value};

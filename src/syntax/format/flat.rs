@@ -97,6 +97,41 @@ pub fn repeat_head(e: &Expr) -> String {
     }
 }
 
+/// An entry on one line, its key as it is.
+pub fn entry(e: &Entry) -> String {
+    match &e.kind {
+        EntryKind::Let { names, ty, value } => {
+            format!("let {}{} = {}", idents(names), typed(ty), expr(value))
+        }
+        EntryKind::Input { name, ty: t } => format!("input {}: {}", name.name, ty(t)),
+        EntryKind::Output { name, ty, value } => {
+            format!("output {}{} = {}", name.name, typed(ty), expr(value))
+        }
+        EntryKind::Bind { path: key, value } => format!("{} = {}", path(key), expr(value)),
+        EntryKind::Typed { names, how } => format!("{} : {}", idents(names), expr(how)),
+        EntryKind::Section(section) => format!("{} {}", head(section), braces(section)),
+        EntryKind::Broken => String::new(),
+    }
+}
+
+/// `word name` before the braces.
+pub fn head(section: &Section) -> String {
+    match &section.name {
+        Some(name) => format!("{} {}", section.word.name, name.name),
+        None => section.word.name.to_string(),
+    }
+}
+
+/// `{ a = 1  b = 2 }`
+pub fn braces(section: &Section) -> String {
+    let entries: Vec<String> = section.entries.iter().map(entry).collect();
+    if entries.is_empty() { "{}".into() } else { format!("{{ {} }}", entries.join("  ")) }
+}
+
+fn typed(t: &Option<Type>) -> String {
+    t.as_ref().map_or(String::new(), |t| format!(": {}", ty(t)))
+}
+
 /// The operator with the space around it: a power is tight.
 pub fn infix(op: BinOp) -> String {
     match op {

@@ -6,7 +6,7 @@
 //! a `|>`, single blank lines. Spaces, alignment, long lines and the spelling of
 //! numbers are its own.
 
-mod flat;
+pub(super) mod flat;
 mod layout;
 
 use super::ast::*;
@@ -157,12 +157,13 @@ impl Formatter<'_> {
             ItemKind::Op(op) => self.op(&mut l, op, item.span),
             ItemKind::Block(block) => self.block(&mut l, block, item.span),
             ItemKind::Section(section) => {
-                let text = self.section(section, 0, 0, false);
+                let text = self.section(section, 0, false);
                 l.push(&text);
             }
             ItemKind::Broken => {}
         }
-        self.row(l, &item.trivia, item.doc.as_deref())
+        let (text, left) = l.finish();
+        row(text, left, &item.trivia, item.doc.as_deref())
     }
 
     /// The part of an item outside its braces.
@@ -183,16 +184,6 @@ impl Formatter<'_> {
             ItemKind::Import { .. } | ItemKind::Broken => item.span.hi,
         };
         Span { hi: body, ..item.span }
-    }
-
-    fn row(&self, l: Layout, trivia: &Trivia, doc: Option<&str>) -> Row {
-        let (text, left) = l.finish();
-        let doc = doc.iter().flat_map(|d| d.split('\n')).map(|line| match line {
-            "" => "///".to_string(),
-            line => format!("/// {line}"),
-        });
-        let before = trivia.before.iter().cloned().chain(left).chain(doc.collect::<Vec<_>>()).collect();
-        Row { before, text, after: trivia.after.clone() }
     }
 
     fn param(
@@ -294,109 +285,86 @@ impl Formatter<'_> {
 
     // ---- sections ----
 
-    /// `word name { … }`, its head as wide as `pad`.
-    fn section(&self, section: &Section, indent: usize, pad: usize, nested: bool) -> String {
-        let head = section_head(section);
+    /// `word name { … }`
+    fn section(&self, section: &Section, indent: usize, nested: bool) -> String {
+        let head = flat::head(section);
         let one_line = match (self.line(section.body.lo), self.line(section.body.hi.max(1) - 1)) {
             (Some(first), Some(last)) => first == last,
             (_, _) => nested && section.entries.len() <= 4,
         };
-        let line = one_line.then(|| self.on_one_line(section)).flatten();
-        if let Some(line) = line {
-            let text = format!("{head:pad$} {line}");
-            if indent + text.chars().count() <= WIDTH {
-                return text;
+        if one_line && is_plain(section) {
+            let line = format!("{head} {}", flat::braces(section));
+            if indent + line.chars().count() <= WIDTH {
+                return line;
             }
         }
         let inside = self.entries(&section.entries, &section.end, indent + STEP);
         format!("{head} {{\n{inside}{}}}", " ".repeat(indent))
     }
 
-    /// `{ a = 1  b = 2 }`, unless something in it needs lines of its own.
-    fn on_one_line(&self, section: &Section) -> Option<String> {
-        let plain = |e: &Entry| e.doc.is_none() && e.trivia == Trivia::default();
-        if !section.end.is_empty() || !section.entries.iter().all(plain) {
-            return None;
-        }
-        let entries: Vec<String> = section.entries.iter().map(|e| self.entry_text(e, 0, 0)).collect();
-        let short = entries.iter().all(|text| !text.contains('\n'));
-        short.then(|| match entries.is_empty() {
-            true => "{}".into(),
-            false => format!("{{ {} }}", entries.join("  ")),
-        })
-    }
-
     /// The lines of entries, each indented and ended.
     fn entries(&self, entries: &[Entry], end: &[String], indent: usize) -> String {
-        let entries: Vec<&Entry> = entries.iter().filter(|e| e.kind != EntryKind::Broken).collect();
-        let groups = self.lines_shared(&entries, indent);
-        let pads = self.pads(&groups, indent);
-        let rows = groups.iter().zip(pads).map(|(group, pad)| self.group(group, pad, indent)).collect();
+        let whole = entries.iter().filter(|e| e.kind != EntryKind::Broken);
+        let groups = self.lines_shared(whole.map(|e| self.laid(e, indent)).collect(), indent);
+        let pads = pads(&groups, indent);
+        let rows = groups.into_iter().zip(pads).map(|(group, pad)| self.group(group, pad)).collect();
         let mut lines = self.lines_of(rows, indent);
         lines.extend(end.iter().map(|c| indented(c, indent)));
         let start = lines.iter().position(|l| !l.is_empty()).unwrap_or(lines.len());
         lines[start..].iter().map(|l| format!("{l}\n")).collect()
     }
 
+    fn laid<'e>(&self, entry: &'e Entry, indent: usize) -> Laid<'e> {
+        let mut l = Layout::new(self, own_span(entry), indent);
+        self.entry(&mut l, entry, indent);
+        let (text, left) = l.finish();
+        Laid { entry, text, left }
+    }
+
     /// The entries that stand on one line each: those that the author put there, if they fit.
-    fn lines_shared<'e>(&self, entries: &[&'e Entry], indent: usize) -> Vec<Vec<&'e Entry>> {
-        let mut groups: Vec<Vec<&Entry>> = Vec::new();
+    fn lines_shared<'e>(&self, entries: Vec<Laid<'e>>, indent: usize) -> Vec<Vec<Laid<'e>>> {
+        let mut groups: Vec<Vec<Laid>> = Vec::new();
         let mut width = 0;
-        for entry in entries {
-            let text = self.entry_text(entry, indent, 0);
-            let len = text.chars().count();
-            let last = groups.last().and_then(|g| g.last());
-            let shares = last.is_some_and(|last| {
-                let plain =
-                    last.trivia.after.is_none() && entry.trivia.before.is_empty() && entry.doc.is_none();
-                let same_line = self.line(entry.span.lo).is_some() && !self.breaks(last.span, entry.span);
-                let short = !text.contains('\n') && !self.entry_text(last, indent, 0).contains('\n');
-                plain && same_line && short && self.comments(last.span.to(entry.span)).is_empty()
-            });
+        for laid in entries {
+            let len = laid.text.chars().count();
+            let shares =
+                groups.last().and_then(|g| g.last()).is_some_and(|last| self.share_line(last, &laid));
             match groups.last_mut() {
                 Some(group) if shares && indent + width + 2 + len <= WIDTH => {
                     width += 2 + len;
-                    group.push(entry);
+                    group.push(laid);
                 }
                 Some(_) | None => {
                     width = len;
-                    groups.push(vec![entry]);
+                    groups.push(vec![laid]);
                 }
             }
         }
         groups
     }
 
-    fn group(&self, group: &[&Entry], pad: usize, indent: usize) -> Row {
-        let (first, last) = (group[0], group[group.len() - 1]);
-        let trivia = Trivia { before: first.trivia.before.clone(), after: last.trivia.after.clone() };
-        if let [entry] = group {
-            let mut l = Layout::new(self, self.entry_head(entry), indent);
-            self.entry(&mut l, entry, indent, pad);
-            return self.row(l, &trivia, entry.doc.as_deref());
-        }
-        let texts: Vec<String> = group.iter().map(|e| self.entry_text(e, indent, 0)).collect();
-        let mut l = Layout::new(self, first.span.start(), indent);
-        l.push(&texts.join("  "));
-        self.row(l, &trivia, first.doc.as_deref())
+    fn share_line(&self, last: &Laid, next: &Laid) -> bool {
+        let plain = last.entry.trivia.after.is_none()
+            && last.left.is_empty()
+            && next.left.is_empty()
+            && next.entry.trivia.before.is_empty()
+            && next.entry.doc.is_none();
+        let same_line = !self.file.lines.is_empty() && !self.breaks(last.entry.span, next.entry.span);
+        plain && same_line && !last.is_tall() && !next.is_tall()
     }
 
-    /// The part of an entry whose comments are its own and not those of nested entries.
-    fn entry_head(&self, entry: &Entry) -> Span {
-        match &entry.kind {
-            EntryKind::Section(section) => Span { hi: section.body.lo, ..entry.span },
-            EntryKind::Let { .. } | EntryKind::Input { .. } | EntryKind::Output { .. } => entry.span,
-            EntryKind::Bind { .. } | EntryKind::Typed { .. } | EntryKind::Broken => entry.span,
-        }
+    fn group(&self, group: Vec<Laid>, pad: usize) -> Row {
+        let after = group[group.len() - 1].entry.trivia.after.clone();
+        let first = group[0].entry;
+        let text = match group.as_slice() {
+            [one] => one.padded(pad),
+            several => several.iter().map(|l| l.text.clone()).collect::<Vec<_>>().join("  "),
+        };
+        let left = group.into_iter().flat_map(|l| l.left).collect();
+        row(text, left, &Trivia { before: first.trivia.before.clone(), after }, first.doc.as_deref())
     }
 
-    fn entry_text(&self, entry: &Entry, indent: usize, pad: usize) -> String {
-        let mut l = Layout::new(self, self.entry_head(entry), indent);
-        self.entry(&mut l, entry, indent, pad);
-        l.finish().0
-    }
-
-    fn entry(&self, l: &mut Layout, entry: &Entry, indent: usize, pad: usize) {
+    fn entry(&self, l: &mut Layout, entry: &Entry, indent: usize) {
         match &entry.kind {
             EntryKind::Let { names, ty, value } => {
                 let (ty, before) = typed(ty.as_ref(), names.last().map_or(entry.span.start(), |n| n.span));
@@ -410,55 +378,15 @@ impl Formatter<'_> {
                 l.value(value, before, false);
             }
             EntryKind::Bind { path, value } => {
-                l.push(&format!("{:pad$} =", flat::path(path)));
+                l.push(&format!("{} =", flat::path(path)));
                 l.value(value, path.span, false);
             }
             EntryKind::Typed { names, how } => {
-                l.push(&format!("{:pad$} :", flat::idents(names)));
+                l.push(&format!("{} :", flat::idents(names)));
                 l.value(how, names.last().map_or(entry.span.start(), |n| n.span), false);
             }
-            EntryKind::Section(section) => l.push(&self.section(section, indent, pad, true)),
+            EntryKind::Section(section) => l.push(&self.section(section, indent, true)),
             EntryKind::Broken => {}
-        }
-    }
-
-    // ---- alignment ----
-
-    /// How wide the part before `=`, `{` or `:` is written in each row.
-    ///
-    /// Runs of neighbours are aligned: bindings with bindings, one-line sections with bindings
-    /// that are wider, typed columns with typed columns. A blank line, a row of several lines
-    /// or too great a difference ends a run; a paragraph with several entries on a line is not
-    /// aligned at all.
-    fn pads(&self, groups: &[Vec<&Entry>], indent: usize) -> Vec<usize> {
-        let mut pads = vec![0; groups.len()];
-        let starts = |g: &Vec<&Entry>| g[0].trivia.before.iter().any(String::is_empty);
-        let mut start = 0;
-        for end in 1..=groups.len() {
-            if end == groups.len() || starts(&groups[end]) {
-                let paragraph = &groups[start..end];
-                if paragraph.iter().all(|g| g.len() == 1) {
-                    let keys: Vec<Key> = paragraph.iter().map(|g| self.key(g[0], indent)).collect();
-                    pads[start..end].copy_from_slice(&aligned(&keys));
-                }
-                start = end;
-            }
-        }
-        pads
-    }
-
-    fn key(&self, entry: &Entry, indent: usize) -> Key {
-        let one_line = || !self.entry_text(entry, indent, 0).contains('\n');
-        // Such a line must have room for the space that aligns it.
-        let room = || indent + self.entry_text(entry, indent, 0).chars().count() + MAX_PAD <= WIDTH;
-        let width = |text: String| text.chars().count();
-        match &entry.kind {
-            EntryKind::Bind { path, .. } if one_line() && room() => Key::Bind(width(flat::path(path))),
-            EntryKind::Typed { names, .. } if one_line() && room() => Key::Typed(width(flat::idents(names))),
-            EntryKind::Section(section) if one_line() && room() => Key::Section(width(section_head(section))),
-            EntryKind::Bind { .. } | EntryKind::Typed { .. } | EntryKind::Section(_) => Key::Alone,
-            EntryKind::Let { .. } | EntryKind::Input { .. } | EntryKind::Output { .. } => Key::Alone,
-            EntryKind::Broken => Key::Alone,
         }
     }
 
@@ -478,6 +406,99 @@ impl Formatter<'_> {
         }
         lines
     }
+}
+
+/// An entry and its text, not aligned yet.
+struct Laid<'e> {
+    entry: &'e Entry,
+    text: String,
+    /// Comments inside that found no place in the text.
+    left: Vec<String>,
+}
+
+impl Laid<'_> {
+    fn is_tall(&self) -> bool {
+        self.text.contains('\n')
+    }
+
+    /// What stands before the `=`, `{` or `:`.
+    fn key(&self) -> Option<String> {
+        match &self.entry.kind {
+            EntryKind::Bind { path, .. } => Some(flat::path(path)),
+            EntryKind::Typed { names, .. } => Some(flat::idents(names)),
+            EntryKind::Section(section) => Some(flat::head(section)),
+            EntryKind::Let { .. } | EntryKind::Input { .. } | EntryKind::Output { .. } => None,
+            EntryKind::Broken => None,
+        }
+    }
+
+    /// The text with its key as wide as `pad`.
+    fn padded(&self, pad: usize) -> String {
+        match self.key() {
+            Some(key) if !self.is_tall() => format!("{key:pad$}{}", &self.text[key.len()..]),
+            Some(_) | None => self.text.clone(),
+        }
+    }
+
+    /// How it is aligned; such a line must have room for the space that this takes.
+    fn aligns(&self, indent: usize) -> Key {
+        let room = !self.is_tall() && indent + self.text.chars().count() + MAX_PAD <= WIDTH;
+        let Some(key) = self.key().filter(|_| room) else { return Key::Alone };
+        let width = key.chars().count();
+        match &self.entry.kind {
+            EntryKind::Typed { .. } => Key::Typed(width),
+            EntryKind::Section(_) => Key::Section(width),
+            EntryKind::Bind { .. } => Key::Bind(width),
+            EntryKind::Let { .. } | EntryKind::Input { .. } | EntryKind::Output { .. } => Key::Alone,
+            EntryKind::Broken => Key::Alone,
+        }
+    }
+}
+
+/// Whether nothing in a section keeps it from standing on one line.
+fn is_plain(section: &Section) -> bool {
+    let plain = |e: &Entry| {
+        let inner = match &e.kind {
+            EntryKind::Section(section) => is_plain(section),
+            EntryKind::Broken => false,
+            EntryKind::Let { .. } | EntryKind::Input { .. } | EntryKind::Output { .. } => true,
+            EntryKind::Bind { .. } | EntryKind::Typed { .. } => true,
+        };
+        inner && e.doc.is_none() && e.trivia == Trivia::default()
+    };
+    section.end.is_empty() && section.entries.iter().all(plain)
+}
+
+/// The part of an entry whose comments are its own and not those of nested entries.
+fn own_span(entry: &Entry) -> Span {
+    match &entry.kind {
+        EntryKind::Section(section) => Span { hi: section.body.lo, ..entry.span },
+        EntryKind::Let { .. } | EntryKind::Input { .. } | EntryKind::Output { .. } => entry.span,
+        EntryKind::Bind { .. } | EntryKind::Typed { .. } | EntryKind::Broken => entry.span,
+    }
+}
+
+/// How wide the part before `=`, `{` or `:` is written in each row.
+///
+/// Runs of neighbours are aligned: bindings with bindings, one-line sections with bindings
+/// that are wider, typed columns with typed columns. A blank line, a row of several lines
+/// or too great a difference ends a run; a paragraph with several entries on a line is not
+/// aligned at all.
+fn pads(groups: &[Vec<Laid>], indent: usize) -> Vec<usize> {
+    let mut pads = vec![0; groups.len()];
+    let starts = |g: &Vec<Laid>| g[0].entry.trivia.before.iter().any(String::is_empty);
+    let mut start = 0;
+    for end in 1..=groups.len() {
+        if end == groups.len() || starts(&groups[end]) {
+            let paragraph = &groups[start..end];
+            if paragraph.iter().all(|g| g.len() == 1) {
+                let keys: Vec<Key> = paragraph.iter().map(|g| g[0].aligns(indent)).collect();
+                pads[start..end].copy_from_slice(&aligned(&keys));
+            }
+            start = end;
+        }
+    }
+    pads
 }
 
 /// What a row is aligned by, and how wide that is.
@@ -599,11 +620,13 @@ fn comment_columns(rows: &[Row], widths: &[usize]) -> Vec<usize> {
     columns
 }
 
-fn section_head(section: &Section) -> String {
-    match &section.name {
-        Some(name) => format!("{} {}", section.word.name, name.name),
-        None => section.word.name.to_string(),
-    }
+fn row(text: String, left: Vec<String>, trivia: &Trivia, doc: Option<&str>) -> Row {
+    let doc = doc.iter().flat_map(|d| d.split('\n')).map(|line| match line {
+        "" => "///".to_string(),
+        line => format!("/// {line}"),
+    });
+    let before = trivia.before.iter().cloned().chain(left).chain(doc.collect::<Vec<_>>()).collect();
+    Row { before, text, after: trivia.after.clone() }
 }
 
 /// `: type` and the span that ends before the `=`.

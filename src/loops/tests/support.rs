@@ -59,12 +59,13 @@ pub fn check(graph: &Graph) -> Program {
     let wanted = reference::run(graph, &inputs);
     let fused = loops::lower(graph);
     for program in [&loops::lower_unfused(graph), &fused] {
+        loops::verify(program).unwrap_or_else(|why| panic!("{why}\n{}", loops::print(program)));
         let found = results(program, graph, &inputs);
         for ((output, wanted), found) in graph.outputs.iter().zip(&wanted).zip(&found) {
             assert_eq!(wanted.data.len(), found.len(), "{}", output.name);
             for (i, (&w, &f)) in wanted.data.iter().zip(found).enumerate() {
                 let close = (w - f).abs() <= 1e-9 * (1.0 + w.abs()) || (w.is_nan() && f.is_nan()) || w == f;
-                assert!(close, "{} [{i}]: graph {w}, program {f}\n{program:#?}", output.name);
+                assert!(close, "{} [{i}]: graph {w}, program {f}\n{}", output.name, loops::print(program));
             }
         }
     }

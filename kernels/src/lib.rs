@@ -10,6 +10,7 @@ pub mod denormals;
 pub mod gemm;
 pub mod isa;
 pub mod rng;
+pub mod simd;
 pub mod strip;
 pub mod team;
 

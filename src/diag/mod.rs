@@ -8,7 +8,7 @@ mod render;
 mod suggest;
 
 pub use codes::{Code, CodeInfo, codes, explain};
-pub use render::{human, json};
+pub use render::{Look, human, human_as, json};
 pub use suggest::did_you_mean;
 
 use crate::base::Span;

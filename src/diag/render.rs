@@ -1,16 +1,292 @@
 //! Diagnostics as text for people and as JSON for tools.
+//!
+//! Both are pure: they give text and print nothing. A label may lie in any
+//! source; those outside the file of the mistake follow as reports of their own.
 
-use super::Diagnostic;
-use crate::base::Sources;
+use super::{Diagnostic, Fix, Label, Severity};
+use crate::base::{FileId, Sources, Span};
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use serde::Serialize;
+use std::fmt;
+use std::sync::Arc;
 
-/// The report that people see: code, reason, their own text with labels, help.
+/// How the report looks.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// Colours and box-drawing characters; otherwise plain ASCII.
+    pub color: bool,
+    /// Columns to wrap at.
+    pub width: usize,
+}
+
+impl Default for Look {
+    fn default() -> Look {
+        Look { color: false, width: 100 }
+    }
+}
+
+/// The report that people see, without colour: code, reason, their own text with labels, help.
 pub fn human(sources: &Sources, diagnostics: &[Diagnostic]) -> String {
-    let _ = sources;
-    diagnostics.iter().map(|d| format!("{}\n", d.message)).collect()
+    human_as(sources, diagnostics, Look::default())
+}
+
+/// The report that people see.
+pub fn human_as(sources: &Sources, diagnostics: &[Diagnostic], look: Look) -> String {
+    let theme = if look.color { GraphicalTheme::unicode() } else { GraphicalTheme::none() };
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_width(look.width)
+        .with_links(false)
+        .with_context_lines(1)
+        .without_cause_chain();
+    let mut out = String::new();
+    for d in diagnostics {
+        let report = Report::of(sources, d);
+        handler.render_report(&mut out, &report).expect("render: a String takes all text");
+        out.push('\n');
+    }
+    // Lines are padded to the widest where no text follows.
+    out.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// A diagnostic in one source, as miette wants it.
+struct Report {
+    code: Option<String>,
+    message: String,
+    severity: miette::Severity,
+    help: Option<String>,
+    source: NamedSource<Arc<str>>,
+    labels: Vec<LabeledSpan>,
+    /// The labels in other sources.
+    elsewhere: Vec<Report>,
+}
+
+impl Report {
+    fn of(sources: &Sources, d: &Diagnostic) -> Report {
+        let home = d.span().file;
+        let mut others: Vec<FileId> = d.labels.iter().map(|l| l.span.file).filter(|f| *f != home).collect();
+        others.sort();
+        others.dedup();
+        let elsewhere = others.into_iter().map(|file| Report {
+            code: None,
+            message: format!("in {}", sources.get(file).name),
+            severity: miette::Severity::Advice,
+            help: None,
+            source: named(sources, file, &labels(d, file)),
+            labels: labels(d, file),
+            elsewhere: Vec::new(),
+        });
+        Report {
+            code: Some(format!("mlc::{}", d.code)),
+            message: d.message.clone(),
+            severity: match d.severity {
+                Severity::Error => miette::Severity::Error,
+                Severity::Warning => miette::Severity::Warning,
+            },
+            help: d.help.clone(),
+            source: named(sources, home, &labels(d, home)),
+            labels: labels(d, home),
+            elsewhere: elsewhere.collect(),
+        }
+    }
+}
+
+/// The text of a source. miette cannot point behind the last character, where what is missing
+/// would stand: a space makes room.
+fn named(sources: &Sources, file: FileId, labels: &[LabeledSpan]) -> NamedSource<Arc<str>> {
+    let source = sources.get(file);
+    let at_end = labels.iter().any(|l| l.offset() + l.len() == source.text.len());
+    let text = if at_end { format!("{} ", source.text).into() } else { source.text.clone() };
+    NamedSource::new(&source.name, text)
+}
+
+/// The labels in `file`; the first of the diagnostic is the primary one.
+fn labels(d: &Diagnostic, file: FileId) -> Vec<LabeledSpan> {
+    let of = |(i, label): (usize, &Label)| {
+        let text = (!label.text.is_empty()).then(|| label.text.clone());
+        let range = label.span.range();
+        match i {
+            0 => LabeledSpan::new_primary_with_span(text, range),
+            _ => LabeledSpan::new_with_span(text, range),
+        }
+    };
+    d.labels.iter().enumerate().filter(|(_, l)| l.span.file == file).map(of).collect()
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Report {}
+
+impl miette::Diagnostic for Report {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.code.as_ref().map(|code| Box::new(code) as Box<dyn fmt::Display>)
+    }
+
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(self.severity)
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(&self.source)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(self.labels.iter().cloned()))
+    }
+
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn miette::Diagnostic> + 'a>> {
+        let all = self.elsewhere.iter().map(|r| r as &dyn miette::Diagnostic);
+        (!self.elsewhere.is_empty()).then(|| Box::new(all) as Box<dyn Iterator<Item = _>>)
+    }
 }
 
 /// One JSON array, an object for each diagnostic.
 pub fn json(sources: &Sources, diagnostics: &[Diagnostic]) -> String {
-    let _ = (sources, diagnostics);
-    String::from("[]")
+    let all: Vec<JsonDiagnostic> = diagnostics.iter().map(|d| JsonDiagnostic::of(sources, d)).collect();
+    serde_json::to_string_pretty(&all).expect("render: plain values are JSON")
+}
+
+#[derive(Serialize)]
+struct JsonDiagnostic<'a> {
+    /// Where the mistake stands.
+    file: &'a str,
+    line: usize,
+    column: usize,
+    code: String,
+    severity: &'static str,
+    message: &'a str,
+    labels: Vec<JsonLabel<'a>>,
+    help: Option<&'a str>,
+    fix: Option<JsonFix<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonLabel<'a> {
+    text: &'a str,
+    #[serde(flatten)]
+    place: JsonPlace<'a>,
+}
+
+#[derive(Serialize)]
+struct JsonFix<'a> {
+    title: &'a str,
+    replacement: &'a str,
+    #[serde(flatten)]
+    place: JsonPlace<'a>,
+}
+
+/// Lines and columns count from 1, columns in characters; `start` and `end` are bytes from 0.
+#[derive(Serialize)]
+struct JsonPlace<'a> {
+    file: &'a str,
+    line: usize,
+    column: usize,
+    end_line: usize,
+    end_column: usize,
+    start: u32,
+    end: u32,
+}
+
+impl<'a> JsonDiagnostic<'a> {
+    fn of(sources: &'a Sources, d: &'a Diagnostic) -> Self {
+        let at = JsonPlace::of(sources, d.span());
+        let label = |l: &'a Label| JsonLabel { text: &l.text, place: JsonPlace::of(sources, l.span) };
+        let fix = |f: &'a Fix| JsonFix {
+            title: &f.title,
+            replacement: &f.replacement,
+            place: JsonPlace::of(sources, f.span),
+        };
+        JsonDiagnostic {
+            file: at.file,
+            line: at.line,
+            column: at.column,
+            code: format!("mlc::{}", d.code),
+            severity: match d.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            },
+            message: &d.message,
+            labels: d.labels.iter().map(label).collect(),
+            help: d.help.as_deref(),
+            fix: d.fix.as_ref().map(fix),
+        }
+    }
+}
+
+impl<'a> JsonPlace<'a> {
+    fn of(sources: &'a Sources, span: Span) -> Self {
+        let (line, column) = sources.line_col(span);
+        let (end_line, end_column) = sources.line_col(span.end());
+        let file = &sources.get(span.file).name;
+        JsonPlace { file, line, column, end_line, end_column, start: span.lo, end: span.hi }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> (Sources, Vec<Diagnostic>) {
+        let mut sources = Sources::new();
+        let spec = sources.add("digits.mlspec", None, "train {\n  loss = CrossEntropy(Mlp.logits)\n}\n");
+        let library = sources.add(
+            "std/loss.mlspec",
+            None,
+            "mlspec 1\n\nop CrossEntropy(x: logits, y: class) -> f32 = x\n",
+        );
+        let d = Diagnostic::error(
+            "call::missing",
+            "`CrossEntropy` wants `y`",
+            Span::new(spec, 17, 29),
+            "called here",
+        )
+        .label(Span::new(library, 37, 45), "declared here")
+        .help("add the labels: `CrossEntropy(Mlp.logits, label)`")
+        .fix("add `label`", Span::new(spec, 40, 40), ", label");
+        (sources, vec![d])
+    }
+
+    #[test]
+    fn shows_labels_of_every_file() {
+        let (sources, all) = example();
+        insta::assert_snapshot!(human(&sources, &all));
+    }
+
+    #[test]
+    fn json_has_places_as_lines_and_bytes() {
+        let (sources, all) = example();
+        insta::assert_snapshot!(json(&sources, &all));
+    }
+
+    #[test]
+    fn colour_only_when_asked() {
+        let (sources, all) = example();
+        let colored = human_as(&sources, &all, Look { color: true, width: 80 });
+        assert!(colored.contains('\u{1b}') && colored.contains('╭'));
+        assert!(human(&sources, &all).is_ascii());
+    }
+
+    #[test]
+    fn empty_text_and_end_of_text_render() {
+        let mut sources = Sources::new();
+        for text in ["", "a", "a\n", "ä\r\n\tb"] {
+            let file = sources.add("x", None, text);
+            let d = Diagnostic::error("a::b", "m", Span::new(file, text.len(), text.len()), "here");
+            let shown = human(&sources, &[d]);
+            assert!(shown.contains("here"), "{text:?}: {shown}");
+        }
+    }
 }

@@ -7,8 +7,18 @@
 //! A [`Gemm`] is made once, when a program is compiled, from the shape and the way its operands lie
 //! in memory; [`mlc_gemm`] then runs it without allocating.
 
-use crate::abi::{Ctx, EpilogueFn};
+mod pack;
+mod plan;
+mod run;
+#[cfg(test)]
+mod tests;
+mod tile;
+
+use crate::abi::EpilogueFn;
 use crate::isa::Isa;
+use plan::Plan;
+
+pub use run::mlc_gemm;
 
 /// Where the entries of one index lie, in elements from a base.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,71 +74,37 @@ pub struct Problem {
 
 /// A product with its plan: built once, immovable while generated code holds its address.
 pub struct Gemm {
-    pub problem: Problem,
-    isa: Isa,
+    problem: Problem,
+    plan: Plan,
     threads: usize,
 }
 
 impl Gemm {
+    /// Plans a product. `threads` only serves [`describe`](Gemm::describe): the cut depends on the
+    /// shape alone.
     pub fn new(problem: Problem, isa: Isa, threads: usize) -> Gemm {
-        Gemm { problem, isa, threads }
+        assert!(isa.is_available(), "{isa} was chosen on a processor without it");
+        let plan = Plan::new(&problem, isa);
+        Gemm { problem, plan, threads }
     }
 
-    /// The plan for people: `14x32 tiles, kc 512, B packed, 2 threads`.
+    pub fn problem(&self) -> &Problem {
+        &self.problem
+    }
+
+    /// The plan for people: `14x32 tiles (avx512), B packed, 8 tasks on 2 threads`.
     pub fn describe(&self) -> String {
-        format!("scalar on {}, {} threads", self.isa, self.threads)
+        self.plan.describe(self.problem.batch, self.threads)
     }
 
     /// Bytes of `ctx.workspace` that a run uses. Free for others between runs.
     pub fn workspace_bytes(&self) -> usize {
-        0
+        self.plan.workspace(self.problem.batch) * size_of::<f32>()
     }
 
     /// Bytes of each thread's scratch that a run keeps for itself, a multiple of 128. An epilogue
     /// is handed the scratch after them, so a team's scratch is the largest sum of both.
     pub fn scratch_bytes(&self) -> usize {
-        128
-    }
-}
-
-/// Runs a product.
-///
-/// # Safety
-/// `gemm` is live; `lhs` and `rhs` are readable wherever its offsets lead; with [`Out::Store`]
-/// `out` is writable there and overlaps neither. `ctx` is live with a `team` and a `workspace` of
-/// at least what `gemm` asks for, and is what an epilogue expects. Not called from inside a task.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mlc_gemm(
-    ctx: *const Ctx,
-    gemm: *const Gemm,
-    lhs: *const f32,
-    rhs: *const f32,
-    out: *mut f32,
-) {
-    // SAFETY: the caller's promises cover each access; the team's scratch holds the one number.
-    unsafe {
-        let (gemm, team) = (&*gemm, &*(*ctx).team.cast::<crate::team::Team>());
-        let p = &gemm.problem;
-        let job = (ctx as usize, lhs as usize, rhs as usize, out as usize);
-        team.each(1, &|_, scratch| {
-            let (ctx, lhs, rhs, out) =
-                (job.0 as *const Ctx, job.1 as *const f32, job.2 as *const f32, job.3 as *mut f32);
-            for (b, i, j) in (0..p.batch)
-                .flat_map(|b| (0..p.m).map(move |i| (b, i)))
-                .flat_map(|(b, i)| (0..p.n).map(move |j| (b, i, j)))
-            {
-                let x = lhs.offset(p.batch_lhs.at(b) + p.lhs.rows.at(i));
-                let y = rhs.offset(p.batch_rhs.at(b) + p.rhs.rows.at(j));
-                let sum = (0..p.k)
-                    .fold(0f32, |sum, k| (*x.offset(p.lhs.ks.at(k))).mul_add(*y.offset(p.rhs.ks.at(k)), sum));
-                match p.out {
-                    Out::Store { ldc, batch_stride } => *out.add(b * batch_stride + i * ldc + j) = sum,
-                    Out::Epilogue(f) => {
-                        scratch.cast::<f32>().write(sum);
-                        f(ctx, b, scratch.cast(), 1, i, j, 1, 1, scratch.add(128));
-                    }
-                }
-            }
-        });
+        self.plan.scratch()[4] * size_of::<f32>()
     }
 }

@@ -10,7 +10,7 @@ use super::ir::{Einsum, Fold, Graph, Leaf, Node, Prim, Value};
 use super::scalar::ScalarOp;
 use crate::base::{Bindings, DType, Dim, Shape};
 use std::collections::BTreeMap;
-use tensor::{places, strides};
+use tensor::{each_place, strides};
 
 pub use tensor::Tensor;
 
@@ -37,13 +37,18 @@ pub fn run(graph: &Graph, inputs: &Inputs) -> Vec<Tensor> {
 
 /// Every node's tensor, in order.
 pub fn run_all(graph: &Graph, inputs: &Inputs) -> Vec<Tensor> {
+    let mut values = Vec::with_capacity(graph.nodes.len());
+    extend(graph, inputs, &mut values);
+    values
+}
+
+/// Computes the nodes that `values` does not hold yet.
+pub(super) fn extend(graph: &Graph, inputs: &Inputs, values: &mut Vec<Tensor>) {
     let run = Run { bindings: bindings(graph, inputs), graph, inputs };
-    let mut values: Vec<Tensor> = Vec::with_capacity(graph.nodes.len());
-    for (_, node) in graph.nodes.iter() {
-        let value = run.node(node, &values);
+    for (_, node) in graph.nodes.iter().skip(values.len()) {
+        let value = run.node(node, values);
         values.push(value);
     }
-    values
 }
 
 /// The symbols given, and those that the leaves' tensors tell.
@@ -164,10 +169,11 @@ fn reduce(fold: Fold, axes: &[usize], input: &Tensor, shape: Vec<usize>) -> Tens
     let mut out = Tensor { data: vec![start; shape.iter().product()], shape };
     let kept: Vec<usize> = (0..input.shape.len()).filter(|a| !axes.contains(a)).collect();
     let to = strides(&out.shape);
-    for (at, x) in places(&input.shape).zip(&input.data) {
+    let mut elements = input.data.iter();
+    each_place(&input.shape, |at| {
         let cell = &mut out.data[kept.iter().zip(&to).map(|(&a, s)| at[a] * s).sum::<usize>()];
-        *cell = step(*cell, *x);
-    }
+        *cell = step(*cell, *elements.next().expect("tensor: an element for each place"));
+    });
     out
 }
 
@@ -186,9 +192,9 @@ fn contract(spec: &Einsum, lhs: &Tensor, rhs: &Tensor, shape: Vec<usize>) -> Ten
     let [a, b, c] = [along(&spec.lhs, &lhs.shape), along(&spec.rhs, &rhs.shape), along(&spec.out, &shape)];
     let offset = |at: &[usize], strides: &[usize]| at.iter().zip(strides).map(|(i, s)| i * s).sum::<usize>();
     let mut out = Tensor { data: vec![0.0; shape.iter().product()], shape };
-    for at in places(&space) {
-        out.data[offset(&at, &c)] += lhs.data[offset(&at, &a)] * rhs.data[offset(&at, &b)];
-    }
+    each_place(&space, |at| {
+        out.data[offset(at, &c)] += lhs.data[offset(at, &a)] * rhs.data[offset(at, &b)];
+    });
     out
 }
 
@@ -204,12 +210,13 @@ fn slice(input: &Tensor, start: &[i64], step: &[i64], shape: Vec<usize>) -> Tens
 fn pad(input: &Tensor, lo: &[i64], inner: &[i64], value: f64, shape: Vec<usize>) -> Tensor {
     let mut out = Tensor { data: vec![value; shape.iter().product()], shape };
     let to = strides(&out.shape);
-    for (at, x) in places(&input.shape).zip(&input.data) {
+    let mut elements = input.data.iter();
+    each_place(&input.shape, |at| {
         let place = at.iter().zip(lo).zip(inner).zip(&to).map(|(((&i, lo), inner), s)| {
             usize::try_from(lo + i as i64 * (inner + 1)).expect("verify: padding is not negative") * s
         });
-        out.data[place.sum::<usize>()] = *x;
-    }
+        out.data[place.sum::<usize>()] = *elements.next().expect("tensor: an element for each place");
+    });
     out
 }
 

@@ -21,9 +21,9 @@ impl Tensor {
     }
 
     /// The value of `f` at every place.
-    pub fn tabulate(shape: Vec<usize>, f: impl FnMut(&Vec<usize>) -> f64) -> Tensor {
-        let mut f = f;
-        let data = places(&shape).map(|at| f(&at)).collect();
+    pub fn tabulate(shape: Vec<usize>, mut f: impl FnMut(&[usize]) -> f64) -> Tensor {
+        let mut data = Vec::with_capacity(shape.iter().product());
+        each_place(&shape, |at| data.push(f(at)));
         Tensor { shape, data }
     }
 
@@ -41,10 +41,17 @@ pub fn strides(shape: &[usize]) -> Vec<usize> {
     strides
 }
 
-/// Every place of a shape, in row-major order.
-pub fn places(shape: &[usize]) -> impl Iterator<Item = Vec<usize>> + use<> {
-    let shape = shape.to_vec();
-    let steps = strides(&shape);
-    let count: usize = shape.iter().product();
-    (0..count).map(move |i| shape.iter().zip(&steps).map(|(n, s)| i / s % n).collect())
+/// Visits every place of a shape, in row-major order.
+pub fn each_place(shape: &[usize], mut visit: impl FnMut(&[usize])) {
+    let mut at = vec![0; shape.len()];
+    for _ in 0..shape.iter().product::<usize>() {
+        visit(&at);
+        for axis in (0..shape.len()).rev() {
+            at[axis] += 1;
+            if at[axis] < shape[axis] {
+                break;
+            }
+            at[axis] = 0;
+        }
+    }
 }

@@ -215,13 +215,7 @@ fn parse(
     Ok(Table { name: name.to_string(), rows, columns, files: Vec::new(), text })
 }
 
-fn ragged(
-    bytes: &[u8],
-    fields: &[Field],
-    wanted: usize,
-    name: &str,
-    source: &SourcePlan,
-) -> Box<Diagnostic> {
+fn ragged(bytes: &[u8], fields: &[Field], wanted: usize, name: &str, source: &SourcePlan) -> Box<Diagnostic> {
     let text = std::str::from_utf8(bytes).expect("csv: unquoting keeps text UTF-8");
     let first_wrong = fields[fields.len().min(wanted + 1) - 1];
     let (line, character) = line_and_character(text, first_wrong.lo);

@@ -152,7 +152,12 @@ impl Input {
     }
 
     /// Appends up to `limit` bytes to `out`, fewer only at the end of the file.
-    pub fn read(&mut self, limit: u64, out: &mut Vec<u8>, source: &SourcePlan) -> Result<(), Box<Diagnostic>> {
+    pub fn read(
+        &mut self,
+        limit: u64,
+        out: &mut Vec<u8>,
+        source: &SourcePlan,
+    ) -> Result<(), Box<Diagnostic>> {
         let result = match &mut self.stream {
             Stream::Plain(disk) => disk.take(limit).read_to_end(out),
             Stream::Gzip(gz) => gz.take(limit).read_to_end(out),

@@ -155,7 +155,9 @@ fn check_pair(
             count(images[0], "image"),
             count(labels[0], "label")
         );
-        return Err(Box::new(problem("data::idx", message, source).help("take both files from one download")));
+        return Err(Box::new(
+            problem("data::idx", message, source).help("take both files from one download"),
+        ));
     }
     if images[0] == 0 {
         return Err(problem("data::empty", format!("{image_name}: the file has no images"), source));
@@ -179,7 +181,8 @@ fn open(path: &Path, source: &SourcePlan) -> Result<(Input, Vec<usize>), Box<Dia
         return Err(Box::new(problem("data::magic", message, source).help(help)));
     };
     if kind != 8 {
-        let message = format!("{name}: holds elements of IDX type 0x{kind:02x}; unsigned bytes (0x08) are read");
+        let message =
+            format!("{name}: holds elements of IDX type 0x{kind:02x}; unsigned bytes (0x08) are read");
         return Err(problem("data::magic", message, source));
     }
     let mut header = Vec::new();
@@ -215,7 +218,8 @@ fn elements(
     input.read(1, &mut more, source)?;
     if bytes.len() < claimed || !more.is_empty() {
         let found = if more.is_empty() { bytes.len().to_string() } else { "more".to_string() };
-        let message = format!("{}: the header says {claimed} bytes of elements, the file has {found}", input.name());
+        let message =
+            format!("{}: the header says {claimed} bytes of elements, the file has {found}", input.name());
         return Err(Box::new(problem("data::idx", message, source).help("download the file again")));
     }
     Ok((bytes, input.finish(source)?))

@@ -3,8 +3,8 @@
 //! Rows are drawn by a permutation of their own seed, or taken in file order if `ordered`; each part then
 //! keeps its rows in file order. With `stratify` every class keeps its share of every part, by largest remainder.
 
-use super::draw::Draw;
 use crate::sema::job::{Amount, SplitPlan};
+use mlc_kernels::rng;
 
 /// Row numbers of the parts, each increasing. Rows that no part asked for are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,7 +78,7 @@ pub fn apportion(shares: &[f64], total: usize) -> Vec<usize> {
 pub fn deal(plan: &SplitPlan, sizes: [usize; 3], rows: usize, classes: Option<&[u32]>) -> Parts {
     let mut order: Vec<u32> = (0..rows as u32).collect();
     if !plan.ordered {
-        Draw::new(plan.seed, "split", 0).shuffle(&mut order);
+        rng::shuffle(rng::key(plan.seed, "split"), 0, &mut order);
     }
     let part_of = match classes {
         None => {
@@ -143,8 +143,14 @@ mod tests {
         assert_eq!(of(Percent(70.0), Percent(10.0), Percent(20.0), 11), Ok([8, 1, 2]));
         assert_eq!(of(Rest, Percent(20.0), Nothing, 11), Ok([9, 2, 0]));
         assert_eq!(of(Percent(50.0), Nothing, Nothing, 10), Ok([5, 0, 0]));
-        assert_eq!(of(Rows(8), Rows(5), Nothing, 10).unwrap_err(), "the parts take 13 rows, the source has 10");
-        assert_eq!(of(Percent(70.0), Percent(40.0), Nothing, 10).unwrap_err(), "the parts take 110% of the rows");
+        assert_eq!(
+            of(Rows(8), Rows(5), Nothing, 10).unwrap_err(),
+            "the parts take 13 rows, the source has 10"
+        );
+        assert_eq!(
+            of(Percent(70.0), Percent(40.0), Nothing, 10).unwrap_err(),
+            "the parts take 110% of the rows"
+        );
         assert_eq!(of(Rest, Percent(1.0), Nothing, 10).unwrap_err(), "`valid` gets no row of the 10");
         assert_eq!(of(Rest, Rows(10), Nothing, 10).unwrap_err(), "no row of the 10 is left for training");
     }
@@ -174,7 +180,8 @@ mod tests {
     fn stratified_parts_keep_the_shares() {
         // 60 of class 0, 30 of class 1, 11 of class 2.
         let classes: Vec<u32> = (0..101).map(|r| if r < 60 { 0 } else { u32::from(r >= 90) + 1 }).collect();
-        let parts = deal(&plan(Amount::Rest, Amount::Rows(10), Amount::Rows(20)), [71, 10, 20], 101, Some(&classes));
+        let parts =
+            deal(&plan(Amount::Rest, Amount::Rows(10), Amount::Rows(20)), [71, 10, 20], 101, Some(&classes));
         let count = |rows: &[u32]| {
             (0..3).map(|c| rows.iter().filter(|r| classes[**r as usize] == c).count()).collect::<Vec<_>>()
         };

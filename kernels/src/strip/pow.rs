@@ -30,7 +30,7 @@ fn log_in_two<S: Simd>(s: S, x: S::F) -> (S::F, S::F) {
     let cube_rest = s.fma(square, q_rest, cube_rest);
 
     // (artanh q - q) / q^3, interpolated at the Chebyshev points of q^2 up to 0.0295.
-    let p = polynomial(s, square, &[0.115_240_76, 0.142_811_19, 0.200_000_08, 0.333_333_34]);
+    let p = polynomial(s, square, &[0.115_240_77, 0.142_811_2, 0.200_000_08, 0.333_333_34]);
     let small = s.fma(p, cube, s.fma(p, cube_rest, q_rest));
     let double = s.add(q, q);
     let high = s.fma(s.splat(LN2), e, double);

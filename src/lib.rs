@@ -14,6 +14,7 @@ pub mod graph;
 pub mod loops;
 pub mod ops;
 pub mod opt;
+pub mod pipeline;
 pub mod runtime;
 pub mod sema;
 pub mod syntax;

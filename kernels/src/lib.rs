@@ -6,3 +6,12 @@
 //! number of threads; nothing allocates after set-up.
 
 pub mod abi;
+pub mod denormals;
+pub mod gemm;
+pub mod isa;
+pub mod rng;
+pub mod simd;
+pub mod strip;
+pub mod team;
+
+pub use isa::Isa;

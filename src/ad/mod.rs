@@ -1,1 +1,60 @@
-//! See ARCHITECTURE.md.
+//! Reverse-mode differentiation, graph to graph.
+//!
+//! Walks the nodes that lead from `wrt` to the loss backwards, once, and appends to the
+//! same graph what each of them hands to its inputs. The set of primitives is closed: the
+//! appended nodes can be differentiated again. Contributions to one value are added in the
+//! reverse order of its users, so the same graph always gives the same sums. Nothing flows
+//! through `i32`, `stop`, comparisons and random numbers. Appended nodes bear the span of
+//! the node that they come from.
+
+mod rules;
+
+use crate::base::{DType, Span};
+use crate::graph::{Builder, Prim, ScalarOp, Value};
+
+/// The gradient of the scalar `loss` for each of `wrt` (leaves or inner values), in its
+/// shape; zeros where nothing flows.
+///
+/// # Panics
+/// If the loss is not an `f32` scalar.
+pub fn gradient(b: &mut Builder, loss: Value, wrt: &[Value]) -> Vec<Value> {
+    assert!(b.shape(loss).rank() == 0 && b.dtype(loss) == DType::F32, "ad: a loss is f32[]");
+    let flows = flowing(b, loss, wrt);
+    let mut adjoints: Vec<Option<Value>> = vec![None; loss.index() + 1];
+    adjoints[loss.index()] = Some(b.constant(1.0));
+    for index in (0..=loss.index()).rev() {
+        let (Some(dy), true) = (adjoints[index], flows[index]) else { continue };
+        let node = b.graph().nodes[Value::new(index)].clone();
+        b.at(node.span);
+        let wanted: Vec<bool> = node.prim.inputs().iter().map(|v| flows[v.index()]).collect();
+        let shares = rules::pull(b, &node.prim, Value::new(index), dy, &wanted);
+        for ((input, share), wanted) in node.prim.inputs().iter().zip(shares).zip(wanted) {
+            let Some(share) = share.filter(|_| wanted) else { continue };
+            let sum = adjoints[input.index()].map_or(share, |sum| b.add(sum, share));
+            adjoints[input.index()] = Some(sum);
+        }
+    }
+    b.at(Span::default());
+    wrt.iter().map(|&v| adjoints.get(v.index()).copied().flatten().unwrap_or_else(|| zeros(b, v))).collect()
+}
+
+/// Which nodes up to the loss depend on `wrt` in a way that has a derivative.
+fn flowing(b: &Builder, loss: Value, wrt: &[Value]) -> Vec<bool> {
+    let mut flows = vec![false; loss.index() + 1];
+    for (value, node) in b.graph().nodes.iter().take(loss.index() + 1) {
+        let stopped =
+            matches!(node.prim, Prim::Map { op: ScalarOp::Stop, .. }) || node.ty.dtype != DType::F32;
+        let reached = node.prim.inputs().iter().any(|v| flows[v.index()]);
+        flows[value.index()] = wrt.contains(&value) || (reached && !stopped);
+    }
+    flows
+}
+
+fn zeros(b: &mut Builder, like: Value) -> Value {
+    let zero = b.constant(0.0);
+    let shape = b.shape(like).clone();
+    b.broadcast_to(zero, &shape)
+}
+
+#[cfg(test)]
+mod tests;

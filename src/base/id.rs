@@ -95,6 +95,11 @@ impl<T> Arena<T> {
         (0..self.items.len()).map(Id::new)
     }
 
+    /// Every item, to be changed in place.
+    pub fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut T> + ExactSizeIterator {
+        self.items.iter_mut()
+    }
+
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (Id<T>, &T)> + ExactSizeIterator {
         self.items.iter().enumerate().map(|(i, item)| (Id::new(i), item))
     }

@@ -69,6 +69,19 @@ pub enum Fold {
     Max,
 }
 
+impl Fold {
+    pub fn name(self) -> &'static str {
+        match self {
+            Fold::Sum => "sum",
+            Fold::Max => "max",
+        }
+    }
+
+    pub fn by_name(name: &str) -> Option<Fold> {
+        [Fold::Sum, Fold::Max].into_iter().find(|fold| fold.name() == name)
+    }
+}
+
 /// Labels of the axes of two operands and their product: `"bi,ij->bj"`.
 ///
 /// A label in both operands and the output is a batch axis; in one operand

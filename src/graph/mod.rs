@@ -1,7 +1,21 @@
 //! The tensor graph: what a model computes, before anyone says how.
 
+mod builder;
+mod infer;
+pub mod interp;
 mod ir;
+mod parse;
+mod print;
 mod scalar;
+mod verify;
 
+pub use builder::{Builder, broadcast_shapes};
+pub use infer::window_places;
 pub use ir::*;
-pub use scalar::ScalarOp;
+pub use parse::parse;
+pub use print::print;
+pub use scalar::{Cpu, Scalar, ScalarOp, TABLE as SCALARS, Types};
+pub use verify::verify;
+
+#[cfg(test)]
+mod tests;

@@ -207,3 +207,122 @@ impl Buffer {
         self.len() * self.dtype.bytes()
     }
 }
+
+impl Kernel {
+    /// The buffers that it reads, sorted, once each.
+    pub fn reads(&self) -> Vec<BufferId> {
+        let (mut buffers, body): (Vec<BufferId>, Option<&Body>) = match &self.kind {
+            KernelKind::Rows(rows) => (Vec::new(), Some(&rows.body)),
+            KernelKind::Contract(c) => (vec![c.lhs.buffer, c.rhs.buffer], Some(&c.body)),
+            KernelKind::Scatter(s) => (vec![s.index, s.updates], None),
+        };
+        buffers.extend(body.into_iter().flat_map(Body::loads).map(|access| access.buffer));
+        buffers.sort();
+        buffers.dedup();
+        buffers
+    }
+
+    /// The buffers that it writes, sorted, once each.
+    pub fn writes(&self) -> Vec<BufferId> {
+        let mut buffers: Vec<BufferId> = match &self.kind {
+            KernelKind::Rows(Rows { body, .. }) | KernelKind::Contract(Contract { body, .. }) => {
+                body.stores.iter().map(|s| s.access.buffer).collect()
+            }
+            KernelKind::Scatter(s) => vec![s.out],
+        };
+        buffers.sort();
+        buffers.dedup();
+        buffers
+    }
+
+    pub fn body(&self) -> Option<&Body> {
+        match &self.kind {
+            KernelKind::Rows(rows) => Some(&rows.body),
+            KernelKind::Contract(contract) => Some(&contract.body),
+            KernelKind::Scatter(_) => None,
+        }
+    }
+
+    pub fn body_mut(&mut self) -> Option<&mut Body> {
+        match &mut self.kind {
+            KernelKind::Rows(rows) => Some(&mut rows.body),
+            KernelKind::Contract(contract) => Some(&mut contract.body),
+            KernelKind::Scatter(_) => None,
+        }
+    }
+}
+
+impl Body {
+    /// The accesses of all loads, in order.
+    pub fn loads(&self) -> impl Iterator<Item = &Access> {
+        self.nodes.iter().filter_map(|(_, node)| node.access())
+    }
+}
+
+impl Node {
+    /// What a load reads.
+    pub fn access(&self) -> Option<&Access> {
+        match self {
+            Node::Load(access) | Node::LoadAt { access, .. } => Some(access),
+            Node::Acc
+            | Node::Const { .. }
+            | Node::Index { .. }
+            | Node::Random { .. }
+            | Node::Op { .. }
+            | Node::Fold { .. } => None,
+        }
+    }
+
+    pub fn access_mut(&mut self) -> Option<&mut Access> {
+        match self {
+            Node::Load(access) | Node::LoadAt { access, .. } => Some(access),
+            Node::Acc
+            | Node::Const { .. }
+            | Node::Index { .. }
+            | Node::Random { .. }
+            | Node::Op { .. }
+            | Node::Fold { .. } => None,
+        }
+    }
+
+    /// The nodes that it uses.
+    pub fn inputs(&self) -> &[NodeId] {
+        match self {
+            Node::Op { inputs, .. } => inputs,
+            Node::Fold { input, .. } | Node::LoadAt { index: input, .. } => std::slice::from_ref(input),
+            Node::Acc | Node::Const { .. } | Node::Index { .. } | Node::Random { .. } | Node::Load(_) => &[],
+        }
+    }
+
+    pub fn inputs_mut(&mut self) -> &mut [NodeId] {
+        match self {
+            Node::Op { inputs, .. } => inputs,
+            Node::Fold { input, .. } | Node::LoadAt { index: input, .. } => std::slice::from_mut(input),
+            Node::Acc | Node::Const { .. } | Node::Index { .. } | Node::Random { .. } | Node::Load(_) => {
+                &mut []
+            }
+        }
+    }
+}
+
+impl Body {
+    /// The element type of each node, by its id.
+    pub fn dtypes(&self, buffers: &Arena<Buffer>) -> Vec<DType> {
+        let mut dtypes: Vec<DType> = Vec::with_capacity(self.nodes.len());
+        for (_, node) in self.nodes.iter() {
+            let dtype = match node {
+                Node::Acc | Node::Random { .. } => DType::F32,
+                Node::Const { dtype, .. } => *dtype,
+                Node::Index { .. } => DType::I32,
+                Node::Load(access) | Node::LoadAt { access, .. } => buffers[access.buffer].dtype,
+                Node::Op { op, inputs } => {
+                    let operands: Vec<DType> = inputs.iter().map(|i| dtypes[i.index()]).collect();
+                    op.result(&operands).unwrap_or_else(|why| panic!("loops: bodies are well typed: {why}"))
+                }
+                Node::Fold { input, .. } => dtypes[input.index()],
+            };
+            dtypes.push(dtype);
+        }
+        dtypes
+    }
+}

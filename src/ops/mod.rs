@@ -1,5 +1,20 @@
 //! Layers, activations, losses, optimizers, metrics: compositions over `graph`.
+//!
+//! Formulas are `op` items of the language ([`library`], texts in `kernels/std`); what owns
+//! weights or looks at ranks is a layer ([`layers`]); settings are checked by [`attrs`] against
+//! signatures that are data ([`Sig`]), with defaults of Keras or PyTorch ([`defaults`]).
 
+pub mod attrs;
+pub mod defaults;
+pub mod formula;
+pub mod init;
+mod layers;
+mod library;
+pub mod loss;
+pub mod metric;
+pub mod optimizer;
 mod sig;
 
+pub use layers::{Built, OpDef, alias, known_later, layer, layers};
+pub use library::{Library, STD};
 pub use sig::*;

@@ -2,6 +2,7 @@
 
 use crate::base::{Span, TensorType};
 use crate::graph::Graph;
+pub use crate::ops::metric::Finish;
 
 /// What `check` makes of a spec.
 #[derive(Clone, Debug)]
@@ -225,12 +226,4 @@ pub struct MetricPlan {
     /// The output's name in the evaluation graph: `accuracy`.
     pub name: String,
     pub finish: Finish,
-}
-
-/// What the average over all rows becomes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finish {
-    Mean,
-    /// Its square root: `rmse` averages squares.
-    Root,
 }

@@ -1,1 +1,4 @@
-fn main() {}
+//! Everything that is tested from outside, in one binary.
+
+mod ops;
+mod tidy;

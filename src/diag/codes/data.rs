@@ -1,5 +1,139 @@
-//! Codes of the `data` stage.
+//! Codes of the `data` stage: what files can have wrong with them, and of the run that follows.
 
 use super::CodeInfo;
 
-pub const CODES: &[CodeInfo] = &[];
+pub const CODES: &[CodeInfo] = &[
+    CodeInfo {
+        code: "data::missing_file",
+        title: "a file that the spec reads is not there",
+        explain: "Paths are looked up beside the spec, then under the folder of `--data DIR` or `MLC_DATA`; \
+                  the message lists every place. Correct the path, or say where your data lie:\n\n    \
+                  mlc train mnist.mlspec --data ~/datasets",
+    },
+    CodeInfo {
+        code: "data::unreadable",
+        title: "a file is there but cannot be read",
+        explain: "The operating system's reason is in the message: missing rights, a folder where a file should \
+                  be, a failing disk. `idx` takes a folder, `csv` takes a file.",
+    },
+    CodeInfo {
+        code: "data::gzip",
+        title: "a compressed file is cut off or damaged",
+        explain: "Gzip files end with a checksum; this one ends too early or does not match. Usually a download \
+                  was interrupted: download it again, and compare with `gzip -t FILE`.",
+    },
+    CodeInfo {
+        code: "data::encoding",
+        title: "a text file is not UTF-8",
+        explain: "The message names the first byte that is not part of UTF-8 text by line and character. Convert \
+                  the file once:\n\n    iconv -f latin1 -t utf-8 old.csv > new.csv",
+    },
+    CodeInfo {
+        code: "data::empty",
+        title: "a source has no rows",
+        explain: "The file is empty, or has only a header, or `skip` leaves nothing. A table without a header \
+                  needs `columns=[…]`, or its first row is taken for one.",
+    },
+    CodeInfo {
+        code: "data::ragged",
+        title: "a row has more or fewer fields than the table",
+        explain: "Every row needs as many fields as the header or `columns=[…]`. Often the separator is another \
+                  (`sep=\";\"`), or a field that holds a separator lacks quotes:\n\n    1,Smith, John\n    \
+                  1,\"Smith, John\"",
+    },
+    CodeInfo {
+        code: "data::quote",
+        title: "a quoted field does not end as it should",
+        explain: "A field that starts with `\"` goes on to the next `\"`, over line ends if need be, and a separator \
+                  or line end must follow. A quote that is meant is doubled: `\"12\"\" disk\"`.",
+    },
+    CodeInfo {
+        code: "data::header",
+        title: "two columns have one name",
+        explain: "Signs other than letters, digits and `_` read as `_` in names, so `a-b` and `a.b` clash. Give names \
+                  yourself and leave the header out:\n\n    source = csv(\"t.csv\", skip=1, columns=[a, b])",
+    },
+    CodeInfo {
+        code: "data::column",
+        title: "the file lacks a column that the spec uses",
+        explain: "The spec types or feeds a column that the file does not have; files of `valid =` and `test =` need \
+                  the same columns. The message lists what the file has.",
+    },
+    CodeInfo {
+        code: "data::number",
+        title: "a cell of a numeric column is not a number",
+        explain: "`float`, `standardize` and `minmax` read numbers, `int` whole ones. Words that stand for missing values \
+                  are named by `missing=\"?\"`, a decimal comma by `decimal=\",\"`; a column of words is a `class`.",
+    },
+    CodeInfo {
+        code: "data::not_finite",
+        title: "a number is infinite, not a number, or too large for f32",
+        explain: "One such value makes every weight NaN within a step. Correct the cell or remove the row.",
+    },
+    CodeInfo {
+        code: "data::missing_value",
+        title: "a cell is empty or marked as missing",
+        explain: "A missing value is an error unless the column says what to do with it. Fill the cells in or remove \
+                  the rows.",
+    },
+    CodeInfo {
+        code: "data::class",
+        title: "a label is none of the classes",
+        explain: "`class(n)` takes 0 to n-1, `class(a, b)` the listed values, and a bare `class` those of the training \
+                  rows. Labels that count from 1 are listed: `class(1, 2, 3)`.",
+    },
+    CodeInfo {
+        code: "data::magic",
+        title: "a file is no IDX file of bytes",
+        explain: "IDX files start with two zero bytes, the type 08 and the number of axes. MNIST's four files are the \
+                  best known; `mlc` reads them compressed or not.",
+    },
+    CodeInfo {
+        code: "data::idx",
+        title: "IDX files do not fit together",
+        explain: "A folder needs a file of images and one of labels with as many entries, `train` in both names or in \
+                  none, `test` or `t10k` in those of the test pair; and each file as many bytes as its header says.",
+    },
+    CodeInfo {
+        code: "data::split",
+        title: "rows cannot be split as asked",
+        explain: "The parts take more rows than there are, or leave a part without any, or a part is named twice: by the \
+                  split and by a file of its own.\n\n    split { train = 80%  valid = 20% }",
+    },
+    CodeInfo {
+        code: "data::shape",
+        title: "data have another shape than the spec was checked with",
+        explain: "Shapes are read from the files' headers when a spec is checked. If files change after that, check again.",
+    },
+    CodeInfo {
+        code: "data::generator",
+        title: "synthetic data of these sizes cannot be made",
+        explain: "`classification` puts each class at corners of a cube with one side for each informative feature, so \
+                  `classes <= 2^informative`, and `informative + redundant <= features`.",
+    },
+    CodeInfo {
+        code: "run::not_finite",
+        title: "the loss became infinite or not a number",
+        explain: "Training stopped at the step that the message names; the run directory holds the weights as they were. \
+                  Most often the learning rate is too large: try a tenth. Else look for unscaled inputs (`standardize`), \
+                  a logarithm of 0, or a division by 0 in an `op` of your own.",
+    },
+    CodeInfo {
+        code: "run::weights",
+        title: "a file of weights does not fit the model",
+        explain: "`--init` needs every weight by its name and shape, as f32, and nothing else. `mlc plan` lists the model's; \
+                  `train --steps 0` writes a file of them.",
+    },
+    CodeInfo {
+        code: "run::folder",
+        title: "the run directory cannot be written",
+        explain: "`--out` names a folder that does not exist yet or is empty: a finished run is never overwritten. Choose \
+                  another name, or remove the old run yourself.",
+    },
+    CodeInfo {
+        code: "run::no_batch",
+        title: "an epoch has no batch",
+        explain: "With `drop_last = true` an epoch is the whole batches of the training rows; with fewer rows than `batch` \
+                  there is none. Make `batch` smaller, or keep the last one.",
+    },
+];

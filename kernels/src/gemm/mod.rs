@@ -1,0 +1,110 @@
+//! Matrix products: `out[b, i, j] = sum over k of lhs[b, i, k] * rhs[b, k, j]`.
+//!
+//! Every element is ONE chain of fused multiply-adds in order of `k`, starting from 0.0: the same
+//! bits on every instruction set, for every tiling and every number of threads. Blocking over `k`
+//! keeps this, since a block goes on from the sums that the last one left.
+//!
+//! A [`Gemm`] is made once, when a program is compiled, from the shape and the way its operands lie
+//! in memory; [`mlc_gemm`] then runs it without allocating.
+
+mod pack;
+mod plan;
+mod run;
+#[cfg(test)]
+mod tests;
+mod tile;
+
+use crate::abi::EpilogueFn;
+use crate::isa::Isa;
+use plan::Plan;
+
+pub use run::mlc_gemm;
+
+/// Where the entries of one index lie, in elements from a base.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Offsets {
+    /// Entry `i` lies at `i * stride`.
+    Stride(isize),
+    /// Entry `i` lies at `table[i]`; for index groups that no single stride describes.
+    Table(Vec<i32>),
+}
+
+impl Offsets {
+    pub fn at(&self, i: usize) -> isize {
+        match self {
+            Offsets::Stride(stride) => i as isize * stride,
+            Offsets::Table(table) => table[i] as isize,
+        }
+    }
+}
+
+/// How an operand lies in memory: the element of row (of `lhs`) or column (of `rhs`) `i` at `k` is
+/// `base[rows.at(i) + ks.at(k)]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operand {
+    pub rows: Offsets,
+    pub ks: Offsets,
+}
+
+/// What becomes of the sums.
+#[derive(Clone, Copy, Debug)]
+pub enum Out {
+    /// `out[b * batch_stride + i * ldc + j]`
+    Store { ldc: usize, batch_stride: usize },
+    /// The generated function is called once for each finished tile, from any thread; the tiles
+    /// cover each batch entry without overlap. `out` is not touched.
+    Epilogue(EpilogueFn),
+}
+
+/// One product, or a batch of them.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    pub batch: usize,
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+    /// Its rows are the `m` index.
+    pub lhs: Operand,
+    /// Its rows are the `n` index.
+    pub rhs: Operand,
+    pub batch_lhs: Offsets,
+    pub batch_rhs: Offsets,
+    pub out: Out,
+}
+
+/// A product with its plan: built once, immovable while generated code holds its address.
+pub struct Gemm {
+    problem: Problem,
+    plan: Plan,
+    threads: usize,
+}
+
+impl Gemm {
+    /// Plans a product. `threads` only serves [`describe`](Gemm::describe): the cut depends on the
+    /// shape alone.
+    pub fn new(problem: Problem, isa: Isa, threads: usize) -> Gemm {
+        assert!(isa.is_available(), "{isa} was chosen on a processor without it");
+        let plan = Plan::new(&problem, isa);
+        Gemm { problem, plan, threads }
+    }
+
+    pub fn problem(&self) -> &Problem {
+        &self.problem
+    }
+
+    /// The plan for people: `14x32 tiles (avx512), B packed, 8 tasks on 2 threads`.
+    pub fn describe(&self) -> String {
+        self.plan.describe(self.problem.batch, self.threads)
+    }
+
+    /// Bytes of `ctx.workspace` that a run uses. Free for others between runs.
+    pub fn workspace_bytes(&self) -> usize {
+        self.plan.workspace(self.problem.batch) * size_of::<f32>()
+    }
+
+    /// Bytes of each thread's scratch that a run keeps for itself, a multiple of 128. An epilogue
+    /// is handed the scratch after them, so a team's scratch is the largest sum of both.
+    pub fn scratch_bytes(&self) -> usize {
+        self.plan.scratch()[4] * size_of::<f32>()
+    }
+}

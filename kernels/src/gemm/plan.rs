@@ -1,0 +1,279 @@
+//! How a product is cut: tiles, blocks, packing and tasks, all from its shape alone.
+
+use super::tile::{self, TileFn};
+use super::{Offsets, Operand, Out, Problem};
+use crate::isa::Isa;
+
+/// Multiply-adds below which a product runs on the calling thread: waking another costs about
+/// 1 us, in which a core does 60,000.
+const SMALL: usize = 400_000;
+/// Multiply-adds that a task should have at least.
+const TASK: usize = 200_000;
+/// Tasks that a product is cut into at most: enough to even out a slow core.
+const MOST_TASKS: usize = 16;
+/// The longest stretch of k between visits to the sums.
+const MOST_K: usize = 2048;
+/// Numbers of a block of `rhs` that stays in the second cache while rows pass by.
+const NEAR: usize = 128 * 1024;
+/// Columns of a finished strip that stays in the first cache for its epilogue.
+const STRIP: usize = 256;
+/// Row tiles that are turned together when the product is computed transposed.
+const TURNED: usize = 8;
+
+/// How `rhs` reaches the tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PackB {
+    /// Read in place.
+    No,
+    /// Packed by the team into the workspace before the tiles start.
+    Shared,
+    /// Each task packs its own columns into its scratch.
+    Private,
+}
+
+/// The plan of one product. `m`, `n` are those of the problem, exchanged if it is `turned`.
+pub struct Plan {
+    pub isa: Isa,
+    /// The transpose is computed, `rhs` in the place of `lhs`, and turned at the end.
+    pub turned: bool,
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+    /// Rows of the largest tile, and its columns in vectors.
+    pub rows: usize,
+    pub vectors: usize,
+    /// Row tiles; all have `m / tiles` rows or one more.
+    pub tiles: usize,
+    pub tiles_per_task: usize,
+    pub cols_per_task: usize,
+    /// Row tiles whose finished sums wait together in scratch.
+    pub tiles_per_strip: usize,
+    pub kc: usize,
+    pub pack_a: bool,
+    pub pack_b: PackB,
+    /// Whether sums go to scratch before they reach `out` or the epilogue.
+    pub via_scratch: bool,
+    /// Whether one task after the other runs on the calling thread.
+    pub serial: bool,
+    kernels: Kernels,
+}
+
+/// Tiles of the two row counts, for full panels and for the last.
+struct Kernels {
+    low: [TileFn; 2],
+    high: [TileFn; 2],
+}
+
+impl Plan {
+    pub fn new(p: &Problem, isa: Isa) -> Plan {
+        let turned = cost(p, isa, true) < cost(p, isa, false);
+        let (m, n) = if turned { (p.n, p.m) } else { (p.m, p.n) };
+        let (a, b) = if turned { (&p.rhs, &p.lhs) } else { (&p.lhs, &p.rhs) };
+        let lanes = tile::lanes(isa);
+        let vectors = if n <= lanes { 1 } else { 2 };
+        let tiles = m.div_ceil(tile::most_rows(isa, vectors)).max(1);
+        let rows = m.div_ceil(tiles);
+
+        let kc = even(p.k, MOST_K, 8);
+        let via_scratch = turned || matches!(p.out, Out::Epilogue(_));
+        let pack_a = !in_place(a) || rows_clash(a, m, n);
+        let unit_a = pack_a || a.rows == Offsets::Stride(1);
+        let cut = Cut::new(p.batch, m, n, p.k, kc, tiles, vectors * lanes, via_scratch);
+        let serial = p.batch * m * n * p.k < SMALL;
+        Plan {
+            isa,
+            turned,
+            m,
+            n,
+            k: p.k,
+            rows,
+            vectors,
+            tiles,
+            tiles_per_task: cut.tiles,
+            cols_per_task: cut.cols,
+            tiles_per_strip: if turned { TURNED.min(cut.tiles) } else { 1 },
+            kc,
+            pack_a,
+            pack_b: pack_b(b, m, n, p.k, vectors * lanes, cut.tiles == tiles),
+            via_scratch,
+            serial,
+            kernels: Kernels::new(isa, m / tiles, rows, n, vectors, unit_a),
+        }
+    }
+
+    pub fn panel(&self) -> usize {
+        self.vectors * tile::lanes(self.isa)
+    }
+
+    /// Columns with the last panel filled up.
+    pub fn padded_n(&self) -> usize {
+        self.n.next_multiple_of(self.panel())
+    }
+
+    pub fn m_tasks(&self) -> usize {
+        self.tiles.div_ceil(self.tiles_per_task)
+    }
+
+    pub fn n_tasks(&self) -> usize {
+        self.n.div_ceil(self.cols_per_task)
+    }
+
+    pub fn k_blocks(&self) -> usize {
+        self.k.div_ceil(self.kc)
+    }
+
+    /// The first row of row tile `t`.
+    pub fn row(&self, t: usize) -> usize {
+        self.m * t / self.tiles
+    }
+
+    pub fn tile(&self, rows: usize, full: bool) -> TileFn {
+        let pair = if rows == self.rows { &self.kernels.high } else { &self.kernels.low };
+        pair[usize::from(!full)]
+    }
+
+    /// Numbers of scratch: a packed row tile of `lhs`, private columns of `rhs`, a strip of sums,
+    /// the strip turned; each from the offset in this list on, the last entry being the end.
+    pub fn scratch(&self) -> [usize; 5] {
+        let cols = self.cols_per_task.next_multiple_of(self.panel());
+        let a = if self.pack_a { self.rows * self.kc } else { 0 };
+        let b = if self.pack_b == PackB::Private { self.k * cols } else { 0 };
+        let strip = if self.via_scratch { self.strip_tiles() * self.rows * cols } else { 0 };
+        let turned =
+            if self.turned { (self.tiles_per_strip * self.rows).next_multiple_of(8) * cols } else { 0 };
+        let mut ends = [0; 5];
+        for (i, part) in [a, b, strip, turned].into_iter().enumerate() {
+            ends[i + 1] = ends[i] + part.next_multiple_of(32);
+        }
+        ends
+    }
+
+    /// Row tiles of sums that are in scratch at a time: all of a task's if k comes in blocks.
+    pub fn strip_tiles(&self) -> usize {
+        if self.k_blocks() > 1 { self.tiles_per_task } else { self.tiles_per_strip }
+    }
+
+    /// Numbers of workspace: `rhs`, packed.
+    pub fn workspace(&self, batch: usize) -> usize {
+        if self.pack_b == PackB::Shared { batch * self.k * self.padded_n() } else { 0 }
+    }
+
+    pub fn describe(&self, batch: usize, threads: usize) -> String {
+        let mut text = format!("{}x{} tiles ({})", self.rows, self.panel(), self.isa);
+        if self.turned {
+            text += ", transposed";
+        }
+        if self.k_blocks() > 1 {
+            text += &format!(", kc {}", self.kc);
+        }
+        if self.pack_a {
+            text += ", A packed";
+        }
+        text += match self.pack_b {
+            PackB::No => "",
+            PackB::Shared => ", B packed",
+            PackB::Private => ", B packed by each task",
+        };
+        let tasks = batch * self.m_tasks() * self.n_tasks();
+        match (if self.serial { 1 } else { threads.min(tasks) }, tasks) {
+            (1, _) => text + ", 1 thread",
+            (threads, tasks) => text + &format!(", {tasks} tasks on {threads} threads"),
+        }
+    }
+}
+
+impl Kernels {
+    fn new(isa: Isa, low: usize, high: usize, n: usize, vectors: usize, unit: bool) -> Kernels {
+        let lanes = tile::lanes(isa);
+        let last = match n % (vectors * lanes) {
+            0 => vectors,
+            cols => cols.div_ceil(lanes),
+        };
+        // An empty product has no tiles to choose.
+        let of = |rows: usize| [vectors, last].map(|v| tile::find(isa, rows.max(1), v, unit));
+        Kernels { low: of(low), high: of(high) }
+    }
+}
+
+/// How the rows and columns of one batch entry are dealt to tasks.
+struct Cut {
+    tiles: usize,
+    cols: usize,
+}
+
+impl Cut {
+    #[allow(clippy::too_many_arguments, reason = "the sizes of one product, used once")]
+    fn new(
+        batch: usize,
+        m: usize,
+        n: usize,
+        k: usize,
+        kc: usize,
+        tiles: usize,
+        panel: usize,
+        via_scratch: bool,
+    ) -> Cut {
+        // Columns: what the caches hold.
+        let near = NEAR / kc.max(1);
+        let most = if via_scratch { near.min(STRIP) } else { near };
+        let most = (most / panel * panel).max(panel);
+        let mut cols = even(n, most, panel);
+        // Parts: what the team can share out, over rows if there are many, else over columns.
+        let work = m * n * k;
+        let wanted = (work / TASK).clamp(1, MOST_TASKS).div_ceil(batch.max(1));
+        let wanted = wanted.div_ceil(n.div_ceil(cols).max(1));
+        let tiles_per_task = if tiles >= 2 * wanted || tiles >= 8 {
+            tiles.div_ceil(wanted.min(tiles))
+        } else {
+            let parts = n.div_ceil(cols).max(1) * wanted;
+            cols = cols.min(n.div_ceil(parts).next_multiple_of(panel));
+            tiles
+        };
+        Cut { tiles: tiles_per_task, cols }
+    }
+}
+
+/// Cycles, roughly: vectors of multiply-adds, plus numbers packed or turned at four a cycle.
+fn cost(p: &Problem, isa: Isa, turned: bool) -> usize {
+    let (m, n) = if turned { (p.n, p.m) } else { (p.m, p.n) };
+    let (a, b) = if turned { (&p.rhs, &p.lhs) } else { (&p.lhs, &p.rhs) };
+    let products = m * p.k * n.div_ceil(tile::lanes(isa));
+    let packing_a = if in_place(a) { 0 } else { m * p.k };
+    let packing_b = if vectors_in_place(b) { 0 } else { n * p.k };
+    let turning = if turned { m * n } else { 0 };
+    products + (packing_a + packing_b + turning) / 4
+}
+
+fn pack_b(b: &Operand, m: usize, n: usize, k: usize, panel: usize, all_rows_in_one_task: bool) -> PackB {
+    // Many rows pay for the copy, which spares them far-apart lines; short columns are soon read.
+    let pays = m > 96 && k > 32 && n > panel;
+    if vectors_in_place(b) && !pays {
+        PackB::No
+    } else if all_rows_in_one_task {
+        PackB::Private
+    } else {
+        PackB::Shared
+    }
+}
+
+/// Whether a tile can read rows of `lhs` where they lie.
+fn in_place(a: &Operand) -> bool {
+    matches!((&a.rows, &a.ks), (Offsets::Stride(_), Offsets::Stride(_)))
+}
+
+/// Whether vectors of `rhs` can be loaded where they lie.
+fn vectors_in_place(b: &Operand) -> bool {
+    matches!((&b.rows, &b.ks), (Offsets::Stride(1), Offsets::Stride(_)))
+}
+
+/// Whether the rows of a tile fall on the same few lines of the first cache, 4 KiB apart, often
+/// enough that a copy pays.
+fn rows_clash(a: &Operand, m: usize, n: usize) -> bool {
+    matches!(a.rows, Offsets::Stride(step) if step != 0 && step % 1024 == 0) && m > 8 && n > 96
+}
+
+/// The size of the even parts that `n` falls into if none exceeds `most`, rounded up to `unit`.
+fn even(n: usize, most: usize, unit: usize) -> usize {
+    let parts = n.div_ceil(most).max(1);
+    n.div_ceil(parts).next_multiple_of(unit).clamp(1, n.max(1))
+}

@@ -1,0 +1,336 @@
+//! Runs a plan: packs, walks the tiles, hands finished strips on.
+
+use super::pack::{Block, pack, turn};
+use super::plan::{PackB, Plan};
+use super::tile::Tile;
+use super::{Gemm, Offsets, Operand, Out, Problem};
+use crate::abi::Ctx;
+use crate::team::Team;
+use std::ops::Range;
+
+/// Values of k that are packed before the next panel is: they share the lines of a row of `rhs`.
+const PACKED_TOGETHER: usize = 64;
+
+/// Runs a product.
+///
+/// # Safety
+/// `gemm` is live; `lhs` and `rhs` are readable wherever its offsets lead; with [`Out::Store`]
+/// `out` is writable there and overlaps neither. `ctx` is live with a `team` and a `workspace` of
+/// at least what `gemm` asks for, and is what an epilogue expects. Not called from inside a task.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mlc_gemm(
+    ctx: *const Ctx,
+    gemm: *const Gemm,
+    lhs: *const f32,
+    rhs: *const f32,
+    out: *mut f32,
+) {
+    // SAFETY: the caller's promise.
+    let (gemm, team) = unsafe { (&*gemm, &*(*ctx).team.cast::<Team>()) };
+    let (problem, plan) = (&gemm.problem, &gemm.plan);
+    let (a, b, batch_a, batch_b, base_a, base_b) = if plan.turned {
+        (&problem.rhs, &problem.lhs, &problem.batch_rhs, &problem.batch_lhs, rhs, lhs)
+    } else {
+        (&problem.lhs, &problem.rhs, &problem.batch_lhs, &problem.batch_rhs, lhs, rhs)
+    };
+    // SAFETY: `ctx` is live.
+    let workspace = unsafe { (*ctx).workspace }.cast();
+    let run = Run {
+        problem,
+        plan,
+        ctx,
+        a: Side { operand: a, batch: batch_a, base: base_a },
+        b: Side { operand: b, batch: batch_b, base: base_b },
+        out,
+        workspace,
+        scratch_bytes: gemm.scratch_bytes(),
+    };
+    assert!(team.scratch_bytes() >= run.scratch_bytes, "the team's scratch holds the plan's");
+    if plan.m == 0 || plan.n == 0 {
+        return;
+    }
+    let tasks = problem.batch * plan.m_tasks() * plan.n_tasks();
+    if plan.pack_b == PackB::Shared {
+        let panels = problem.batch * plan.padded_n() / plan.panel();
+        // SAFETY (both closures): tasks write apart, see `pack_panel` and `task`.
+        region(team, plan.serial, panels, &|panel, _| unsafe { run.pack_panel(panel) });
+    }
+    region(team, plan.serial, tasks, &|task, scratch| unsafe { run.task(task, scratch.cast()) });
+}
+
+/// Runs the tasks on the team, or as one task if they are too small to share.
+fn region(team: &Team, serial: bool, tasks: usize, f: &(impl Fn(usize, *mut u8) + Sync)) {
+    if serial {
+        team.each(1, &|_, scratch| (0..tasks).for_each(|task| f(task, scratch)));
+    } else {
+        team.each(tasks, f);
+    }
+}
+
+/// An operand in memory.
+#[derive(Clone, Copy)]
+struct Side<'a> {
+    operand: &'a Operand,
+    batch: &'a Offsets,
+    base: *const f32,
+}
+
+impl Side<'_> {
+    /// Where batch entry `b` begins.
+    fn entry(&self, b: usize) -> *const f32 {
+        self.base.wrapping_offset(self.batch.at(b))
+    }
+}
+
+/// One call, shared by the threads. `a` and `b` are exchanged if the plan is turned.
+struct Run<'a> {
+    problem: &'a Problem,
+    plan: &'a Plan,
+    ctx: *const Ctx,
+    a: Side<'a>,
+    b: Side<'a>,
+    out: *mut f32,
+    workspace: *mut f32,
+    scratch_bytes: usize,
+}
+
+// SAFETY: threads read the operands, and write disjoint parts of `out` and of the workspace.
+unsafe impl Sync for Run<'_> {}
+
+/// The part of a product that one task computes.
+struct Part {
+    entry: usize,
+    tiles: Range<usize>,
+    cols: Range<usize>,
+}
+
+/// `rhs` as the tiles of a task read it, from the task's first column on.
+#[derive(Clone, Copy)]
+struct Panels {
+    base: *const f32,
+    packed: bool,
+    /// Numbers between the panels' rows of one k block and those of the next, for each k.
+    width: usize,
+}
+
+impl Run<'_> {
+    /// Packs one panel of `rhs` of one batch entry, over all k, into the workspace.
+    ///
+    /// # Safety
+    /// The promise of [`mlc_gemm`]; each panel is packed by one thread, to a place of its own.
+    unsafe fn pack_panel(&self, panel: usize) {
+        let plan = self.plan;
+        let panels = plan.padded_n() / plan.panel();
+        let (entry, panel) = (panel / panels, panel % panels);
+        let dst = self.workspace.wrapping_add(entry * plan.k * plan.padded_n());
+        let cols = panel * plan.panel()..((panel + 1) * plan.panel()).min(plan.n);
+        // SAFETY: the workspace holds `k * padded_n` numbers for each entry.
+        unsafe { self.pack_cols(entry, cols, dst, plan.padded_n(), panel * plan.panel()) };
+    }
+
+    /// Packs columns into panels: for each k block, for each panel, rows of the panel's width.
+    /// `at` is where the first of the columns stands among the `width` ones of `dst`.
+    ///
+    /// # Safety
+    /// The promise of [`mlc_gemm`]; `dst` holds `k * width` numbers.
+    unsafe fn pack_cols(&self, entry: usize, cols: Range<usize>, dst: *mut f32, width: usize, at: usize) {
+        let (plan, panel) = (self.plan, self.plan.panel());
+        let base = self.b.entry(entry);
+        for k0 in (0..plan.k).step_by(plan.kc) {
+            let kb = plan.kc.min(plan.k - k0);
+            for k in (0..kb).step_by(PACKED_TOGETHER) {
+                let ks = PACKED_TOGETHER.min(kb - k);
+                for col in cols.clone().step_by(panel) {
+                    let rows = panel.min(cols.end - col);
+                    let place = k0 * width + (at + col - cols.start) * kb + k * panel;
+                    let block = Block { row: col, rows, k: k0 + k, ks };
+                    // SAFETY: the block is within the operand, its place within `dst`.
+                    unsafe { pack(plan.isa, self.b.operand, base, block, dst.add(place), panel) };
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// The promise of [`mlc_gemm`]; `scratch` is the thread's; each task is run by one thread.
+    unsafe fn task(&self, task: usize, scratch: *mut f32) {
+        let part = self.part(task);
+        let (plan, parts) = (self.plan, self.plan.scratch());
+        // SAFETY: scratch holds the parts that the plan lists.
+        unsafe {
+            let panels = self.panels(&part, scratch.add(parts[1]));
+            for k0 in (0..plan.k.max(1)).step_by(plan.kc) {
+                self.k_block(&part, k0, panels, scratch);
+            }
+        }
+    }
+
+    /// Tasks of one entry and the same columns follow each other: they share packed columns.
+    fn part(&self, task: usize) -> Part {
+        let plan = self.plan;
+        let (rest, down) = (task / plan.m_tasks(), task % plan.m_tasks());
+        let (entry, across) = (rest / plan.n_tasks(), rest % plan.n_tasks());
+        let cut = |i: usize, size: usize, end: usize| i * size..((i + 1) * size).min(end);
+        Part {
+            entry,
+            tiles: cut(down, plan.tiles_per_task, plan.tiles),
+            cols: cut(across, plan.cols_per_task, plan.n),
+        }
+    }
+
+    /// # Safety
+    /// As [`task`](Run::task); `private` holds the task's packed columns if it packs them.
+    unsafe fn panels(&self, part: &Part, private: *mut f32) -> Panels {
+        let plan = self.plan;
+        match plan.pack_b {
+            PackB::No => Panels {
+                base: self.b.entry(part.entry).wrapping_add(part.cols.start),
+                packed: false,
+                width: 0,
+            },
+            PackB::Shared => {
+                let entry = self.workspace.wrapping_add(part.entry * plan.k * plan.padded_n());
+                Panels { base: entry, packed: true, width: plan.padded_n() }
+            }
+            PackB::Private => {
+                let width = part.cols.len().next_multiple_of(plan.panel());
+                // SAFETY: the plan made the scratch as large as the widest task needs.
+                unsafe { self.pack_cols(part.entry, part.cols.clone(), private, width, 0) };
+                Panels { base: private, packed: true, width }
+            }
+        }
+    }
+
+    /// All row tiles of a task over one block of k.
+    ///
+    /// # Safety
+    /// As [`task`](Run::task).
+    unsafe fn k_block(&self, part: &Part, k0: usize, panels: Panels, scratch: *mut f32) {
+        let (plan, places) = (self.plan, self.plan.scratch());
+        let last = k0 + plan.kc >= plan.k;
+        let strip = scratch.wrapping_add(places[2]);
+        let ld = part.cols.len().next_multiple_of(plan.panel());
+        let mut group = part.tiles.start;
+        while group < part.tiles.end {
+            let end = (group + plan.tiles_per_strip).min(part.tiles.end);
+            let kept = if plan.k_blocks() > 1 { plan.row(group) - plan.row(part.tiles.start) } else { 0 };
+            let sums = strip.wrapping_add(kept * ld);
+            for t in group..end {
+                let down = plan.row(t) - plan.row(group);
+                let (c, ldc) = match self.problem.out {
+                    Out::Store { ldc, batch_stride } if !plan.via_scratch => {
+                        let at = part.entry * batch_stride + plan.row(t) * ldc + part.cols.start;
+                        (self.out.wrapping_add(at), ldc)
+                    }
+                    Out::Store { .. } | Out::Epilogue(_) => (sums.wrapping_add(down * ld), ld),
+                };
+                // SAFETY: `c` is this task's part of `out` or of its strip.
+                unsafe { self.row_of_tiles(part, t, k0, panels, scratch, c, ldc) };
+            }
+            if last && plan.via_scratch {
+                let rows = plan.row(group)..plan.row(end);
+                // SAFETY: the strip holds the finished sums of these rows.
+                unsafe { self.finish(part, rows, sums, ld, scratch) };
+            }
+            group = end;
+        }
+    }
+
+    /// One row tile against all panels of the task, over one block of k.
+    ///
+    /// # Safety
+    /// As [`task`](Run::task); `c` is writable for the tile's rows and the task's columns.
+    #[allow(clippy::too_many_arguments, reason = "a loop body with a name")]
+    unsafe fn row_of_tiles(
+        &self,
+        part: &Part,
+        t: usize,
+        k0: usize,
+        panels: Panels,
+        scratch: *mut f32,
+        c: *mut f32,
+        ldc: usize,
+    ) {
+        let (plan, panel) = (self.plan, self.plan.panel());
+        let (row, rows) = (plan.row(t), plan.row(t + 1) - plan.row(t));
+        let kb = plan.kc.min(plan.k - k0);
+        let a = self.a.entry(part.entry);
+        let (a, row_step, a_step) = match (&self.a.operand.rows, &self.a.operand.ks) {
+            (Offsets::Stride(row_step), Offsets::Stride(a_step)) if !plan.pack_a => {
+                let at = row as isize * row_step + k0 as isize * a_step;
+                (a.wrapping_offset(at), *row_step, *a_step)
+            }
+            (_, _) => {
+                // SAFETY: the first part of the scratch holds a packed row tile.
+                unsafe {
+                    pack(plan.isa, self.a.operand, a, Block { row, rows, k: k0, ks: kb }, scratch, rows)
+                };
+                (scratch.cast_const(), 1, rows as isize)
+            }
+        };
+        let (b, ldb, panel_step) = match (panels.packed, &self.b.operand.ks) {
+            (true, _) | (false, Offsets::Table(_)) => {
+                let first = if plan.pack_b == PackB::Shared { part.cols.start } else { 0 };
+                (panels.base.wrapping_add(k0 * panels.width + first * kb), panel as isize, panel * kb)
+            }
+            (false, Offsets::Stride(step)) => (panels.base.wrapping_offset(k0 as isize * step), *step, panel),
+        };
+        let full = part.cols.len() / panel;
+        let tile = Tile {
+            k: kb,
+            a,
+            row_step,
+            a_step,
+            b,
+            ldb,
+            panel_step,
+            panels: full,
+            width: panel,
+            b_is_padded: panels.packed,
+            go_on: k0 > 0,
+            c,
+            ldc,
+        };
+        // SAFETY: every address above is within its operand for these rows, columns and k.
+        unsafe {
+            if full > 0 {
+                plan.tile(rows, true)(&tile);
+            }
+            let width = part.cols.len() % panel;
+            if width > 0 {
+                let (b, c) = (b.wrapping_add(full * panel_step), c.wrapping_add(full * panel));
+                plan.tile(rows, false)(&Tile { panels: 1, width, b, c, ..tile });
+            }
+        }
+    }
+
+    /// Hands finished sums on: turns them if need be, then stores them or calls the epilogue.
+    ///
+    /// # Safety
+    /// As [`task`](Run::task); `sums` holds the rows' sums, `ld` apart.
+    unsafe fn finish(&self, part: &Part, rows: Range<usize>, sums: *mut f32, ld: usize, scratch: *mut f32) {
+        let (plan, cols) = (self.plan, part.cols.clone());
+        let turned = scratch.wrapping_add(plan.scratch()[3]);
+        let rest = scratch.cast::<u8>().wrapping_add(self.scratch_bytes);
+        // SAFETY: the caller's promise; `out` is this task's part of the result.
+        unsafe {
+            match self.problem.out {
+                Out::Store { ldc, batch_stride } => {
+                    // Only a turned product comes here: others store from the tile.
+                    let at = part.entry * batch_stride + cols.start * ldc + rows.start;
+                    turn(plan.isa, sums, ld, rows.len(), cols.len(), self.out.add(at), ldc);
+                }
+                Out::Epilogue(f) if plan.turned => {
+                    let width = rows.len().next_multiple_of(8);
+                    turn(plan.isa, sums, ld, rows.len(), cols.len(), turned, width);
+                    let (i, j) = (cols.start, rows.start);
+                    f(self.ctx, part.entry, turned, width, i, j, cols.len(), rows.len(), rest);
+                }
+                Out::Epilogue(f) => {
+                    let (i, j) = (rows.start, cols.start);
+                    f(self.ctx, part.entry, sums, ld, i, j, rows.len(), cols.len(), rest);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! Every plan gives the bits of the scalar chain.
+
+use super::*;
+use crate::abi::Ctx;
+use crate::team::Team;
+
+/// One operand's memory and how it lies there.
+struct Matrix {
+    data: Vec<f32>,
+    operand: Operand,
+    batch: Offsets,
+}
+
+/// Ways to lay out a matrix of rows x ks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Layout {
+    /// k is contiguous.
+    Rows,
+    /// Rows are contiguous.
+    Columns,
+    /// Neither is, with gaps, one stride negative.
+    Spread,
+    /// Rows by a shuffled table, k contiguous.
+    RowTable,
+    /// Both by tables.
+    Tables,
+    /// All rows are the same.
+    Repeated,
+}
+
+const LAYOUTS: [Layout; 6] =
+    [Layout::Rows, Layout::Columns, Layout::Spread, Layout::RowTable, Layout::Tables, Layout::Repeated];
+
+fn matrix(layout: Layout, batch: usize, rows: usize, ks: usize, seed: u64) -> Matrix {
+    let (r, k) = (rows as isize, ks as isize);
+    let shuffled = |n: usize, scale: usize| {
+        let mut at: Vec<u32> = (0..n as u32).collect();
+        crate::rng::shuffle([1, 2], seed, &mut at);
+        Offsets::Table(at.into_iter().map(|i| (i as usize * scale) as i32).collect())
+    };
+    let (rows_at, ks_at) = match layout {
+        Layout::Rows => (Offsets::Stride(k), Offsets::Stride(1)),
+        Layout::Columns => (Offsets::Stride(1), Offsets::Stride(r)),
+        Layout::Spread => (Offsets::Stride(3), Offsets::Stride(-3 * (r + 1))),
+        Layout::RowTable => (shuffled(rows, ks + 1), Offsets::Stride(1)),
+        Layout::Tables => (shuffled(rows, ks), shuffled(ks, 1)),
+        Layout::Repeated => (Offsets::Stride(0), Offsets::Stride(1)),
+    };
+    let size = 4 * (rows + 1) * (ks + 1);
+    let mut data = vec![0f32; size * batch];
+    crate::rng::fill([3, 4], seed, 0, &mut data);
+    data.iter_mut().for_each(|x| *x = *x * 2.0 - 1.0);
+    let batch = if seed.is_multiple_of(2) {
+        Offsets::Stride(size as isize)
+    } else {
+        Offsets::Table((0..batch).rev().map(|b| (b * size) as i32).collect())
+    };
+    Matrix { data, operand: Operand { rows: rows_at, ks: ks_at }, batch }
+}
+
+impl Matrix {
+    /// The first element, such that every offset stays inside.
+    fn base(&self) -> *const f32 {
+        let lowest = match self.operand.ks {
+            Offsets::Stride(step) if step < 0 => self.data.len() / 4 * 3,
+            Offsets::Stride(_) | Offsets::Table(_) => 0,
+        };
+        // With a batch the negative steps must stay inside one entry's part.
+        let entries = match &self.batch {
+            Offsets::Stride(size) => self.data.len().checked_div(*size as usize).unwrap_or(1),
+            Offsets::Table(table) => table.len(),
+        };
+        self.data[lowest / entries.max(1)..].as_ptr()
+    }
+
+    fn at(&self, b: usize, row: usize, k: usize) -> f32 {
+        let offset = self.batch.at(b) + self.operand.rows.at(row) + self.operand.ks.at(k);
+        // SAFETY: `matrix` made room for all offsets around `base`.
+        unsafe { *self.base().offset(offset) }
+    }
+}
+
+fn chain(batch: usize, m: usize, n: usize, k: usize, a: &Matrix, b: &Matrix) -> Vec<f32> {
+    let mut want = Vec::with_capacity(batch * m * n);
+    for e in 0..batch {
+        for i in 0..m {
+            for j in 0..n {
+                want.push((0..k).fold(0f32, |sum, k| a.at(e, i, k).mul_add(b.at(e, j, k), sum)));
+            }
+        }
+    }
+    want
+}
+
+/// Doubles each sum and adds its coordinates' tag, storing to buffer 0, whose sizes are in buffer 1.
+unsafe extern "C" fn tagged(
+    ctx: *const Ctx,
+    outer: usize,
+    acc: *mut f32,
+    ld: usize,
+    i: usize,
+    j: usize,
+    rows: usize,
+    cols: usize,
+    scratch: *mut u8,
+) {
+    // SAFETY: `run` below hands over buffers of these types and sizes; the scratch has 256 bytes.
+    unsafe {
+        let out = (*(*ctx).buffers).cast::<f32>();
+        let [m, n] = *(*(*ctx).buffers.add(1)).cast::<[usize; 2]>();
+        scratch.write_bytes(0xff, 256);
+        for r in 0..rows {
+            for c in 0..cols {
+                let x = acc.add(r * ld + c);
+                *x = tag(*x, i + r, j + c);
+                *out.add((outer * m + i + r) * n + j + c) += *x;
+            }
+        }
+    }
+}
+
+fn tag(x: f32, i: usize, j: usize) -> f32 {
+    2.0 * x + (i * 3 + j) as f32
+}
+
+fn run(gemm: &Gemm, team: &Team, a: &Matrix, b: &Matrix) -> Vec<f32> {
+    let p = gemm.problem();
+    let (ldc, stride) = match p.out {
+        Out::Store { ldc, batch_stride } => (ldc, batch_stride),
+        Out::Epilogue(_) => (p.n, p.m * p.n),
+    };
+    let mut out = vec![0f32; p.batch * stride];
+    let mut sizes = [p.m, p.n];
+    let buffers = [out.as_mut_ptr().cast::<u8>(), sizes.as_mut_ptr().cast()];
+    let mut workspace = vec![f32::NAN; gemm.workspace_bytes() / 4];
+    let ctx = Ctx {
+        buffers: buffers.as_ptr(),
+        seed: 0,
+        step: 0,
+        team: (&raw const *team).cast(),
+        workspace: workspace.as_mut_ptr().cast(),
+    };
+    // SAFETY: everything is alive and as large as the problem says.
+    unsafe { mlc_gemm(&ctx, gemm, a.base(), b.base(), out.as_mut_ptr()) };
+    let mut dense = Vec::with_capacity(p.batch * p.m * p.n);
+    for e in 0..p.batch {
+        for i in 0..p.m {
+            let row = &out[e * stride + i * ldc..][..ldc];
+            dense.extend_from_slice(&row[..p.n]);
+            assert!(row[p.n..].iter().all(|x| *x == 0.0), "nothing is stored between rows");
+        }
+    }
+    dense
+}
+
+/// Checks one shape and layout with every instruction set, team and kind of result.
+fn check(teams: &[Team], batch: usize, m: usize, n: usize, k: usize, la: Layout, lb: Layout) {
+    let (a, b) = (matrix(la, batch, m, k, 1), matrix(lb, batch, n, k, 2));
+    let want = chain(batch, m, n, k, &a, &b);
+    for isa in Isa::all() {
+        for store in [true, false] {
+            let out = if store {
+                Out::Store { ldc: n + 3, batch_stride: m * (n + 3) }
+            } else {
+                Out::Epilogue(tagged)
+            };
+            let (batch_lhs, batch_rhs) = (a.batch.clone(), b.batch.clone());
+            let (lhs, rhs) = (a.operand.clone(), b.operand.clone());
+            let problem = Problem { batch, m, n, k, lhs, rhs, batch_lhs, batch_rhs, out };
+            let gemm = Gemm::new(problem, isa, 2);
+            for team in teams {
+                let got = run(&gemm, team, &a, &b);
+                for (at, (got, want)) in got.iter().zip(&want).enumerate() {
+                    let (i, j) = (at / n % m, at % n);
+                    let want = if store { *want } else { tag(*want, i, j) };
+                    assert_eq!(
+                        got.to_bits(),
+                        want.to_bits(),
+                        "{batch}x({m},{n},{k}) {la:?} {lb:?} [{}], {} threads, element {at}",
+                        gemm.describe(),
+                        team.threads()
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Scratch for the largest plan below and the epilogue's 256 bytes.
+fn teams() -> Vec<Team> {
+    (1..=3).map(|threads| Team::new(threads, 16 << 20)).collect()
+}
+
+#[test]
+fn every_layout_gives_the_chain() {
+    let teams = teams();
+    for la in LAYOUTS {
+        for lb in LAYOUTS {
+            for (m, n, k) in [(1, 1, 1), (5, 17, 3), (33, 50, 65), (17, 7, 40), (40, 120, 35)] {
+                check(&teams, 1, m, n, k, la, lb);
+            }
+        }
+    }
+}
+
+#[test]
+fn odd_sizes_give_the_chain() {
+    let teams = teams();
+    for m in [1, 2, 13, 14, 15, 25, 29] {
+        for n in [1, 3, 8, 9, 16, 17, 31, 32, 33] {
+            for k in [1, 5, 18] {
+                check(&teams, 1, m, n, k, Layout::Rows, Layout::Columns);
+            }
+        }
+    }
+}
+
+#[test]
+fn batches_give_the_chain() {
+    let teams = teams();
+    for (batch, m, n, k) in [(2, 5, 9, 4), (5, 33, 40, 20), (3, 130, 64, 40), (12, 64, 64, 16)] {
+        for (la, lb) in
+            [(Layout::Rows, Layout::Columns), (Layout::Rows, Layout::Rows), (Layout::Tables, Layout::Spread)]
+        {
+            check(&teams, batch, m, n, k, la, lb);
+        }
+    }
+}
+
+#[test]
+fn shared_and_blocked_products_give_the_chain() {
+    let teams = teams();
+    // Long k comes in blocks, with and without packing and turning.
+    for (m, n, k) in [(9, 20, 4500), (120, 40, 2100), (20, 700, 64), (300, 70, 50), (130, 96, 300)] {
+        for (la, lb) in [
+            (Layout::Rows, Layout::Columns),
+            (Layout::Columns, Layout::Columns),
+            (Layout::Rows, Layout::Rows),
+            (Layout::RowTable, Layout::Tables),
+        ] {
+            check(&teams, 1, m, n, k, la, lb);
+        }
+    }
+}
+
+#[test]
+fn rows_that_share_cache_sets_are_packed() {
+    check(&teams(), 1, 30, 130, 1024, Layout::Rows, Layout::Columns);
+}
+
+#[test]
+fn empty_products_store_nothing_or_zero() {
+    let teams = teams();
+    for (batch, m, n, k) in [(0, 3, 3, 3), (1, 0, 3, 3), (1, 3, 0, 3), (2, 3, 5, 0)] {
+        check(&teams, batch, m, n, k, Layout::Rows, Layout::Columns);
+    }
+}
+
+#[test]
+fn plans_say_what_they_do() {
+    let plan = |m: usize, n: usize, k: usize, lb: Layout| {
+        let (a, b) = (matrix(Layout::Rows, 1, 1, 1, 2), matrix(lb, 1, n, k, 2));
+        let lhs = Operand { rows: Offsets::Stride(k as isize), ..a.operand };
+        let out = Out::Store { ldc: n, batch_stride: 0 };
+        let (batch_lhs, batch_rhs) = (a.batch, b.batch);
+        let problem = Problem { batch: 1, m, n, k, lhs, rhs: b.operand, batch_lhs, batch_rhs, out };
+        Gemm::new(problem, Isa::Portable, 2).describe()
+    };
+    assert_eq!(plan(4, 8, 10, Layout::Columns), "4x8 tiles (portable), 1 thread");
+    assert_eq!(
+        plan(4, 800, 50, Layout::Rows),
+        "8x4 tiles (portable), transposed, B packed by each task, 1 thread"
+    );
+    assert_eq!(plan(600, 64, 64, Layout::Columns), "6x8 tiles (portable), B packed, 12 tasks on 2 threads");
+}

@@ -1,0 +1,201 @@
+//! The innermost loops: a tile of sums held in registers.
+
+use crate::isa::Isa;
+use crate::simd::{Portable, Simd, prefetch};
+
+/// A row of register tiles: the same rows of `a` against several panels of `b`.
+///
+/// For each panel `p`, row `i` and column `j < width`:
+/// `c[i * ldc + p * NR + j] (+)= sum over k of a[i * row_step + k * a_step] * b[p * panel_step + k * ldb + j]`,
+/// where `NR` is the width of a full tile. Steps are in elements.
+pub struct Tile {
+    pub k: usize,
+    pub a: *const f32,
+    /// 1 if the tile was made for unit rows.
+    pub row_step: isize,
+    pub a_step: isize,
+    pub b: *const f32,
+    pub ldb: isize,
+    pub panel_step: usize,
+    pub panels: usize,
+    /// Columns of each panel: a full tile's, unless there is but one panel.
+    pub width: usize,
+    /// Whether rows of `b` may be read to the tile's full width.
+    pub b_is_padded: bool,
+    /// Whether the sums go on from what `c` holds; otherwise they start at 0.
+    pub go_on: bool,
+    pub c: *mut f32,
+    pub ldc: usize,
+}
+
+/// A tile compiled for one instruction set and size.
+///
+/// # Safety
+/// To call it, all that the [`Tile`] names is readable (`a`, `b`) or writable (`c`), and the
+/// processor has the instruction set.
+pub type TileFn = unsafe fn(&Tile);
+
+/// The largest tiles of an instruction set: rows for 1 vector and for 2. They leave registers for
+/// a row of `b` and a broadcast.
+pub fn most_rows(isa: Isa, vectors: usize) -> usize {
+    match (isa, vectors) {
+        (Isa::Avx512, 1) => 24,
+        (Isa::Avx512, _) => 14,
+        (Isa::Avx2, 1) => 12,
+        (Isa::Avx2, _) => 6,
+        (Isa::Portable, 1) => 8,
+        (Isa::Portable, _) => 6,
+    }
+}
+
+pub fn lanes(isa: Isa) -> usize {
+    match isa {
+        Isa::Avx512 => 16,
+        Isa::Avx2 => 8,
+        Isa::Portable => Portable::LANES,
+    }
+}
+
+/// The tile of `rows` x `vectors`, for rows that lie next to each other if `unit`.
+pub fn find(isa: Isa, rows: usize, vectors: usize, unit: bool) -> TileFn {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => avx512::find(rows, vectors, unit),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => avx2::find(rows, vectors, unit),
+        _ => portable::find(rows, vectors, unit),
+    }
+}
+
+#[inline(always)]
+unsafe fn run<S: Simd, const ROWS: usize, const VECTORS: usize, const UNIT: bool>(s: S, t: &Tile) {
+    // SAFETY: the promise of [`TileFn`].
+    unsafe {
+        let tail = s.first(t.width - S::LANES * (VECTORS - 1));
+        for panel in 0..t.panels {
+            let b = t.b.add(panel * t.panel_step);
+            let c = t.c.add(panel * VECTORS * S::LANES);
+            let mut sums = [[s.splat(0.0); VECTORS]; ROWS];
+            if t.go_on {
+                for (i, row) in sums.iter_mut().enumerate() {
+                    for (j, sum) in row.iter_mut().enumerate() {
+                        let at = c.add(i * t.ldc + j * S::LANES);
+                        *sum = if j == VECTORS - 1 { s.load_part(tail, at) } else { s.load(at) };
+                    }
+                }
+            }
+            // A masked load costs a slot that multiply-adds want, so padded rows have loops of their own.
+            if t.b_is_padded || t.width == VECTORS * S::LANES {
+                add_products::<S, ROWS, VECTORS, UNIT, true>(s, t, b, c, tail, &mut sums);
+            } else {
+                add_products::<S, ROWS, VECTORS, UNIT, false>(s, t, b, c, tail, &mut sums);
+            }
+            for (i, row) in sums.iter().enumerate() {
+                for (j, sum) in row.iter().enumerate() {
+                    let at = c.add(i * t.ldc + j * S::LANES);
+                    if j == VECTORS - 1 { s.store_part(tail, at, *sum) } else { s.store(at, *sum) }
+                }
+            }
+        }
+    }
+}
+
+/// Adds the products of one panel to its sums, in order of `k`.
+#[inline(always)]
+unsafe fn add_products<
+    S: Simd,
+    const ROWS: usize,
+    const VECTORS: usize,
+    const UNIT: bool,
+    const FULL: bool,
+>(
+    s: S,
+    t: &Tile,
+    mut b: *const f32,
+    c: *mut f32,
+    tail: S::Part,
+    sums: &mut [[S::F; VECTORS]; ROWS],
+) {
+    let row_step = if UNIT { 1 } else { t.row_step };
+    let mut a = t.a;
+    let mut step = |ahead: usize| {
+        // SAFETY: the promise of [`TileFn`]: `k` is within both operands.
+        unsafe {
+            let row: [S::F; VECTORS] = std::array::from_fn(|j| {
+                let at = b.add(j * S::LANES);
+                if FULL || j < VECTORS - 1 { s.load(at) } else { s.load_part(tail, at) }
+            });
+            for (i, sums) in sums.iter_mut().enumerate() {
+                let x = s.splat(*a.offset(i as isize * row_step));
+                for (sum, y) in sums.iter_mut().zip(row) {
+                    *sum = s.fma(x, y, *sum);
+                }
+            }
+            for line in 0..(VECTORS * S::LANES).div_ceil(16) {
+                prefetch(b.wrapping_offset(ahead as isize * t.ldb).wrapping_add(16 * line));
+            }
+            a = a.wrapping_offset(t.a_step);
+            b = b.wrapping_offset(t.ldb);
+        }
+    };
+    // The lines of `c` are called for one row at a time: all at once would block the loads.
+    let early = t.k.min(ROWS);
+    for k in 0..early {
+        for line in 0..(VECTORS * S::LANES).div_ceil(16) {
+            prefetch(c.wrapping_add(k * t.ldc + 16 * line));
+        }
+        step(8);
+    }
+    let mut left = t.k - early;
+    while left >= 4 {
+        step(8);
+        step(8);
+        step(8);
+        step(8);
+        left -= 4;
+    }
+    for _ in 0..left {
+        step(0);
+    }
+}
+
+/// Compiles the tiles of one instruction set.
+macro_rules! tiles {
+    ($isa:ident, $s:expr, [$($feature:meta)?], $($vectors:literal: [$($rows:literal)*])*) => {
+        mod $isa {
+            use super::*;
+
+            $(#[$feature])?
+            unsafe fn entry<const ROWS: usize, const VECTORS: usize, const UNIT: bool>(t: &Tile) {
+                // SAFETY: the promise of [`TileFn`] holds both for the token and for the memory.
+                #[allow(unused_unsafe, reason = "the portable token is made without a promise")]
+                unsafe { run::<_, ROWS, VECTORS, UNIT>($s, t) }
+            }
+
+            pub fn find(rows: usize, vectors: usize, unit: bool) -> TileFn {
+                match (vectors, rows, unit) {
+                    $($(
+                        ($vectors, $rows, false) => entry::<$rows, $vectors, false>,
+                        ($vectors, $rows, true) => entry::<$rows, $vectors, true>,
+                    )*)*
+                    _ => panic!("plans use tiles that exist, not {rows}x{vectors}"),
+                }
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+tiles!(avx512, crate::simd::Avx512::new(), [target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")],
+    1: [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24]
+    2: [1 2 3 4 5 6 7 8 9 10 11 12 13 14]
+);
+#[cfg(target_arch = "x86_64")]
+tiles!(avx2, crate::simd::Avx2::new(), [target_feature(enable = "avx2,fma")],
+    1: [1 2 3 4 5 6 7 8 9 10 11 12]
+    2: [1 2 3 4 5 6]
+);
+tiles!(portable, Portable, [],
+    1: [1 2 3 4 5 6 7 8]
+    2: [1 2 3 4 5 6]
+);

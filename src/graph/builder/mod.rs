@@ -1,0 +1,315 @@
+//! Makes graphs, node by node.
+//!
+//! Every node's type is inferred and checked as it is made; equal constants,
+//! sizes and leaves become one node. A shape error in here is a bug of the
+//! caller (who speaks to users) and panics naming the invariant.
+
+mod contract;
+mod movement;
+mod scalars;
+
+use super::infer;
+use super::ir::{Fold, Graph, Init, Leaf, LeafId, LeafKind, Node, Output, OutputKind, Prim, Value};
+use crate::base::{DType, Dim, Shape, Span, TensorType};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use movement::broadcast_shapes;
+
+/// A graph in the making.
+#[derive(Debug)]
+pub struct Builder {
+    graph: Graph,
+    span: Span,
+    leaves: BTreeMap<LeafId, Value>,
+    constants: BTreeMap<(DType, u64), Value>,
+    sizes: BTreeMap<Dim, Value>,
+}
+
+impl Builder {
+    pub fn new(name: impl Into<String>) -> Self {
+        Self::resume(Graph::new(name))
+    }
+
+    /// Goes on with a graph; its constants, sizes and leaves are used again.
+    pub fn resume(graph: Graph) -> Self {
+        let mut b = Builder {
+            graph: Graph::default(),
+            span: Span::default(),
+            leaves: BTreeMap::new(),
+            constants: BTreeMap::new(),
+            sizes: BTreeMap::new(),
+        };
+        for (value, node) in graph.nodes.iter() {
+            b.remember(value, node);
+        }
+        b.graph = graph;
+        b
+    }
+
+    fn remember(&mut self, value: Value, node: &Node) {
+        match &node.prim {
+            Prim::Leaf(leaf) => {
+                self.leaves.entry(*leaf).or_insert(value);
+            }
+            Prim::Const(x) => {
+                self.constants.entry((node.ty.dtype, x.to_bits())).or_insert(value);
+            }
+            Prim::Size(dim) => {
+                self.sizes.entry(dim.clone()).or_insert(value);
+            }
+            Prim::Iota { .. }
+            | Prim::Map { .. }
+            | Prim::Reduce { .. }
+            | Prim::Contract { .. }
+            | Prim::Reshape { .. }
+            | Prim::Permute { .. }
+            | Prim::Broadcast { .. }
+            | Prim::Slice { .. }
+            | Prim::Pad { .. }
+            | Prim::Window { .. }
+            | Prim::Gather { .. }
+            | Prim::Scatter { .. }
+            | Prim::Random { .. } => {}
+        }
+    }
+
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    pub fn finish(self) -> Graph {
+        self.graph
+    }
+
+    /// The user's text that the nodes to follow come from.
+    pub fn at(&mut self, span: Span) {
+        self.span = span;
+    }
+
+    pub fn ty(&self, v: Value) -> &TensorType {
+        self.graph.ty(v)
+    }
+
+    pub fn shape(&self, v: Value) -> &Shape {
+        &self.ty(v).shape
+    }
+
+    pub fn dtype(&self, v: Value) -> DType {
+        self.ty(v).dtype
+    }
+
+    /// The number that `v` is, if it is a rank-0 constant.
+    pub fn as_number(&self, v: Value) -> Option<f64> {
+        if let Prim::Const(x) = self.graph.nodes[v].prim { Some(x) } else { None }
+    }
+
+    /// Whether `v` is a number (or a size), possibly repeated.
+    pub fn is_constant(&self, v: Value) -> bool {
+        match &self.graph.nodes[v].prim {
+            Prim::Const(_) | Prim::Size(_) => true,
+            Prim::Broadcast { input, .. } | Prim::Reshape { input } => self.is_constant(*input),
+            Prim::Leaf(_)
+            | Prim::Iota { .. }
+            | Prim::Map { .. }
+            | Prim::Reduce { .. }
+            | Prim::Contract { .. }
+            | Prim::Permute { .. }
+            | Prim::Slice { .. }
+            | Prim::Pad { .. }
+            | Prim::Window { .. }
+            | Prim::Gather { .. }
+            | Prim::Scatter { .. }
+            | Prim::Random { .. } => false,
+        }
+    }
+
+    /// Adds a node whose shape is a choice.
+    pub fn push(&mut self, prim: Prim, ty: TensorType) -> Value {
+        let inputs: Vec<&TensorType> = prim.inputs().iter().map(|&v| self.graph.ty(v)).collect();
+        if let Err(why) = infer::check(&prim, &ty, &inputs) {
+            panic!("graph: operands were checked before {prim:?} was built: {why}");
+        }
+        self.graph.nodes.push(Node { prim, ty, span: self.span })
+    }
+
+    /// Adds a node whose type follows from its inputs.
+    pub fn infer(&mut self, prim: Prim) -> Value {
+        let inputs: Vec<&TensorType> = prim.inputs().iter().map(|&v| self.graph.ty(v)).collect();
+        match infer::infer(&prim, &inputs) {
+            Ok(Some(ty)) => self.graph.nodes.push(Node { prim, ty, span: self.span }),
+            Ok(None) => panic!("graph: {prim:?} does not determine its own type"),
+            Err(why) => panic!("graph: operands were checked before {prim:?} was built: {why}"),
+        }
+    }
+
+    /// The leaf of that name: made now, or read again if there is one of the same type and kind,
+    /// which is how layers that are used twice share their weights.
+    pub fn leaf(&mut self, name: impl Into<Arc<str>>, ty: TensorType, kind: LeafKind) -> Value {
+        let name = name.into();
+        if let Some(leaf) = self.graph.leaf(&name) {
+            let found = &self.graph.leaves[leaf];
+            assert!(found.ty == ty && found.kind == kind, "graph: leaf `{name}` is one tensor, {}", found.ty);
+            return self.read(leaf);
+        }
+        let leaf = self.graph.leaves.push(Leaf { name, ty, kind, span: self.span });
+        self.read(leaf)
+    }
+
+    /// The node that stands for a leaf.
+    pub fn read(&mut self, leaf: LeafId) -> Value {
+        if let Some(&value) = self.leaves.get(&leaf) {
+            return value;
+        }
+        let ty = self.graph.leaves[leaf].ty.clone();
+        let value = self.graph.nodes.push(Node { prim: Prim::Leaf(leaf), ty, span: self.span });
+        self.leaves.insert(leaf, value);
+        value
+    }
+
+    /// A trainable weight, `f32`.
+    pub fn param(&mut self, name: impl Into<Arc<str>>, shape: impl Into<Shape>, init: Init) -> Value {
+        self.leaf(name, TensorType::f32(shape), LeafKind::Param(init))
+    }
+
+    /// What steps carry along, `f32`.
+    pub fn state(&mut self, name: impl Into<Arc<str>>, shape: impl Into<Shape>, init: Init) -> Value {
+        self.leaf(name, TensorType::f32(shape), LeafKind::State(init))
+    }
+
+    /// A column of the batch.
+    pub fn batch(&mut self, name: impl Into<Arc<str>>, ty: TensorType) -> Value {
+        self.leaf(name, ty, LeafKind::Batch)
+    }
+
+    /// A number that the session sets before each step.
+    pub fn scalar_leaf(&mut self, name: impl Into<Arc<str>>, dtype: DType) -> Value {
+        self.leaf(name, TensorType::scalar(dtype), LeafKind::Scalar)
+    }
+
+    /// An `f32` number, rank 0.
+    pub fn constant(&mut self, x: f64) -> Value {
+        self.number(x, DType::F32)
+    }
+
+    /// An `i32` number, rank 0.
+    pub fn int(&mut self, x: i64) -> Value {
+        self.number(x as f64, DType::I32)
+    }
+
+    /// A number of either kind, rank 0.
+    pub fn number(&mut self, x: f64, dtype: DType) -> Value {
+        let key = (dtype, x.to_bits());
+        if let Some(&value) = self.constants.get(&key) {
+            return value;
+        }
+        let value = self.push(Prim::Const(x), TensorType::scalar(dtype));
+        self.constants.insert(key, value);
+        value
+    }
+
+    /// A size as an `f32` number, rank 0.
+    pub fn size(&mut self, dim: &Dim) -> Value {
+        if let Some(n) = dim.as_const() {
+            return self.constant(n as f64);
+        }
+        if let Some(&value) = self.sizes.get(dim) {
+            return value;
+        }
+        let value = self.infer(Prim::Size(dim.clone()));
+        self.sizes.insert(dim.clone(), value);
+        value
+    }
+
+    /// The `i32` index along `axis` at every place of `shape`.
+    pub fn iota(&mut self, shape: impl Into<Shape>, axis: usize) -> Value {
+        self.push(Prim::Iota { axis }, TensorType::new(DType::I32, shape))
+    }
+
+    /// Uniform numbers in [0, 1), drawn anew each step; one `site` is one stream.
+    pub fn random(&mut self, site: impl Into<Arc<str>>, shape: impl Into<Shape>) -> Value {
+        self.push(Prim::Random { site: site.into() }, TensorType::f32(shape))
+    }
+
+    /// Folds `axes` away (in any order, each once); no axes is no node.
+    pub fn reduce(&mut self, fold: Fold, v: Value, axes: &[usize]) -> Value {
+        if axes.is_empty() {
+            return v;
+        }
+        let mut axes = axes.to_vec();
+        axes.sort_unstable();
+        self.infer(Prim::Reduce { fold, axes, input: v })
+    }
+
+    pub fn sum(&mut self, v: Value, axes: &[usize]) -> Value {
+        self.reduce(Fold::Sum, v, axes)
+    }
+
+    pub fn max_of(&mut self, v: Value, axes: &[usize]) -> Value {
+        self.reduce(Fold::Max, v, axes)
+    }
+
+    /// The sum over all axes, rank 0.
+    pub fn sum_all(&mut self, v: Value) -> Value {
+        let axes: Vec<usize> = (0..self.shape(v).rank()).collect();
+        self.sum(v, &axes)
+    }
+
+    pub fn mean(&mut self, v: Value, axes: &[usize]) -> Value {
+        let count = axes.iter().fold(Dim::one(), |n, &a| n * self.shape(v)[a].clone());
+        let sum = self.sum(v, axes);
+        let count = self.size(&count);
+        self.div(sum, count)
+    }
+
+    /// The sum, its axes kept with size 1.
+    pub fn sum_keep(&mut self, v: Value, axes: &[usize]) -> Value {
+        let folded = self.sum(v, axes);
+        self.keep_axes(v, folded, axes)
+    }
+
+    /// The maximum, its axes kept with size 1.
+    pub fn max_keep(&mut self, v: Value, axes: &[usize]) -> Value {
+        let folded = self.max_of(v, axes);
+        self.keep_axes(v, folded, axes)
+    }
+
+    /// The mean, its axes kept with size 1.
+    pub fn mean_keep(&mut self, v: Value, axes: &[usize]) -> Value {
+        let folded = self.mean(v, axes);
+        self.keep_axes(v, folded, axes)
+    }
+
+    fn keep_axes(&mut self, v: Value, folded: Value, axes: &[usize]) -> Value {
+        let mut shape = self.shape(v).clone();
+        axes.iter().for_each(|&a| shape.0[a] = Dim::one());
+        self.reshape(folded, shape)
+    }
+
+    /// `out[i.., r..] = table[index[i..], r..]`.
+    pub fn gather(&mut self, table: Value, index: Value) -> Value {
+        self.infer(Prim::Gather { inputs: [table, index] })
+    }
+
+    /// Zeros of `shape`, plus `updates[i.., r..]` at `[index[i..], r..]`.
+    pub fn scatter(&mut self, shape: impl Into<Shape>, index: Value, updates: Value) -> Value {
+        self.push(Prim::Scatter { inputs: [index, updates] }, TensorType::f32(shape))
+    }
+
+    /// `f32[.., n]`: 1 where the last coordinate is the `i32` index, else 0.
+    pub fn one_hot(&mut self, index: Value, n: &Dim) -> Value {
+        let mut shape = self.shape(index).clone();
+        shape.0.push(n.clone());
+        let last = shape.rank() - 1;
+        let classes = self.iota(shape.clone(), last);
+        let wanted = self.broadcast(index, shape, &(0..last).collect::<Vec<_>>());
+        self.eq(wanted, classes)
+    }
+
+    pub fn output(&mut self, name: impl Into<Arc<str>>, value: Value, kind: OutputKind) {
+        self.graph.outputs.push(Output { name: name.into(), value, kind });
+    }
+}
+
+#[cfg(test)]
+mod tests;

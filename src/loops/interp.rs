@@ -1,0 +1,201 @@
+//! Runs a program in f64, by its meaning: no schedule, no rounding to f32.
+//!
+//! The third opinion beside the graph's interpreter and compiled code.
+
+use super::ir::*;
+use crate::base::DType;
+use crate::graph::Fold;
+use mlc_kernels::rng;
+
+/// What each buffer holds, by its id; `i32` and `u8` as whole numbers.
+pub type Memory = Vec<Vec<f64>>;
+
+/// One run. `memory` has the batch, weights, states and scalars, and gets
+/// everything else.
+pub fn run(program: &Program, memory: &mut Memory, seed: u64, step: u64) {
+    assert_eq!(memory.len(), program.buffers.len(), "loops: one entry for each buffer");
+    for kernel in &program.kernels {
+        let dtypes = kernel.body().map(|body| body.dtypes(&program.buffers)).unwrap_or_default();
+        let mut run = Run { memory, dtypes, seed, step };
+        match &kernel.kind {
+            KernelKind::Rows(rows) => run.rows(rows),
+            KernelKind::Contract(contract) => run.contract(contract),
+            KernelKind::Scatter(scatter) => run.scatter(scatter),
+        }
+    }
+}
+
+/// Memory for a program: zeros.
+pub fn memory(program: &Program) -> Memory {
+    program.buffers.iter().map(|(_, b)| vec![0.0; b.len()]).collect()
+}
+
+struct Run<'a> {
+    memory: &'a mut Memory,
+    /// Of the body's nodes.
+    dtypes: Vec<DType>,
+    seed: u64,
+    step: u64,
+}
+
+/// Every point of a space, the last dim fastest.
+pub fn points(sizes: &[usize]) -> impl Iterator<Item = Vec<usize>> {
+    let count: usize = sizes.iter().product();
+    let sizes = sizes.to_vec();
+    (0..count).map(move |mut index| {
+        let mut point = vec![0; sizes.len()];
+        for dim in (0..sizes.len()).rev() {
+            point[dim] = index % sizes[dim];
+            index /= sizes[dim];
+        }
+        point
+    })
+}
+
+fn affine(offset: i64, strides: &[i64], point: &[usize]) -> i64 {
+    assert_eq!(strides.len(), point.len(), "loops: one stride for each dim");
+    offset + strides.iter().zip(point).map(|(s, &p)| s * p as i64).sum::<i64>()
+}
+
+impl Run<'_> {
+    fn rows(&mut self, rows: &Rows) {
+        for outer in points(&rows.outer) {
+            let folds = self.folds(rows, &outer);
+            let mut written = Vec::new();
+            for row in points(&rows.row) {
+                let point = [outer.as_slice(), &row].concat();
+                let values = self.nodes(&rows.body, &point, 0.0, &folds);
+                written.extend(self.stores(&rows.body, &point, &values));
+            }
+            // A point of an empty row still has its folds.
+            if rows.row.contains(&0) {
+                let point = [outer.as_slice(), &vec![0; rows.row.len()]].concat();
+                let kept = rows
+                    .body
+                    .stores
+                    .iter()
+                    .filter(|s| s.access.strides[outer.len()..].iter().all(|&s| s == 0));
+                for store in kept {
+                    if let Some(value) = folds[store.value.index()] {
+                        written.push((store.access.buffer, self.element(&store.access, &point), value));
+                    }
+                }
+            }
+            self.write(written);
+        }
+    }
+
+    /// The folds at a point of the outer space, by node.
+    fn folds(&self, rows: &Rows, outer: &[usize]) -> Vec<Option<f64>> {
+        let mut folds = vec![None; rows.body.nodes.len()];
+        for (id, node) in rows.body.nodes.iter() {
+            let Node::Fold { fold, input } = node else { continue };
+            let start = match fold {
+                Fold::Sum => 0.0,
+                Fold::Max => f64::NEG_INFINITY,
+            };
+            let folded = points(&rows.row).fold(start, |sum, row| {
+                let point = [outer, &row].concat();
+                let x = self.nodes(&rows.body, &point, 0.0, &folds)[input.index()];
+                match fold {
+                    Fold::Sum => sum + x,
+                    Fold::Max => crate::graph::ScalarOp::Max.eval(&[sum, x]),
+                }
+            });
+            folds[id.index()] = Some(folded);
+        }
+        folds
+    }
+
+    fn contract(&mut self, c: &Contract) {
+        let mut written = Vec::new();
+        for batch in points(&c.batch) {
+            for m in points(&c.m) {
+                for n in points(&c.n) {
+                    let acc = points(&c.k).fold(0.0, |sum, k| {
+                        let lhs = self.load(&c.lhs, &[batch.as_slice(), &m, &k].concat());
+                        let rhs = self.load(&c.rhs, &[batch.as_slice(), &n, &k].concat());
+                        sum + lhs * rhs
+                    });
+                    let point = [batch.as_slice(), &m, &n].concat();
+                    let values = self.nodes(&c.body, &point, acc, &vec![None; c.body.nodes.len()]);
+                    written.extend(self.stores(&c.body, &point, &values));
+                }
+            }
+        }
+        self.write(written);
+    }
+
+    fn scatter(&mut self, s: &Scatter) {
+        let mut out = vec![0.0; s.rows * s.width];
+        for i in 0..s.count {
+            let row = clamp(self.memory[s.index.index()][i], s.rows);
+            for j in 0..s.width {
+                out[row * s.width + j] += self.memory[s.updates.index()][i * s.width + j];
+            }
+        }
+        self.memory[s.out.index()] = out;
+    }
+
+    /// The value of each node at a point.
+    fn nodes(&self, body: &Body, point: &[usize], acc: f64, folds: &[Option<f64>]) -> Vec<f64> {
+        let mut values: Vec<f64> = Vec::with_capacity(body.nodes.len());
+        for (id, node) in body.nodes.iter() {
+            let value = match node {
+                Node::Acc => acc,
+                Node::Const { value, .. } => *value,
+                Node::Index { offset, strides } => affine(*offset, strides, point) as f64,
+                Node::Random { site, offset, strides } => {
+                    let element = affine(*offset, strides, point);
+                    f64::from(rng::uniform(rng::key(self.seed, site), self.step, element as u64))
+                }
+                Node::Load(access) => self.load(access, point),
+                Node::LoadAt { access, index, rows, stride } => {
+                    let row = clamp(values[index.index()], *rows) as i64;
+                    let moved = Access { offset: access.offset + row * stride, ..access.clone() };
+                    self.load(&moved, point)
+                }
+                Node::Op { op, inputs } => {
+                    let value = op.eval(&inputs.iter().map(|i| values[i.index()]).collect::<Vec<_>>());
+                    match self.dtypes[id.index()] {
+                        // Whole numbers wrap as machine integers do.
+                        DType::I32 => f64::from(value as i64 as i32),
+                        DType::F32 | DType::U8 => value,
+                    }
+                }
+                // A fold that comes later in a chain of folds is not known yet, nor needed.
+                Node::Fold { .. } => folds[id.index()].unwrap_or(f64::NAN),
+            };
+            values.push(value);
+        }
+        values
+    }
+
+    fn load(&self, access: &Access, point: &[usize]) -> f64 {
+        let inside = access.guards.iter().all(|g| (0..g.size).contains(&affine(g.offset, &g.strides, point)));
+        if !inside {
+            return access.fill;
+        }
+        self.memory[access.buffer.index()][self.element(access, point)]
+    }
+
+    fn element(&self, access: &Access, point: &[usize]) -> usize {
+        usize::try_from(affine(access.offset, &access.strides, point))
+            .expect("loops: accesses stay in bounds")
+    }
+
+    fn stores(&self, body: &Body, point: &[usize], values: &[f64]) -> Vec<(BufferId, usize, f64)> {
+        let store = |s: &Store| (s.access.buffer, self.element(&s.access, point), values[s.value.index()]);
+        body.stores.iter().map(store).collect()
+    }
+
+    fn write(&mut self, written: Vec<(BufferId, usize, f64)>) {
+        for (buffer, element, value) in written {
+            self.memory[buffer.index()][element] = value;
+        }
+    }
+}
+
+fn clamp(index: f64, rows: usize) -> usize {
+    (index.max(0.0) as usize).min(rows.saturating_sub(1))
+}

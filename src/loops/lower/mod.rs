@@ -1,0 +1,245 @@
+//! From a graph to loop nests.
+//!
+//! 1. [`pads`] makes every pad affine; [`roots`] says which values are stored.
+//! 2. [`kernels`] writes one kernel for each, pulling formulas through movement
+//!    ([`emit`]); what cannot be said affinely becomes a stored value and the
+//!    round starts again.
+//! 3. New values of weights are set to be written in place.
+//! 4. [`super::fuse`] joins kernels.
+//! 5. [`finish`] orders them, gives weights their new values in place, merges
+//!    dims and names what is left.
+//!
+//! Every graph can be lowered; all sizes are bound.
+
+mod emit;
+mod finish;
+mod kernels;
+mod order;
+mod pads;
+mod roots;
+mod space;
+
+pub use order::{Becomes, overwrites_safely, successors};
+
+use super::affine::dense_strides;
+use super::fuse;
+use super::ir::*;
+use crate::base::Dim;
+use crate::graph::{Graph, LeafId, LeafKind, OutputKind, Prim, Value};
+use emit::Stored;
+use kernels::Sources;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Index;
+use std::sync::Arc;
+
+/// The sizes of each value.
+pub struct Shapes(Vec<Vec<usize>>);
+
+impl Shapes {
+    fn of(graph: &Graph) -> Shapes {
+        let shape = |v| graph.ty(v).shape.as_const().expect("loops: sizes are bound before lowering");
+        Shapes(graph.nodes.ids().map(shape).collect())
+    }
+
+    /// The number of elements.
+    fn count(&self, v: Value) -> usize {
+        self[v].iter().product()
+    }
+}
+
+impl Index<Value> for Shapes {
+    type Output = Vec<usize>;
+    fn index(&self, v: Value) -> &Vec<usize> {
+        &self.0[v.index()]
+    }
+}
+
+/// A number that was a dim before sizes were bound.
+fn known(dim: &Dim) -> i64 {
+    dim.as_const().expect("loops: sizes are bound before lowering")
+}
+
+/// A program in the making: kernels in any order, weights not yet written in place.
+#[derive(Clone, Debug, Default)]
+pub struct Draft {
+    pub program: Program,
+    pub becomes: Becomes,
+}
+
+/// The program of a graph whose sizes are all numbers.
+pub fn lower(graph: &Graph) -> Program {
+    let mut draft = draft(graph);
+    fuse::run(&mut draft);
+    finish::run(draft)
+}
+
+/// The same without joining kernels: one for each stored value.
+pub fn lower_unfused(graph: &Graph) -> Program {
+    finish::run(draft(graph))
+}
+
+fn draft(graph: &Graph) -> Draft {
+    let graph = &pads::whole_periods(graph);
+    let shapes = &Shapes::of(graph);
+    let mut lowering = Lowering { graph, shapes, draft: Draft::default(), leaves: Vec::new() };
+    lowering.draft.program.name = graph.name.clone();
+    lowering.add_leaves();
+    let stored = lowering.store();
+    lowering.hand_out(&stored);
+    lowering.draft
+}
+
+struct Lowering<'a> {
+    graph: &'a Graph,
+    shapes: &'a Shapes,
+    draft: Draft,
+    /// The buffer of each leaf.
+    leaves: Vec<BufferId>,
+}
+
+impl Lowering<'_> {
+    fn add_leaves(&mut self) {
+        for (_, leaf) in self.graph.leaves.iter() {
+            let kind = match &leaf.kind {
+                LeafKind::Batch => BufferKind::Batch,
+                LeafKind::Param(init) => BufferKind::Param(init.clone()),
+                LeafKind::State(init) => BufferKind::State(init.clone()),
+                LeafKind::Scalar => BufferKind::Scalar,
+            };
+            let shape = leaf.ty.shape.as_const().expect("loops: sizes are bound before lowering");
+            let buffer = Buffer { name: leaf.name.clone(), dtype: leaf.ty.dtype, shape, kind };
+            self.leaves.push(self.draft.program.buffers.push(buffer));
+        }
+    }
+
+    /// Writes a kernel for each stored value, until every formula can be said.
+    fn store(&mut self) -> Stored {
+        let mut roots = roots::choose(self.graph, self.shapes);
+        loop {
+            let mut buffers = self.draft.program.buffers.clone();
+            let mut stored: Stored = BTreeMap::new();
+            for (v, node) in self.graph.nodes.iter() {
+                if let Prim::Leaf(leaf) = node.prim {
+                    stored.insert(v, self.leaves[leaf.index()]);
+                }
+            }
+            for &v in &roots {
+                let (dtype, shape) = (self.graph.ty(v).dtype, self.shapes[v].clone());
+                let name = Arc::from(format!("v{}", v.index()));
+                stored.insert(v, buffers.push(Buffer { name, dtype, shape, kind: BufferKind::Temp }));
+            }
+            let sources = Sources { graph: self.graph, shapes: self.shapes, stored: &stored };
+            let mut missing = BTreeSet::new();
+            let mut kernels = Vec::new();
+            for &v in &roots {
+                match sources.kernel(v, stored[&v]) {
+                    Ok(kind) => kernels.push(Kernel { label: String::new(), reasons: Vec::new(), kind }),
+                    Err(needed) => {
+                        assert!(
+                            !stored.contains_key(&needed),
+                            "loops: {needed} is stored and still in the way"
+                        );
+                        missing.insert(needed);
+                    }
+                }
+            }
+            if missing.is_empty() {
+                self.draft.program.buffers = buffers;
+                self.draft.program.kernels = kernels;
+                return stored;
+            }
+            roots.extend(missing);
+        }
+    }
+
+    /// Gives results buffers of their own, and weights their new values.
+    fn hand_out(&mut self, stored: &Stored) {
+        for output in &self.graph.outputs {
+            let buffer = stored[&output.value];
+            match output.kind {
+                OutputKind::Loss | OutputKind::Metric | OutputKind::Value => {
+                    let out = self.result(buffer, &output.name);
+                    self.draft.program.outputs.push((output.name.clone(), out));
+                }
+                OutputKind::Update(_) => {}
+            }
+        }
+        let updates: Vec<(Value, LeafId)> = self
+            .graph
+            .outputs
+            .iter()
+            .filter_map(|o| match o.kind {
+                OutputKind::Update(leaf) => Some((o.value, leaf)),
+                OutputKind::Loss | OutputKind::Metric | OutputKind::Value => None,
+            })
+            .collect();
+        for (value, leaf) in updates {
+            self.update(stored[&value], self.leaves[leaf.index()]);
+        }
+    }
+
+    /// Makes a temporary a result; what cannot be is copied.
+    fn result(&mut self, buffer: BufferId, name: &Arc<str>) -> BufferId {
+        match self.draft.program.buffers[buffer].kind {
+            BufferKind::Output => buffer,
+            BufferKind::Temp => {
+                let found = &mut self.draft.program.buffers[buffer];
+                found.kind = BufferKind::Output;
+                found.name = name.clone();
+                buffer
+            }
+            BufferKind::Batch | BufferKind::Param(_) | BufferKind::State(_) | BufferKind::Scalar => {
+                let copy = self.copy(buffer);
+                self.result(copy, name)
+            }
+        }
+    }
+
+    /// A temporary with what `from` held at the start.
+    fn copy(&mut self, from: BufferId) -> BufferId {
+        let source = self.draft.program.buffers[from].clone();
+        let strides = dense_strides(&source.shape);
+        let access =
+            |buffer| Access { buffer, offset: 0, strides: strides.clone(), guards: Vec::new(), fill: 0.0 };
+        let name = Arc::from(format!("copy of {}", source.name));
+        let outer = source.shape.clone();
+        let to = self.draft.program.buffers.push(Buffer { name, kind: BufferKind::Temp, ..source });
+        let mut body = Body::default();
+        let value = body.nodes.push(Node::Load(access(from)));
+        body.stores.push(Store { value, access: access(to) });
+        let kind = KernelKind::Rows(Rows { outer, row: Vec::new(), body });
+        self.draft.program.kernels.push(Kernel { label: String::new(), reasons: Vec::new(), kind });
+        to
+    }
+
+    /// Has `leaf` hold `value` after the run: in place, or by a copy once all have read the old one.
+    fn update(&mut self, value: BufferId, leaf: BufferId) {
+        if value == leaf {
+            return;
+        }
+        let is_temp = self.draft.program.buffers[value].kind == BufferKind::Temp;
+        let mut temp =
+            if is_temp && !self.draft.becomes.contains_key(&value) { value } else { self.copy(value) };
+        if !self.in_place(temp, leaf) {
+            // A copy is read by nobody, so it can wait for everybody.
+            temp = self.copy(temp);
+            assert!(self.in_place(temp, leaf), "loops: a last copy waits for all readers");
+        }
+    }
+
+    /// Sets `temp` to be written over `leaf`, unless some reader of the old value would come too late.
+    fn in_place(&mut self, temp: BufferId, leaf: BufferId) -> bool {
+        let kernels = &self.draft.program.kernels;
+        let writer =
+            kernels.iter().find(|k| k.writes().contains(&temp)).expect("loops: a value has a writer");
+        if !overwrites_safely(writer, temp, leaf) {
+            return false;
+        }
+        self.draft.becomes.insert(temp, leaf);
+        let possible = order::sort(&successors(kernels, &self.draft.becomes)).is_some();
+        if !possible {
+            self.draft.becomes.remove(&temp);
+        }
+        possible
+    }
+}

@@ -1,0 +1,4 @@
+//! Programs compared with the graph they came from, and snapshots.
+
+mod movement;
+mod support;

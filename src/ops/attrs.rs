@@ -1,0 +1,437 @@
+//! The settings in a layer's parentheses, checked against its signature.
+//!
+//! Positional arguments fill them in order; defaults come from the signature or the table of
+//! the chosen framework; ranges and kinds are checked here and nowhere else.
+
+use super::formula::{Checked, Eval, Given, Item, Number, ParamKind, Scope, Slot, bind, builtins};
+use super::init;
+use super::sig::{Attr, AttrType, AttrValue, Default, Sig};
+use super::{Library, defaults};
+use crate::base::{Dim, Span};
+use crate::diag::{Diagnostic, did_you_mean};
+use crate::syntax::ast::{Arg, Expr, ExprKind, Ident};
+
+/// What people write who come from elsewhere: layer, their argument, ours (none: say why not).
+static FOREIGN: &[(&str, &str, Option<&str>, &str)] = &[
+    ("Dense", "in_features", None, "the width of the input is known from the shape before it"),
+    ("Dense", "input_dim", None, "the width of the input is known from the shape before it"),
+    ("Dense", "input_shape", None, "a model's `input` has the shape"),
+    ("Dense", "out_features", Some("units"), "Keras calls it `units`"),
+    ("Dense", "use_bias", Some("bias"), "it is shorter here"),
+    ("Dense", "kernel_initializer", Some("init"), "it is shorter here"),
+    ("Dense", "bias_initializer", Some("bias_init"), "it is shorter here"),
+    ("Dense", "kernel_regularizer", Some("l2"), "`l2=1e-4` adds the squares of the weights to the loss"),
+    ("Dropout", "p", Some("rate"), "Keras calls it `rate`"),
+    ("LeakyReLU", "negative_slope", Some("slope"), "it is shorter here"),
+    ("LeakyReLU", "alpha", Some("slope"), "it is shorter here"),
+    ("Softmax", "dim", Some("axis"), "Keras calls it `axis`"),
+    ("Adam", "learning_rate", Some("lr"), "it is shorter here"),
+    ("Adam", "eps", Some("epsilon"), "Keras calls it `epsilon`"),
+    ("Adam", "betas", None, "write `beta_1` and `beta_2`"),
+    ("SGD", "learning_rate", Some("lr"), "it is shorter here"),
+    ("Normal", "stddev", Some("std"), "it is shorter here"),
+];
+
+/// The checked settings of one call, one for each of `sig.attrs`, with where the user wrote
+/// them (`call` for defaults).
+pub fn attrs<S: Scope>(
+    ev: &mut Eval<'_, S>,
+    sig: &Sig,
+    args: &[Arg],
+    call: Span,
+) -> Checked<Vec<(AttrValue, Span)>> {
+    foreign(ev, sig, args)?;
+    let (sizes, args): (Vec<&Arg>, Vec<&Arg>) =
+        args.iter().partition(|a| takes_sizes(sig) && a.name.is_none());
+    let slots: Vec<Slot> = sig.attrs.iter().map(|a| slot(ev.lib, sig, a, !sizes.is_empty())).collect();
+    let given = args
+        .into_iter()
+        .map(|a| Given { name: a.name.clone(), value: &a.value, span: a.value.span })
+        .collect();
+    let bound = bind(sig.name, call, &slots, given, ev.diags)?;
+    let mut values = Vec::new();
+    for (attr, arg) in sig.attrs.iter().zip(bound) {
+        values.push(match (attr.ty, arg) {
+            (AttrType::Sizes, None) => sizes_of(ev, &sizes).map(|v| (v, call)),
+            (_, Some(given)) => written(ev, sig, attr, given.value).map(|v| (v, given.span)),
+            (_, None) => Ok((by_default(ev.lib, attr), call)),
+        });
+    }
+    values.into_iter().collect()
+}
+
+/// Settings without arguments, or only those of a test: all defaults. `None` if one is required.
+pub fn all_defaults(lib: &Library, sig: &Sig) -> Option<Vec<AttrValue>> {
+    let open = sig.attrs.iter().any(|a| slot(lib, sig, a, false).required);
+    (!open).then(|| sig.attrs.iter().map(|a| by_default(lib, a)).collect())
+}
+
+fn takes_sizes(sig: &Sig) -> bool {
+    sig.attrs.iter().any(|a| a.ty == AttrType::Sizes)
+}
+
+fn slot<'a>(lib: &Library, sig: &Sig, attr: &'a Attr, sizes: bool) -> Slot<'a> {
+    debug_assert!(!sizes || takes_sizes(sig), "attrs: only some layers take sizes");
+    let required = match attr.default {
+        Default::Required => !(attr.ty == AttrType::Sizes && sizes),
+        Default::Table(key) => defaults::attr(lib.framework(), key).is_none(),
+        Default::None | Default::Int(_) | Default::Float(_) | Default::Bool(_) | Default::Word(_) => false,
+    };
+    Slot { name: attr.name, required }
+}
+
+fn by_default(lib: &Library, attr: &Attr) -> AttrValue {
+    match attr.default {
+        Default::None => match attr.ty {
+            AttrType::Activation => AttrValue::Activation(None),
+            AttrType::Size { .. }
+            | AttrType::Sizes
+            | AttrType::Int { .. }
+            | AttrType::Float { .. }
+            | AttrType::Bool
+            | AttrType::Choice(_)
+            | AttrType::Init
+            | AttrType::Str => AttrValue::None,
+        },
+        Default::Int(n) => AttrValue::Size(Dim::from(n)),
+        Default::Float(x) => AttrValue::Float(x),
+        Default::Bool(x) => AttrValue::Bool(x),
+        Default::Word(word) => match attr.ty {
+            AttrType::Init => {
+                AttrValue::Init(init::find(word).expect("sig: a default names an initialiser").spec(&[]))
+            }
+            AttrType::Activation => AttrValue::Activation(Some(word.to_string())),
+            AttrType::Size { .. }
+            | AttrType::Sizes
+            | AttrType::Int { .. }
+            | AttrType::Float { .. }
+            | AttrType::Bool
+            | AttrType::Choice(_)
+            | AttrType::Str => AttrValue::Word(word.to_string()),
+        },
+        Default::Table(key) => {
+            defaults::attr(lib.framework(), key).expect("attrs: a required setting was bound")
+        }
+        Default::Required => unreachable!("attrs: a required setting was bound"),
+    }
+}
+
+/// Answers arguments that other frameworks have.
+fn foreign<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, args: &[Arg]) -> Checked<()> {
+    let mut ok = Ok(());
+    for arg in args {
+        let Some(name) = &arg.name else { continue };
+        let row = FOREIGN.iter().find(|(layer, theirs, _, _)| *layer == sig.name && *theirs == &*name.name);
+        let Some((_, theirs, ours, why)) = row else { continue };
+        let d = Diagnostic::error(
+            "call::foreign",
+            format!("`{}` has no `{theirs}` here", sig.name),
+            name.span,
+            "of another framework",
+        );
+        ok = ev.fail(match ours {
+            Some(ours) => {
+                d.help(format!("write `{ours}`: {why}")).fix(format!("write `{ours}`"), name.span, *ours)
+            }
+            None => d.help(format!("leave it out: {why}")),
+        });
+    }
+    ok
+}
+
+fn written<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Expr) -> Checked<AttrValue> {
+    match attr.ty {
+        AttrType::Size { .. } | AttrType::Int { .. } => size_in(ev, sig, attr, expr),
+        AttrType::Float { .. } => float_in(ev, sig, attr, expr),
+        AttrType::Bool => match ev.eval(expr)? {
+            Item::Bool(x) => Ok(AttrValue::Bool(x)),
+            other => wrong_kind(ev, sig, attr, expr, &other, "`true` or `false`"),
+        },
+        AttrType::Str => match ev.eval(expr)? {
+            Item::Text(text) => Ok(AttrValue::Word(text)),
+            other => wrong_kind(ev, sig, attr, expr, &other, "a text in quotes"),
+        },
+        AttrType::Sizes => match &expr.bare().kind {
+            ExprKind::List(items) | ExprKind::Tuple(items) => sizes_of_exprs(ev, items.iter()),
+            _ => sizes_of_exprs(ev, [expr].into_iter()),
+        },
+        AttrType::Choice(words) => choice(ev, sig, attr, expr, words),
+        AttrType::Activation => activation(ev, sig, attr, expr),
+        AttrType::Init => initialiser(ev, expr).map(AttrValue::Init),
+    }
+}
+
+fn wrong_kind<S: Scope, T>(
+    ev: &mut Eval<'_, S>,
+    sig: &Sig,
+    attr: &Attr,
+    expr: &Expr,
+    found: &Item<S::Entity>,
+    wanted: &str,
+) -> Checked<T> {
+    let found = ev.describe(found);
+    ev.fail(
+        Diagnostic::error(
+            "call::type",
+            format!("`{}` of `{}` is {wanted}, but this is {found}", attr.name, sig.name),
+            expr.span,
+            found.clone(),
+        )
+        .help(format!("write {wanted}: {}", attr.doc)),
+    )
+}
+
+/// A number must lie where the signature says; also what overrides bring in.
+pub fn check_range(sig: &Sig, attr: &Attr, x: f64, at: Span) -> Result<(), Diagnostic> {
+    let (fits, range) = match attr.ty {
+        AttrType::Size { min } => (x >= min as f64, format!("at least {min}")),
+        AttrType::Int { min, max: i64::MAX } => (x >= min as f64, format!("at least {min}")),
+        AttrType::Int { min, max } => (x >= min as f64 && x <= max as f64, format!("from {min} to {max}")),
+        AttrType::Float { min, max, open } => {
+            let above = if open { x < max } else { x <= max };
+            let range = match (min == f64::MIN, max == f64::MAX, open) {
+                (true, true, _) => "finite".to_string(),
+                (true, false, true) => format!("below {max}"),
+                (true, false, false) => format!("at most {max}"),
+                (false, true, _) => format!("at least {min}"),
+                (false, false, true) => format!("at least {min} and below {max}"),
+                (false, false, false) => format!("from {min} to {max}"),
+            };
+            (x.is_finite() && x >= min && above, range)
+        }
+        AttrType::Sizes
+        | AttrType::Bool
+        | AttrType::Choice(_)
+        | AttrType::Activation
+        | AttrType::Init
+        | AttrType::Str => (true, String::new()),
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(Diagnostic::error(
+        "call::range",
+        format!("`{}` of `{}` must be {range}, but is {x}", attr.name, sig.name),
+        at,
+        "out of range",
+    )
+    .help(format!("choose a value that is {range}: {}", attr.doc)))
+}
+
+fn size_in<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Expr) -> Checked<AttrValue> {
+    let dim = ev.size(expr)?;
+    if let Some(n) = dim.as_const()
+        && let Err(d) = check_range(sig, attr, n as f64, expr.span)
+    {
+        return ev.fail(d);
+    }
+    Ok(AttrValue::Size(dim))
+}
+
+fn float_in<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Expr) -> Checked<AttrValue> {
+    let number = match ev.eval(expr)? {
+        Item::Number(number) => number,
+        other => return wrong_kind(ev, sig, attr, expr, &other, "a number"),
+    };
+    let Some(x) = number.as_f64() else {
+        return wrong_kind(ev, sig, attr, expr, &Item::Number(number), "a number known before the data");
+    };
+    match check_range(sig, attr, x, expr.span) {
+        Ok(()) => Ok(AttrValue::Float(x)),
+        Err(d) => ev.fail(d),
+    }
+}
+
+fn sizes_of<S: Scope>(ev: &mut Eval<'_, S>, args: &[&Arg]) -> Checked<AttrValue> {
+    sizes_of_exprs(ev, args.iter().map(|a| &a.value))
+}
+
+fn sizes_of_exprs<'e, S: Scope>(
+    ev: &mut Eval<'_, S>,
+    exprs: impl Iterator<Item = &'e Expr>,
+) -> Checked<AttrValue> {
+    let mut open: Option<Span> = None;
+    let mut dims = Vec::new();
+    for expr in exprs {
+        let dim = ev.size(expr);
+        if let Ok(dim) = &dim
+            && let Some(n) = dim.as_const()
+            && n < 1
+        {
+            let (message, help) = match (n, open) {
+                (-1, None) => {
+                    open = Some(expr.span);
+                    dims.push(Ok(Dim::from(-1)));
+                    continue;
+                }
+                (-1, Some(_)) => ("only one size can be -1".to_string(), "say all others"),
+                _ => (
+                    format!("a size is at least 1, but this is {n}"),
+                    "write a positive size, or -1 for the rest",
+                ),
+            };
+            dims.push(
+                ev.fail(Diagnostic::error("call::range", message, expr.span, "out of range").help(help)),
+            );
+            continue;
+        }
+        dims.push(dim);
+    }
+    dims.into_iter().collect::<Checked<Vec<_>>>().map(AttrValue::Sizes)
+}
+
+fn choice<S: Scope>(
+    ev: &mut Eval<'_, S>,
+    sig: &Sig,
+    attr: &Attr,
+    expr: &Expr,
+    words: &'static [&'static str],
+) -> Checked<AttrValue> {
+    let word = match &expr.bare().kind {
+        ExprKind::Name(name) => Some(name.name.to_string()),
+        ExprKind::Str(text) => Some(text.clone()),
+        _ => None,
+    };
+    match word {
+        Some(word) if words.contains(&word.as_str()) => Ok(AttrValue::Word(word)),
+        word => {
+            let near = word.and_then(|w| did_you_mean(&w, words.iter().copied()));
+            let d = Diagnostic::error(
+                "call::choice",
+                format!("`{}` of `{}` is one of {}", attr.name, sig.name, words.join(", ")),
+                expr.span,
+                "none of them",
+            );
+            ev.fail(match near {
+                Some(near) => {
+                    d.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), expr.span, near)
+                }
+                None => d.help(format!("write one of {}", words.join(", "))),
+            })
+        }
+    }
+}
+
+/// Functions of one tensor that may stand as `activation=…`.
+pub fn activations(lib: &Library) -> impl Iterator<Item = &str> {
+    let ops = lib.ops().filter(|op| {
+        let mut required = op.params.iter().filter(|p| matches!(p.kind, ParamKind::Tensor(_)));
+        required.next().is_some() && required.next().is_none() && op.results.len() == 1
+    });
+    let own = builtins().filter(|f| matches!(f.name, "tanh" | "sigmoid" | "exp" | "abs"));
+    ops.map(|op| &*op.name).chain(own.map(|f| f.name))
+}
+
+fn activation<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Expr) -> Checked<AttrValue> {
+    let Some(name) = expr.as_name() else {
+        return ev.fail(
+            Diagnostic::error(
+                "call::type",
+                format!("`{}` of `{}` is the name of a function", attr.name, sig.name),
+                expr.span,
+                "not a name",
+            )
+            .help("write a bare name such as `relu`; for settings use the layer behind: `|> LeakyReLU(0.2)`"),
+        );
+    };
+    if &*name.name == "none" {
+        return Ok(AttrValue::Activation(None));
+    }
+    let lib = ev.lib;
+    if activations(lib).any(|known| known == &*name.name) {
+        return Ok(AttrValue::Activation(Some(name.name.to_string())));
+    }
+    let d = Diagnostic::error(
+        "name::activation",
+        format!("there is no activation `{}`", name.name),
+        name.span,
+        "not known here",
+    );
+    let folded = name.name.to_lowercase();
+    let near = activations(lib)
+        .find(|known| *known == folded)
+        .or_else(|| did_you_mean(&name.name, activations(lib).chain(["none"])));
+    ev.fail(match near {
+        Some(near) => {
+            d.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), name.span, near)
+        }
+        None => d.help(format!("one of {}, or an `op` of your own", common(lib))),
+    })
+}
+
+fn common(lib: &Library) -> String {
+    let usual = ["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid", "softmax"];
+    let known: Vec<&str> = usual.into_iter().filter(|n| activations(lib).any(|k| k == *n)).collect();
+    known.join(", ")
+}
+
+/// `Normal(std=0.02)`, `glorot_uniform`.
+pub fn initialiser<S: Scope>(ev: &mut Eval<'_, S>, expr: &Expr) -> Checked<super::InitSpec> {
+    let (name, args): (Option<&Ident>, &[Arg]) = match &expr.bare().kind {
+        ExprKind::Name(name) => (Some(name), &[]),
+        ExprKind::Call { callee, args } => (callee.as_name(), args),
+        _ => (None, &[]),
+    };
+    let Some(name) = name else {
+        return ev.fail(
+            Diagnostic::error(
+                "name::init",
+                "an initialiser is needed here",
+                expr.span,
+                "not the name of one",
+            )
+            .help("write a name such as `glorot_uniform`, or `Normal(std=0.02)`"),
+        );
+    };
+    match init::find(&name.name) {
+        Some(def) => {
+            let settings = attrs(ev, &def.sig, args, expr.span)?;
+            let values: Vec<AttrValue> = settings.into_iter().map(|(v, _)| v).collect();
+            Ok(def.spec(&values))
+        }
+        None => {
+            let names = || init::INITS.iter().map(|d| d.sig.name);
+            let d = Diagnostic::error(
+                "name::init",
+                format!("there is no initialiser `{}`", name.name),
+                name.span,
+                "not known here",
+            );
+            let near = did_you_mean(&name.name, names());
+            ev.fail(match near {
+                Some(near) => {
+                    d.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), name.span, near)
+                }
+                None => d.help(format!("one of {}", names().collect::<Vec<_>>().join(", "))),
+            })
+        }
+    }
+}
+
+/// A number where a checked setting has one; symbols have none.
+pub fn as_number(value: &AttrValue) -> Option<f64> {
+    match value {
+        AttrValue::Size(dim) => dim.as_const().map(|n| n as f64),
+        AttrValue::Float(x) => Some(*x),
+        AttrValue::Bool(x) => Some(f64::from(u8::from(*x))),
+        AttrValue::Sizes(_)
+        | AttrValue::Word(_)
+        | AttrValue::Activation(_)
+        | AttrValue::Init(_)
+        | AttrValue::None => None,
+    }
+}
+
+/// The setting as an item of an expression, for formulas that take it.
+pub fn as_item(value: &AttrValue) -> Option<Item> {
+    match value {
+        AttrValue::Size(dim) => Some(Item::Number(Number::Int(dim.clone()))),
+        AttrValue::Float(x) => Some(Item::float(*x)),
+        AttrValue::Bool(x) => Some(Item::Bool(*x)),
+        AttrValue::Sizes(_)
+        | AttrValue::Word(_)
+        | AttrValue::Activation(_)
+        | AttrValue::Init(_)
+        | AttrValue::None => None,
+    }
+}

@@ -1,0 +1,379 @@
+//! Expressions of the language become nodes of a graph.
+//!
+//! [`Eval`] knows numbers, tensors, arithmetic with NumPy broadcasting,
+//! builtin functions and calls of `op` items. What else a name or an
+//! expression may mean is the business of a [`Scope`]: the body of an op
+//! adds its parameters, a model body adds layers, blocks and columns. Every
+//! mistake is reported into [`Eval::diags`]; [`Reported`] is the proof.
+
+mod arith;
+mod bind;
+mod builtin;
+mod call;
+mod decl;
+mod item;
+mod types;
+
+pub use arith::{arith, promote, tensor_of};
+pub use bind::{Slot, bind};
+pub use builtin::{Builtin, builtins};
+pub(in crate::ops) use call::Body;
+pub use call::{apply, apply_std};
+pub use decl::{OpDecl, OpParam, ParamKind, mentioned};
+pub use item::{Given, Item, Never, Number, Operand};
+pub use types::{Bound, Mismatch, Pattern, PatternSize, unify};
+
+use super::Library;
+use crate::base::{Dim, Span};
+use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
+use crate::graph::{Builder, Value};
+use crate::syntax::ast::{Arg, BinOp, Expr, ExprKind, Ident};
+
+/// A diagnostic has been pushed; the caller has nothing to add.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reported;
+
+pub type Checked<T> = Result<T, Reported>;
+
+/// What names and further expressions mean at some place of a spec.
+pub trait Scope: Sized {
+    /// What this scope adds to numbers and tensors; [`Never`] if nothing.
+    type Entity: Clone + std::fmt::Debug;
+
+    /// Has the first say on every expression, parentheses aside. `None`: the
+    /// rules of [`Eval::eval`] apply. This is where layers, pipes into
+    /// layers, `as`, `repeat` and members are taken over.
+    fn expr(ev: &mut Eval<'_, Self>, expr: &Expr) -> Option<Checked<Item<Self::Entity>>>;
+
+    /// What a bare name is bound to. Not ops and builtins: those are looked up after it.
+    fn name(&mut self, name: &Ident) -> Option<Item<Self::Entity>>;
+
+    /// All names that [`Scope::name`] knows, for "did you mean".
+    fn names(&self) -> Vec<String>;
+
+    /// Whether a name was to be bound by text with a mistake, which is reported: uses of it say
+    /// nothing more.
+    fn is_broken(&self, _name: &str) -> bool {
+        false
+    }
+
+    /// How messages call an entity: "a layer".
+    fn describe(&self, entity: &Self::Entity) -> String;
+}
+
+/// An evaluation under way.
+pub struct Eval<'a, S: Scope> {
+    pub lib: &'a Library,
+    pub b: &'a mut Builder,
+    pub diags: &'a mut Diagnostics,
+    pub scope: &'a mut S,
+    /// Inside the library's formulas: the user's text that all nodes come from.
+    pub pin: Option<Span>,
+}
+
+/// An argument not evaluated yet, or one that came by the pipe.
+#[derive(Clone, Debug)]
+pub enum ArgSource<'e, E> {
+    Expr(&'e Expr),
+    Item(Item<E>),
+}
+
+impl<'a, S: Scope> Eval<'a, S> {
+    pub fn new(lib: &'a Library, b: &'a mut Builder, diags: &'a mut Diagnostics, scope: &'a mut S) -> Self {
+        Eval { lib, b, diags, scope, pin: None }
+    }
+
+    /// The nodes to follow come from `span`.
+    pub fn at(&mut self, span: Span) {
+        self.b.at(self.pin.unwrap_or(span));
+    }
+
+    /// Pushes a diagnostic: `Err(Reported)` in disguise.
+    pub fn fail<T>(&mut self, diagnostic: Diagnostic) -> Checked<T> {
+        self.diags.push(diagnostic);
+        Err(Reported)
+    }
+
+    /// What `expr` is worth here.
+    pub fn eval(&mut self, expr: &Expr) -> Checked<Item<S::Entity>> {
+        if let ExprKind::Paren(inner) = &expr.kind {
+            return self.eval(inner);
+        }
+        if let Some(result) = S::expr(self, expr) {
+            return result;
+        }
+        match &expr.kind {
+            ExprKind::Int(n) => Ok(Item::int(*n)),
+            ExprKind::Float(x) => Ok(Item::float(*x)),
+            ExprKind::Bool(x) => Ok(Item::Bool(*x)),
+            ExprKind::Str(text) => Ok(Item::Text(text.clone())),
+            ExprKind::Name(name) => self.name(name),
+            ExprKind::Paren(inner) => self.eval(inner),
+            ExprKind::List(items) | ExprKind::Tuple(items) => self.tuple(items),
+            ExprKind::Neg(inner) => self.negate(inner, expr.span),
+            ExprKind::Binary { op, left, right, .. } => self.binary(*op, left, right, expr.span),
+            ExprKind::Call { callee, args } => self.call(expr.span, callee, Vec::new(), args),
+            ExprKind::Pipe { input, stage } => self.pipe(input, stage, expr.span),
+            ExprKind::Broken => Err(Reported),
+            ExprKind::Percent(_)
+            | ExprKind::Member(..)
+            | ExprKind::Index { .. }
+            | ExprKind::As { .. }
+            | ExprKind::Repeat { .. }
+            | ExprKind::Range(..) => self.out_of_place(expr),
+        }
+    }
+
+    /// A number or tensor, else a diagnostic.
+    pub fn operand(&mut self, expr: &Expr) -> Checked<Operand> {
+        let item = self.eval(expr)?;
+        self.as_operand(item, expr.span)
+    }
+
+    pub fn as_operand(&mut self, item: Item<S::Entity>, span: Span) -> Checked<Operand> {
+        match item {
+            Item::Number(n) => Ok(Operand::Number(n)),
+            Item::Tensor(v) => Ok(Operand::Tensor(v)),
+            Item::Bool(_) | Item::Text(_) | Item::Tuple(_) | Item::Entity(_) => {
+                let found = self.describe(&item);
+                self.fail(Diagnostic::error(
+                    "value::kind",
+                    format!("a number or tensor is needed here, but this is {found}"),
+                    span,
+                    found.clone(),
+                ))
+            }
+        }
+    }
+
+    /// A tensor; numbers become constants.
+    pub fn tensor(&mut self, expr: &Expr) -> Checked<Value> {
+        let operand = self.operand(expr)?;
+        self.at(expr.span);
+        Ok(tensor_of(self.b, &operand))
+    }
+
+    /// A number known while compiling, else a diagnostic.
+    pub fn number(&mut self, expr: &Expr) -> Checked<Number> {
+        match self.operand(expr)? {
+            Operand::Number(n) => Ok(n),
+            Operand::Tensor(v) => {
+                let ty = self.b.ty(v).to_string();
+                self.fail(
+                    Diagnostic::error(
+                        "value::constant",
+                        "this must be known before training, but it is a tensor",
+                        expr.span,
+                        ty,
+                    )
+                    .help("write a number, or the name of a `param` or `dim`"),
+                )
+            }
+        }
+    }
+
+    /// A whole number, possibly with symbols. Division must be exact.
+    pub fn size(&mut self, expr: &Expr) -> Checked<Dim> {
+        if let ExprKind::Binary { op: BinOp::Div, left, right, .. } = &expr.bare().kind {
+            let (left, right) = (self.size(left), self.size(right));
+            let (left, right) = (left?, right?);
+            return match left.div_exact(&right) {
+                Some(quotient) => Ok(quotient),
+                None => self.fail(
+                    Diagnostic::error(
+                        "size::inexact",
+                        format!("`{left} / {right}` leaves a rest, so it is no size"),
+                        expr.span,
+                        format!("{left} is not a multiple of {right}"),
+                    )
+                    .help(format!("choose a size that {right} divides")),
+                ),
+            };
+        }
+        match self.number(expr)? {
+            Number::Int(dim) => Ok(dim),
+            Number::Float(x) => self.fail(
+                Diagnostic::error(
+                    "size::whole",
+                    format!("a size is whole, but this is {x}"),
+                    expr.span,
+                    "no whole number",
+                )
+                .help("write a whole number"),
+            ),
+        }
+    }
+
+    /// How messages call an item.
+    pub fn describe(&self, item: &Item<S::Entity>) -> String {
+        match item {
+            Item::Entity(entity) => self.scope.describe(entity),
+            other => other.describe(self.b),
+        }
+    }
+
+    /// What a name is: of the scope, else a constant of the file.
+    pub fn name(&mut self, name: &Ident) -> Checked<Item<S::Entity>> {
+        if let Some(item) = self.scope.name(name) {
+            return Ok(item);
+        }
+        if self.scope.is_broken(&name.name) {
+            return Err(Reported);
+        }
+        if let Some(constant) = self.lib.constant(&name.name) {
+            return Ok(Item::Number(constant.clone()));
+        }
+        if self.lib.op(&name.name).is_some() || builtin::find(&name.name).is_some() {
+            return self.fail(
+                Diagnostic::error(
+                    "value::kind",
+                    format!("`{}` is a function: it needs arguments", name.name),
+                    name.span,
+                    "a function, not a value",
+                )
+                .help(format!("call it: `{}(x)`, or `x |> {}`", name.name, name.name)),
+            );
+        }
+        self.unknown("name", name)
+    }
+
+    /// Reports a name that nothing bears, with the nearest that something does.
+    pub fn unknown<T>(&mut self, what: &str, name: &Ident) -> Checked<T> {
+        let mut known = self.scope.names();
+        known.extend(self.lib.constants().map(str::to_string));
+        known.extend(self.lib.op_names().map(str::to_string));
+        known.extend(builtins().map(|f| f.name.to_string()));
+        let found = did_you_mean(&name.name, known.iter().map(String::as_str));
+        let mut d = Diagnostic::error(
+            "name::unknown",
+            format!("there is no {what} `{}` here", name.name),
+            name.span,
+            "not known here",
+        );
+        d = match found {
+            Some(near) => {
+                d.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), name.span, near)
+            }
+            None => d.help("declare it, or use a name that is in reach here"),
+        };
+        self.fail(d)
+    }
+
+    fn tuple(&mut self, items: &[Expr]) -> Checked<Item<S::Entity>> {
+        let all: Vec<_> = items.iter().map(|e| self.eval(e)).collect();
+        Ok(Item::Tuple(all.into_iter().collect::<Checked<_>>()?))
+    }
+
+    fn negate(&mut self, inner: &Expr, span: Span) -> Checked<Item<S::Entity>> {
+        let operand = self.operand(inner)?;
+        self.at(span);
+        Ok(arith::negate(self.b, operand).into())
+    }
+
+    fn binary(&mut self, op: BinOp, left: &Expr, right: &Expr, span: Span) -> Checked<Item<S::Entity>> {
+        // Both sides first, so that mistakes in both are shown.
+        let (l, r) = (self.operand(left), self.operand(right));
+        let (l, r) = ((l?, left.span), (r?, right.span));
+        self.at(span);
+        match arith(self.b, op, l, r, span) {
+            Ok(operand) => Ok(operand.into()),
+            Err(d) => self.fail(d),
+        }
+    }
+
+    /// `input |> stage`: a pipe fills the first arguments of a function.
+    fn pipe(&mut self, input: &Expr, stage: &Expr, span: Span) -> Checked<Item<S::Entity>> {
+        let leading = self.piped(input)?;
+        match &stage.bare().kind {
+            ExprKind::Call { callee, args } => self.call(span, callee, leading, args),
+            _ => self.call(span, stage, leading, &[]),
+        }
+    }
+
+    /// The values that `input |> …` hands on, several of a tuple.
+    pub fn piped(&mut self, input: &Expr) -> Checked<Vec<Given<Item<S::Entity>>>> {
+        let items = match self.eval(input)? {
+            Item::Tuple(items) => items,
+            item @ (Item::Number(_) | Item::Tensor(_) | Item::Bool(_) | Item::Text(_) | Item::Entity(_)) => {
+                vec![item]
+            }
+        };
+        Ok(items.into_iter().map(|value| Given { name: None, value, span: input.span }).collect())
+    }
+
+    /// Calls an op or builtin by name; `leading` came by the pipe.
+    pub fn call(
+        &mut self,
+        span: Span,
+        callee: &Expr,
+        leading: Vec<Given<Item<S::Entity>>>,
+        args: &[Arg],
+    ) -> Checked<Item<S::Entity>> {
+        let Some(name) = callee.as_name() else {
+            return self.fail(
+                Diagnostic::error("call::callee", "only a name can be called", callee.span, "not a function")
+                    .help("name the function, op or layer to call"),
+            );
+        };
+        if let Some(bound) = self.scope.name(name) {
+            let found = self.describe(&bound);
+            return self.fail(
+                Diagnostic::error(
+                    "call::callee",
+                    format!("`{}` cannot be called: it is {found}", name.name),
+                    name.span,
+                    found.clone(),
+                )
+                .help("write `*` to multiply, or name a function"),
+            );
+        }
+        if self.scope.is_broken(&name.name) {
+            return Err(Reported);
+        }
+        self.call_name(name, span, leading, args)
+    }
+
+    /// The same of a name that is no value of the scope.
+    pub fn call_name(
+        &mut self,
+        name: &Ident,
+        span: Span,
+        leading: Vec<Given<Item<S::Entity>>>,
+        args: &[Arg],
+    ) -> Checked<Item<S::Entity>> {
+        let lib = self.lib;
+        // The library's own formulas mean the library's names, whatever the user took over.
+        let own = self.pin.is_some();
+        if !own && lib.is_broken(&name.name) {
+            return Err(Reported);
+        }
+        if let Some(op) = if own { lib.std_op(&name.name) } else { lib.op(&name.name) } {
+            return self.call_op(op, span, leading, args);
+        }
+        if let Some(function) = builtin::find(&name.name) {
+            return self.call_builtin(function, span, leading, args);
+        }
+        self.unknown("function", name)
+    }
+
+    fn out_of_place<T>(&mut self, expr: &Expr) -> Checked<T> {
+        let what = match &expr.kind {
+            ExprKind::Percent(_) => "a percentage",
+            ExprKind::Member(..) => "a member",
+            ExprKind::Index { .. } => "an index",
+            ExprKind::As { .. } => "`as`, which names the weights of a layer,",
+            ExprKind::Repeat { .. } => "`repeat`, which chains layers,",
+            ExprKind::Range(..) => "a range",
+            _ => unreachable!("formula: only what eval sends here"),
+        };
+        self.fail(
+            Diagnostic::error(
+                "value::kind",
+                format!("{what} has no meaning here"),
+                expr.span,
+                "out of place",
+            )
+            .help("write numbers, tensors, arithmetic and calls"),
+        )
+    }
+}

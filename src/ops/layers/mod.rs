@@ -1,0 +1,288 @@
+//! Layers: what owns weights or looks at ranks. One file each, made of primitives.
+//!
+//! A layer has a signature, which is data, and a `build`. It has no shape rule, gradient or
+//! lowering of its own: those follow from what it is made of.
+
+mod activation;
+mod dense;
+mod dropout;
+mod shape;
+
+use super::formula::{Given, Item, apply};
+use super::{AttrValue, Call, InitSpec, Library, Sig, init};
+use crate::base::{DType, Dim, Shape, Span, TensorType};
+use crate::diag::{Code, Diagnostic};
+use crate::graph::{Builder, Init, LeafKind, Prim, Value};
+
+/// A layer of the library.
+pub trait OpDef: Sync {
+    fn sig(&self) -> &'static Sig;
+
+    /// Adds its nodes to the graph. Shapes that do not fit are a diagnostic at the call.
+    fn build(&self, lib: &Library, b: &mut Builder, call: &Call) -> Result<Built, Diagnostic>;
+}
+
+/// What a layer made.
+#[derive(Clone, Debug, Default)]
+pub struct Built {
+    pub outputs: Vec<Value>,
+    /// Scalars that are added to the loss: `l2`.
+    pub penalties: Vec<Value>,
+}
+
+impl From<Value> for Built {
+    fn from(output: Value) -> Built {
+        Built { outputs: vec![output], penalties: Vec::new() }
+    }
+}
+
+/// Every layer, in the order of the reference.
+static LAYERS: &[&dyn OpDef] = &[
+    &dense::Dense,
+    &shape::Flatten,
+    &shape::Reshape,
+    &shape::Squeeze,
+    &dropout::Dropout,
+    &activation::RELU,
+    &activation::LEAKY_RELU,
+    &activation::SIGMOID,
+    &activation::TANH,
+    &activation::SOFTMAX,
+    &activation::GELU,
+    &activation::SILU,
+];
+
+/// Layers of Keras that are not built yet: a spec that names one is told so.
+static LATER: &[&str] = &[
+    "Conv1D",
+    "Conv2D",
+    "Conv3D",
+    "Conv2DTranspose",
+    "DepthwiseConv2D",
+    "SeparableConv2D",
+    "MaxPooling1D",
+    "MaxPooling2D",
+    "AveragePooling2D",
+    "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D",
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
+    "MaxPool2D",
+    "ZeroPadding2D",
+    "UpSampling2D",
+    "Embedding",
+    "LSTM",
+    "GRU",
+    "SimpleRNN",
+    "Bidirectional",
+    "TimeDistributed",
+    "BatchNorm",
+    "BatchNormalization",
+    "LayerNorm",
+    "LayerNormalization",
+    "GroupNorm",
+    "RMSNorm",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "GaussianNoise",
+    "Permute",
+    "RepeatVector",
+    "ELU",
+    "PReLU",
+    "MultiHeadAttention",
+    "Attention",
+    "Rescaling",
+];
+
+/// Every layer.
+pub fn layers() -> &'static [&'static dyn OpDef] {
+    LAYERS
+}
+
+/// The layer of that name.
+pub fn layer(name: &str) -> Option<&'static dyn OpDef> {
+    LAYERS.iter().copied().find(|l| l.sig().name == name)
+}
+
+/// Our name of what is called `name` elsewhere: `Dense` for `Linear`.
+pub fn alias(name: &str) -> Option<&'static str> {
+    LAYERS.iter().map(|l| l.sig()).find(|sig| sig.aliases.contains(&name)).map(|sig| sig.name)
+}
+
+/// Whether Keras has a layer of that name that is not built yet.
+pub fn known_later(name: &str) -> bool {
+    LATER.contains(&name)
+}
+
+/// The same elements under another last axes: axis 0 is the batch and stays.
+fn batch_first(b: &Builder, call: &Call, x: Value) -> Result<Dim, Diagnostic> {
+    match b.shape(x).0.first() {
+        Some(batch) => Ok(batch.clone()),
+        None => {
+            Err(call
+                .shape_error("needs a batch, but its input is a single number", "give it a tensor of rows"))
+        }
+    }
+}
+
+impl Call {
+    /// The tensor that came by the pipe.
+    pub fn input(&self, i: usize) -> Value {
+        self.inputs[i]
+    }
+
+    fn attr(&self, name: &str) -> &AttrValue {
+        let at = self.sig.attrs.iter().position(|a| a.name == name);
+        &self.attrs[at.unwrap_or_else(|| panic!("layer: {} has a setting `{name}`", self.sig.name))].0
+    }
+
+    /// Where a setting is written, or the call.
+    pub fn attr_span(&self, name: &str) -> Span {
+        let at = self.sig.attrs.iter().position(|a| a.name == name);
+        at.map_or(self.span, |i| self.attrs[i].1)
+    }
+
+    fn wrong_attr(&self, name: &str) -> ! {
+        panic!("layer: the setting `{name}` of {} was checked to be of its kind", self.sig.name)
+    }
+
+    pub fn size(&self, name: &str) -> Dim {
+        match self.attr(name) {
+            AttrValue::Size(dim) => dim.clone(),
+            _ => self.wrong_attr(name),
+        }
+    }
+
+    /// A whole number without symbols.
+    pub fn whole(&self, name: &str) -> Result<i64, Diagnostic> {
+        self.size(name).as_const().ok_or_else(|| {
+            Diagnostic::error(
+                "call::constant",
+                format!("`{name}` of `{}` must be a known number", self.sig.name),
+                self.attr_span(name),
+                "depends on the data",
+            )
+            .help("write a number")
+        })
+    }
+
+    pub fn sizes(&self, name: &str) -> &[Dim] {
+        match self.attr(name) {
+            AttrValue::Sizes(dims) => dims,
+            _ => self.wrong_attr(name),
+        }
+    }
+
+    pub fn float(&self, name: &str) -> f64 {
+        match self.attr(name) {
+            AttrValue::Float(x) => *x,
+            _ => self.wrong_attr(name),
+        }
+    }
+
+    pub fn flag(&self, name: &str) -> bool {
+        match self.attr(name) {
+            AttrValue::Bool(x) => *x,
+            _ => self.wrong_attr(name),
+        }
+    }
+
+    pub fn activation(&self, name: &str) -> Option<&str> {
+        match self.attr(name) {
+            AttrValue::Activation(op) => op.as_deref(),
+            _ => self.wrong_attr(name),
+        }
+    }
+
+    pub fn init(&self, name: &str) -> &InitSpec {
+        match self.attr(name) {
+            AttrValue::Init(spec) => spec,
+            _ => self.wrong_attr(name),
+        }
+    }
+
+    /// A mistake of this call; the chain of shapes before it is added by whoever called.
+    pub fn error(&self, code: Code, message: &str, label: &str) -> Diagnostic {
+        Diagnostic::error(code, format!("`{}` {message}", self.sig.name), self.span, label)
+    }
+
+    pub fn shape_error(&self, message: &str, help: &str) -> Diagnostic {
+        self.error("shape::layer", message, "does not fit its input").help(help)
+    }
+
+    /// Layers compute with `f32`.
+    pub fn float_input(&self, b: &Builder, i: usize) -> Result<Value, Diagnostic> {
+        let v = self.input(i);
+        match b.dtype(v) {
+            DType::F32 => Ok(v),
+            DType::I32 | DType::U8 => Err(self
+                .error(
+                    "dtype::layer",
+                    &format!("needs f32, but its input is {}", b.ty(v)),
+                    "whole numbers come in",
+                )
+                .help("scale it in the `data` section (`image = image / 255`), or write `cast(x, f32)`")),
+        }
+    }
+
+    /// The weight `{path}.{name}`; a layer that is used twice finds the one it has.
+    pub fn param(&self, b: &mut Builder, name: &str, shape: Shape, init: Init) -> Result<Value, Diagnostic> {
+        let full = if self.path.is_empty() { name.to_string() } else { format!("{}.{name}", self.path) };
+        let Some(leaf) = b.graph().leaf(&full) else { return Ok(b.param(full, shape, init)) };
+        let known = &b.graph().leaves[leaf];
+        let (ty, first) = (known.ty.clone(), known.span);
+        if !matches!(known.kind, LeafKind::Param(_)) || ty != TensorType::f32(shape.clone()) {
+            return Err(self
+                .error(
+                    "shape::shared",
+                    &format!("needs the weight `{full}` as f32{shape}, but it is {ty} already"),
+                    "used with another shape here",
+                )
+                .label(first, format!("`{full}` is {ty} here"))
+                .help("give the layers names of their own with `as`, or equal shapes"));
+        }
+        Ok(b.read(leaf))
+    }
+
+    /// Applies a formula of one tensor to `x`.
+    pub fn formula(
+        &self,
+        lib: &Library,
+        b: &mut Builder,
+        op: &str,
+        x: Value,
+        settings: Vec<Given<Item>>,
+    ) -> Result<Value, Diagnostic> {
+        let mut args = vec![Given::new(Item::Tensor(x), self.span)];
+        args.extend(settings);
+        match apply(lib, b, op, args, self.span) {
+            Ok(values) => Ok(values[0]),
+            Err(mut found) => Err(match found.is_empty() {
+                false => found.remove(0),
+                // The op itself is broken, which is reported where it is declared.
+                true => self
+                    .error("op::broken", &format!("uses `{op}`, which has a mistake of its own"), "used here")
+                    .help(format!("correct `{op}` first")),
+            }),
+        }
+    }
+
+    /// A site for random numbers that no other layer of the graph draws from.
+    pub fn site(&self, b: &Builder) -> String {
+        let taken = |site: &str| {
+            b.graph().nodes.iter().any(|(_, n)| matches!(&n.prim, Prim::Random { site: s } if &**s == site))
+        };
+        let base = if self.path.is_empty() { self.sig.name.to_lowercase() } else { self.path.clone() };
+        if !taken(&base) {
+            return base;
+        }
+        (2..).map(|n| format!("{base}.{n}")).find(|site| !taken(site)).expect("layer: some number is free")
+    }
+}
+
+impl InitSpec {
+    /// The initialiser for these fans.
+    pub fn resolve(&self, fan_in: &Dim, fan_out: &Dim) -> Init {
+        init::resolve(self, fan_in, fan_out)
+    }
+}

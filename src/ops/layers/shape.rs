@@ -1,0 +1,109 @@
+//! Layers that only look at the shape. The batch, axis 0, stays.
+
+use super::{Built, OpDef, batch_first};
+use crate::base::{Dim, Shape};
+use crate::diag::Diagnostic;
+use crate::graph::Builder;
+use crate::ops::{Attr, AttrType, Call, Default, Library, Sig};
+
+pub struct Flatten;
+
+static FLATTEN: Sig = Sig {
+    name: "Flatten",
+    aliases: &["nn.Flatten"],
+    doc: "Each row as one vector: `f32[B, 28, 28]` becomes `f32[B, 784]`.",
+    example: "Flatten",
+    inputs: &["x"],
+    attrs: &[],
+};
+
+impl OpDef for Flatten {
+    fn sig(&self) -> &'static Sig {
+        &FLATTEN
+    }
+
+    fn build(&self, _: &Library, b: &mut Builder, call: &Call) -> Result<Built, Diagnostic> {
+        let x = call.input(0);
+        let batch = batch_first(b, call, x)?;
+        let width = b.shape(x).without(&[0]).size();
+        Ok(b.reshape(x, vec![batch, width]).into())
+    }
+}
+
+pub struct Reshape;
+
+static RESHAPE: Sig = Sig {
+    name: "Reshape",
+    aliases: &["View", "Unflatten"],
+    doc: "The same elements of each row, in order, under other sizes; one of them may be -1.\n\
+          `f32[B, 784]` becomes `f32[B, 28, 28]` by `Reshape(28, 28)`.",
+    example: "Reshape(3, -1)",
+    inputs: &["x"],
+    attrs: &[Attr {
+        name: "sizes",
+        ty: AttrType::Sizes,
+        default: Default::Required,
+        doc: "The sizes behind the batch.",
+    }],
+};
+
+impl OpDef for Reshape {
+    fn sig(&self) -> &'static Sig {
+        &RESHAPE
+    }
+
+    fn build(&self, _: &Library, b: &mut Builder, call: &Call) -> Result<Built, Diagnostic> {
+        let x = call.input(0);
+        let batch = batch_first(b, call, x)?;
+        let have = b.shape(x).without(&[0]).size();
+        let sizes = call.sizes("sizes");
+        let open = Dim::from(-1);
+        let said: Dim = sizes.iter().filter(|d| **d != open).fold(Dim::one(), |n, d| n * d.clone());
+        let rest = match sizes.contains(&open) {
+            true => have.div_exact(&said),
+            false => (said == have).then(Dim::one),
+        };
+        let Some(rest) = rest else { return Err(does_not_fit(b, call, &have, &said)) };
+        let dims = sizes.iter().map(|d| if *d == open { rest.clone() } else { d.clone() });
+        let shape: Vec<Dim> = std::iter::once(batch).chain(dims).collect();
+        Ok(b.reshape(x, shape).into())
+    }
+}
+
+fn does_not_fit(b: &Builder, call: &Call, have: &Dim, said: &Dim) -> Diagnostic {
+    let wanted = Shape(call.sizes("sizes").to_vec());
+    let ty = b.ty(call.input(0));
+    call.shape_error(
+        &format!("cannot make rows of {wanted} from {ty}: {have} elements, {said} wanted"),
+        &format!("choose sizes whose product is {have}, or make one of them -1"),
+    )
+}
+
+pub struct Squeeze;
+
+static SQUEEZE: Sig = Sig {
+    name: "Squeeze",
+    aliases: &[],
+    doc: "Drops a last axis of size 1: `f32[B, 1]` becomes `f32[B]`.",
+    example: "Dense(1) |> Squeeze",
+    inputs: &["x"],
+    attrs: &[],
+};
+
+impl OpDef for Squeeze {
+    fn sig(&self) -> &'static Sig {
+        &SQUEEZE
+    }
+
+    fn build(&self, _: &Library, b: &mut Builder, call: &Call) -> Result<Built, Diagnostic> {
+        let x = call.input(0);
+        let shape = b.shape(x).clone();
+        match shape.0.as_slice() {
+            [_, .., last] if last.is_one() => Ok(b.reshape(x, shape.without(&[shape.rank() - 1])).into()),
+            _ => Err(call.shape_error(
+                &format!("drops a last axis of 1, but its input is {}", b.ty(x)),
+                "make the last axis 1 (`Dense(1)`), or leave `Squeeze` out",
+            )),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Every formula in reach of a spec: the library's, then the user's.
+
+use super::formula::{Body, Checked, Eval, Number, OpDecl, Reported};
+use super::sig::Framework;
+use crate::base::{Sources, Span};
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::graph::Builder;
+use crate::syntax::{self, ast};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The library's texts, in the order in which they are read.
+pub static STD: &[(&str, &str)] = &[
+    ("std/activation.mlspec", include_str!("../../kernels/std/activation.mlspec")),
+    ("std/loss.mlspec", include_str!("../../kernels/std/loss.mlspec")),
+    ("std/metric.mlspec", include_str!("../../kernels/std/metric.mlspec")),
+    ("std/optimizer.mlspec", include_str!("../../kernels/std/optimizer.mlspec")),
+];
+
+/// Ops by name, and the numbers that a file's `param` and `dim` items name.
+#[derive(Clone, Debug)]
+pub struct Library {
+    framework: Framework,
+    std: BTreeMap<Arc<str>, Arc<OpDecl>>,
+    /// The user's; they may take over names of the library.
+    user: BTreeMap<Arc<str>, Arc<OpDecl>>,
+    /// The user's ops with a mistake that is reported: uses of them say nothing more.
+    broken: BTreeSet<Arc<str>>,
+    constants: BTreeMap<Arc<str>, Number>,
+}
+
+impl Library {
+    /// The library's own formulas. Their texts are added to `sources`, behind the user's.
+    ///
+    /// # Panics
+    /// If a text of the library is wrong.
+    pub fn std(framework: Framework, sources: &mut Sources) -> Library {
+        let mut lib = Library {
+            framework,
+            std: BTreeMap::new(),
+            user: BTreeMap::new(),
+            broken: BTreeSet::new(),
+            constants: BTreeMap::new(),
+        };
+        for (name, text) in STD {
+            let file = sources.add(*name, None, *text);
+            let (parsed, found) = syntax::parse(sources, file);
+            assert!(!found.has_errors(), "library: {name} parses: {:?}", found.sorted());
+            let mut diags = Diagnostics::new();
+            lib.read(&parsed, true, &mut diags);
+            assert!(!diags.has_errors(), "library: {name} is right: {:?}", diags.sorted());
+        }
+        lib
+    }
+
+    pub fn framework(&self) -> Framework {
+        self.framework
+    }
+
+    /// Names a number for shapes and formulas: a `param` or `dim` of the file. Before [`Library::declare`].
+    pub fn define(&mut self, name: &str, number: Number) {
+        self.constants.insert(Arc::from(name), number);
+    }
+
+    pub fn constant(&self, name: &str) -> Option<&Number> {
+        self.constants.get(name)
+    }
+
+    pub fn constants(&self) -> impl Iterator<Item = &str> {
+        self.constants.keys().map(|n| &**n)
+    }
+
+    /// The op of that name: the user's, else the library's.
+    pub fn op(&self, name: &str) -> Option<&OpDecl> {
+        self.user.get(name).or_else(|| self.std.get(name)).map(|op| &**op)
+    }
+
+    /// The library's op of that name, whatever the user calls theirs.
+    pub fn std_op(&self, name: &str) -> Option<&OpDecl> {
+        self.std.get(name).map(|op| &**op)
+    }
+
+    /// Every op, each name once, sorted.
+    pub fn ops(&self) -> impl Iterator<Item = &OpDecl> {
+        let names: BTreeSet<&Arc<str>> = self.std.keys().chain(self.user.keys()).collect();
+        names.into_iter().filter_map(|name| self.op(name))
+    }
+
+    pub fn op_names(&self) -> impl Iterator<Item = &str> {
+        self.ops().map(|op| &*op.name)
+    }
+
+    /// Whether a user's op has a mistake that is reported already.
+    pub fn is_broken(&self, name: &str) -> bool {
+        self.broken.contains(name)
+    }
+
+    /// Adds the `op` items of a user's file, which may take over names of the library, and
+    /// checks each: signature, cycles, and its formula on shapes that are names alone.
+    pub fn declare(&mut self, file: &ast::File, diags: &mut Diagnostics) {
+        let declared = self.read(file, false, diags);
+        self.check(&declared, diags);
+    }
+
+    /// Checks every formula, the library's own too: a test's business.
+    pub fn check_all(&mut self, diags: &mut Diagnostics) {
+        let all: Vec<Arc<str>> = self.ops().map(|op| op.name.clone()).collect();
+        self.check(&all, diags);
+    }
+
+    fn read(&mut self, file: &ast::File, std: bool, diags: &mut Diagnostics) -> Vec<Arc<str>> {
+        let mut declared: Vec<(Arc<str>, Span)> = Vec::new();
+        for item in &file.items {
+            let ast::ItemKind::Op(op) = &item.kind else { continue };
+            if let Some((_, first)) = declared.iter().find(|(name, _)| *name == op.name.name) {
+                diags.push(
+                    Diagnostic::error(
+                        "name::twice",
+                        format!("there are two ops `{}`", op.name.name),
+                        op.name.span,
+                        "declared again",
+                    )
+                    .label(*first, "declared here")
+                    .help("rename one of them"),
+                );
+                continue;
+            }
+            declared.push((op.name.name.clone(), op.name.span));
+            let constants = &self.constants;
+            let known = |expr: &ast::Expr| constants.get(&*expr.as_name()?.name).cloned();
+            match OpDecl::from_ast(op, item.doc.as_deref(), std, &known, diags) {
+                Ok(decl) => {
+                    let ops = if std { &mut self.std } else { &mut self.user };
+                    ops.insert(decl.name.clone(), Arc::new(decl));
+                }
+                Err(Reported) => {
+                    self.broken.insert(op.name.name.clone());
+                }
+            }
+        }
+        declared.into_iter().map(|(name, _)| name).collect()
+    }
+
+    fn check(&mut self, names: &[Arc<str>], diags: &mut Diagnostics) {
+        for name in names {
+            if let Some(through) = self.cycle(name) {
+                let op = self.op(name).expect("library: a cycle is made of ops");
+                diags.push(
+                    Diagnostic::error(
+                        "op::cycle",
+                        format!("`{name}` uses itself{through}"),
+                        op.name_span,
+                        "would never end",
+                    )
+                    .help("a formula is built of others: write it without itself"),
+                );
+                self.broken.insert(name.clone());
+            }
+        }
+        // Those that use a broken one say nothing, so the order does not matter.
+        let mut wrong = Vec::new();
+        for name in names {
+            if let Some(op) = self.op(name)
+                && !self.is_broken(name)
+                && self.check_formula(op, diags) == Err(Reported)
+            {
+                wrong.push(name.clone());
+            }
+        }
+        self.broken.extend(wrong);
+    }
+
+    fn check_formula(&self, op: &OpDecl, diags: &mut Diagnostics) -> Checked<()> {
+        let mut b = Builder::new(&*op.name);
+        let mut scope = Body::default();
+        Eval::new(self, &mut b, diags, &mut scope).rehearse(op)
+    }
+
+    /// How `name` comes back to itself, if it does.
+    fn cycle(&self, name: &Arc<str>) -> Option<String> {
+        let mut seen = BTreeSet::new();
+        let mut path = Vec::new();
+        self.reaches(name, name, &mut seen, &mut path).then(|| match path.as_slice() {
+            [] => String::new(),
+            through => format!(" through `{}`", through.join("`, `")),
+        })
+    }
+
+    fn reaches(
+        &self,
+        from: &Arc<str>,
+        goal: &Arc<str>,
+        seen: &mut BTreeSet<Arc<str>>,
+        path: &mut Vec<String>,
+    ) -> bool {
+        let Some(op) = self.op(from) else { return false };
+        let own: BTreeSet<&str> = op.params.iter().map(|p| &*p.name).collect();
+        for next in op.mentions().into_iter().filter(|n| !own.contains(&**n)) {
+            if next == *goal {
+                return true;
+            }
+            if seen.insert(next.clone()) {
+                path.push(next.to_string());
+                if self.reaches(&next, goal, seen, path) {
+                    return true;
+                }
+                path.pop();
+            }
+        }
+        false
+    }
+}

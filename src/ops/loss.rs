@@ -1,0 +1,70 @@
+//! Losses by name. Each is an op of `std/loss.mlspec` with two arguments, prediction and
+//! label, so a spec calls it like any function.
+
+/// A loss, and what is to be known of it beside its formula.
+#[derive(Debug)]
+pub struct LossDef {
+    /// As the spec calls it; also the op's name.
+    pub name: &'static str,
+    /// What other frameworks call it: answered by a fix-it.
+    pub aliases: &'static [&'static str],
+    /// The activation whose output it must not be fed: losses take logits, and one trailing
+    /// layer of this name is folded in.
+    pub folds: Option<&'static str>,
+    /// The metrics that suit it, for help texts.
+    pub metrics: &'static [&'static str],
+}
+
+/// Every loss.
+pub static LOSSES: &[LossDef] = &[
+    LossDef {
+        name: "CrossEntropy",
+        aliases: &[
+            "CrossEntropyLoss",
+            "SparseCategoricalCrossentropy",
+            "CategoricalCrossentropy",
+            "categorical_crossentropy",
+            "sparse_categorical_crossentropy",
+            "cross_entropy",
+            "NLLLoss",
+        ],
+        folds: Some("Softmax"),
+        metrics: &["accuracy"],
+    },
+    LossDef {
+        name: "BinaryCrossEntropy",
+        aliases: &[
+            "BCEWithLogitsLoss",
+            "BCELoss",
+            "BinaryCrossentropy",
+            "binary_crossentropy",
+            "binary_cross_entropy",
+        ],
+        folds: Some("Sigmoid"),
+        metrics: &["accuracy"],
+    },
+    LossDef {
+        name: "MeanSquaredError",
+        aliases: &["MSELoss", "MSE", "mse", "mean_squared_error", "mse_loss"],
+        folds: None,
+        metrics: &["mae", "rmse"],
+    },
+];
+
+/// Losses of Keras that are not built yet.
+static LATER: &[&str] =
+    &["MeanAbsoluteError", "Huber", "KLDivergence", "Hinge", "CosineSimilarity", "CTC", "Dice"];
+
+/// The loss of that name.
+pub fn find(name: &str) -> Option<&'static LossDef> {
+    LOSSES.iter().find(|l| l.name == name)
+}
+
+/// Our name of what is called `name` elsewhere.
+pub fn alias(name: &str) -> Option<&'static str> {
+    LOSSES.iter().find(|l| l.aliases.contains(&name)).map(|l| l.name)
+}
+
+pub fn known_later(name: &str) -> bool {
+    LATER.contains(&name)
+}

@@ -1,0 +1,97 @@
+//! A train section through every stage: the one place that knows their order.
+//!
+//! forward graph -> + gradients and updates -> rewritten -> sizes bound ->
+//! loops. Each stage's text is here too, for `mlc dump` and snapshots; so what
+//! is shown is what runs.
+
+use crate::ad;
+use crate::base::Bindings;
+use crate::graph::{self, Builder, Graph, LeafId, LeafKind, OutputKind};
+use crate::loops::{self, Program};
+use crate::ops::Library;
+use crate::ops::optimizer::{Rule, Scalars};
+use crate::opt::{self, PassReport};
+use crate::sema::job::TrainPlan;
+
+/// The training step: the forward graph, the gradient of its loss for every
+/// weight, and the optimizer's update of each, as outputs.
+///
+/// # Panics
+/// If the plan's forward graph has no loss, or its optimizer is not in the registry.
+pub fn step_graph(lib: &Library, plan: &TrainPlan) -> Graph {
+    let mut b = Builder::resume(plan.forward.clone());
+    let loss = plan.forward.outputs.iter().find(|o| o.kind == OutputKind::Loss);
+    let loss = loss.expect("pipeline: a forward graph has a loss").value;
+    let weights: Vec<LeafId> = weights(&plan.forward);
+    let values: Vec<_> = weights.iter().map(|w| b.read(*w)).collect();
+    let gradients = ad::gradient(&mut b, loss, &values);
+
+    let rule = Rule::new(lib, &plan.optimizer.name, &plan.optimizer.settings);
+    let scalars = Scalars::new(&mut b, "");
+    for (weight, gradient) in weights.into_iter().zip(gradients) {
+        for (leaf, next) in rule.update(lib, &mut b, scalars, weight, gradient) {
+            let name = b.graph().leaves[leaf].name.clone();
+            b.output(name, next, OutputKind::Update(leaf));
+        }
+    }
+    b.finish()
+}
+
+/// The leaves that training changes, in the order of the graph.
+fn weights(graph: &Graph) -> Vec<LeafId> {
+    graph.leaves.iter().filter(|(_, l)| matches!(l.kind, LeafKind::Param(_))).map(|(id, _)| id).collect()
+}
+
+/// Rewrites a graph to what is lowered, symbols still in it.
+pub fn rewrite(mut graph: Graph) -> (Graph, Vec<PassReport>) {
+    let reports = opt::run(&mut graph);
+    (graph, reports)
+}
+
+/// Binds the symbols, rewrites once more (sizes are numbers now), and lowers.
+///
+/// # Panics
+/// If a symbol is left.
+pub fn lower(graph: &Graph, bindings: &Bindings) -> Program {
+    let mut bound = graph.bind(bindings);
+    opt::run(&mut bound);
+    let mut program = loops::lower(&bound);
+    let used = graph.syms();
+    program.bindings =
+        bindings.iter().filter(|(s, _)| used.contains(s)).map(|(s, n)| (s.clone(), *n)).collect();
+    program
+}
+
+/// What `mlc dump` shows of a train section, up to the loops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// As written: training mode, then evaluation mode.
+    Graph,
+    /// With gradients and updates.
+    Grad,
+    /// Rewritten.
+    Opt,
+    /// As loop nests, with every fusion's reason.
+    Loops,
+    /// What each rewrite did.
+    Passes,
+}
+
+/// The text of a stage. `bindings` are only read by [`Stage::Loops`].
+pub fn text(lib: &Library, plan: &TrainPlan, bindings: &Bindings, stage: Stage) -> String {
+    let step = || step_graph(lib, plan);
+    match stage {
+        Stage::Graph => format!("{}\n{}", graph::print(&plan.forward), graph::print(&plan.eval)),
+        Stage::Grad => graph::print(&step()),
+        Stage::Opt => graph::print(&rewrite(step()).0),
+        Stage::Loops => loops::print(&lower(&rewrite(step()).0, bindings)),
+        Stage::Passes => passes(&rewrite(step()).1),
+    }
+}
+
+fn passes(reports: &[PassReport]) -> String {
+    let rows = reports
+        .iter()
+        .map(|r| format!("{:<10} {:>2} rounds  {:>+5} nodes   {}\n", r.name, r.rounds, r.growth, r.why));
+    rows.collect()
+}

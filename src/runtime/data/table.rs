@@ -1,0 +1,102 @@
+//! A source in memory, before anything is fitted: named columns of text or numbers.
+
+use super::files::FileInfo;
+use std::borrow::Cow;
+
+/// One file (or pair of files, or generator) as read.
+#[derive(Debug)]
+pub struct Table {
+    /// For messages: the file's name.
+    pub name: String,
+    pub rows: usize,
+    pub columns: Vec<RawColumn>,
+    pub files: Vec<FileInfo>,
+    /// What text cells point into.
+    pub text: String,
+}
+
+#[derive(Debug)]
+pub struct RawColumn {
+    /// As specs call it.
+    pub name: String,
+    pub cells: Cells,
+}
+
+/// The values of a column, row after row.
+#[derive(Debug)]
+pub enum Cells {
+    /// Ranges of the table's text.
+    Text(Vec<Cell>),
+    U8 {
+        row: Vec<usize>,
+        data: Vec<u8>,
+    },
+    I32 {
+        row: Vec<usize>,
+        data: Vec<i32>,
+    },
+    F32 {
+        row: Vec<usize>,
+        data: Vec<f32>,
+    },
+    /// Taken out, or not asked for.
+    Gone,
+}
+
+/// A field of a text table. It is `missing` when it is empty without quotes or one of
+/// the words that the spec gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cell {
+    pub lo: u32,
+    pub hi: u32,
+    pub missing: bool,
+}
+
+impl Table {
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|c| c.name == name)
+    }
+
+    pub fn cell_text(&self, cell: Cell) -> &str {
+        &self.text[cell.lo as usize..cell.hi as usize]
+    }
+
+    /// `people.csv:12:5` for text: line and character, both from 1. `labels:17` for a row of numbers.
+    pub fn place(&self, column: usize, row: usize) -> String {
+        match &self.columns[column].cells {
+            Cells::Text(cells) => {
+                let (line, character) = line_and_character(&self.text, cells[row].lo as usize);
+                format!("{}:{line}:{character}", self.name)
+            }
+            Cells::U8 { .. } | Cells::I32 { .. } | Cells::F32 { .. } | Cells::Gone => {
+                format!("{}:{}", self.name, row + 1)
+            }
+        }
+    }
+
+    /// The value as text, for comparing with names of classes.
+    pub fn value_text(&self, column: usize, row: usize) -> Cow<'_, str> {
+        match &self.columns[column].cells {
+            Cells::Text(cells) => Cow::Borrowed(self.cell_text(cells[row])),
+            Cells::U8 { data, .. } => Cow::Owned(data[row].to_string()),
+            Cells::I32 { data, .. } => Cow::Owned(data[row].to_string()),
+            Cells::F32 { data, .. } => Cow::Owned(data[row].to_string()),
+            Cells::Gone => Cow::Borrowed(""),
+        }
+    }
+}
+
+/// Line and character of a byte offset, both from 1.
+pub fn line_and_character(text: &str, at: usize) -> (usize, usize) {
+    let before = &text[..at];
+    let start = before.rfind('\n').map_or(0, |i| i + 1);
+    (before.bytes().filter(|b| *b == b'\n').count() + 1, before[start..].chars().count() + 1)
+}
+
+/// A text shortened for a message.
+pub fn quoted(text: &str) -> String {
+    const MOST: usize = 40;
+    let flat: String = text.chars().take(MOST).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let dots = if text.chars().count() > MOST { "…" } else { "" };
+    format!("`{flat}{dots}`")
+}

@@ -1,0 +1,50 @@
+//! What checking wants to know of files, asked through a trait.
+//!
+//! `sema` opens nothing: `runtime` answers from disk, tests from a table.
+
+use super::job::SourcePlan;
+use crate::base::DType;
+
+/// Looks into the sources of a spec without loading them.
+pub trait DataProbe {
+    /// What `source` holds; `Ok(None)` when it cannot be found, which is a
+    /// warning: columns are then taken from `columns=[…]` or on trust.
+    fn probe(&self, source: &SourcePlan) -> Result<Option<SourceSchema>, ProbeError>;
+}
+
+/// The columns of a source, as far as a glance tells.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SourceSchema {
+    /// In the order of the source, signs in names read as `_`.
+    pub columns: Vec<SchemaColumn>,
+    pub rows: Option<usize>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct SchemaColumn {
+    pub name: String,
+    /// How the source stores it; none for text and for cells of a table, whose type the spec says.
+    pub dtype: Option<DType>,
+    /// Of one row; empty for one number or one cell.
+    pub shape: Vec<usize>,
+    /// For ids: how many classes there are, if a glance tells.
+    pub classes: Option<usize>,
+}
+
+/// A source that is there and is not what the spec says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeError {
+    /// One sentence with file, row and column where they are known.
+    pub message: String,
+    /// Names an action.
+    pub help: Option<String>,
+}
+
+/// Knows nothing: every source is taken on trust.
+pub struct Blind;
+
+impl DataProbe for Blind {
+    fn probe(&self, _: &SourcePlan) -> Result<Option<SourceSchema>, ProbeError> {
+        Ok(None)
+    }
+}

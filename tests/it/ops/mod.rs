@@ -1,0 +1,8 @@
+//! Every op, from the tables: examples run, gradients agree with differences, ranges hold.
+
+mod bench;
+mod formulas;
+mod gradients;
+mod mistakes;
+mod tables;
+mod values;

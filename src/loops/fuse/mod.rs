@@ -68,14 +68,8 @@ impl Fuser {
     fn join_readers(&mut self) -> bool {
         let mut changed = false;
         for second in self.standing() {
-            while let Some(first) = self.makers(second).into_iter().find(|&first| self.joins(first, second)) {
-                changed = true;
-                // The joined kernel stands where its maker stood, and has no more makers than before.
-                if self.kernels[second].is_none() {
-                    let _ = first;
-                    break;
-                }
-            }
+            let makers = self.makers(second);
+            changed |= makers.into_iter().any(|first| self.joins(first, second));
         }
         changed
     }
@@ -124,7 +118,8 @@ impl Fuser {
         let alike = a.row.is_empty() == b.row.is_empty();
         let points = |rows: &Rows| rows.outer.iter().chain(&rows.row).product::<usize>();
         let big = shared.iter().any(|&s| self.draft.program.buffers[s].len() >= points(a));
-        scalars || (alike && points(a) == points(b) && big)
+        let backwards = self.kernel(second).writes().iter().any(|b| self.kernel(first).reads().contains(b));
+        !backwards && (scalars || (alike && points(a) == points(b) && big))
     }
 
     /// Makes one kernel of two if that is right and pays.
@@ -178,7 +173,7 @@ impl Fuser {
     /// Whether a third kernel must run after one of the two and before the other.
     fn between(&self, a: usize, b: usize) -> bool {
         let standing = self.standing();
-        let kernels: Vec<Kernel> = standing.iter().map(|&i| self.kernel(i).clone()).collect();
+        let kernels: Vec<&Kernel> = standing.iter().map(|&i| self.kernel(i)).collect();
         let after = successors(&kernels, &self.draft.becomes);
         let at = |i| standing.iter().position(|&s| s == i).expect("loops: both kernels stand");
         let (a, b) = (at(a), at(b));
@@ -242,34 +237,34 @@ impl Fuser {
     }
 }
 
-/// The kernel that does what both do, if their spaces can be laid into each other.
+/// The kernel that does what both do, if their spaces can be laid into each other: the second into
+/// the first, or what comes before a fold or in an epilogue into the second.
 fn joined(first: &Kernel, second: &Kernel, pair: &Pair) -> Option<KernelKind> {
-    let KernelKind::Rows(guest) = &second.kind else { return None };
-    let with_body = |mut kind: KernelKind, body: Body| {
-        match &mut kind {
-            KernelKind::Rows(rows) => rows.body = body,
-            KernelKind::Contract(contract) => contract.body = body,
-            KernelKind::Scatter(_) => unreachable!("loops: a scatter is no host"),
-        }
-        kind
-    };
-    let body = |kind: &KernelKind| match kind {
-        KernelKind::Rows(rows) => rows.body.clone(),
-        KernelKind::Contract(contract) => contract.body.clone(),
-        KernelKind::Scatter(_) => Body::default(),
-    };
-    // The consumer as the guest; or, in front of a fold, the producer.
-    if let Some(aligned) = aligned(&first.kind, guest, pair) {
-        let joined = join::bodies(&body(&aligned.host), &aligned.guest)?;
-        return Some(with_body(aligned.host, joined));
+    if let KernelKind::Rows(guest) = &second.kind
+        && let Some(mut aligned) = aligned(&first.kind, guest, pair)
+    {
+        let body = body_of(&mut aligned.host)?;
+        *body = join::bodies(body, &aligned.guest)?;
+        return Some(aligned.host);
     }
-    let KernelKind::Rows(maker) = &first.kind else { return None };
-    if guest.row.is_empty() {
+    let KernelKind::Rows(guest) = &first.kind else { return None };
+    if let KernelKind::Contract(c) = &second.kind
+        && first.writes().iter().any(|b| [c.lhs.buffer, c.rhs.buffer].contains(b))
+    {
         return None;
     }
-    let aligned = aligned(&second.kind, maker, pair)?;
-    let joined = join::bodies(&aligned.guest, &body(&aligned.host))?;
-    Some(with_body(aligned.host, joined))
+    let mut aligned = aligned(&second.kind, guest, pair)?;
+    let body = body_of(&mut aligned.host)?;
+    *body = join::bodies(&aligned.guest, body)?;
+    Some(aligned.host)
+}
+
+fn body_of(kind: &mut KernelKind) -> Option<&mut Body> {
+    match kind {
+        KernelKind::Rows(rows) => Some(&mut rows.body),
+        KernelKind::Contract(contract) => Some(&mut contract.body),
+        KernelKind::Scatter(_) => None,
+    }
 }
 
 fn aligned(host: &KernelKind, guest: &Rows, pair: &Pair) -> Option<align::Aligned> {

@@ -15,6 +15,7 @@ mod join;
 use super::dims;
 use super::ir::*;
 use super::lower::{Draft, overwrites_safely, prune, successors};
+use crate::graph::Fold;
 use std::collections::BTreeSet;
 
 /// The longest row, in elements, that stays close between two phases over it.
@@ -133,11 +134,11 @@ impl Fuser {
             return false;
         }
         let reasons = [first.reasons.as_slice(), &second.reasons].concat();
-        let (reads_before, first_writes) = (second.reads(), first.writes());
+        let joining = Joining::of(first, second);
         let mut kernel = Kernel { label: String::new(), reasons, kind };
         self.kernels[pair.second] = None;
         let unstored = self.drop_dead_stores(pair.first, &mut kernel);
-        kernel.reasons.push(self.reason(pair, &reads_before, &first_writes, &unstored, &kernel));
+        kernel.reasons.push(self.reason(pair, &joining, &unstored));
         self.kernels[pair.first] = Some(kernel);
         true
     }
@@ -200,39 +201,66 @@ impl Fuser {
     }
 
     /// What was joined, and the traffic that it saves.
-    fn reason(
-        &self,
-        pair: &Pair,
-        read: &[BufferId],
-        made: &[BufferId],
-        unstored: &[BufferId],
-        joined: &Kernel,
-    ) -> String {
+    fn reason(&self, pair: &Pair, joining: &Joining, unstored: &[BufferId]) -> String {
         let buffers = &self.draft.program.buffers;
-        let bytes = |of: &[BufferId]| of.iter().map(|&b| buffers[b].bytes()).sum::<usize>();
+        let bytes = |of: &[BufferId]| super::print::bytes(of.iter().map(|&b| buffers[b].bytes()).sum());
         if !pair.feeds {
-            return format!("same points: {} read once", super::print::bytes(bytes(&pair.shared)));
+            return format!("{} over the same points: {} read once", joining.what, bytes(&pair.shared));
         }
-        let fed: Vec<BufferId> = made.iter().copied().filter(|b| read.contains(b)).collect();
-        let updated: Vec<&str> = joined
-            .writes()
-            .iter()
-            .filter(|b| !made.contains(b))
-            .filter_map(|b| self.draft.becomes.get(b))
-            .map(|&leaf| &*buffers[leaf].name)
-            .collect();
-        let what = match (&joined.kind, updated.is_empty()) {
-            (_, false) => format!("update of {} joins what it reads", updated.join(", ")),
-            (KernelKind::Contract(_), true) => "epilogue: a map joins its product".to_string(),
-            (KernelKind::Rows(rows), true) if rows.row.is_empty() => "map joins map".to_string(),
-            (KernelKind::Rows(_), true) => "same rows".to_string(),
-            (KernelKind::Scatter(_), true) => unreachable!("loops: scatters join nothing"),
+        let updated = joining.writes.iter().filter_map(|b| self.draft.becomes.get(b));
+        let updated: Vec<&str> = updated.map(|&leaf| &*buffers[leaf].name).collect();
+        let (what, into) = (joining.what, joining.into);
+        let joins = match updated.is_empty() {
+            true => format!("{what} joins {into}"),
+            false => format!("update of {} joins {into}", updated.join(", ")),
         };
-        let less_read = format!("{} less read", super::print::bytes(bytes(&fed)));
-        let less_written = super::print::bytes(bytes(unstored));
         match unstored.is_empty() {
-            true => format!("{what}: {less_read}"),
-            false => format!("{what}: {less_read}, {less_written} less written"),
+            true => format!("{joins}: {} less read", bytes(&joining.fed)),
+            false => format!("{joins}: {} less read, {} less written", bytes(&joining.fed), bytes(unstored)),
+        }
+    }
+}
+
+/// What is remembered of two kernels that become one.
+struct Joining {
+    what: &'static str,
+    into: &'static str,
+    /// What the second writes.
+    writes: Vec<BufferId>,
+    /// What the first writes and the second reads.
+    fed: Vec<BufferId>,
+}
+
+impl Joining {
+    fn of(first: &Kernel, second: &Kernel) -> Joining {
+        let read = second.reads();
+        let fed = first.writes().into_iter().filter(|b| read.contains(b)).collect();
+        Joining { what: name(second), into: name(first), writes: second.writes(), fed }
+    }
+}
+
+/// What people call a kernel like this one.
+fn name(kernel: &Kernel) -> &'static str {
+    match &kernel.kind {
+        KernelKind::Contract(_) => "product",
+        KernelKind::Scatter(_) => "scatter",
+        KernelKind::Rows(rows) => {
+            let mut folds = rows.body.nodes.iter().filter_map(|(_, node)| match node {
+                Node::Fold { fold, .. } => Some(fold),
+                Node::Acc
+                | Node::Const { .. }
+                | Node::Index { .. }
+                | Node::Random { .. }
+                | Node::Load(_)
+                | Node::LoadAt { .. }
+                | Node::Op { .. } => None,
+            });
+            match (folds.next(), folds.next()) {
+                (Some(_), Some(_)) => "rows",
+                (Some(Fold::Sum), None) => "sum",
+                (Some(Fold::Max), None) => "max",
+                (None, _) => "map",
+            }
         }
     }
 }

@@ -130,13 +130,14 @@ fn wants_storing(graph: &Graph, shapes: &Shapes, users: &[Vec<Value>], v: Value,
     }
 }
 
-/// Whether a value is a map of a product or fold that nothing else reads: stored instead of it, in
-/// its epilogue, the map is not repeated and takes no more room.
+/// Whether a value is a chain of maps of a product or fold that nothing else reads: stored instead
+/// of it, in its epilogue, the chain is not repeated and takes no more room.
 fn stands_for_product(graph: &Graph, shapes: &Shapes, users: &[Vec<Value>], v: Value) -> bool {
     let Prim::Map { inputs, .. } = &graph.nodes[v].prim else { return false };
     inputs.iter().any(|&input| {
         let made = matches!(graph.nodes[input].prim, Prim::Contract { .. } | Prim::Reduce { .. });
-        made && shapes.count(input) == shapes.count(v) && users[input.index()] == [v]
+        let alone = shapes.count(input) == shapes.count(v) && users[input.index()] == [v];
+        alone && (made || stands_for_product(graph, shapes, users, input))
     })
 }
 

@@ -86,3 +86,15 @@ fn scratch() {
         println!("=========");
     }
 }
+
+#[test]
+fn corpus_is_formatted() {
+    for (name, text) in corpus() {
+        let (file, _) = parse_text(&text);
+        let formatted = super::format(&file);
+        if formatted != text {
+            let first = text.lines().zip(formatted.lines()).find(|(a, b)| a != b);
+            panic!("{name}: {first:#?}\n{formatted}");
+        }
+    }
+}

@@ -19,6 +19,7 @@ mod pads;
 mod roots;
 mod space;
 
+pub use finish::prune;
 pub use order::{Becomes, overwrites_safely, successors};
 
 use super::affine::dense_strides;

@@ -20,6 +20,8 @@ use std::sync::Arc;
 pub(in crate::ops) struct Body {
     names: BTreeMap<Arc<str>, Item>,
     used: BTreeSet<Arc<str>>,
+    /// Names of `let`s with a mistake.
+    broken: BTreeSet<Arc<str>>,
 }
 
 impl Scope for Body {
@@ -37,6 +39,10 @@ impl Scope for Body {
 
     fn names(&self) -> Vec<String> {
         self.names.keys().map(|n| n.to_string()).collect()
+    }
+
+    fn is_broken(&self, name: &str) -> bool {
+        self.broken.contains(name)
     }
 
     fn describe(&self, entity: &Never) -> String {
@@ -531,27 +537,11 @@ fn entry_of(
 ) -> Checked<()> {
     match &entry.kind {
         EntryKind::Let { names, ty: None, value } => {
-            let item = ev.eval(value)?;
-            let items = match (item, names.len()) {
-                (item, 1) => vec![item],
-                (Item::Tuple(items), n) if items.len() == n => items,
-                (item, n) => {
-                    let found = ev.describe(&item);
-                    return ev.fail(
-                        Diagnostic::error(
-                            "let::count",
-                            format!("{n} names for {found}"),
-                            value.span,
-                            found.clone(),
-                        )
-                        .help("give each result one name"),
-                    );
-                }
-            };
-            for (name, item) in names.iter().zip(items) {
-                define(ev, name, item)?;
+            let bound = let_of(ev, names, value);
+            if bound.is_err() {
+                ev.scope.broken.extend(names.iter().map(|n| n.name.clone()));
             }
-            Ok(())
+            bound
         }
         EntryKind::Output { name, ty: None, value } => {
             let item = ev.eval(value)?;
@@ -578,8 +568,24 @@ fn entry_of(
     }
 }
 
+fn let_of(ev: &mut Eval<'_, Body>, names: &[Ident], value: &Expr) -> Checked<()> {
+    let items = match (ev.eval(value)?, names.len()) {
+        (item, 1) => vec![item],
+        (Item::Tuple(items), n) if items.len() == n => items,
+        (item, n) => {
+            let found = ev.describe(&item);
+            return ev.fail(
+                Diagnostic::error("let::count", format!("{n} names for {found}"), value.span, found.clone())
+                    .help("give each result one name"),
+            );
+        }
+    };
+    let defined: Vec<_> = names.iter().zip(items).map(|(name, item)| define(ev, name, item)).collect();
+    defined.into_iter().collect()
+}
+
 fn define(ev: &mut Eval<'_, Body>, name: &Ident, item: Item) -> Checked<()> {
-    if ev.scope.names.contains_key(&name.name) {
+    if ev.scope.names.contains_key(&name.name) || ev.scope.broken.contains(&name.name) {
         return ev.fail(
             Diagnostic::error(
                 "name::shadowed",

@@ -10,9 +10,10 @@ use super::ir::{Einsum, Fold, Graph, Leaf, Node, Prim, Value};
 use super::scalar::ScalarOp;
 use crate::base::{Bindings, DType, Dim, Shape};
 use std::collections::BTreeMap;
-use tensor::{each_place, strides};
+use tensor::strides;
 
 pub use tensor::Tensor;
+pub(super) use tensor::each_place;
 
 /// What a run reads from outside.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -73,7 +73,7 @@ const OPS: &[(&str, &str, &str)] = &[
     ("op f(x: f32) -> f32[] = x", "type::shape", "f32"),
     ("op f(x: f32[..s, ..t]) -> f32[..s] = x", "type::shape", "t"),
     ("op f(x: f32[..s], x: f32[..s]) -> f32[..s] = x", "name::twice", "x: f32[..s]"),
-    ("op f(x: f32[..s]) -> f32[..s] { let y = x\n output z = x }", "let::unused", "y"),
+    ("op f(x: f32[..s]) -> f32[..s] { let y = x\n output z = x }", "name::unused", "y"),
     ("op f(x: f32[..s]) -> f32[..s] { let x = 1\n output z = x }", "name::shadowed", "x"),
     ("op f(x: f32[..s]) -> (a: f32[..s], b: f32[..s]) { output a = x }", "op::result", "f"),
     ("op f(x: f32[..s]) -> (a: f32[..s]) { output b = x }", "op::result", "f32[..s]"),

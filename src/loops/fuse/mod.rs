@@ -15,6 +15,7 @@ mod join;
 use super::dims;
 use super::ir::*;
 use super::lower::{Draft, overwrites_safely, prune, successors};
+use crate::graph::Fold;
 use std::collections::BTreeSet;
 
 /// The longest row, in elements, that stays close between two phases over it.
@@ -68,14 +69,8 @@ impl Fuser {
     fn join_readers(&mut self) -> bool {
         let mut changed = false;
         for second in self.standing() {
-            while let Some(first) = self.makers(second).into_iter().find(|&first| self.joins(first, second)) {
-                changed = true;
-                // The joined kernel stands where its maker stood, and has no more makers than before.
-                if self.kernels[second].is_none() {
-                    let _ = first;
-                    break;
-                }
-            }
+            let makers = self.makers(second);
+            changed |= makers.into_iter().any(|first| self.joins(first, second));
         }
         changed
     }
@@ -124,7 +119,8 @@ impl Fuser {
         let alike = a.row.is_empty() == b.row.is_empty();
         let points = |rows: &Rows| rows.outer.iter().chain(&rows.row).product::<usize>();
         let big = shared.iter().any(|&s| self.draft.program.buffers[s].len() >= points(a));
-        scalars || (alike && points(a) == points(b) && big)
+        let backwards = self.kernel(second).writes().iter().any(|b| self.kernel(first).reads().contains(b));
+        !backwards && (scalars || (alike && points(a) == points(b) && big))
     }
 
     /// Makes one kernel of two if that is right and pays.
@@ -138,11 +134,11 @@ impl Fuser {
             return false;
         }
         let reasons = [first.reasons.as_slice(), &second.reasons].concat();
-        let (reads_before, first_writes) = (second.reads(), first.writes());
+        let joining = Joining::of(first, second);
         let mut kernel = Kernel { label: String::new(), reasons, kind };
         self.kernels[pair.second] = None;
         let unstored = self.drop_dead_stores(pair.first, &mut kernel);
-        kernel.reasons.push(self.reason(pair, &reads_before, &first_writes, &unstored, &kernel));
+        kernel.reasons.push(self.reason(pair, &joining, &unstored));
         self.kernels[pair.first] = Some(kernel);
         true
     }
@@ -178,7 +174,7 @@ impl Fuser {
     /// Whether a third kernel must run after one of the two and before the other.
     fn between(&self, a: usize, b: usize) -> bool {
         let standing = self.standing();
-        let kernels: Vec<Kernel> = standing.iter().map(|&i| self.kernel(i).clone()).collect();
+        let kernels: Vec<&Kernel> = standing.iter().map(|&i| self.kernel(i)).collect();
         let after = successors(&kernels, &self.draft.becomes);
         let at = |i| standing.iter().position(|&s| s == i).expect("loops: both kernels stand");
         let (a, b) = (at(a), at(b));
@@ -205,71 +201,98 @@ impl Fuser {
     }
 
     /// What was joined, and the traffic that it saves.
-    fn reason(
-        &self,
-        pair: &Pair,
-        read: &[BufferId],
-        made: &[BufferId],
-        unstored: &[BufferId],
-        joined: &Kernel,
-    ) -> String {
+    fn reason(&self, pair: &Pair, joining: &Joining, unstored: &[BufferId]) -> String {
         let buffers = &self.draft.program.buffers;
-        let bytes = |of: &[BufferId]| of.iter().map(|&b| buffers[b].bytes()).sum::<usize>();
+        let bytes = |of: &[BufferId]| super::print::bytes(of.iter().map(|&b| buffers[b].bytes()).sum());
         if !pair.feeds {
-            return format!("same points: {} read once", super::print::bytes(bytes(&pair.shared)));
+            return format!("{} over the same points: {} read once", joining.what, bytes(&pair.shared));
         }
-        let fed: Vec<BufferId> = made.iter().copied().filter(|b| read.contains(b)).collect();
-        let updated: Vec<&str> = joined
-            .writes()
-            .iter()
-            .filter(|b| !made.contains(b))
-            .filter_map(|b| self.draft.becomes.get(b))
-            .map(|&leaf| &*buffers[leaf].name)
-            .collect();
-        let what = match (&joined.kind, updated.is_empty()) {
-            (_, false) => format!("update of {} joins what it reads", updated.join(", ")),
-            (KernelKind::Contract(_), true) => "epilogue: a map joins its product".to_string(),
-            (KernelKind::Rows(rows), true) if rows.row.is_empty() => "map joins map".to_string(),
-            (KernelKind::Rows(_), true) => "same rows".to_string(),
-            (KernelKind::Scatter(_), true) => unreachable!("loops: scatters join nothing"),
+        let updated = joining.writes.iter().filter_map(|b| self.draft.becomes.get(b));
+        let updated: Vec<&str> = updated.map(|&leaf| &*buffers[leaf].name).collect();
+        let (what, into) = (joining.what, joining.into);
+        let joins = match updated.is_empty() {
+            true => format!("{what} joins {into}"),
+            false => format!("update of {} joins {into}", updated.join(", ")),
         };
-        let less_read = format!("{} less read", super::print::bytes(bytes(&fed)));
-        let less_written = super::print::bytes(bytes(unstored));
         match unstored.is_empty() {
-            true => format!("{what}: {less_read}"),
-            false => format!("{what}: {less_read}, {less_written} less written"),
+            true => format!("{joins}: {} less read", bytes(&joining.fed)),
+            false => format!("{joins}: {} less read, {} less written", bytes(&joining.fed), bytes(unstored)),
         }
     }
 }
 
-/// The kernel that does what both do, if their spaces can be laid into each other.
-fn joined(first: &Kernel, second: &Kernel, pair: &Pair) -> Option<KernelKind> {
-    let KernelKind::Rows(guest) = &second.kind else { return None };
-    let with_body = |mut kind: KernelKind, body: Body| {
-        match &mut kind {
-            KernelKind::Rows(rows) => rows.body = body,
-            KernelKind::Contract(contract) => contract.body = body,
-            KernelKind::Scatter(_) => unreachable!("loops: a scatter is no host"),
-        }
-        kind
-    };
-    let body = |kind: &KernelKind| match kind {
-        KernelKind::Rows(rows) => rows.body.clone(),
-        KernelKind::Contract(contract) => contract.body.clone(),
-        KernelKind::Scatter(_) => Body::default(),
-    };
-    // The consumer as the guest; or, in front of a fold, the producer.
-    if let Some(aligned) = aligned(&first.kind, guest, pair) {
-        let joined = join::bodies(&body(&aligned.host), &aligned.guest)?;
-        return Some(with_body(aligned.host, joined));
+/// What is remembered of two kernels that become one.
+struct Joining {
+    what: &'static str,
+    into: &'static str,
+    /// What the second writes.
+    writes: Vec<BufferId>,
+    /// What the first writes and the second reads.
+    fed: Vec<BufferId>,
+}
+
+impl Joining {
+    fn of(first: &Kernel, second: &Kernel) -> Joining {
+        let read = second.reads();
+        let fed = first.writes().into_iter().filter(|b| read.contains(b)).collect();
+        Joining { what: name(second), into: name(first), writes: second.writes(), fed }
     }
-    let KernelKind::Rows(maker) = &first.kind else { return None };
-    if guest.row.is_empty() {
+}
+
+/// What people call a kernel like this one.
+fn name(kernel: &Kernel) -> &'static str {
+    match &kernel.kind {
+        KernelKind::Contract(_) => "product",
+        KernelKind::Scatter(_) => "scatter",
+        KernelKind::Rows(rows) => {
+            let mut folds = rows.body.nodes.iter().filter_map(|(_, node)| match node {
+                Node::Fold { fold, .. } => Some(fold),
+                Node::Acc
+                | Node::Const { .. }
+                | Node::Index { .. }
+                | Node::Random { .. }
+                | Node::Load(_)
+                | Node::LoadAt { .. }
+                | Node::Op { .. } => None,
+            });
+            match (folds.next(), folds.next()) {
+                (Some(_), Some(_)) => "rows",
+                (Some(Fold::Sum), None) => "sum",
+                (Some(Fold::Max), None) => "max",
+                (None, _) => "map",
+            }
+        }
+    }
+}
+
+/// The kernel that does what both do, if their spaces can be laid into each other: the second into
+/// the first, or what comes before a fold or in an epilogue into the second.
+fn joined(first: &Kernel, second: &Kernel, pair: &Pair) -> Option<KernelKind> {
+    if let KernelKind::Rows(guest) = &second.kind
+        && let Some(mut aligned) = aligned(&first.kind, guest, pair)
+    {
+        let body = body_of(&mut aligned.host)?;
+        *body = join::bodies(body, &aligned.guest)?;
+        return Some(aligned.host);
+    }
+    let KernelKind::Rows(guest) = &first.kind else { return None };
+    if let KernelKind::Contract(c) = &second.kind
+        && first.writes().iter().any(|b| [c.lhs.buffer, c.rhs.buffer].contains(b))
+    {
         return None;
     }
-    let aligned = aligned(&second.kind, maker, pair)?;
-    let joined = join::bodies(&aligned.guest, &body(&aligned.host))?;
-    Some(with_body(aligned.host, joined))
+    let mut aligned = aligned(&second.kind, guest, pair)?;
+    let body = body_of(&mut aligned.host)?;
+    *body = join::bodies(&aligned.guest, body)?;
+    Some(aligned.host)
+}
+
+fn body_of(kind: &mut KernelKind) -> Option<&mut Body> {
+    match kind {
+        KernelKind::Rows(rows) => Some(&mut rows.body),
+        KernelKind::Contract(contract) => Some(&mut contract.body),
+        KernelKind::Scatter(_) => None,
+    }
 }
 
 fn aligned(host: &KernelKind, guest: &Rows, pair: &Pair) -> Option<align::Aligned> {

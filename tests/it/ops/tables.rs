@@ -140,7 +140,7 @@ fn every_code_of_this_stage_is_explained() {
         }
     }
     assert!(used.len() > 30, "the codes are found");
-    for code in used.iter().filter(|c| !c.starts_with("later::")) {
+    for code in used.iter().filter(|c| !c.starts_with("later::") && !c.ends_with(':')) {
         let info = mlc::diag::explain(code).unwrap_or_else(|| panic!("{code} is not explained"));
         assert!(info.explain.len() > 40, "{code} says why and what to do");
     }

@@ -2,3 +2,4 @@
 
 mod movement;
 mod support;
+mod training;

@@ -2,12 +2,10 @@
 
 use super::{Compiled, Options, compile};
 use crate::base::DType;
+use crate::loops::memory::{self, ALIGN, MemoryPlan};
 use crate::loops::{BufferId, Program};
 use mlc_kernels::team::Team;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
-
-/// What buffers are aligned to: no two share a pair of cache lines.
-pub const ALIGN: usize = 128;
 
 /// One block of zeroed memory, aligned to [`ALIGN`].
 struct Block {
@@ -40,6 +38,7 @@ impl Drop for Block {
 /// A program, its code, its memory and its threads. Everything is allocated by [`Instance::new`].
 pub struct Instance {
     program: Program,
+    plan: MemoryPlan,
     compiled: Compiled,
     team: Team,
     addresses: Vec<*mut u8>,
@@ -55,24 +54,31 @@ impl Instance {
     pub fn new(program: Program, options: &Options) -> Instance {
         let compiled = compile(&program, options);
         let team = Team::new(options.threads, compiled.scratch_bytes());
-        let mut bytes = 0;
+        let plan = memory::plan(&program);
+        // The temporaries' arena first, then every other buffer, then the workspace.
+        let mut bytes = plan.arena_bytes.next_multiple_of(ALIGN);
         let offsets: Vec<usize> = program
             .buffers
             .iter()
-            .map(|(_, buffer)| {
-                let at = bytes;
-                bytes += buffer.bytes().next_multiple_of(ALIGN);
-                at
+            .map(|(id, buffer)| {
+                plan.offsets[id.index()].unwrap_or_else(|| {
+                    bytes += buffer.bytes().next_multiple_of(ALIGN);
+                    bytes - buffer.bytes().next_multiple_of(ALIGN)
+                })
             })
             .collect();
         let memory = Block::new(bytes + compiled.workspace_bytes());
         let addresses = offsets.iter().map(|&at| memory.base.wrapping_add(at)).collect();
         let workspace = memory.base.wrapping_add(bytes);
-        Instance { program, compiled, team, addresses, workspace, _memory: memory }
+        Instance { program, plan, compiled, team, addresses, workspace, _memory: memory }
     }
 
     pub fn program(&self) -> &Program {
         &self.program
+    }
+
+    pub fn plan(&self) -> &MemoryPlan {
+        &self.plan
     }
 
     pub fn compiled(&self) -> &Compiled {

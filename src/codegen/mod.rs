@@ -23,7 +23,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use instance::{ALIGN, Instance};
+pub use instance::Instance;
 pub use jit::FunctionText;
 
 use crate::loops::{Kernel, KernelKind, Program};

@@ -537,7 +537,12 @@ impl<'a> Parser<'a> {
     }
 
     fn report_faults(&mut self) {
-        for fault in self.brackets.faults.clone() {
+        let deep = |f: &&Fault| matches!(f, Fault::TooDeep(_));
+        let faults = match self.brackets.faults.iter().find(deep) {
+            Some(deep) => vec![*deep],
+            None => self.brackets.faults.clone(),
+        };
+        for fault in faults {
             let (i, message, label, help) = match fault {
                 Fault::NeverClosed(i) => (i, "is never closed", "opened here", "add the missing"),
                 Fault::ClosesNothing(i) => {

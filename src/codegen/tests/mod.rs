@@ -1,9 +1,10 @@
 //! Compiled programs against the f64 interpreter, for 1, 2 and 3 threads with equal bits.
 
+mod contract;
 mod rows;
 
 use super::{Instance, Options};
-use crate::base::{Arena, Bindings, DType};
+use crate::base::{Bindings, DType};
 use crate::graph::{Fold, ScalarOp};
 use crate::loops::{
     Access, Body, Buffer, BufferId, BufferKind, Contract, Guard, Kernel, KernelKind, Node, NodeId, Program,

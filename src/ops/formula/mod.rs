@@ -8,16 +8,18 @@
 
 mod arith;
 mod bind;
+mod body;
 mod builtin;
 mod call;
 mod decl;
+mod fit;
 mod item;
 mod types;
 
 pub use arith::{arith, promote, tensor_of};
 pub use bind::{Slot, bind};
+pub(in crate::ops) use body::Body;
 pub use builtin::{Builtin, builtins};
-pub(in crate::ops) use call::Body;
 pub use call::{apply, apply_std};
 pub use decl::{OpDecl, OpParam, ParamKind, mentioned};
 pub use item::{Given, Item, Never, Number, Operand};

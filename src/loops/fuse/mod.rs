@@ -127,46 +127,25 @@ impl Fuser {
     fn join(&mut self, pair: &Pair) -> bool {
         let (first, second) = (self.kernel(pair.first), self.kernel(pair.second));
         let Some(kind) = joined(first, second, pair) else { return false };
-        if pair.feeds && !self.pays(first, second, &kind) {
+        let mut kernel = Kernel { label: String::new(), reasons: Vec::new(), kind };
+        let unstored = self.drop_dead_stores(pair, &mut kernel);
+        if !pays(first, second, &kernel, &unstored)
+            || !self.keeps_weights(&kernel)
+            || self.between(pair.first, pair.second)
+        {
             return false;
         }
-        if !self.keeps_weights(&kind) || self.between(pair.first, pair.second) {
-            return false;
-        }
-        let reasons = [first.reasons.as_slice(), &second.reasons].concat();
-        let joining = Joining::of(first, second);
-        let mut kernel = Kernel { label: String::new(), reasons, kind };
+        let reason = self.reason(pair, &Joining::of(first, second), &unstored);
+        kernel.reasons = [first.reasons.as_slice(), &second.reasons, &[reason]].concat();
         self.kernels[pair.second] = None;
-        let unstored = self.drop_dead_stores(pair.first, &mut kernel);
-        kernel.reasons.push(self.reason(pair, &joining, &unstored));
         self.kernels[pair.first] = Some(kernel);
         true
     }
 
-    /// Whether a fed join loses nothing dear: a row that is walked twice stays close, and what many
-    /// read is not made in the order of one fold.
-    fn pays(&self, first: &Kernel, second: &Kernel, joined: &KernelKind) -> bool {
-        let KernelKind::Rows(rows) = joined else { return true };
-        let (KernelKind::Rows(a), KernelKind::Rows(b)) = (&first.kind, &second.kind) else { return true };
-        let row: usize = rows.row.iter().product();
-        let phases_after_fold = !a.row.is_empty() && second_varies_over_row(rows, b);
-        if phases_after_fold && row > CLOSE_ROW {
-            return false;
-        }
-        let prologue = a.row.is_empty() && !b.row.is_empty() && !rows.row.is_empty();
-        let outer_only = a.outer.iter().product::<usize>() == rows.outer.iter().product::<usize>();
-        let read_elsewhere = first.writes().iter().any(|&w| {
-            self.draft.program.buffers[w].kind != BufferKind::Temp
-                || self.standing().iter().filter(|&&i| self.kernel(i).reads().contains(&w)).count() > 1
-        });
-        !(prologue && !outer_only && read_elsewhere && !row_is_contiguous(rows))
-    }
-
     /// Whether the kernel overwrites weights only where it reads them.
-    fn keeps_weights(&self, kind: &KernelKind) -> bool {
-        let kernel = Kernel { label: String::new(), reasons: Vec::new(), kind: kind.clone() };
+    fn keeps_weights(&self, kernel: &Kernel) -> bool {
         kernel.writes().iter().all(|temp| match self.draft.becomes.get(temp) {
-            Some(&leaf) => overwrites_safely(&kernel, *temp, leaf),
+            Some(&leaf) => overwrites_safely(kernel, *temp, leaf),
             None => true,
         })
     }
@@ -181,11 +160,10 @@ impl Fuser {
         reaches(&after, a, b) || reaches(&after, b, a)
     }
 
-    /// Drops the stores of temporaries that nobody reads; which they were.
-    fn drop_dead_stores(&mut self, at: usize, kernel: &mut Kernel) -> Vec<BufferId> {
-        let standing = self.standing();
-        let read: BTreeSet<BufferId> =
-            standing.iter().filter(|&&i| i != at).flat_map(|&i| self.kernel(i).reads()).collect();
+    /// Drops the stores of temporaries that no kernel but the pair reads; which they were.
+    fn drop_dead_stores(&self, pair: &Pair, kernel: &mut Kernel) -> Vec<BufferId> {
+        let others = self.standing().into_iter().filter(|i| ![pair.first, pair.second].contains(i));
+        let read: BTreeSet<BufferId> = others.flat_map(|i| self.kernel(i).reads()).collect();
         let (buffers, becomes) = (&self.draft.program.buffers, &self.draft.becomes);
         let dead = |s: &Store| {
             let buffer = s.access.buffer;
@@ -304,10 +282,22 @@ fn aligned(host: &KernelKind, guest: &Rows, pair: &Pair) -> Option<align::Aligne
     align::align(host, guest, &pair.shared)
 }
 
-/// Whether what the second kernel does happens at every point of the rows that it has joined.
-fn second_varies_over_row(joined: &Rows, second: &Rows) -> bool {
-    let points = |rows: &Rows| rows.outer.iter().chain(&rows.row).product::<usize>();
-    points(second) == points(joined)
+/// Whether joining loses nothing dear: a row that is walked for a fold and for stores stays close,
+/// and what others read too is not made in the order of a fold over columns.
+fn pays(first: &Kernel, second: &Kernel, joined: &Kernel, unstored: &[BufferId]) -> bool {
+    let (KernelKind::Rows(a), KernelKind::Rows(b), KernelKind::Rows(rows)) =
+        (&first.kind, &second.kind, &joined.kind)
+    else {
+        return true;
+    };
+    let row: usize = rows.row.iter().product();
+    let full = |s: &Store| s.access.strides[rows.outer.len()..].iter().any(|&stride| stride != 0);
+    if row > CLOSE_ROW && rows.body.stores.iter().any(full) {
+        return false;
+    }
+    let prologue = a.row.is_empty() && !b.row.is_empty() && a.outer.len() > rows.outer.len();
+    let all_unstored = first.writes().iter().all(|w| unstored.contains(w));
+    !prologue || all_unstored || row_is_contiguous(rows)
 }
 
 /// Whether the rows of every full store lie side by side in memory.

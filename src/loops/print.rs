@@ -12,7 +12,7 @@ use crate::graph::{Fold, ScalarOp};
 use std::fmt::Write;
 
 /// Bytes as people read them.
-fn bytes(n: usize) -> String {
+pub fn bytes(n: usize) -> String {
     match n {
         0..1024 => format!("{n} B"),
         1024..1_048_576 => format!("{:.1} KiB", n as f64 / 1024.0),

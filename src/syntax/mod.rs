@@ -7,11 +7,15 @@
 pub mod ast;
 mod brackets;
 mod build;
+mod dump;
 mod expect;
+mod format;
 mod parse;
 mod scan;
 
 #[cfg(test)]
 mod tests;
 
+pub use dump::dump;
+pub use format::format;
 pub use parse::{RESERVED, decode, parse, parse_value};

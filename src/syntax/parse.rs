@@ -329,7 +329,8 @@ impl<'a> Parser<'a> {
         };
         let (word, name) = (ident(at), (brace == at + 2).then(|| ident(at + 1)));
         let body = self.body(brace);
-        let section = Section { word, name, entries: body.entries, body: body.span, end: body.end };
+        let end = self.rest(body.rest.0, body.rest.1);
+        let section = Section { word, name, entries: body.entries, body: body.span, end };
         (section, body.next)
     }
 
@@ -357,8 +358,7 @@ impl<'a> Parser<'a> {
             (trivia.after, from) = self.trailing(shown);
             entries.push(Entry { kind, span: entry_span, doc, trivia });
         }
-        let end_comments = self.rest(from, inside_hi);
-        Body { entries, span, end: end_comments, next }
+        Body { entries, span, rest: (from, inside_hi), next }
     }
 
     fn entry(&mut self, at: usize, end: usize) -> Piece<EntryKind> {
@@ -537,7 +537,12 @@ impl<'a> Parser<'a> {
     }
 
     fn report_faults(&mut self) {
-        for fault in self.brackets.faults.clone() {
+        let deep = |f: &&Fault| matches!(f, Fault::TooDeep(_));
+        let faults = match self.brackets.faults.iter().find(deep) {
+            Some(deep) => vec![*deep],
+            None => self.brackets.faults.clone(),
+        };
+        for fault in faults {
             let (i, message, label, help) = match fault {
                 Fault::NeverClosed(i) => (i, "is never closed", "opened here", "add the missing"),
                 Fault::ClosesNothing(i) => {
@@ -683,7 +688,8 @@ impl<'a> Parser<'a> {
 struct Body {
     entries: Vec<Entry>,
     span: Span,
-    end: Vec<String>,
+    /// The text behind the last entry, where only comments can stand.
+    rest: (usize, usize),
     /// The token behind the closing brace.
     next: usize,
 }

@@ -143,15 +143,10 @@ impl Builder {
         }
     }
 
-    /// The leaf of that name: made now, or read again if there is one of the same type and kind,
-    /// which is how layers that are used twice share their weights.
+    /// A new leaf; its name is not taken yet.
     pub fn leaf(&mut self, name: impl Into<Arc<str>>, ty: TensorType, kind: LeafKind) -> Value {
         let name = name.into();
-        if let Some(leaf) = self.graph.leaf(&name) {
-            let found = &self.graph.leaves[leaf];
-            assert!(found.ty == ty && found.kind == kind, "graph: leaf `{name}` is one tensor, {}", found.ty);
-            return self.read(leaf);
-        }
+        assert!(self.graph.leaf(&name).is_none(), "graph: leaf `{name}` is made once");
         let leaf = self.graph.leaves.push(Leaf { name, ty, kind, span: self.span });
         self.read(leaf)
     }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 pub fn run(draft: Draft) -> Program {
     let Draft { mut program, becomes } = draft;
-    let order = sort(&successors(&program.kernels, &becomes)).expect("loops: joining kernels made no cycle");
+    let order = sort(&successors(&program.kernels.iter().collect::<Vec<_>>(), &becomes))
+        .expect("loops: joining kernels made no cycle");
     let mut kernels: Vec<Option<Kernel>> = program.kernels.into_iter().map(Some).collect();
     program.kernels =
         order.into_iter().map(|i| kernels[i].take().expect("loops: an order lists each once")).collect();

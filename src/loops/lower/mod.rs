@@ -1,6 +1,6 @@
 //! From a graph to loop nests.
 //!
-//! 1. [`pads`] makes every pad affine; [`roots`] says which values are stored.
+//! 1. [`prepare`] makes every pad affine; [`roots`] says which values are stored.
 //! 2. [`kernels`] writes one kernel for each, pulling formulas through movement
 //!    ([`emit`]); what cannot be said affinely becomes a stored value and the
 //!    round starts again.
@@ -15,10 +15,11 @@ mod emit;
 mod finish;
 mod kernels;
 mod order;
-mod pads;
+mod prepare;
 mod roots;
 mod space;
 
+pub use finish::prune;
 pub use order::{Becomes, overwrites_safely, successors};
 
 use super::affine::dense_strides;
@@ -79,7 +80,7 @@ pub fn lower_unfused(graph: &Graph) -> Program {
 }
 
 fn draft(graph: &Graph) -> Draft {
-    let graph = &pads::whole_periods(graph);
+    let graph = &prepare::run(graph);
     let shapes = &Shapes::of(graph);
     let mut lowering = Lowering { graph, shapes, draft: Draft::default(), leaves: Vec::new() };
     lowering.draft.program.name = graph.name.clone();
@@ -229,14 +230,14 @@ impl Lowering<'_> {
 
     /// Sets `temp` to be written over `leaf`, unless some reader of the old value would come too late.
     fn in_place(&mut self, temp: BufferId, leaf: BufferId) -> bool {
-        let kernels = &self.draft.program.kernels;
+        let kernels: Vec<&Kernel> = self.draft.program.kernels.iter().collect();
         let writer =
             kernels.iter().find(|k| k.writes().contains(&temp)).expect("loops: a value has a writer");
         if !overwrites_safely(writer, temp, leaf) {
             return false;
         }
         self.draft.becomes.insert(temp, leaf);
-        let possible = order::sort(&successors(kernels, &self.draft.becomes)).is_some();
+        let possible = order::sort(&successors(&kernels, &self.draft.becomes)).is_some();
         if !possible {
             self.draft.becomes.remove(&temp);
         }

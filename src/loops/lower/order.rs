@@ -13,7 +13,7 @@ pub type Becomes = BTreeMap<BufferId, BufferId>;
 /// For each kernel, those that must come after it.
 ///
 /// Readers follow the writer; who writes over a leaf follows its readers.
-pub fn successors(kernels: &[Kernel], becomes: &Becomes) -> Vec<BTreeSet<usize>> {
+pub fn successors(kernels: &[&Kernel], becomes: &Becomes) -> Vec<BTreeSet<usize>> {
     let mut writer = BTreeMap::new();
     for (i, kernel) in kernels.iter().enumerate() {
         for buffer in kernel.writes() {

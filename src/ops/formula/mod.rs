@@ -8,16 +8,18 @@
 
 mod arith;
 mod bind;
+mod body;
 mod builtin;
 mod call;
 mod decl;
+mod fit;
 mod item;
 mod types;
 
 pub use arith::{arith, promote, tensor_of};
 pub use bind::{Slot, bind};
+pub(in crate::ops) use body::Body;
 pub use builtin::{Builtin, builtins};
-pub(in crate::ops) use call::Body;
 pub use call::{apply, apply_std};
 pub use decl::{OpDecl, OpParam, ParamKind, mentioned};
 pub use item::{Given, Item, Never, Number, Operand};
@@ -50,6 +52,12 @@ pub trait Scope: Sized {
 
     /// All names that [`Scope::name`] knows, for "did you mean".
     fn names(&self) -> Vec<String>;
+
+    /// Whether a name was to be bound by text with a mistake, which is reported: uses of it say
+    /// nothing more.
+    fn is_broken(&self, _name: &str) -> bool {
+        false
+    }
 
     /// How messages call an entity: "a layer".
     fn describe(&self, entity: &Self::Entity) -> String;
@@ -211,6 +219,9 @@ impl<'a, S: Scope> Eval<'a, S> {
         if let Some(item) = self.scope.name(name) {
             return Ok(item);
         }
+        if self.scope.is_broken(&name.name) {
+            return Err(Reported);
+        }
         if let Some(constant) = self.lib.constant(&name.name) {
             return Ok(Item::Number(constant.clone()));
         }
@@ -317,6 +328,9 @@ impl<'a, S: Scope> Eval<'a, S> {
                 )
                 .help("write `*` to multiply, or name a function"),
             );
+        }
+        if self.scope.is_broken(&name.name) {
+            return Err(Reported);
         }
         self.call_name(name, span, leading, args)
     }

@@ -48,7 +48,7 @@ fn whole_numbers_stay_whole() {
 
       %0: i32[2] = add i, 1
 
-      value 0 = %0
+      value "0" = %0
     "#);
     same("i / 2", "cast(i, f32) * 0.5");
     same("i * 0.5", "cast(i, f32) / 2");
@@ -65,7 +65,7 @@ fn powers_are_products_where_they_can_be() {
       %0: f32[2] = mul x, x
       %1: f32[2] = mul %0, x
 
-      value 0 = %1
+      value "0" = %1
     "#);
     same("x^0.5", "sqrt(x)");
     same("x^2.5", "x^2 * sqrt(x)");

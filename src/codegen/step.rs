@@ -1,0 +1,239 @@
+//! The step function: runs all kernels in order.
+//!
+//! Each kernel reads its parameters from an array of eight-byte slots that the step function fills
+//! on its stack: the addresses of the buffers that it uses, the keys of its random sites, and the
+//! numbers that are the same everywhere in it. A copy of the context points at this array. So code
+//! knows slots only, equal kernels share it, and what is uniform is computed once.
+
+use super::contract::EpiloguePlan;
+use super::emit::{Gen, MEM};
+use super::facts::{Class, Facts};
+use super::jit::Jit;
+use super::nest::{Binding, Nest};
+use super::rows::{RowsPlan, site_count};
+use crate::base::DType;
+use crate::loops::{BufferId, Node, NodeId};
+use cranelift_codegen::ir::types::I64;
+use cranelift_codegen::ir::{InstBuilder, StackSlotData, StackSlotKind, Value};
+use cranelift_frontend::FunctionBuilder;
+use cranelift_module::FuncId;
+use std::mem::offset_of;
+
+use mlc_kernels::abi::Ctx;
+
+/// One kernel of the list, ready to be called.
+pub struct Launch<'p> {
+    pub binding: &'p Binding,
+    pub what: What<'p>,
+}
+
+pub enum What<'p> {
+    /// A task function; with one task and no scratch it is called directly.
+    Tasks { function: FuncId, tasks: usize, scratch: bool, uniforms: Option<&'p RowsPlan> },
+    /// Only numbers that are the same everywhere: no function of its own.
+    Inline(&'p RowsPlan),
+    /// A product; `descriptor` is the address of its `Gemm`, fixed before it is filled in.
+    Product {
+        descriptor: usize,
+        lhs: (BufferId, i64),
+        rhs: (BufferId, i64),
+        out: Option<(BufferId, i64)>,
+        epilogue: Option<&'p EpiloguePlan>,
+    },
+}
+
+impl<'p> Launch<'p> {
+    /// The nodes that the step function computes for it, and their nest.
+    fn uniforms(&self) -> Option<(&'p Nest, &'p Facts, &'p [NodeId])> {
+        match &self.what {
+            What::Tasks { uniforms: Some(plan), .. } | What::Inline(plan) => {
+                Some((&plan.nest, &plan.facts, &plan.uniforms))
+            }
+            What::Product { epilogue: Some(plan), .. } => Some((&plan.nest, &plan.facts, &plan.uniforms)),
+            What::Tasks { uniforms: None, .. } | What::Product { epilogue: None, .. } => None,
+        }
+    }
+
+    fn slots(&self) -> usize {
+        let uniforms = self.uniforms().map_or(0, |(_, _, nodes)| nodes.len());
+        self.binding.buffers.len() + self.binding.sites.len() + uniforms
+    }
+}
+
+/// A kernel that is nothing but uniform numbers.
+pub fn is_inline(plan: &RowsPlan) -> bool {
+    plan.facts.stores.iter().all(|s| s.class == Class::Uniform)
+}
+
+/// Compiles the step function.
+pub fn define(jit: &mut Jit, launches: &[Launch]) -> FuncId {
+    let empty = Nest {
+        form: super::nest::Form::Map,
+        dims: vec![1],
+        outer: Vec::new(),
+        seq: Vec::new(),
+        lane: 0,
+        body: crate::loops::Body::default(),
+        dtypes: Vec::new(),
+    };
+    let facts = Facts::of(&empty);
+    let functions: Vec<Option<FuncId>> = launches
+        .iter()
+        .map(|launch| match launch.what {
+            What::Tasks { function, .. } => Some(function),
+            What::Inline(_) | What::Product { .. } => None,
+        })
+        .collect();
+    jit.define("step", &[I64], |jit, func, context| {
+        let b = FunctionBuilder::new(func, context);
+        let (mut g, args) = Gen::open(jit, b, &empty, &facts);
+        let step = Step::open(&mut g, args[0], launches);
+        for (launch, function) in launches.iter().zip(functions) {
+            step.emit(&mut g, launch, function);
+        }
+        g.close();
+    })
+}
+
+struct Step {
+    /// The program's own table of buffers.
+    table: Value,
+}
+
+impl Step {
+    /// Copies the context to the stack, with an array of parameters in place of the buffers.
+    fn open(g: &mut Gen, ctx: Value, launches: &[Launch]) -> Step {
+        let slots = launches.iter().map(Launch::slots).max().unwrap_or(0);
+        let stack = |g: &mut Gen, bytes: usize| {
+            let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, bytes as u32, 4);
+            let slot = g.b.create_sized_stack_slot(slot);
+            g.b.ins().stack_addr(I64, slot, 0)
+        };
+        let copy = stack(g, size_of::<Ctx>());
+        let params = stack(g, 8 * slots.max(1));
+        let table = g.b.ins().load(I64, MEM, ctx, offset_of!(Ctx, buffers) as i32);
+        for field in
+            [offset_of!(Ctx, seed), offset_of!(Ctx, step), offset_of!(Ctx, team), offset_of!(Ctx, workspace)]
+        {
+            let x = g.b.ins().load(I64, MEM, ctx, field as i32);
+            g.b.ins().store(MEM, x, copy, field as i32);
+        }
+        g.b.ins().store(MEM, params, copy, offset_of!(Ctx, buffers) as i32);
+        g.ctx = copy;
+        g.params = params;
+        Step { table }
+    }
+
+    fn emit<'a>(&self, g: &mut Gen<'a, '_>, launch: &Launch<'a>, function: Option<FuncId>) {
+        g.buffers = launch
+            .binding
+            .buffers
+            .iter()
+            .map(|buffer| g.b.ins().load(I64, MEM, self.table, 8 * buffer.index() as i32))
+            .collect();
+        self.emit_keys(g, launch);
+        if let Some((nest, facts, roots)) = launch.uniforms() {
+            self.emit_uniforms(g, nest, facts, roots);
+        }
+        match &launch.what {
+            What::Inline(plan) => (0..plan.nest.body.stores.len()).for_each(|store| {
+                let origin = g.iconst(0);
+                g.index = vec![origin; plan.nest.dims.len()];
+                g.store_scalar(store);
+            }),
+            What::Tasks { tasks, scratch, .. } => {
+                let function = function.expect("codegen: tasks have a function");
+                self.store_buffers(g);
+                launch_tasks(g, function, *tasks, *scratch);
+            }
+            What::Product { descriptor, lhs, rhs, out, .. } => {
+                self.store_buffers(g);
+                let gemm = g.iconst(*descriptor as i64);
+                let lhs = address(g, *lhs);
+                let rhs = address(g, *rhs);
+                let out = match out {
+                    Some(out) => address(g, *out),
+                    None => g.iconst(0),
+                };
+                g.call("mlc_gemm", &[g.ctx, gemm, lhs, rhs, out]);
+            }
+        }
+    }
+
+    fn store_buffers(&self, g: &mut Gen) {
+        for (slot, address) in g.buffers.clone().into_iter().enumerate() {
+            g.b.ins().store(MEM, address, g.params, 8 * slot as i32);
+        }
+    }
+
+    /// The Philox key of each site under the run's seed: `mix` of `kernels::rng`.
+    fn emit_keys(&self, g: &mut Gen, launch: &Launch) {
+        if launch.binding.sites.is_empty() {
+            return;
+        }
+        let seed = g.b.ins().load(I64, MEM, g.ctx, offset_of!(Ctx, seed) as i32);
+        for (i, site) in launch.binding.sites.iter().enumerate() {
+            let mut z = g.b.ins().bxor_imm_u(seed, mlc_kernels::rng::site(site) as i64);
+            for (shift, factor) in [(30, 0xbf58_476d_1ce4_e5b9_u64), (27, 0x94d0_49bb_1331_11eb)] {
+                let high = g.b.ins().ushr_imm_u(z, shift);
+                z = g.b.ins().bxor(z, high);
+                let factor = g.iconst(factor as i64);
+                z = g.b.ins().imul(z, factor);
+            }
+            let high = g.b.ins().ushr_imm_u(z, 31);
+            z = g.b.ins().bxor(z, high);
+            g.b.ins().store(MEM, z, g.params, 8 * (g.buffers.len() + i) as i32);
+        }
+    }
+
+    /// Computes what is the same everywhere in a kernel, and hands it on.
+    fn emit_uniforms<'a>(&self, g: &mut Gen<'a, '_>, nest: &'a Nest, facts: &'a Facts, roots: &[NodeId]) {
+        let nodes = nest.body.nodes.len();
+        let origin = g.iconst(0);
+        (g.nest, g.facts) = (nest, facts);
+        g.index = vec![origin; nest.dims.len()];
+        g.scalars = vec![None; nodes];
+        g.places = vec![None; nodes];
+        g.forget_all(nodes);
+        let needed = needed_uniforms(nest, roots);
+        for id in nest.body.nodes.ids().filter(|id| needed[id.index()]) {
+            g.compute_scalar(id);
+        }
+        let first = nest.dtypes.len() + site_count(nest);
+        for (i, &root) in roots.iter().enumerate() {
+            let x = g.scalar_value(root).expect("codegen: uniform numbers were computed");
+            g.store_lane(x, 0, g.params, 8 * (first + i) as i32);
+        }
+    }
+}
+
+fn needed_uniforms(nest: &Nest, roots: &[NodeId]) -> Vec<bool> {
+    let mut needed = vec![false; nest.body.nodes.len()];
+    roots.iter().for_each(|r| needed[r.index()] = true);
+    for (id, node) in nest.body.nodes.iter().rev() {
+        if needed[id.index()] {
+            node.inputs().iter().for_each(|i| needed[i.index()] = true);
+        }
+        needed[id.index()] &= !matches!(node, Node::Const { .. });
+    }
+    needed
+}
+
+fn address(g: &mut Gen, (slot, offset): (BufferId, i64)) -> Value {
+    g.plus(g.buffers[slot.index()], offset * DType::F32.bytes() as i64)
+}
+
+fn launch_tasks(g: &mut Gen, function: FuncId, tasks: usize, scratch: bool) {
+    if tasks == 0 {
+        return;
+    }
+    let callee = g.jit.local(function, g.b.func);
+    if tasks == 1 && !scratch {
+        let zero = g.iconst(0);
+        g.b.ins().call(callee, &[g.ctx, zero, zero]);
+        return;
+    }
+    let callee = g.b.ins().func_addr(I64, callee);
+    let tasks = g.iconst(tasks as i64);
+    g.call("mlc_team_run", &[g.ctx, callee, tasks]);
+}

@@ -3,7 +3,7 @@
 //! Positional arguments fill them in order; defaults come from the signature or the table of
 //! the chosen framework; ranges and kinds are checked here and nowhere else.
 
-use super::formula::{Checked, Eval, Given, Item, Number, ParamKind, Scope, Slot, bind, builtins};
+use super::formula::{Checked, Eval, Given, Item, Number, ParamKind, Scope, Slot, bind};
 use super::init;
 use super::sig::{Attr, AttrType, AttrValue, Default, Sig};
 use super::{Library, defaults};
@@ -312,14 +312,24 @@ fn choice<S: Scope>(
     }
 }
 
-/// Functions of one tensor that may stand as `activation=…`.
-pub fn activations(lib: &Library) -> impl Iterator<Item = &str> {
-    let ops = lib.ops().filter(|op| {
-        let mut required = op.params.iter().filter(|p| matches!(p.kind, ParamKind::Tensor(_)));
-        required.next().is_some() && required.next().is_none() && op.results.len() == 1
-    });
-    let own = builtins().filter(|f| matches!(f.name, "tanh" | "sigmoid" | "exp" | "abs"));
-    ops.map(|op| &*op.name).chain(own.map(|f| f.name))
+/// Builtins that may stand as `activation=…`.
+static BUILTIN_ACTIVATIONS: &[&str] = &["tanh", "sigmoid", "exp", "abs"];
+
+/// Whether `name` is a function of one tensor, its other parameters settings with defaults.
+pub fn is_activation(lib: &Library, name: &str) -> bool {
+    if BUILTIN_ACTIVATIONS.contains(&name) || lib.is_broken(name) {
+        return true;
+    }
+    lib.op(name).is_some_and(|op| {
+        let tensors = op.params.iter().filter(|p| matches!(p.kind, ParamKind::Tensor(_))).count();
+        tensors == 1 && op.results.len() == 1
+    })
+}
+
+/// All that [`is_activation`] says yes to.
+pub fn activations(lib: &Library) -> Vec<&str> {
+    let ops = lib.op_names().filter(|name| is_activation(lib, name));
+    ops.chain(BUILTIN_ACTIVATIONS.iter().copied()).collect()
 }
 
 fn activation<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Expr) -> Checked<AttrValue> {
@@ -338,7 +348,7 @@ fn activation<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Exp
         return Ok(AttrValue::Activation(None));
     }
     let lib = ev.lib;
-    if activations(lib).any(|known| known == &*name.name) {
+    if is_activation(lib, &name.name) {
         return Ok(AttrValue::Activation(Some(name.name.to_string())));
     }
     let d = Diagnostic::error(
@@ -348,21 +358,18 @@ fn activation<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Exp
         "not known here",
     );
     let folded = name.name.to_lowercase();
-    let near = activations(lib)
-        .find(|known| *known == folded)
-        .or_else(|| did_you_mean(&name.name, activations(lib).chain(["none"])));
+    let known = activations(lib);
+    let near = known
+        .iter()
+        .copied()
+        .find(|n| *n == folded)
+        .or_else(|| did_you_mean(&name.name, known.iter().copied().chain(["none"])));
     ev.fail(match near {
         Some(near) => {
             d.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), name.span, near)
         }
-        None => d.help(format!("one of {}, or an `op` of your own", common(lib))),
+        None => d.help("usual ones are relu, gelu, silu, tanh and sigmoid; an `op` of your own will do too"),
     })
-}
-
-fn common(lib: &Library) -> String {
-    let usual = ["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid", "softmax"];
-    let known: Vec<&str> = usual.into_iter().filter(|n| activations(lib).any(|k| k == *n)).collect();
-    known.join(", ")
 }
 
 /// `Normal(std=0.02)`, `glorot_uniform`.

@@ -4,7 +4,7 @@ use super::args::SpecArgs;
 use super::{Failure, output};
 use crate::base::{FileId, Sources, Span};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::runtime::data::Places;
+use crate::runtime::data::{DiskProbe, Places};
 use crate::sema::{self, Job, Settings};
 use crate::syntax::{self, ast};
 use std::fs;
@@ -84,7 +84,7 @@ pub fn check(path: &Path, args: &SpecArgs) -> Result<Checked, Failure> {
     let places = Places { spec: folder(path), data: args.data.clone() };
     let mut job = None;
     if ast.header.is_some() || !ast.items.is_empty() {
-        let probe = sema::Blind;
+        let probe = DiskProbe { places: places.clone() };
         let (checked, found) = sema::check(&mut sources, file, &ast, &settings, &probe);
         diagnostics.extend(found.sorted());
         job = checked;

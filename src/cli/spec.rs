@@ -85,7 +85,7 @@ pub fn check(path: &Path, args: &SpecArgs) -> Result<Checked, Failure> {
     let mut job = None;
     if ast.header.is_some() || !ast.items.is_empty() {
         let probe = sema::Blind;
-        let (checked, found) = sema::check(&sources, file, &ast, &settings, &probe);
+        let (checked, found) = sema::check(&mut sources, file, &ast, &settings, &probe);
         diagnostics.extend(found.sorted());
         job = checked;
     }

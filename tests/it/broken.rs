@@ -34,7 +34,7 @@ fn check(path: &Path) -> (Sources, Vec<Diagnostic>) {
         let (ast, syntax) = syntax::parse(&sources, file);
         found.extend(syntax.sorted());
         let places = mlc::runtime::data::Places { spec: path.parent().map(Path::to_path_buf), data: None };
-        let (_, sema) = sema::check(&sources, file, &ast, &Settings::default(), &probe(places));
+        let (_, sema) = sema::check(&mut sources, file, &ast, &Settings::default(), &probe(places));
         found.extend(sema.sorted());
     }
     (sources, found.sorted())

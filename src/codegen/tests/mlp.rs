@@ -117,7 +117,9 @@ fn measure_a_training_step() {
                     let values = values.map(|x| if positive { x.abs() } else { x } as f32 * 0.05);
                     instance.f32_mut(id).iter_mut().zip(values).for_each(|(x, y)| *x = y);
                 }
-                DType::I32 => instance.i32_mut(id).iter_mut().enumerate().for_each(|(i, x)| *x = i as i32 % 10),
+                DType::I32 => {
+                    instance.i32_mut(id).iter_mut().enumerate().for_each(|(i, x)| *x = i as i32 % 10)
+                }
                 DType::U8 => instance.u8_mut(id).iter_mut().zip(values).for_each(|(x, y)| *x = y as u8),
             }
         }

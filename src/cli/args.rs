@@ -75,6 +75,20 @@ pub struct DumpArgs {
 pub enum Stage {
     /// What was parsed
     Ast,
+    /// The tensor graph as written: in training, then in evaluation
+    Graph,
+    /// With gradients and the optimizer's updates
+    Grad,
+    /// Rewritten
+    Opt,
+    /// As loop nests, with the reason of each fusion
+    Loops,
+    /// The code that Cranelift is given
+    Clif,
+    /// Machine code
+    Asm,
+    /// What each rewrite did
+    Passes,
 }
 
 #[derive(Args)]

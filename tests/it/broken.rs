@@ -5,6 +5,7 @@
 
 use mlc::base::Sources;
 use mlc::diag::{Diagnostic, codes, human};
+use mlc::runtime::data::{DiskProbe, Places};
 use mlc::sema::{self, Settings};
 use mlc::syntax;
 use std::collections::BTreeSet;
@@ -33,15 +34,11 @@ fn check(path: &Path) -> (Sources, Vec<Diagnostic>) {
     if !found.has_errors() {
         let (ast, syntax) = syntax::parse(&sources, file);
         found.extend(syntax.sorted());
-        let places = mlc::runtime::data::Places { spec: path.parent().map(Path::to_path_buf), data: None };
-        let (_, sema) = sema::check(&sources, file, &ast, &Settings::default(), &probe(places));
+        let places = Places { spec: path.parent().map(Path::to_path_buf), data: None };
+        let (_, sema) = sema::check(&mut sources, file, &ast, &Settings::default(), &DiskProbe { places });
         found.extend(sema.sorted());
     }
     (sources, found.sorted())
-}
-
-fn probe(_places: mlc::runtime::data::Places) -> impl sema::DataProbe {
-    sema::Blind
 }
 
 #[test]

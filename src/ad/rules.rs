@@ -113,8 +113,8 @@ fn unwindow(b: &mut Builder, dy: Value, axis: usize, whole: &Dim, sizes: [usize;
         return dx;
     }
     let mut seen = b.shape(dy).clone();
-    let places = seen.0.remove(axis + 1);
-    let span = (places - Dim::one()) * Dim::from(stride) + Dim::one();
+    seen.0.remove(axis + 1);
+    let span = (seen[axis].clone() - Dim::one()) * Dim::from(stride) + Dim::one();
     let mut sum: Option<Value> = None;
     for j in 0..size {
         let nth = b.slice_axis(dy, axis + 1, Dim::from(j), Dim::one());

@@ -1,5 +1,6 @@
 //! The tensor graph: what a model computes, before anyone says how.
 
+pub mod arbitrary;
 mod builder;
 mod infer;
 pub mod interp;

@@ -323,7 +323,8 @@ impl<'a> Builder<'a> {
                 other => unreachable!("grammar: {other:?} in an expression"),
             }
         }
-        self.within(pieces.len(), span, |b| {
+        let levels = pieces.iter().filter(|p| !matches!(p, Piece::Atom(_))).count();
+        self.within(levels, span, |b| {
             let mut pieces = pieces.into_iter().peekable();
             b.climb(&mut pieces, Level::Pipe)
         })

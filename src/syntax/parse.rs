@@ -286,7 +286,7 @@ impl<'a> Parser<'a> {
                 "syntax::outside",
                 format!("`{word}` cannot stand outside a section"),
                 span,
-                "belongs into braces",
+                "belongs in braces",
             );
             return self.diagnostics.push(d.help(format!(
                 "move it into the section that it sets (`train {{ {word} = … }}`), or declare it: `param {word}: int = …`"
@@ -409,7 +409,7 @@ impl<'a> Parser<'a> {
             Err(error) => {
                 let failed = expect::position(&error) + lo;
                 let failed_token = self.tokens.partition_point(|t| t.hi <= failed).min(end);
-                if self.damaged(at, recover) {
+                if self.damaged(at, recover.min(failed_token + 1)) {
                     return Err(recover);
                 }
                 let recover = self.same_line(failed_token, recover, piece).unwrap_or(recover);
@@ -537,7 +537,12 @@ impl<'a> Parser<'a> {
     }
 
     fn report_faults(&mut self) {
-        for fault in self.brackets.faults.clone() {
+        let deep = |f: &&Fault| matches!(f, Fault::TooDeep(_));
+        let faults = match self.brackets.faults.iter().find(deep) {
+            Some(deep) => vec![*deep],
+            None => self.brackets.faults.clone(),
+        };
+        for fault in faults {
             let (i, message, label, help) = match fault {
                 Fault::NeverClosed(i) => (i, "is never closed", "opened here", "add the missing"),
                 Fault::ClosesNothing(i) => {

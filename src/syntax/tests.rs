@@ -54,40 +54,6 @@ fn grammar_of_record_accepts_what_the_parser_accepts() {
 }
 
 #[test]
-fn scratch() {
-    let cases = [
-        "mlspec 1\nparam x: int\nparam y: int = 3\n",
-        "mlspec 1\ntrain {\n  lr = \n  epochs = 3\n}\n",
-        "mlspec 1\ntrain {\n  lr = 1 +\n  step critic { a = 3 }\n}\n",
-        "mlspec 1\nmodel M {\n  output y = x |> Dense(10 activation=relu)\n  output z = x |>\n}\ntrain { epochs = 3 ** 2 }\n",
-        "mlspec 1\nmodel M {\n  let a = f(x\n  let b = 3\n}\ntrain { epochs = 3 ] }\n",
-        "mlspec 1\nmodel M {\n  let a = f(x)\n\ntrain { epochs = 3  x = \"abc }\n\nparm x: int = 3",
-        "mlspec 1\nmodel M {\n  let in = 3\n input x f32[B]\n y = [1, 2\n}\n",
-        "train { epochs = 3; x = 'abc'  # foo\n}\nepochs = 3\n",
-        "mlspec 2\nblock Foo(x: int) {\n a = 3 }\n",
-        "mlspec 1\nop f(x: f32[..s]) f32 = x\nop g(x) -> f32[..s] = x\ndim T < 3\nparam p: int = 1_000\n",
-        "mlspec 1\ntrain { a = 1.  b = .5  c = 5 % 3 d = { x = 3 } }\n",
-        "mlspec 1\ntrain { a = -  }\ndata d { source = csv(\"a\\d\") x = a < b < c }",
-        "",
-        "// only\n",
-        "mlspec\n",
-        "mlspec 1.0\ndata d {}",
-        "mlspec 1\n)",
-        "mlspec 1\ntrain {",
-        "mlspec 1\n}",
-        "mlspec 1\ntrain { a = 99999999999999999999 b = 1e999 ä = 3 }\n",
-        "mlspec 1\ntrain { loss = f(a, b c, d)\n metrics = [a b]\n stop f(x)\n }",
-    ];
-    for c in cases {
-        println!("{c}\n----");
-        for f in found(c) {
-            println!("   {f}");
-        }
-        println!("=========");
-    }
-}
-
-#[test]
 fn corpus_is_formatted() {
     for (name, text) in corpus() {
         let (file, _) = parse_text(&text);
@@ -95,6 +61,179 @@ fn corpus_is_formatted() {
         if formatted != text {
             let first = text.lines().zip(formatted.lines()).find(|(a, b)| a != b);
             panic!("{name}: {first:#?}\n{formatted}");
+        }
+    }
+}
+
+/// A small generator of numbers, so that a failure can be run again.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % sides as u64) as usize
+    }
+}
+
+const SCRAPS: [&str; 30] = [
+    "{",
+    "}",
+    "(",
+    ")",
+    "[",
+    "]",
+    "\"",
+    ",",
+    "=",
+    "|>",
+    "\n",
+    " as x",
+    "..",
+    "-",
+    "^2",
+    "let ",
+    "// c\n",
+    "/// d\n",
+    "%",
+    ".",
+    ":",
+    "ä",
+    "repeat(2) ",
+    " in ",
+    "\\",
+    "\n\n\n",
+    "\t",
+    "1e9",
+    "\u{0}",
+    "#",
+];
+
+fn mutate(text: &str, dice: &mut Dice) -> String {
+    let mut chars: Vec<char> = text.chars().collect();
+    for _ in 0..=dice.roll(3) {
+        let at = dice.roll(chars.len().max(1));
+        match dice.roll(4) {
+            0 if at < chars.len() => drop(chars.remove(at)),
+            1 if at + 1 < chars.len() => chars.swap(at, at + 1),
+            2 => {
+                let end = (at + dice.roll(40)).min(chars.len());
+                chars.drain(at..end);
+            }
+            _insert => {
+                let scrap: Vec<char> = SCRAPS[dice.roll(SCRAPS.len())].chars().collect();
+                chars.splice(at..at, scrap);
+            }
+        }
+    }
+    chars.into_iter().collect()
+}
+
+/// What the comments of a text say, sorted; `///x` may become `/// x`, and `// x` inside entries.
+fn comments(text: &str) -> Vec<String> {
+    let said = |c: Comment| c.text.trim_start_matches('/').trim().to_string();
+    let mut all: Vec<String> = super::scan::scan(text).comments.into_iter().map(said).collect();
+    all.sort();
+    all
+}
+
+/// Formatting says the same, loses no comment and is done after the first time.
+fn check_format(text: &str) {
+    let (file, diagnostics) = parse_text(text);
+    if diagnostics.has_errors() {
+        return;
+    }
+    let once = super::format(&file);
+    let (again, complaints) = parse_text(&once);
+    assert!(complaints.is_empty(), "formatting broke\n{text}\n-- into --\n{once}\n{complaints:?}");
+    assert_eq!(super::dump(&file), super::dump(&again), "another meaning of\n{text}\n-- is --\n{once}");
+    assert_eq!(comments(text), comments(&once), "comments of\n{text}\n-- are not those of --\n{once}");
+    let twice = super::format(&again);
+    let moved = once.lines().zip(twice.lines()).find(|(a, b)| a != b);
+    assert!(once == twice, "not a fixed point: {moved:#?} in\n{once}");
+}
+
+#[test]
+fn mutations_never_panic_and_what_parses_formats() {
+    let mut dice = Dice(1);
+    for (_, text) in corpus() {
+        for _ in 0..rounds() {
+            let mutant = mutate(&text, &mut dice);
+            let mut sources = Sources::new();
+            let file = sources.add("test.mlspec", None, mutant.as_str());
+            let (_, diagnostics) = parse(&sources, file);
+            crate::diag::human(&sources, &diagnostics.sorted());
+            check_format(&mutant);
+        }
+    }
+}
+
+#[test]
+fn comments_survive_anywhere() {
+    let mut dice = Dice(2);
+    for (_, text) in corpus() {
+        let ends: Vec<usize> = super::scan::scan(&text).tokens.iter().map(|t| t.hi).collect();
+        for _ in 0..rounds() {
+            let mut commented = text.clone();
+            let mut places: Vec<usize> = (0..=dice.roll(4)).map(|_| ends[dice.roll(ends.len())]).collect();
+            places.sort();
+            for (i, at) in places.iter().enumerate().rev() {
+                let line = if dice.roll(2) == 0 { "\n" } else { "" };
+                commented.insert_str(*at, &format!("{line} // c{i}\n"));
+            }
+            check_format(&commented);
+        }
+    }
+}
+
+/// Narrow and wide texts: every break can be needed.
+#[test]
+fn long_and_squeezed_texts_format() {
+    for (_, text) in corpus() {
+        let one_line = super::scan::scan(&text).tokens.iter().map(|t| &text[t.lo..t.hi]).collect::<Vec<_>>();
+        // Tokens that must touch: members, and numbers in paths.
+        let squeezed = one_line.join(" ").replace(" . ", ".");
+        check_format(&squeezed);
+        check_format(
+            &text.replace("fc1", "a_name_that_goes_on_and_on_until_the_line_is_much_too_long_to_be_read"),
+        );
+        check_format(&text.replace(' ', "  ").replace('\n', "\n\n\n"));
+        check_format(&text.replace(", ", ",\n").replace("= ", "=\n"));
+    }
+}
+
+/// Mutants of each text; `MLC_FUZZ` asks for more.
+fn rounds() -> usize {
+    std::env::var("MLC_FUZZ").ok().and_then(|n| n.parse().ok()).unwrap_or(20)
+}
+
+#[test]
+fn deep_and_long_texts_are_refused_in_time() {
+    let deep = |open: &str, close: &str, n: usize| {
+        format!("mlspec 1\ntrain {{ a = {}1{} }}", open.repeat(n), close.repeat(n))
+    };
+    for (text, code) in [
+        (deep("(", ")", 10_000), "syntax::deep"),
+        (deep("[", "]", 63), ""),
+        (deep("f(", ")", 62), ""),
+        (deep("[", "", 200), "syntax::deep"),
+        (deep("-", "", 10_000), "syntax::deep"),
+        (deep("1 + ", "", 10_000), "syntax::deep"),
+        (deep("x |> ", "", 300), ""),
+        (deep("2 ^ ", "", 10_000), "syntax::deep"),
+        (deep("repeat(2) ", "", 10_000), "syntax::unexpected"),
+        (format!("mlspec 1\n{}a = 1{}", "a { ".repeat(60), "}".repeat(60)), ""),
+        (format!("mlspec 1\n{}{}", "a {\n".repeat(62), "}".repeat(62)), ""),
+        (format!("mlspec 1\ntrain {{ a = x{} }}", ".a".repeat(10_000)), "syntax::deep"),
+    ] {
+        let (file, diagnostics) = parse_text(&text);
+        let codes: Vec<&str> = diagnostics.iter().map(|d| d.code).collect();
+        assert_eq!(codes.first().copied().unwrap_or_default(), code, "{}", &text[..60.min(text.len())]);
+        if code.is_empty() {
+            super::format(&file);
+            check_format(&text);
         }
     }
 }

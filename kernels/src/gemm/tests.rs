@@ -231,7 +231,7 @@ fn batches_give_the_chain() {
 fn shared_and_blocked_products_give_the_chain() {
     let teams = teams();
     // Long k comes in blocks, with and without packing and turning.
-    for (m, n, k) in [(9, 20, 4500), (120, 40, 2100), (20, 700, 64), (300, 70, 50), (130, 96, 300)] {
+    for (m, n, k) in [(9, 20, 4500), (40, 24, 2100), (20, 700, 40), (300, 70, 40), (130, 40, 100)] {
         for (la, lb) in [
             (Layout::Rows, Layout::Columns),
             (Layout::Columns, Layout::Columns),

@@ -50,7 +50,7 @@ impl Simd for Avx2 {
         any(m: __m256) -> bool = _mm256_movemask_ps(m) != 0;
         select(m: __m256, yes: __m256, no: __m256) -> __m256 = _mm256_blendv_ps(no, yes, m);
         bits(a: __m256) -> __m256i = _mm256_castps_si256(a);
-        from_bits(a: __m256i) -> __m256 = _mm256_castsi256_ps(a);
+        float(a: __m256i) -> __m256 = _mm256_castsi256_ps(a);
         isplat(x: i32) -> __m256i = _mm256_set1_epi32(x);
         iadd(a: __m256i, b: __m256i) -> __m256i = _mm256_add_epi32(a, b);
         isub(a: __m256i, b: __m256i) -> __m256i = _mm256_sub_epi32(a, b);

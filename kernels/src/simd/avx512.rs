@@ -47,7 +47,7 @@ impl Simd for Avx512 {
         eq(a: __m512, b: __m512) -> __mmask16 = _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b);
         select(m: __mmask16, yes: __m512, no: __m512) -> __m512 = _mm512_mask_blend_ps(m, no, yes);
         bits(a: __m512) -> __m512i = _mm512_castps_si512(a);
-        from_bits(a: __m512i) -> __m512 = _mm512_castsi512_ps(a);
+        float(a: __m512i) -> __m512 = _mm512_castsi512_ps(a);
         isplat(x: i32) -> __m512i = _mm512_set1_epi32(x);
         iadd(a: __m512i, b: __m512i) -> __m512i = _mm512_add_epi32(a, b);
         isub(a: __m512i, b: __m512i) -> __m512i = _mm512_sub_epi32(a, b);

@@ -71,7 +71,7 @@ pub trait Simd: Copy {
     fn select(self, m: Self::M, yes: Self::F, no: Self::F) -> Self::F;
 
     fn bits(self, a: Self::F) -> Self::I;
-    fn from_bits(self, a: Self::I) -> Self::F;
+    fn float(self, a: Self::I) -> Self::F;
     fn isplat(self, x: i32) -> Self::I;
     fn iadd(self, a: Self::I, b: Self::I) -> Self::I;
     fn isub(self, a: Self::I, b: Self::I) -> Self::I;
@@ -101,16 +101,16 @@ pub trait Simd: Copy {
 
     #[inline(always)]
     fn neg(self, a: Self::F) -> Self::F {
-        self.from_bits(self.ixor(self.bits(a), self.isplat(i32::MIN)))
+        self.float(self.ixor(self.bits(a), self.isplat(i32::MIN)))
     }
     #[inline(always)]
     fn abs(self, a: Self::F) -> Self::F {
-        self.from_bits(self.iand(self.bits(a), self.isplat(i32::MAX)))
+        self.float(self.iand(self.bits(a), self.isplat(i32::MAX)))
     }
     /// The magnitude of `a` (not negative) with the sign of `b`.
     #[inline(always)]
     fn with_sign(self, a: Self::F, b: Self::F) -> Self::F {
-        self.from_bits(self.ior(self.bits(a), self.iand(self.bits(b), self.isplat(i32::MIN))))
+        self.float(self.ior(self.bits(a), self.iand(self.bits(b), self.isplat(i32::MIN))))
     }
 }
 

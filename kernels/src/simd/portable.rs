@@ -41,7 +41,7 @@ impl Simd for Portable {
         either(a: [bool; N], b: [bool; N]) -> bool = |i| a[i] | b[i];
         select(m: [bool; N], yes: [f32; N], no: [f32; N]) -> f32 = |i| if m[i] { yes[i] } else { no[i] };
         bits(a: [f32; N]) -> i32 = |i| a[i].to_bits().cast_signed();
-        from_bits(a: [i32; N]) -> f32 = |i| f32::from_bits(a[i].cast_unsigned());
+        float(a: [i32; N]) -> f32 = |i| f32::from_bits(a[i].cast_unsigned());
         isplat(x: i32) -> i32 = |_i| x;
         iadd(a: [i32; N], b: [i32; N]) -> i32 = |i| a[i].wrapping_add(b[i]);
         isub(a: [i32; N], b: [i32; N]) -> i32 = |i| a[i].wrapping_sub(b[i]);

@@ -36,7 +36,7 @@ pub(super) fn exp_inside<S: Simd>(s: S, x: S::F) -> S::F {
     let (shifted, p) = reduce(s, x);
     let p = s.add(p, s.splat(1.0));
     // 2^n by adding n to the exponent: the result is normal within the range.
-    s.from_bits(s.iadd(s.bits(p), s.shl::<23>(s.bits(shifted))))
+    s.float(s.iadd(s.bits(p), s.shl::<23>(s.bits(shifted))))
 }
 
 #[inline(always)]
@@ -53,7 +53,7 @@ fn expm1_inside<S: Simd>(s: S, x: S::F) -> S::F {
     let (shifted, p) = reduce(s, x);
     // `2^n (e^r - 1) + (2^n - 1)`, all halved, since 2^128 is no number.
     let half = s.splat(0.5);
-    let scale = s.from_bits(s.iadd(s.bits(half), s.shl::<23>(s.bits(shifted))));
+    let scale = s.float(s.iadd(s.bits(half), s.shl::<23>(s.bits(shifted))));
     let y = s.fma(scale, p, s.sub(scale, half));
     let y = s.add(y, y);
     // Where n is 0 nothing is scaled, so that small numbers keep all their bits.

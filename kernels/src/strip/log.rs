@@ -15,7 +15,7 @@ const SQRT_HALF: i32 = 0x3f35_04f3;
 pub(super) fn split<S: Simd>(s: S, x: S::F) -> (S::I, S::F) {
     let shifted = s.isub(s.bits(x), s.isplat(SQRT_HALF));
     let mantissa = s.iand(shifted, s.isplat(0x007f_ffff));
-    (s.sar::<23>(shifted), s.from_bits(s.iadd(mantissa, s.isplat(SQRT_HALF))))
+    (s.sar::<23>(shifted), s.float(s.iadd(mantissa, s.isplat(SQRT_HALF))))
 }
 
 /// `e ln 2 + log(1 + f)`
@@ -61,7 +61,7 @@ impl Function1 for Log1p {
         let u = s.add(x, one);
         let (e, _) = split(s, u);
         // `f = 2^-e (1 + x) - 1` rounded once; the scale is cut in two since 2^-128 is no number.
-        let power = |e: S::I| s.from_bits(s.isub(s.bits(one), s.shl::<23>(e)));
+        let power = |e: S::I| s.float(s.isub(s.bits(one), s.shl::<23>(e)));
         let half = s.sar::<1>(e);
         let (first, second) = (power(half), power(s.isub(e, half)));
         let f = s.fma(s.mul(x, first), second, s.sub(s.mul(first, second), one));

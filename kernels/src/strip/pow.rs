@@ -30,7 +30,7 @@ fn log_in_two<S: Simd>(s: S, x: S::F) -> (S::F, S::F) {
     let cube_rest = s.fma(square, q_rest, cube_rest);
 
     // (artanh q - q) / q^3, interpolated at the Chebyshev points of q^2 up to 0.0295.
-    let p = polynomial(s, square, &[0.115_240_77, 0.142_811_19, 0.200_000_08, 0.333_333_34]);
+    let p = polynomial(s, square, &[0.115_240_77, 0.142_811_2, 0.200_000_08, 0.333_333_34]);
     let small = s.fma(p, cube, s.fma(p, cube_rest, q_rest));
     let double = s.add(q, q);
     let high = s.fma(s.splat(LN2), e, double);
@@ -83,7 +83,7 @@ impl Function2 for Pow {
 
         // Negative bases: the sign of odd powers, no value for broken ones.
         let (whole, odd) = whole_and_odd(s, y);
-        let negative = s.lt(s.from_bits(s.ior(s.iand(s.bits(x), s.isplat(i32::MIN)), s.bits(one))), zero);
+        let negative = s.lt(s.float(s.ior(s.iand(s.bits(x), s.isplat(i32::MIN)), s.bits(one))), zero);
         z = s.select(s.both(negative, odd), s.neg(z), z);
         let broken = s.both(s.lt(x, zero), s.lt(a, inf));
         let broken = s.both(broken, s.lt(s.splat(f32::MIN_POSITIVE / 2.0), a));

@@ -11,6 +11,10 @@ use std::f64::consts::FRAC_PI_2;
 /// Up to here `n` times the parts of `pi/2` leaves enough bits of `r`.
 const NEAR: f32 = 71_476.0;
 
+/// `pi / 2` as a sum; products of the first part with `n` are nearly exact.
+#[allow(clippy::approx_constant, reason = "the first part is cut short on purpose")]
+const HALF_PI: [f32; 3] = [1.570_796, 3.139_164_7e-7, 5.390_302_5e-15];
+
 pub(crate) struct Sin;
 
 impl Function1 for Sin {
@@ -41,9 +45,7 @@ fn eval<S: Simd>(s: S, x: S::F, ahead: i32) -> S::F {
 fn near<S: Simd>(s: S, x: S::F, ahead: i32) -> S::F {
     let shifted = s.fma(x, s.splat(std::f32::consts::FRAC_2_PI), s.splat(ROUND));
     let n = s.sub(shifted, s.splat(ROUND));
-    let r = s.fma(n, s.splat(-1.570_796), x);
-    let r = s.fma(n, s.splat(-3.139_164_7e-7), r);
-    let r = s.fma(n, s.splat(-5.390_302_5e-15), r);
+    let r = HALF_PI.iter().fold(x, |r, part| s.fma(n, s.splat(-part), r));
     let square = s.mul(r, r);
 
     let sine = polynomial(s, square, &[2.865_679_6e-6, -1.985_599_2e-4, 8.333_386e-3, -0.166_666_67]);
@@ -54,7 +56,7 @@ fn near<S: Simd>(s: S, x: S::F, ahead: i32) -> S::F {
     let even = s.ieq(s.iand(turns, s.isplat(1)), s.isplat(0));
     let y = s.select(even, sine, cosine);
     // The second half turn is the first, negated: bit 1 of the count becomes the sign.
-    s.from_bits(s.ixor(s.bits(y), s.shl::<30>(s.iand(turns, s.isplat(2)))))
+    s.float(s.ixor(s.bits(y), s.shl::<30>(s.iand(turns, s.isplat(2)))))
 }
 
 /// `y` with the lanes of large `x` computed one by one.

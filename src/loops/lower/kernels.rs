@@ -122,7 +122,9 @@ impl Sources<'_> {
             .collect();
         let mut emitter = self.emitter(space);
         let folded = emitter.value(*input, &at)?;
-        let value = emitter.node(Node::Fold { fold: *fold, input: folded });
+        // Folding one element is no fold, and so the kernel is a map that may go anywhere.
+        let single = space.sizes_of(Role::Row).iter().all(|&n| n == 1);
+        let value = if single { folded } else { emitter.node(Node::Fold { fold: *fold, input: folded }) };
         let mut body = emitter.body;
         body.stores.push(store(value, out, flatten(&space.axes[..kept], &self.shapes[v], space.sizes.len())));
         let (outer, row) = (space.sizes_of(Role::Outer), space.sizes_of(Role::Row));

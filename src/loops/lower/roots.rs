@@ -110,10 +110,12 @@ fn wants_storing(graph: &Graph, shapes: &Shapes, users: &[Vec<Value>], v: Value,
             let repeated = readers.iter().any(|r| r.repeats);
             let folded = readers.iter().any(|r| matches!(graph.nodes[r.value].prim, Prim::Reduce { .. }));
             let single = shapes.count(v) == 1;
+            let stands_for = readers.len() > 1 && stands_for_product(graph, shapes, users, v);
             formula.cost > LONG
                 || (readers.len() > 1 && formula.cost > CHEAP)
                 || (repeated && formula.cost > if single { 0 } else { CHEAP })
                 || (folded && formula.streams > 1)
+                || stands_for
         }
         Prim::Leaf(_)
         | Prim::Const(_)
@@ -126,6 +128,17 @@ fn wants_storing(graph: &Graph, shapes: &Shapes, users: &[Vec<Value>], v: Value,
         | Prim::Pad { .. }
         | Prim::Window { .. } => false,
     }
+}
+
+/// Whether a value is a chain of maps of a product or fold that nothing else reads: stored instead
+/// of it, in its epilogue, the chain is not repeated and takes no more room.
+fn stands_for_product(graph: &Graph, shapes: &Shapes, users: &[Vec<Value>], v: Value) -> bool {
+    let Prim::Map { inputs, .. } = &graph.nodes[v].prim else { return false };
+    inputs.iter().any(|&input| {
+        let made = matches!(graph.nodes[input].prim, Prim::Contract { .. } | Prim::Reduce { .. });
+        let alone = shapes.count(input) == shapes.count(v) && users[input.index()] == [v];
+        alone && (made || stands_for_product(graph, shapes, users, input))
+    })
 }
 
 fn collect_readers(

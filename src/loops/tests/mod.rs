@@ -1,4 +1,7 @@
 //! Programs compared with the graph they came from, and snapshots.
 
 mod movement;
+mod random;
 mod support;
+mod training;
+mod updates;

@@ -3,6 +3,7 @@
 use super::support::check;
 use crate::base::{DType, Dim, TensorType};
 use crate::graph::{Builder, Init, OutputKind};
+use crate::loops;
 
 fn dims(sizes: &[i64]) -> Vec<Dim> {
     sizes.iter().map(|&n| Dim::from(n)).collect()
@@ -121,4 +122,18 @@ fn empty_and_single_sizes() {
     let product = b.contract("aib,aic->bc", none, none);
     b.output("product", product, OutputKind::Value);
     check(&b.finish());
+}
+
+#[test]
+fn windows_and_columns_print() {
+    let mut b = Builder::new("pooling");
+    let x = b.batch("x", TensorType::f32([2, 7, 3]));
+    let padded = b.pad(x, dims(&[0, 1, 0]), dims(&[0, 1, 0]), vec![0; 3], f64::NEG_INFINITY);
+    let slid = b.window(padded, 1, 3, 2, 1);
+    let most = b.max_of(slid, &[2]);
+    b.output("most", most, OutputKind::Value);
+    let columns = b.sum(x, &[0, 1]);
+    let e = b.exp(columns);
+    b.output("columns", e, OutputKind::Value);
+    insta::assert_snapshot!("pooling", loops::print(&check(&b.finish())));
 }

@@ -71,3 +71,7 @@ pub fn check(graph: &Graph) -> Program {
     }
     fused
 }
+
+pub fn names(graph: &Graph) -> Vec<&str> {
+    graph.outputs.iter().map(|o| &*o.name).collect()
+}

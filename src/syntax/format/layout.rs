@@ -243,7 +243,10 @@ impl<'a> Layout<'a> {
         let sign = flat::infix(*op);
         let text = format!("{sign}{}", flat::expr(right));
         let sum = matches!(op, BinOp::Add | BinOp::Sub);
-        if sum && !self.forced(right) && !self.fits(&text, tail) && self.column() > start {
+        // What does not fit on a line of its own either is better broken inside.
+        let fits_below = start + text.trim_start().chars().count() + tail <= WIDTH;
+        let breaks = fits_below && !self.forced(right) && !self.fits(&text, tail);
+        if sum && breaks && self.column() > start {
             self.newline(start);
             self.push(sign.trim_start());
         } else {

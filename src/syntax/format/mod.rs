@@ -168,22 +168,17 @@ impl Formatter<'_> {
 
     /// The part of an item outside its braces.
     fn head_span(&self, item: &Item) -> Span {
-        let body = match &item.kind {
+        let hi = match &item.kind {
             ItemKind::Section(section) => section.body.lo,
-            ItemKind::Block(Block { body, outputs, .. }) => match (body.first(), outputs.last()) {
-                // Comments behind the last entry are looked up apart.
-                (_, Some(field)) => field.span.hi,
-                (Some(entry), None) => entry.span.lo,
-                (None, None) => item.span.hi,
+            ItemKind::Block(block) => body_start(&block.body, block_end(block)),
+            ItemKind::Op(op) => match &op.body {
+                OpBody::Body(entries) => body_start(entries, op_end(op)),
+                OpBody::Formula(_) => item.span.hi,
             },
-            ItemKind::Op(Op { body: OpBody::Body(_), result, .. }) => match result {
-                OpResult::One(ty) => ty.span.hi,
-                OpResult::Named(fields) => fields.last().map_or(item.span.lo, |f| f.span.hi),
-            },
-            ItemKind::Op(_) | ItemKind::Param { .. } | ItemKind::Dim { .. } => item.span.hi,
+            ItemKind::Param { .. } | ItemKind::Dim { .. } => item.span.hi,
             ItemKind::Import { .. } | ItemKind::Broken => item.span.hi,
         };
-        Span { hi: body, ..item.span }
+        Span { hi, ..item.span }
     }
 
     fn param(
@@ -213,17 +208,17 @@ impl Formatter<'_> {
 
     fn op(&self, l: &mut Layout, op: &Op, span: Span) {
         l.push(&format!("op {}", op.name.name));
-        let (result, end) = match &op.result {
-            OpResult::One(ty) => (flat::ty(ty), ty.span),
-            OpResult::Named(fields) => (flat::fields(fields), fields.last().map_or(span, |f| f.span)),
+        let result = match &op.result {
+            OpResult::One(ty) => flat::ty(ty),
+            OpResult::Named(fields) => flat::fields(fields),
         };
         self.signature(l, &[&op.params], &result);
         match &op.body {
             OpBody::Formula(formula) => {
                 l.push(" =");
-                l.value(formula, end, true);
+                l.value(formula, op_end(op), true);
             }
-            OpBody::Body(entries) => self.braces(l, entries, end.to(span.end())),
+            OpBody::Body(entries) => self.braces(l, entries, op_end(op), span),
         }
     }
 
@@ -234,8 +229,7 @@ impl Formatter<'_> {
             false => vec![&block.settings, &block.inputs],
         };
         self.signature(l, &lists, &flat::fields(&block.outputs));
-        let end = block.outputs.last().or(block.inputs.last()).map_or(block.name.span, |f| f.span);
-        self.braces(l, &block.body, end.to(span.end()));
+        self.braces(l, &block.body, block_end(block), span);
     }
 
     /// `(…) (…) -> …`, on several lines if it is too long for one.
@@ -262,24 +256,21 @@ impl Formatter<'_> {
             }
             l.push(")");
         }
-        let arrow = format!("-> {result}");
-        match l.fits(&arrow, 3) {
-            true => l.push(" "),
-            false => l.newline(2 * STEP),
-        }
-        l.push(&arrow);
+        l.newline(2 * STEP);
+        l.push(&format!("-> {result}"));
     }
 
-    /// The body of an op or block; `span` reaches from its signature to its end.
-    fn braces(&self, l: &mut Layout, entries: &[Entry], span: Span) {
-        let last = entries.last().map_or(span.lo, |e| e.span.hi);
+    /// The body of an op or block that spans `item`, behind its signature.
+    fn braces(&self, l: &mut Layout, entries: &[Entry], signature: Span, item: Span) {
+        let last = entries.last().map_or(signature.hi, |e| e.span.hi);
         let end: Vec<String> =
-            self.comments(Span { lo: last, ..span }).iter().map(|c| c.text.clone()).collect();
+            self.comments(Span { lo: last, ..item }).iter().map(|c| c.text.clone()).collect();
         if entries.is_empty() && end.is_empty() {
             return l.push(" {}");
         }
         l.push(" {\n");
-        l.push(&self.entries(entries, &end, STEP));
+        let one_line = !self.breaks(signature, item.end());
+        l.push(&self.entries(entries, &end, STEP, one_line));
         l.push("}");
     }
 
@@ -298,14 +289,18 @@ impl Formatter<'_> {
                 return line;
             }
         }
-        let inside = self.entries(&section.entries, &section.end, indent + STEP);
+        let inside = self.entries(&section.entries, &section.end, indent + STEP, one_line);
         format!("{head} {{\n{inside}{}}}", " ".repeat(indent))
     }
 
-    /// The lines of entries, each indented and ended.
-    fn entries(&self, entries: &[Entry], end: &[String], indent: usize) -> String {
+    /// The lines of entries, each indented and ended; `apart` puts each on a line of its own.
+    fn entries(&self, entries: &[Entry], end: &[String], indent: usize, apart: bool) -> String {
         let whole = entries.iter().filter(|e| e.kind != EntryKind::Broken);
-        let groups = self.lines_shared(whole.map(|e| self.laid(e, indent)).collect(), indent);
+        let laid: Vec<Laid> = whole.map(|e| self.laid(e, indent)).collect();
+        let groups = match apart {
+            true => laid.into_iter().map(|l| vec![l]).collect(),
+            false => self.lines_shared(laid, indent),
+        };
         let pads = pads(&groups, indent);
         let rows = groups.into_iter().zip(pads).map(|(group, pad)| self.group(group, pad)).collect();
         let mut lines = self.lines_of(rows, indent);
@@ -469,6 +464,23 @@ fn is_plain(section: &Section) -> bool {
     section.end.is_empty() && section.entries.iter().all(plain)
 }
 
+/// Where the comments in a body start to be those of its entries.
+fn body_start(entries: &[Entry], signature: Span) -> u32 {
+    entries.first().map_or(signature.hi, |e| e.span.lo)
+}
+
+/// The last thing in a signature.
+fn op_end(op: &Op) -> Span {
+    match &op.result {
+        OpResult::One(ty) => ty.span,
+        OpResult::Named(fields) => fields.last().or(op.params.last()).map_or(op.name.span, |f| f.span),
+    }
+}
+
+fn block_end(block: &Block) -> Span {
+    block.outputs.last().or(block.inputs.last()).map_or(block.name.span, |f| f.span)
+}
+
 /// The part of an entry whose comments are its own and not those of nested entries.
 fn own_span(entry: &Entry) -> Span {
     match &entry.kind {
@@ -624,6 +636,11 @@ fn row(text: String, left: Vec<String>, trivia: &Trivia, doc: Option<&str>) -> R
     let doc = doc.iter().flat_map(|d| d.split('\n')).map(|line| match line {
         "" => "///".to_string(),
         line => format!("/// {line}"),
+    });
+    // Inside an entry `///` documents nothing; before it, it would.
+    let left = left.into_iter().map(|c| match c.strip_prefix("///") {
+        Some(rest) => format!("//{rest}"),
+        None => c,
     });
     let before = trivia.before.iter().cloned().chain(left).chain(doc.collect::<Vec<_>>()).collect();
     Row { before, text, after: trivia.after.clone() }

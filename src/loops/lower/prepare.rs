@@ -1,22 +1,35 @@
-//! Makes pads between neighbours sayable with affine maps.
+//! Rewrites what lowers badly as it stands.
 //!
-//! A pad that puts `g - 1` values between neighbours is affine once the
-//! padded axis counts in whole periods of `g`, starting on one. So a pad that
-//! does not is rounded up, and sliced back.
+//! - A pad that puts `g - 1` values between neighbours is affine once the
+//!   padded axis counts in whole periods of `g`, starting on one. So a pad that
+//!   does not is rounded up, and sliced back.
+//! - `x > c` is asked of `max(x, c)` where that is computed: exactly the same,
+//!   and the gradient of a rectifier then keeps its output alone in memory.
 
 use super::known;
 use crate::base::{Dim, Shape, TensorType};
-use crate::graph::{Graph, Node, Output, Prim, Value};
+use crate::graph::{Graph, Node, Output, Prim, ScalarOp, Value};
+use std::collections::BTreeMap;
 
-pub fn whole_periods(graph: &Graph) -> Graph {
+pub fn run(graph: &Graph) -> Graph {
     let mut out = Graph::new(graph.name.clone());
     out.leaves = graph.leaves.clone();
     let mut renamed: Vec<Value> = Vec::with_capacity(graph.nodes.len());
+    let mut clamps: BTreeMap<[Value; 2], Value> = BTreeMap::new();
     for (_, node) in graph.nodes.iter() {
         let mut node = node.clone();
         for input in node.prim.inputs_mut() {
             *input = renamed[input.index()];
         }
+        if let Prim::Map { op: ScalarOp::Gt, inputs } = &mut node.prim {
+            let clamped = clamps.get(&[inputs[0], inputs[1]]);
+            inputs[0] = clamped.copied().unwrap_or(inputs[0]);
+        }
+        let clamp = if let Prim::Map { op: ScalarOp::Max, inputs } = &node.prim {
+            Some([inputs[0], inputs[1]])
+        } else {
+            None
+        };
         let value = match round_up(&node) {
             None => out.nodes.push(node),
             Some((padded, start)) => {
@@ -25,6 +38,9 @@ pub fn whole_periods(graph: &Graph) -> Graph {
                 out.nodes.push(Node { prim: Prim::Slice { input, start, step: vec![1; rank] }, ..node })
             }
         };
+        if let Some([x, bound]) = clamp.filter(|[_, bound]| out.nodes[*bound].ty.rank() == 0) {
+            clamps.insert([x, bound], value);
+        }
         renamed.push(value);
     }
     let rename = |o: &Output| Output { value: renamed[o.value.index()], ..o.clone() };

@@ -1,5 +1,62 @@
 //! The command line: the only place that prints or exits.
+//!
+//! One file for each command. A command answers with an [`Outcome`]; what the
+//! user did wrong outside of specs (paths, options) is a [`Failure`], one line.
+//! Exit codes: 0 clean, 1 errors in a spec, 2 usage or IO.
 
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+mod args;
+mod check;
+mod dump;
+mod explain;
+mod fmt;
+mod output;
+mod spec;
+
+use args::{Cli, Command};
+use clap::Parser as _;
+use std::process::ExitCode;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Clean,
+    /// Errors were reported.
+    Errors,
+}
+
+/// Why a command could not do its work: a path, an option, a full disk.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Failure(pub String);
+
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and version go to standard output and are no error.
+        Err(message) => {
+            let asked = !message.use_stderr();
+            let text =
+                if output::color() { message.render().ansi().to_string() } else { message.to_string() };
+            if asked {
+                output::out(&text)
+            } else {
+                output::err(&text)
+            };
+            return ExitCode::from(if asked { 0 } else { 2 });
+        }
+    };
+    let outcome = match cli.command {
+        Command::Check(args) => check::run(&args),
+        Command::Dump(args) => dump::run(&args),
+        Command::Fmt(args) => fmt::run(&args),
+        Command::Explain(args) => explain::run(&args),
+    };
+    match outcome {
+        Ok(Outcome::Clean) => ExitCode::SUCCESS,
+        Ok(Outcome::Errors) => ExitCode::from(1),
+        Err(failure) => {
+            output::err(&format!("mlc: {failure}\n"));
+            ExitCode::from(2)
+        }
+    }
 }

@@ -90,6 +90,13 @@ impl Instance {
         self.program.buffers.iter().find(|(_, b)| &*b.name == name).map(|(id, _)| id)
     }
 
+    /// Sets a scalar, if the program reads it.
+    pub fn set(&mut self, name: &str, value: f32) {
+        if let Some(id) = self.buffer(name) {
+            self.f32_mut(id).fill(value);
+        }
+    }
+
     /// Runs one step on what the buffers hold; allocates nothing.
     pub fn step(&mut self, seed: u64, step: u64) {
         // SAFETY: each buffer has its own part of the block, aligned, as large as it is; the

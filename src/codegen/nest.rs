@@ -179,7 +179,7 @@ fn choose_lane(body: &Body, dims: &[usize], outer: usize, folds: bool) -> (Form,
             (true, false) => Form::Rows,
             (true, true) => Form::Columns,
         };
-        let cost = access_cost(body, &varies, lane) + overhead(form, dims[lane]);
+        let cost = access_cost(body, dims, &varies, lane) + overhead(form, dims[lane]);
         if best.is_none_or(|(least, _, _)| cost < least) {
             best = Some((cost, form, lane));
         }
@@ -197,23 +197,31 @@ fn overhead(form: Form, lanes: usize) -> f64 {
     per_run / lanes as f64
 }
 
-/// Loads and stores in quarter vectors for each element: 1 where they are contiguous.
-fn access_cost(body: &Body, varies: &[u64], lane: usize) -> f64 {
-    let of_access = |access: &Access, gathered: bool| {
+/// Loads and stores in quarter vectors for each element: 1 where they are contiguous. An access
+/// that repeats along some dims is paid once for them.
+fn access_cost(body: &Body, dims: &[usize], varies: &[u64], lane: usize) -> f64 {
+    let share = |set: u64| {
+        let repeats = dims.iter().enumerate().filter(|(d, _)| set >> d & 1 == 0 && *d != lane);
+        1.0 / repeats.map(|(_, &size)| size as f64).product::<f64>()
+    };
+    let of_access = |access: &Access, set: u64, gathered: bool| {
         let guarded = access.guards.iter().any(|g| g.strides[lane] != 0);
-        match access.strides[lane] {
+        let price = match access.strides[lane] {
             _ if gathered || guarded => 6.0,
-            0 => 0.1,
+            0 => 1.0 / dims[lane] as f64,
             1 => 1.0,
             _ => 5.0,
-        }
+        };
+        price * share(set)
     };
     let loads: f64 = body
         .nodes
         .iter()
-        .map(|(_, node)| match node {
-            Node::Load(access) => of_access(access, false),
-            Node::LoadAt { access, index, .. } => of_access(access, varies[index.index()] >> lane & 1 == 1),
+        .map(|(id, node)| match node {
+            Node::Load(access) => of_access(access, varies[id.index()], false),
+            Node::LoadAt { access, index, .. } => {
+                of_access(access, varies[id.index()], varies[index.index()] >> lane & 1 == 1)
+            }
             Node::Acc
             | Node::Const { .. }
             | Node::Index { .. }
@@ -222,7 +230,11 @@ fn access_cost(body: &Body, varies: &[u64], lane: usize) -> f64 {
             | Node::Fold { .. } => 0.0,
         })
         .sum();
-    let stores: f64 = body.stores.iter().map(|s| of_access(&s.access, false)).sum();
+    let stores: f64 = body
+        .stores
+        .iter()
+        .map(|s| of_access(&s.access, varies[s.value.index()] | strides_set(&s.access.strides), false))
+        .sum();
     loads + stores
 }
 

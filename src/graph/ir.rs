@@ -147,6 +147,22 @@ pub enum InitScale {
     },
 }
 
+impl Init {
+    /// Replaces the symbols of a fan.
+    fn bind(&mut self, bindings: &crate::base::Bindings) {
+        match self {
+            Init::Uniform { bound: scale }
+            | Init::Normal { std: scale, .. }
+            | Init::TruncatedNormal { std: scale, .. } => {
+                if let InitScale::Root { den, .. } = scale {
+                    *den = den.bind(bindings);
+                }
+            }
+            Init::Constant(_) => {}
+        }
+    }
+}
+
 /// What a graph hands out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Output {
@@ -199,7 +215,11 @@ impl Graph {
     pub fn bind(&self, bindings: &crate::base::Bindings) -> Graph {
         let mut graph = self.clone();
         for id in graph.leaves.ids() {
-            graph.leaves[id].ty = graph.leaves[id].ty.bind(bindings);
+            let leaf = &mut graph.leaves[id];
+            leaf.ty = leaf.ty.bind(bindings);
+            if let LeafKind::Param(init) | LeafKind::State(init) = &mut leaf.kind {
+                init.bind(bindings);
+            }
         }
         for id in graph.nodes.ids() {
             let node = &mut graph.nodes[id];

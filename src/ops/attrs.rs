@@ -3,7 +3,7 @@
 //! Positional arguments fill them in order; defaults come from the signature or the table of
 //! the chosen framework; ranges and kinds are checked here and nowhere else.
 
-use super::formula::{Checked, Eval, Given, Item, Number, ParamKind, Scope, Slot, bind, builtins};
+use super::formula::{Checked, Eval, Given, Item, Number, ParamKind, Scope, Slot, bind};
 use super::init;
 use super::sig::{Attr, AttrType, AttrValue, Default, Sig};
 use super::{Library, defaults};
@@ -184,7 +184,10 @@ fn wrong_kind<S: Scope, T>(
 /// A number must lie where the signature says; also what overrides bring in.
 pub fn check_range(sig: &Sig, attr: &Attr, x: f64, at: Span) -> Result<(), Diagnostic> {
     let (fits, range) = match attr.ty {
-        AttrType::Size { min } => (x >= min as f64, format!("at least {min}")),
+        // Places in a tensor are counted with 32 bits.
+        AttrType::Size { min } => {
+            (x >= min as f64 && x <= f64::from(i32::MAX), format!("from {min} to {}", i32::MAX))
+        }
         AttrType::Int { min, max: i64::MAX } => (x >= min as f64, format!("at least {min}")),
         AttrType::Int { min, max } => (x >= min as f64 && x <= max as f64, format!("from {min} to {max}")),
         AttrType::Float { min, max, open } => {
@@ -312,33 +315,48 @@ fn choice<S: Scope>(
     }
 }
 
-/// Functions of one tensor that may stand as `activation=…`.
-pub fn activations(lib: &Library) -> impl Iterator<Item = &str> {
-    let ops = lib.ops().filter(|op| {
-        let mut required = op.params.iter().filter(|p| matches!(p.kind, ParamKind::Tensor(_)));
-        required.next().is_some() && required.next().is_none() && op.results.len() == 1
-    });
-    let own = builtins().filter(|f| matches!(f.name, "tanh" | "sigmoid" | "exp" | "abs"));
-    ops.map(|op| &*op.name).chain(own.map(|f| f.name))
+/// Builtins that may stand as `activation=…`.
+static BUILTIN_ACTIVATIONS: &[&str] = &["tanh", "sigmoid", "exp", "abs"];
+
+/// Whether `name` is a function of one tensor, its other parameters settings with defaults.
+pub fn is_activation(lib: &Library, name: &str) -> bool {
+    if BUILTIN_ACTIVATIONS.contains(&name) || lib.is_broken(name) {
+        return true;
+    }
+    lib.op(name).is_some_and(|op| {
+        let tensors = op.params.iter().filter(|p| matches!(p.kind, ParamKind::Tensor(_))).count();
+        tensors == 1 && op.results.len() == 1
+    })
+}
+
+/// All that [`is_activation`] says yes to.
+pub fn activations(lib: &Library) -> Vec<&str> {
+    let ops = lib.op_names().filter(|name| is_activation(lib, name));
+    ops.chain(BUILTIN_ACTIVATIONS.iter().copied()).collect()
 }
 
 fn activation<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Expr) -> Checked<AttrValue> {
     let Some(name) = expr.as_name() else {
-        return ev.fail(
-            Diagnostic::error(
-                "call::type",
-                format!("`{}` of `{}` is the name of a function", attr.name, sig.name),
-                expr.span,
-                "not a name",
-            )
-            .help("write a bare name such as `relu`; for settings use the layer behind: `|> LeakyReLU(0.2)`"),
+        let d = Diagnostic::error(
+            "call::type",
+            format!("`{}` of `{}` is the name of a function", attr.name, sig.name),
+            expr.span,
+            "not a name",
         );
+        return ev.fail(match &expr.bare().kind {
+            ExprKind::Str(text) => d
+                .help(format!("names are bare words: write `{text}` without quotes"))
+                .fix("remove the quotes", expr.span, text.clone()),
+            _ => d.help(
+                "write a bare name such as `relu`; for settings use the layer behind: `|> LeakyReLU(0.2)`",
+            ),
+        });
     };
     if &*name.name == "none" {
         return Ok(AttrValue::Activation(None));
     }
     let lib = ev.lib;
-    if activations(lib).any(|known| known == &*name.name) {
+    if is_activation(lib, &name.name) {
         return Ok(AttrValue::Activation(Some(name.name.to_string())));
     }
     let d = Diagnostic::error(
@@ -348,21 +366,18 @@ fn activation<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Exp
         "not known here",
     );
     let folded = name.name.to_lowercase();
-    let near = activations(lib)
-        .find(|known| *known == folded)
-        .or_else(|| did_you_mean(&name.name, activations(lib).chain(["none"])));
+    let known = activations(lib);
+    let near = known
+        .iter()
+        .copied()
+        .find(|n| *n == folded)
+        .or_else(|| did_you_mean(&name.name, known.iter().copied().chain(["none"])));
     ev.fail(match near {
         Some(near) => {
             d.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), name.span, near)
         }
-        None => d.help(format!("one of {}, or an `op` of your own", common(lib))),
+        None => d.help("usual ones are relu, gelu, silu, tanh and sigmoid; an `op` of your own will do too"),
     })
-}
-
-fn common(lib: &Library) -> String {
-    let usual = ["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid", "softmax"];
-    let known: Vec<&str> = usual.into_iter().filter(|n| activations(lib).any(|k| k == *n)).collect();
-    known.join(", ")
 }
 
 /// `Normal(std=0.02)`, `glorot_uniform`.
@@ -397,7 +412,8 @@ pub fn initialiser<S: Scope>(ev: &mut Eval<'_, S>, expr: &Expr) -> Checked<super
                 name.span,
                 "not known here",
             );
-            let near = did_you_mean(&name.name, names());
+            let alias = init::INITS.iter().find(|d| d.sig.aliases.contains(&&*name.name)).map(|d| d.sig.name);
+            let near = alias.or_else(|| did_you_mean(&name.name, names()));
             ev.fail(match near {
                 Some(near) => {
                     d.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), name.span, near)
@@ -433,5 +449,27 @@ pub fn as_item(value: &AttrValue) -> Option<Item> {
         | AttrValue::Activation(_)
         | AttrValue::Init(_)
         | AttrValue::None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::{layers, optimizer};
+
+    #[test]
+    fn foreign_names_lead_to_settings_that_exist() {
+        let sigs: Vec<&Sig> = layers()
+            .iter()
+            .map(|l| l.sig())
+            .chain(optimizer::OPTIMIZERS.iter().map(|o| &o.sig))
+            .chain(init::INITS.iter().map(|i| &i.sig))
+            .collect();
+        for (layer, theirs, ours, _) in FOREIGN {
+            let sig = sigs.iter().find(|s| s.name == *layer).unwrap_or_else(|| panic!("there is a {layer}"));
+            assert!(sig.attrs.iter().all(|a| a.name != *theirs), "{layer} has {theirs} itself");
+            let known = ours.is_none_or(|ours| sig.attrs.iter().any(|a| a.name == ours));
+            assert!(known, "{layer} has {ours:?}");
+        }
     }
 }

@@ -1,13 +1,17 @@
 //! Every formula in reach of a spec: the library's, then the user's.
+//!
+//! An op of the library is parsed when it is first looked up: a spec needs few of them, and
+//! checking it has to take milliseconds.
 
 use super::formula::{Body, Checked, Eval, Number, OpDecl, Reported};
 use super::sig::Framework;
-use crate::base::{Sources, Span};
+use crate::base::{FileId, Sources, Span};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::graph::Builder;
 use crate::syntax::{self, ast};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 /// The library's texts, in the order in which they are read.
 pub static STD: &[(&str, &str)] = &[
@@ -17,11 +21,71 @@ pub static STD: &[(&str, &str)] = &[
     ("std/optimizer.mlspec", include_str!("../../kernels/std/optimizer.mlspec")),
 ];
 
+/// An op of the library, parsed when asked for.
+#[derive(Clone, Debug)]
+struct StdOp {
+    file: FileId,
+    text: &'static str,
+    /// The item's bytes, doc comment included.
+    at: Range<usize>,
+    decl: OnceLock<OpDecl>,
+}
+
+/// Where each op of a library text stands: from its first doc line to the next item's.
+fn ops_of(text: &'static str) -> Vec<(&'static str, Range<usize>)> {
+    let mut ops: Vec<(&str, Range<usize>)> = Vec::new();
+    let mut doc: Option<usize> = None;
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if line.starts_with("///") {
+            doc.get_or_insert(at);
+        } else if let Some(rest) = line.strip_prefix("op ") {
+            let name = rest.split('(').next().expect("split gives at least one part");
+            let start = doc.take().unwrap_or(at);
+            if let Some((_, last)) = ops.last_mut() {
+                last.end = start;
+            }
+            ops.push((name, start..text.len()));
+        }
+        at += line.len();
+    }
+    ops
+}
+
+impl StdOp {
+    /// Parses the item alone, at its own place: all around it is blank, so that spans point
+    /// into the whole text.
+    ///
+    /// # Panics
+    /// If the text of the library is wrong.
+    fn decl(&self) -> &OpDecl {
+        self.decl.get_or_init(|| {
+            let mut sources = Sources::new();
+            for _ in 0..self.file.0 {
+                sources.add("", None, "");
+            }
+            let header = self.text.find('\n').expect("library: a text has lines");
+            let blank = |c: char| if c == '\n' { '\n' } else { ' ' };
+            let between = self.text[header..self.at.start].chars().map(blank);
+            let piece: String = self.text[..header].chars().chain(between).collect();
+            let file = sources.add("std", None, piece + &self.text[self.at.clone()]);
+            let (parsed, mut diags) = syntax::parse(&sources, file);
+            let item = parsed.items.iter().find_map(|item| match &item.kind {
+                ast::ItemKind::Op(op) => Some((op, item.doc.as_deref())),
+                _ => None,
+            });
+            let decl = item.and_then(|(op, doc)| OpDecl::from_ast(op, doc, true, &|_| None, &mut diags).ok());
+            assert!(!diags.has_errors(), "library: its texts are right: {:?}", diags.sorted());
+            decl.expect("library: each piece is one op")
+        })
+    }
+}
+
 /// Ops by name, and the numbers that a file's `param` and `dim` items name.
 #[derive(Clone, Debug)]
 pub struct Library {
     framework: Framework,
-    std: BTreeMap<Arc<str>, Arc<OpDecl>>,
+    std: BTreeMap<&'static str, StdOp>,
     /// The user's; they may take over names of the library.
     user: BTreeMap<Arc<str>, Arc<OpDecl>>,
     /// The user's ops with a mistake that is reported: uses of them say nothing more.
@@ -31,26 +95,15 @@ pub struct Library {
 
 impl Library {
     /// The library's own formulas. Their texts are added to `sources`, behind the user's.
-    ///
-    /// # Panics
-    /// If a text of the library is wrong.
     pub fn std(framework: Framework, sources: &mut Sources) -> Library {
-        let mut lib = Library {
-            framework,
-            std: BTreeMap::new(),
-            user: BTreeMap::new(),
-            broken: BTreeSet::new(),
-            constants: BTreeMap::new(),
-        };
+        let mut std = BTreeMap::new();
         for (name, text) in STD {
             let file = sources.add(*name, None, *text);
-            let (parsed, found) = syntax::parse(sources, file);
-            assert!(!found.has_errors(), "library: {name} parses: {:?}", found.sorted());
-            let mut diags = Diagnostics::new();
-            lib.read(&parsed, true, &mut diags);
-            assert!(!diags.has_errors(), "library: {name} is right: {:?}", diags.sorted());
+            for (op, at) in ops_of(text) {
+                std.insert(op, StdOp { file, text, at, decl: OnceLock::new() });
+            }
         }
-        lib
+        Library { framework, std, user: BTreeMap::new(), broken: BTreeSet::new(), constants: BTreeMap::new() }
     }
 
     pub fn framework(&self) -> Framework {
@@ -72,22 +125,22 @@ impl Library {
 
     /// The op of that name: the user's, else the library's.
     pub fn op(&self, name: &str) -> Option<&OpDecl> {
-        self.user.get(name).or_else(|| self.std.get(name)).map(|op| &**op)
+        self.user.get(name).map(|op| &**op).or_else(|| self.std_op(name))
     }
 
     /// The library's op of that name, whatever the user calls theirs.
     pub fn std_op(&self, name: &str) -> Option<&OpDecl> {
-        self.std.get(name).map(|op| &**op)
+        self.std.get(name).map(StdOp::decl)
     }
 
     /// Every op, each name once, sorted.
     pub fn ops(&self) -> impl Iterator<Item = &OpDecl> {
-        let names: BTreeSet<&Arc<str>> = self.std.keys().chain(self.user.keys()).collect();
-        names.into_iter().filter_map(|name| self.op(name))
+        self.op_names().filter_map(|name| self.op(name))
     }
 
     pub fn op_names(&self) -> impl Iterator<Item = &str> {
-        self.ops().map(|op| &*op.name)
+        let names: BTreeSet<&str> = self.std.keys().copied().chain(self.user.keys().map(|n| &**n)).collect();
+        names.into_iter()
     }
 
     /// Whether a user's op has a mistake that is reported already.
@@ -98,7 +151,7 @@ impl Library {
     /// Adds the `op` items of a user's file, which may take over names of the library, and
     /// checks each: signature, cycles, and its formula on shapes that are names alone.
     pub fn declare(&mut self, file: &ast::File, diags: &mut Diagnostics) {
-        let declared = self.read(file, false, diags);
+        let declared = self.read(file, diags);
         self.check(&declared, diags);
     }
 
@@ -108,7 +161,7 @@ impl Library {
         self.check(&all, diags);
     }
 
-    fn read(&mut self, file: &ast::File, std: bool, diags: &mut Diagnostics) -> Vec<Arc<str>> {
+    fn read(&mut self, file: &ast::File, diags: &mut Diagnostics) -> Vec<Arc<str>> {
         let mut declared: Vec<(Arc<str>, Span)> = Vec::new();
         for item in &file.items {
             let ast::ItemKind::Op(op) = &item.kind else { continue };
@@ -128,10 +181,9 @@ impl Library {
             declared.push((op.name.name.clone(), op.name.span));
             let constants = &self.constants;
             let known = |expr: &ast::Expr| constants.get(&*expr.as_name()?.name).cloned();
-            match OpDecl::from_ast(op, item.doc.as_deref(), std, &known, diags) {
+            match OpDecl::from_ast(op, item.doc.as_deref(), false, &known, diags) {
                 Ok(decl) => {
-                    let ops = if std { &mut self.std } else { &mut self.user };
-                    ops.insert(decl.name.clone(), Arc::new(decl));
+                    self.user.insert(decl.name.clone(), Arc::new(decl));
                 }
                 Err(Reported) => {
                     self.broken.insert(op.name.name.clone());
@@ -208,5 +260,31 @@ impl Library {
             }
         }
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_the_whole() {
+        let mut sources = Sources::new();
+        sources.add("spec.mlspec", None, "mlspec 1\n");
+        let lib = Library::std(Framework::Keras, &mut sources);
+        let mut names = 0;
+        for (file, source) in sources.iter().skip(1) {
+            let (parsed, diags) = syntax::parse(&sources, file);
+            assert!(diags.is_empty(), "{}: {:?}", source.name, diags.sorted());
+            assert!(source.text.is_ascii(), "{}: blanks are as long as what they stand for", source.name);
+            for item in &parsed.items {
+                let ast::ItemKind::Op(op) = &item.kind else { panic!("{} has ops alone", source.name) };
+                let decl = lib.std_op(&op.name.name).expect("every op is found");
+                assert_eq!((decl.name_span, &decl.body), (op.name.span, &op.body));
+                assert_eq!(Some(decl.doc.as_str()), item.doc.as_deref());
+                names += 1;
+            }
+        }
+        assert_eq!(names, lib.op_names().count());
     }
 }

@@ -4,8 +4,23 @@
 //! depends on it and nothing else, so that all mistakes of a spec are shown
 //! together and none twice. It opens no file; a [`DataProbe`] answers for them.
 
+mod consts;
+mod ctx;
+mod data;
+mod file;
 pub mod job;
+mod keyed;
+mod keys;
+mod model;
+mod names;
+mod overrides;
+mod params;
 mod probe;
+mod train;
+mod walk;
+
+#[cfg(test)]
+mod tests;
 
 pub use job::Job;
 pub use probe::{Blind, DataProbe, ProbeError, SchemaColumn, SourceSchema};
@@ -25,14 +40,19 @@ pub struct Settings {
     pub bindings: Bindings,
 }
 
-/// Checks a parsed spec. The job is there if there is no error.
+/// Checks a parsed spec. The job is there if there is no error, and if every shape that it
+/// needs is known: of an `idx` source that cannot be found, a model's input may not tell all.
+///
+/// The library's texts are added to `sources`, for diagnostics that point into them.
 pub fn check(
-    sources: &Sources,
+    sources: &mut Sources,
     file: FileId,
     ast: &ast::File,
     settings: &Settings,
     probe: &dyn DataProbe,
 ) -> (Option<Job>, Diagnostics) {
-    let _ = (sources, file, ast, settings, probe);
-    (None, Diagnostics::new())
+    let mut diags = Diagnostics::new();
+    let ast = file::prepare(sources, ast, settings, &mut diags);
+    let job = file::check(sources, file, &ast, settings, probe, &mut diags);
+    (job.filter(|_| !diags.has_errors()), diags)
 }

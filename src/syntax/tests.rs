@@ -131,15 +131,10 @@ fn mutate(text: &str, dice: &mut Dice) -> String {
     chars.into_iter().collect()
 }
 
-/// Every comment of a text, sorted.
+/// What the comments of a text say, sorted; `///x` may become `/// x`, and `// x` inside entries.
 fn comments(text: &str) -> Vec<String> {
-    let mut all: Vec<String> = super::scan::scan(text).comments.into_iter().map(|c| c.text).collect();
-    for c in &mut all {
-        // `///x` is written `/// x`.
-        if let Some(rest) = c.strip_prefix("///").filter(|r| !r.starts_with('/')) {
-            *c = format!("/// {}", rest.strip_prefix(' ').unwrap_or(rest)).trim_end().to_string();
-        }
-    }
+    let said = |c: Comment| c.text.trim_start_matches('/').trim().to_string();
+    let mut all: Vec<String> = super::scan::scan(text).comments.into_iter().map(said).collect();
     all.sort();
     all
 }

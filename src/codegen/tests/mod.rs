@@ -1,6 +1,7 @@
 //! Compiled programs against the f64 interpreter, for 1, 2 and 3 threads with equal bits.
 
 mod contract;
+mod mlp;
 mod rows;
 
 use super::{Instance, Options};
@@ -144,7 +145,9 @@ pub fn check(program: &Program, tolerance: f64) {
 }
 
 fn compare(program: &Program, instance: &Instance, memory: &interp::Memory, tolerance: f64) {
-    for (id, buffer) in program.buffers.iter() {
+    // Temporaries share memory: only what lasts can be compared.
+    let lasting = program.buffers.iter().filter(|(_, b)| b.kind != BufferKind::Temp);
+    for (id, buffer) in lasting {
         let wanted = &memory[id.index()];
         let found: Vec<f64> = match buffer.dtype {
             DType::F32 => instance.f32(id).iter().map(|&x| f64::from(x)).collect(),

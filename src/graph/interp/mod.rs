@@ -3,12 +3,12 @@
 //! Slow on purpose; no rewriting, no reuse. Every other way of running a graph is compared
 //! with this one. Numbers of `i32` wrap as machine integers do.
 
-mod rng;
 mod tensor;
 
 use super::ir::{Einsum, Fold, Graph, Leaf, Node, Prim, Value};
 use super::scalar::ScalarOp;
 use crate::base::{Bindings, DType, Dim, Shape};
+use mlc_kernels::rng;
 use std::collections::BTreeMap;
 use tensor::strides;
 

@@ -174,9 +174,17 @@ impl<'a> Lookup<'a> {
     }
 
     /// Decides what training rows decide.
-    pub fn fit(&self, rows: &[u32], decimal: u8) -> Checked<Fitted> {
+    pub fn fit(&self, rows: &[u32], dtype: DType, decimal: u8) -> Checked<Fitted> {
         Ok(match &self.field.how {
-            Encode::AsIs => Fitted::AsIs,
+            Encode::AsIs => match self.cells() {
+                // Labels of an IDX file: as many classes as its largest says, test rows included.
+                Cells::U8 { row, data } if row.is_empty() && dtype == DType::I32 => {
+                    Fitted::ClassCount { count: classes_of(data) }
+                }
+                Cells::Text(_) | Cells::U8 { .. } | Cells::I32 { .. } | Cells::F32 { .. } | Cells::Gone => {
+                    Fitted::AsIs
+                }
+            },
             Encode::Float => Fitted::Float,
             Encode::Int => Fitted::Int,
             Encode::Standardize => {
@@ -263,6 +271,11 @@ impl<'a> Lookup<'a> {
         };
         Err(self.bad("data::class", &bad, &what, help))
     }
+}
+
+/// How many classes byte labels stand for.
+pub fn classes_of(labels: &[u8]) -> usize {
+    labels.iter().max().map_or(0, |most| usize::from(*most) + 1)
 }
 
 /// A number as people write it, with another decimal sign if the source has one.

@@ -7,6 +7,7 @@
 
 use super::csv::count;
 use super::files::{FileInfo, Input, Places, problem, short_name};
+use super::fit::classes_of;
 use super::table::{Cells, RawColumn, Table};
 use crate::diag::Diagnostic;
 use crate::sema::job::SourcePlan;
@@ -19,12 +20,13 @@ pub struct Pairs<T> {
     pub test: Option<T>,
 }
 
-/// Sizes of one pair, from the headers alone.
+/// What a glance at the training pair tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sizes {
+pub struct Glance {
     pub rows: usize,
     /// Of one image: `[28, 28]`.
     pub image: Vec<usize>,
+    pub classes: usize,
 }
 
 struct PairPaths {
@@ -39,13 +41,14 @@ pub fn load(path: &str, places: &Places, source: &SourcePlan) -> Result<Pairs<Ta
     Ok(Pairs { train: load_pair(&pairs.train, source)?, test })
 }
 
-/// Reads the headers of the training pair.
-pub fn sizes(path: &str, places: &Places, source: &SourcePlan) -> Result<Sizes, Box<Diagnostic>> {
+/// Reads the header of the images, and the labels: they are few bytes, and tell the classes.
+pub fn glance(path: &str, places: &Places, source: &SourcePlan) -> Result<Glance, Box<Diagnostic>> {
     let pairs = find(path, places, source)?;
     let (_, images) = open(&pairs.train.images, source)?;
-    let (_, labels) = open(&pairs.train.labels, source)?;
+    let (label_file, labels) = open(&pairs.train.labels, source)?;
     check_pair(&pairs.train, &images, &labels, source)?;
-    Ok(Sizes { rows: images[0], image: images[1..].to_vec() })
+    let (bytes, _) = elements(label_file, &labels, source)?;
+    Ok(Glance { rows: images[0], image: images[1..].to_vec(), classes: classes_of(&bytes) })
 }
 
 fn find(path: &str, places: &Places, source: &SourcePlan) -> Result<Pairs<PairPaths>, Box<Diagnostic>> {

@@ -10,6 +10,7 @@ mod files;
 mod fit;
 mod idx;
 mod prefetch;
+mod probe;
 mod split;
 mod synthetic;
 mod table;
@@ -18,7 +19,7 @@ pub use batch::{Order, Rows};
 pub use files::{FNV_START, FileInfo, Places, fnv1a};
 pub use fit::Fitted;
 pub use prefetch::{Batch, Batches, Prefetch};
-pub use synthetic::{SchemaKind, schema};
+pub use probe::DiskProbe;
 
 use crate::base::{Bindings, DType, Sym};
 use crate::diag::Diagnostic;
@@ -276,7 +277,9 @@ fn decimal(source: &SourcePlan) -> u8 {
 
 /// One [`Fitted`] for each of [`fields`].
 fn fit_all(plan: &DataPlan, main: &Loaded, train: &[u32]) -> Result<Vec<Fitted>, Vec<Diagnostic>> {
-    let fit = |(_, field)| Lookup::new(&main.table, field, main.source)?.fit(train, decimal(main.source));
+    let fit = |(column, field): (&Column, _)| {
+        Lookup::new(&main.table, field, main.source)?.fit(train, column.ty.dtype, decimal(main.source))
+    };
     collect(fields(plan).map(fit))
 }
 

@@ -75,34 +75,6 @@ fn row_shape(generator: &Generator) -> Vec<usize> {
     }
 }
 
-/// The names, element kinds and row shapes of a generator's columns, before any is made.
-pub fn schema(generator: &Generator) -> Vec<(&'static str, SchemaKind)> {
-    let wide = row_shape(generator);
-    match generator {
-        Generator::Line { .. } => {
-            vec![("x", SchemaKind::Floats(wide)), ("y", SchemaKind::Floats(Vec::new()))]
-        }
-        Generator::Xor { .. } => vec![("x", SchemaKind::Floats(wide)), ("y", SchemaKind::Class(2))],
-        Generator::Classification { classes, .. } | Generator::Normal { classes, .. } => {
-            vec![("x", SchemaKind::Floats(wide)), ("y", SchemaKind::Class(*classes))]
-        }
-        Generator::Tokens { vocab, .. } => vec![("tokens", SchemaKind::Ids(wide, *vocab))],
-        Generator::Images { classes, .. } => {
-            vec![("image", SchemaKind::Floats(wide)), ("label", SchemaKind::Class(*classes))]
-        }
-    }
-}
-
-/// What a column of a generator holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SchemaKind {
-    Floats(Vec<usize>),
-    /// `i32` below the second number.
-    Ids(Vec<usize>, usize),
-    /// One class of so many.
-    Class(usize),
-}
-
 /// `y = 1 + 2 x0 - 2 x1 + 2 x2 - … + noise * N(0, 1)`, `x` uniform in [-1, 1): a rule that a
 /// lesson can name beforehand.
 fn line(features: usize, noise: f64, rows: usize, seed: u64) -> Columns {

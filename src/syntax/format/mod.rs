@@ -641,6 +641,11 @@ fn row(text: String, left: Vec<String>, trivia: &Trivia, doc: Option<&str>) -> R
         "" => "///".to_string(),
         line => format!("/// {line}"),
     });
+    // Inside an entry `///` documents nothing; before it, it would.
+    let left = left.into_iter().map(|c| match c.strip_prefix("///") {
+        Some(rest) => format!("//{rest}"),
+        None => c,
+    });
     let before = trivia.before.iter().cloned().chain(left).chain(doc.collect::<Vec<_>>()).collect();
     Row { before, text, after: trivia.after.clone() }
 }

@@ -1,5 +1,7 @@
 //! Gradients as text, and the rules that have no numbers to compare. Differences are in
-//! `graph::arbitrary` and its users.
+//! `slopes`.
+
+mod slopes;
 
 use super::gradient;
 use crate::graph::{Builder, OutputKind, Value, parse, print, verify};

@@ -1,0 +1,92 @@
+//! What can be said on the command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// A declarative model-spec compiler: one text file becomes a trained network.
+#[derive(Parser)]
+#[command(name = "mlc", version, arg_required_else_help = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Report every error of specs at once
+    Check(CheckArgs),
+    /// Show what a spec becomes at a stage of the compiler
+    Dump(DumpArgs),
+    /// Write specs in the one style that they have
+    Fmt(FmtArgs),
+    /// Say what a diagnostic's code means and what to do
+    Explain(ExplainArgs),
+}
+
+/// What every command that compiles a spec takes.
+#[derive(Args, Clone, Default)]
+pub struct SpecArgs {
+    /// Where paths of specs are looked up if they are not beside the spec
+    #[arg(long, value_name = "DIR", env = "MLC_DATA")]
+    pub data: Option<PathBuf>,
+    /// Set a param, dim or key: `--set hidden=256`, `--set train.epochs=1`
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// Apply a `variant` of the spec; `--set` goes over it
+    #[arg(long, value_name = "NAME")]
+    pub variant: Option<String>,
+}
+
+/// How diagnostics are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people, to standard error
+    #[default]
+    Human,
+    /// One JSON array, to standard output
+    Json,
+}
+
+#[derive(Args)]
+pub struct CheckArgs {
+    /// Specs; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    #[command(flatten)]
+    pub spec: SpecArgs,
+}
+
+#[derive(Args)]
+pub struct DumpArgs {
+    /// A spec; `-` is standard input
+    pub file: PathBuf,
+    /// Which text to show
+    #[arg(long, value_enum)]
+    pub stage: Stage,
+    #[command(flatten)]
+    pub spec: SpecArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Stage {
+    /// What was parsed
+    Ast,
+}
+
+#[derive(Args)]
+pub struct FmtArgs {
+    /// Specs; `-` reads standard input and writes standard output
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Change nothing; name the files that would change, and exit with 1 if there are any
+    #[arg(long)]
+    pub check: bool,
+}
+
+#[derive(Args)]
+pub struct ExplainArgs {
+    /// A code such as `mlc::syntax::comma`; without it, all codes are listed
+    pub code: Option<String>,
+}

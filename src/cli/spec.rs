@@ -1,0 +1,120 @@
+//! Reading and checking the spec that a command is about.
+
+use super::args::SpecArgs;
+use super::{Failure, output};
+use crate::base::{FileId, Sources, Span};
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::runtime::data::Places;
+use crate::sema::{self, Job, Settings};
+use crate::syntax::{self, ast};
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// The name that command-line values have in diagnostics.
+const SET: &str = "--set";
+const VARIANT: &str = "--variant";
+
+/// A spec that was read and parsed, with what was found.
+pub struct Parsed {
+    pub sources: Sources,
+    pub file: FileId,
+    pub ast: ast::File,
+    pub diagnostics: Diagnostics,
+}
+
+/// A spec that was checked; the job is there if there are no errors.
+pub struct Checked {
+    pub sources: Sources,
+    pub job: Option<Job>,
+    /// Sorted by place.
+    pub diagnostics: Vec<Diagnostic>,
+    pub settings: Settings,
+    pub places: Places,
+}
+
+/// Reads a file, or standard input for `-`.
+pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        let read = std::io::stdin().lock().read_to_end(&mut bytes);
+        return read.map(|_| bytes).map_err(|e| Failure(format!("cannot read standard input: {e}")));
+    }
+    fs::read(path).map_err(|e| Failure(format!("cannot read {}: {}", path.display(), reason(&e))))
+}
+
+/// The system's reason less its number.
+pub fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let plain = text.split(" (os error").next().unwrap_or_default();
+    let mut chars = plain.chars();
+    chars.next().map_or(String::new(), |c| c.to_lowercase().chain(chars).collect())
+}
+
+pub fn parse(path: &Path) -> Result<Parsed, Failure> {
+    let bytes = read(path)?;
+    let mut sources = Sources::new();
+    let (file, mut diagnostics) = syntax::decode(&mut sources, name(path), folder(path), &bytes);
+    let mut ast = ast::File::default();
+    // Behind a wrong byte every further complaint would be noise.
+    if !diagnostics.has_errors() {
+        let (parsed, found) = syntax::parse(&sources, file);
+        ast = parsed;
+        diagnostics.extend(found.sorted());
+    }
+    Ok(Parsed { sources, file, ast, diagnostics })
+}
+
+fn name(path: &Path) -> String {
+    if path == Path::new("-") { "standard input".into() } else { path.display().to_string() }
+}
+
+/// Where a spec lies: paths in it are looked up there first.
+fn folder(path: &Path) -> Option<PathBuf> {
+    if path == Path::new("-") {
+        return Some(PathBuf::from("."));
+    }
+    path.parent().map(|p| if p.as_os_str().is_empty() { PathBuf::from(".") } else { p.to_path_buf() })
+}
+
+/// Parses and checks. What is sound is checked even if something else did not parse.
+pub fn check(path: &Path, args: &SpecArgs) -> Result<Checked, Failure> {
+    let Parsed { mut sources, file, ast, mut diagnostics } = parse(path)?;
+    let settings = settings(&mut sources, args)?;
+    let places = Places { spec: folder(path), data: args.data.clone() };
+    let mut job = None;
+    if ast.header.is_some() || !ast.items.is_empty() {
+        let probe = sema::Blind;
+        let (checked, found) = sema::check(&mut sources, file, &ast, &settings, &probe);
+        diagnostics.extend(found.sorted());
+        job = checked;
+    }
+    let job = job.filter(|_| !diagnostics.has_errors());
+    Ok(Checked { sources, job, diagnostics: diagnostics.sorted(), settings, places })
+}
+
+/// The job of a spec, or `None` with its errors reported.
+pub fn job(path: &Path, args: &SpecArgs) -> Result<Option<(Checked, Job)>, Failure> {
+    let mut checked = check(path, args)?;
+    output::report(&checked.sources, &checked.diagnostics);
+    Ok(checked.job.take().map(|job| (checked, job)))
+}
+
+/// Overrides as `sema` wants them: each has a source text of its own, so that a mistake in it
+/// is shown like one in a spec.
+fn settings(sources: &mut Sources, args: &SpecArgs) -> Result<Settings, Failure> {
+    let mut settings = Settings::default();
+    for text in &args.set {
+        let Some((path, value)) = text.split_once('=') else {
+            return Err(Failure(format!("`--set {text}` has no `=`: write `--set NAME=VALUE`")));
+        };
+        let file = sources.add(SET, None, text.as_str());
+        let span = Span::new(file, 0, text.len());
+        settings.overrides.push((path.trim().to_string(), value.trim().to_string(), span));
+    }
+    if let Some(name) = &args.variant {
+        let file = sources.add(VARIANT, None, name.as_str());
+        settings.variant = Some((name.clone(), Span::new(file, 0, name.len())));
+    }
+    Ok(settings)
+}

@@ -1,0 +1,115 @@
+//! A glance at files for checking: headers, and the labels of IDX pairs.
+
+use super::csv::Dialect;
+use super::{Places, csv, idx};
+use crate::base::DType;
+use crate::diag::Diagnostic;
+use crate::sema::job::{SourceKind, SourcePlan};
+use crate::sema::{DataProbe, ProbeError, SchemaColumn, SourceSchema};
+
+/// Answers from disk.
+#[derive(Clone, Debug, Default)]
+pub struct DiskProbe {
+    pub places: Places,
+}
+
+impl DataProbe for DiskProbe {
+    fn probe(&self, source: &SourcePlan) -> Result<Option<SourceSchema>, ProbeError> {
+        let schema = match &source.kind {
+            SourceKind::Csv { path, columns, sep, decimal: _, missing, skip } => {
+                let dialect = Dialect {
+                    columns: columns.as_deref(),
+                    sep: *sep,
+                    missing: missing.as_slice(),
+                    skip: *skip,
+                };
+                csv::header(path, &dialect, &self.places, source).map(table)
+            }
+            SourceKind::Idx { path } => idx::glance(path, &self.places, source).map(images),
+            // Sizes of what is made up stand in the spec.
+            SourceKind::Synthetic { .. } => return Ok(None),
+        };
+        match schema {
+            Ok(schema) => Ok(Some(schema)),
+            Err(wrong) if wrong.code == "data::missing_file" => Ok(None),
+            Err(wrong) => {
+                let Diagnostic { message, help, .. } = *wrong;
+                Err(ProbeError { message, help })
+            }
+        }
+    }
+}
+
+fn table(names: Vec<String>) -> SourceSchema {
+    let cell = |name| SchemaColumn { name, dtype: None, shape: Vec::new(), classes: None };
+    SourceSchema { columns: names.into_iter().map(cell).collect(), rows: None }
+}
+
+fn images(glance: idx::Glance) -> SourceSchema {
+    let column = |name: &str, shape, classes| SchemaColumn {
+        name: name.to_string(),
+        dtype: Some(DType::U8),
+        shape,
+        classes,
+    };
+    let columns =
+        vec![column("image", glance.image, None), column("label", Vec::new(), Some(glance.classes))];
+    SourceSchema { columns, rows: Some(glance.rows) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Span;
+    use std::fs;
+
+    fn probe(kind: SourceKind, files: &[(&str, &[u8])]) -> Result<Option<SourceSchema>, ProbeError> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        let places = Places { spec: Some(folder.path().to_path_buf()), data: None };
+        let source = SourcePlan { kind, span: Span::default(), path_span: Span::default() };
+        DiskProbe { places }.probe(&source)
+    }
+
+    fn csv(path: &str) -> SourceKind {
+        let (columns, missing) = (None, Vec::new());
+        SourceKind::Csv { path: path.into(), columns, sep: b',', decimal: b'.', missing, skip: 0 }
+    }
+
+    #[test]
+    fn a_table_shows_its_header() {
+        let long = format!("a, b.c\n{}", "1,é\n".repeat(10_000));
+        let schema = probe(csv("t.csv"), &[("t.csv", long.as_bytes())]).unwrap().unwrap();
+        let names: Vec<&str> = schema.columns.iter().map(|c| c.name.as_str()).collect();
+        assert_eq!(names, ["a", "b_c"]);
+        let wide = (0..9000).map(|i| format!("c{i}")).collect::<Vec<_>>().join(",");
+        let schema = probe(csv("t.csv"), &[("t.csv", wide.as_bytes())]).unwrap().unwrap();
+        assert_eq!(schema.columns.len(), 9000);
+    }
+
+    #[test]
+    fn missing_files_are_unknown_and_bad_ones_are_errors() {
+        assert_eq!(probe(csv("t.csv"), &[]), Ok(None));
+        assert_eq!(
+            probe(csv("t.csv"), &[("t.csv", b"\n")]).unwrap_err().message,
+            "t.csv: the file has no rows"
+        );
+        let wrong = probe(csv("t.csv"), &[("t.csv", b"a,\xff\n")]).unwrap_err();
+        assert_eq!(wrong.message, "t.csv:1:3: the byte 0xff is not part of UTF-8 text");
+        let open = probe(csv("t.csv"), &[("t.csv", b"a,\"b\n")]).unwrap_err();
+        assert_eq!(open.message, "t.csv:1:3: the quote that opens at `\"b` never closes");
+    }
+
+    #[test]
+    fn a_pair_shows_sizes_and_classes() {
+        let images = [&[0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2][..], &[9; 4]].concat();
+        let labels = [0, 0, 8, 1, 0, 0, 0, 2, 6, 1];
+        let schema = probe(SourceKind::Idx { path: ".".into() }, &[("images", &images), ("labels", &labels)]);
+        let schema = schema.unwrap().unwrap();
+        assert_eq!(schema.rows, Some(2));
+        assert_eq!(schema.columns[0].shape, [1, 2]);
+        assert_eq!(schema.columns[1].classes, Some(7));
+    }
+}

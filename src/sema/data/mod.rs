@@ -1,0 +1,247 @@
+//! `data` sections: where rows come from, what their columns are, how they
+//! are split and batched.
+//!
+//! A column is *stored* if it comes from the source (possibly encoded by
+//! `name : how`), *derived* if it is arithmetic on columns. Batches hold
+//! stored columns; derived ones are computed in the graph.
+
+mod columns;
+mod source;
+mod split;
+
+pub(super) use columns::{column, pending, size_of, unused};
+
+use super::ctx::Ctx;
+use super::job::{Column, DataPlan, SourceKind, SourcePlan, SplitPlan};
+use super::keyed::{Keyed, stray};
+use super::keys;
+use super::probe::{DataProbe, SourceSchema};
+use crate::base::Span;
+use crate::diag::{Diagnostic, Severity, did_you_mean};
+use crate::syntax::ast::{Entry, EntryKind, Expr, ExprKind, Ident, Section};
+use columns::{How, how};
+use std::cell::RefCell;
+
+/// A data section, checked as far as it goes alone.
+pub(super) struct Data<'a> {
+    pub name: &'a Ident,
+    pub section: &'a Section,
+    /// `None` if the source is wrong, which is reported.
+    source: Option<SourcePlan>,
+    valid: Option<SourcePlan>,
+    test: Option<SourcePlan>,
+    /// `None` if it could not be looked at.
+    schema: Option<SourceSchema>,
+    /// `name : how`, in order.
+    typed: Vec<(&'a Ident, How)>,
+    /// `name = …`, in order.
+    derived: Vec<(&'a Ident, &'a Expr)>,
+    split: Option<SplitPlan>,
+    batch: Option<usize>,
+    shuffle: bool,
+    drop_last: bool,
+    /// Stored columns that some graph reads, in the order of first use.
+    columns: RefCell<Vec<Column>>,
+}
+
+impl<'a> Data<'a> {
+    /// Checks a section alone.
+    pub fn read(cx: &Ctx, section: &'a Section, name: &'a Ident, probe: &dyn DataProbe) -> Data<'a> {
+        let (keys, rest) = Keyed::sort(cx, section);
+        let source = required(cx, section, &keys).and_then(|e| source::source(cx, e));
+        let mut data = Data {
+            name,
+            section,
+            schema: source.as_ref().and_then(|s| look(cx, s, probe)),
+            source,
+            valid: keys.get("valid").and_then(|e| source::source(cx, e)),
+            test: keys.get("test").and_then(|e| source::source(cx, e)),
+            typed: Vec::new(),
+            derived: Vec::new(),
+            split: None,
+            batch: keys.get("batch").map_or(Some(32), |e| cx.count("batch", e, 1).map(|n| n as usize)),
+            shuffle: keys.get("shuffle").and_then(|e| cx.flag("shuffle", e)).unwrap_or(true),
+            drop_last: keys.get("drop_last").and_then(|e| cx.flag("drop_last", e)).unwrap_or(false),
+            columns: RefCell::default(),
+        };
+        for plan in [&data.valid, &data.test].into_iter().flatten() {
+            look(cx, plan, probe);
+        }
+        rest.into_iter().for_each(|entry| data.entry(cx, entry));
+        data.check_typed(cx);
+        data.split = data.check_split(cx, keys.inner("split"));
+        data
+    }
+
+    /// Whether everything that a run needs is right.
+    pub fn plan(&self) -> Option<DataPlan> {
+        Some(DataPlan {
+            name: self.name.name.to_string(),
+            span: self.section.word.span,
+            source: self.source.clone()?,
+            valid: self.valid.clone(),
+            test: self.test.clone(),
+            columns: self.columns.borrow().clone(),
+            split: self.split.clone()?,
+            batch: self.batch?,
+            shuffle: self.shuffle,
+            drop_last: self.drop_last,
+        })
+    }
+
+    fn entry(&mut self, cx: &Ctx, entry: &'a Entry) {
+        match &entry.kind {
+            EntryKind::Bind { path, value } if path.parts.len() == 1 => {
+                self.derive(cx, &path.parts[0], value);
+            }
+            EntryKind::Typed { names, how: expr } => {
+                let encode = how(cx, expr);
+                for name in names {
+                    match self.typed.iter().find(|(n, _)| n.name == name.name) {
+                        Some((first, _)) => cx.report(super::names::duplicate(name, first.span)),
+                        None => self.typed.push((name, encode.clone())),
+                    }
+                }
+            }
+            EntryKind::Bind { .. }
+            | EntryKind::Section(_)
+            | EntryKind::Let { .. }
+            | EntryKind::Input { .. }
+            | EntryKind::Output { .. }
+            | EntryKind::Broken => stray(cx, "data", entry),
+        }
+    }
+
+    /// `name = …`: a column, unless it is a key misspelt.
+    fn derive(&mut self, cx: &Ctx, name: &'a Ident, value: &'a Expr) {
+        let reads_columns = !matches!(
+            value.bare().kind,
+            ExprKind::Int(_)
+                | ExprKind::Float(_)
+                | ExprKind::Bool(_)
+                | ExprKind::Str(_)
+                | ExprKind::Percent(_)
+        );
+        let is_source = matches!(&value.bare().kind, ExprKind::Call { callee, .. }
+            if callee.as_name().is_some_and(|n| ["csv", "idx", "synthetic"].contains(&&*n.name)));
+        let near = did_you_mean(&name.name, keys::of("data").iter().map(|k| k.name));
+        let aliased = keys::alias("data", &name.name);
+        if !reads_columns || (is_source && (near.is_some() || aliased.is_some())) {
+            return super::keyed::unknown_key(cx, "data", name);
+        }
+        self.derived.push((name, value));
+    }
+
+    /// Typed columns are cells of a table, and in it.
+    fn check_typed(&self, cx: &Ctx) {
+        let Some(source) = &self.source else { return };
+        let is_table = matches!(source.kind, SourceKind::Csv { .. });
+        for (name, _) in &self.typed {
+            if !is_table {
+                let d = Diagnostic::error(
+                    "column::typed",
+                    format!("`{}` has a type already", name.name),
+                    name.span,
+                    "numbers in the source",
+                );
+                cx.report(
+                    d.help("`name : how` reads cells of a `csv`; use arithmetic here: `image = image / 255`"),
+                );
+            } else if self.known_columns().is_some_and(|all| !all.contains(&name.name.to_string())) {
+                self.no_column(cx, name);
+            }
+        }
+    }
+
+    /// The names of the source's columns, if they are known.
+    fn known_columns(&self) -> Option<Vec<String>> {
+        if let Some(SourcePlan { kind: SourceKind::Csv { columns: Some(columns), .. }, .. }) = &self.source {
+            return Some(columns.clone());
+        }
+        if let Some(schema) = &self.schema {
+            return Some(schema.columns.iter().map(|c| c.name.clone()).collect());
+        }
+        match &self.source.as_ref()?.kind {
+            SourceKind::Idx { .. } => Some(vec!["image".into(), "label".into()]),
+            SourceKind::Csv { .. } | SourceKind::Synthetic { .. } => None,
+        }
+    }
+
+    fn no_column(&self, cx: &Ctx, name: &Ident) {
+        let known = self.known_columns().unwrap_or_default();
+        let message = format!("`{}` has no column `{}`", self.name.name, name.name);
+        let mut d = Diagnostic::error("column::unknown", message, name.span, "no such column");
+        if let Some(source) = &self.source {
+            d = d.label(source.span, "columns come from here");
+        }
+        let made = self.derived.iter().map(|(n, _)| &*n.name);
+        cx.report(super::ctx::suggest(d, "column", name, known.iter().map(String::as_str).chain(made)));
+    }
+
+    fn check_split(&self, cx: &Ctx, section: Option<&Section>) -> Option<SplitPlan> {
+        let Some(section) = section else { return Some(split::whole(self.section.word.span)) };
+        let rows = self.schema.as_ref().and_then(|s| s.rows);
+        let mut plan = split::split(cx, section, rows)?;
+        if let Some(name) = &plan.stratify {
+            let span = stratify_span(section).unwrap_or(section.body);
+            plan.stratify = Some(self.strata(cx, &Ident { name: name.as_str().into(), span })?);
+        }
+        Some(plan)
+    }
+}
+
+fn stratify_span(section: &Section) -> Option<Span> {
+    section.entries.iter().find_map(|e| match &e.kind {
+        EntryKind::Bind { path, value } if path.parts.iter().any(|p| &*p.name == "stratify") => {
+            Some(value.span)
+        }
+        _ => None,
+    })
+}
+
+fn required<'a>(cx: &Ctx, section: &Section, keys: &Keyed<'a>) -> Option<&'a Expr> {
+    let source = keys.get("source");
+    if source.is_none() {
+        let d = Diagnostic::error(
+            "key::missing",
+            "`data` needs a `source`",
+            section.word.span,
+            "no `source` in here",
+        );
+        cx.report(d.help("add a line such as `source = csv(\"table.csv\")`"));
+    }
+    source
+}
+
+/// What a source holds; one that cannot be found is a warning.
+fn look(cx: &Ctx, plan: &SourcePlan, probe: &dyn DataProbe) -> Option<SourceSchema> {
+    if let SourceKind::Synthetic { generator, rows, .. } = &plan.kind {
+        return Some(source::made_up(generator, *rows));
+    }
+    match probe.probe(plan) {
+        Ok(Some(schema)) => Some(schema),
+        Ok(None) => {
+            let path = cx.text(plan.path_span);
+            let mut d = Diagnostic::error(
+                "data::missing_file",
+                format!("{path} is not here, so its columns are taken on trust"),
+                plan.path_span,
+                "not found beside the spec or under the data folder",
+            );
+            d.severity = Severity::Warning;
+            cx.report(d.help("give the folder with `--data DIR` or `MLC_DATA`"));
+            None
+        }
+        Err(wrong) => {
+            let mut d = Diagnostic::error(
+                "data::unreadable",
+                wrong.message,
+                plan.path_span,
+                "cannot be read as it is",
+            );
+            d.help = wrong.help;
+            cx.report(d);
+            None
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! One spec from top to bottom: what is checked, in which order.
+
+use super::ctx::{Ctx, Global};
+use super::data::{self, Data};
+use super::job::{Job, ModelInfo};
+use super::keyed::{Keyed, stray};
+use super::keys::{ITEMS, Status, WORDS};
+use super::model::{Elab, alone, block_alone};
+use super::{DataProbe, Settings, names, overrides, params, train, walk};
+use crate::base::{FileId, Sources, Span};
+use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
+use crate::graph::Builder;
+use crate::ops::formula::{Eval, Number};
+use crate::ops::{Framework, Library, Mode};
+use crate::syntax::ast::{self, Entry, EntryKind, ExprKind, Ident, ItemKind, Section};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The tree that is checked: misspelt section words put right (and reported), then the variant
+/// and the overrides applied.
+pub(super) fn prepare(
+    sources: &Sources,
+    ast: &ast::File,
+    settings: &Settings,
+    diags: &mut Diagnostics,
+) -> ast::File {
+    let mut file = ast.clone();
+    for item in &mut file.items {
+        if let ItemKind::Section(section) = &mut item.kind {
+            section_word(section, diags);
+        }
+    }
+    variants(sources, &file, diags);
+    let mut all = Vec::new();
+    if let Some((name, span)) = &settings.variant {
+        match overrides::variant(&file, name) {
+            Some(section) => all.extend(overrides::from_variant(section, &mut Diagnostics::new())),
+            None => diags.push(overrides::unknown_variant(&file, name, *span)),
+        }
+    }
+    for (path, value, span) in &settings.overrides {
+        match overrides::from_setting(sources, path, value, *span) {
+            Ok(one) => all.push(one),
+            Err(found) => diags.extend(found.sorted()),
+        }
+    }
+    for over in &all {
+        if let Err(d) = overrides::apply(&mut file, over) {
+            diags.push(d);
+        }
+    }
+    file
+}
+
+/// `modle` is said once and then read as `model`, so that nothing about its contents is lost.
+fn section_word(section: &mut Section, diags: &mut Diagnostics) {
+    let word = section.word.clone();
+    match WORDS.iter().find(|w| w.name == &*word.name).map(|w| w.status) {
+        Some(Status::Later(instead)) => {
+            let message = format!("`{}` is not built yet", word.name);
+            let d = Diagnostic::error(
+                "later::section",
+                message,
+                word.span,
+                "part of the language, but not built yet",
+            );
+            diags.push(d.help(instead));
+        }
+        Some(Status::Key | Status::Section) => nameless(section, diags),
+        None => {
+            let known = WORDS.iter().map(|w| w.name).chain(ITEMS.iter().copied());
+            let d = Diagnostic::error(
+                "section::unknown",
+                format!("there is no section `{}`", word.name),
+                word.span,
+                "not a section word",
+            );
+            diags.push(match did_you_mean(&word.name, known.clone()) {
+                Some(near) => {
+                    section.word.name = near.into();
+                    d.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), word.span, near)
+                }
+                None => d.help(format!("write one of {}", super::ctx::list(known).unwrap_or_default())),
+            });
+        }
+    }
+}
+
+fn nameless(section: &Section, diags: &mut Diagnostics) {
+    let word = &*section.word.name;
+    if section.name.is_none() && word != "train" {
+        let d = Diagnostic::error(
+            "section::name",
+            format!("a `{word}` section needs a name"),
+            section.word.span,
+            "no name behind it",
+        );
+        diags.push(d.help(format!("write `{word} name {{ … }}`")));
+    }
+}
+
+/// Every variant must be right, chosen or not: its paths lead somewhere.
+fn variants(sources: &Sources, file: &ast::File, diags: &mut Diagnostics) {
+    let _ = sources;
+    let mut seen: Vec<&Ident> = Vec::new();
+    for section in overrides::variants(file) {
+        if let Some(name) = &section.name {
+            match seen.iter().find(|n| n.name == name.name) {
+                Some(first) => diags.push(names::duplicate(name, first.span)),
+                None => seen.push(name),
+            }
+        }
+        let mut scratch = file.clone();
+        for over in overrides::from_variant(section, diags) {
+            if let Err(d) = overrides::apply(&mut scratch, &over) {
+                diags.push(d);
+            }
+        }
+    }
+}
+
+/// Checks the prepared tree.
+pub(super) fn check(
+    sources: &mut Sources,
+    file: FileId,
+    ast: &ast::File,
+    settings: &Settings,
+    probe: &dyn DataProbe,
+    diags: &mut Diagnostics,
+) -> Option<Job> {
+    let framework = framework(ast, diags);
+    let library = Library::std(framework, sources);
+    let sources = &*sources;
+    let mut cx = Ctx {
+        sources,
+        settings,
+        library,
+        globals: names::globals(ast, diags),
+        values: Default::default(),
+        data: Default::default(),
+        reads: reads(ast),
+        broken_words: broken_words(sources, ast),
+        broken_models: Default::default(),
+        entered: Default::default(),
+        diags: Default::default(),
+    };
+    let params = params::check(&cx, ast);
+    variant_values(&cx, ast, settings);
+    for (name, value) in &params {
+        if let crate::ops::formula::Item::Number(number @ (Number::Int(_) | Number::Float(_))) =
+            super::consts::item::<()>(value.clone())
+        {
+            cx.library.define(name, number);
+        }
+    }
+    let mut found = Diagnostics::new();
+    cx.library.declare(ast, &mut found);
+    cx.diags.borrow_mut().extend(found.sorted());
+    names::check(&cx, ast);
+    sections(&cx, ast, "import");
+    let data =
+        ast_sections(ast, "data").filter_map(|s| Some(Data::read(&cx, s, s.name.as_ref()?, probe))).collect();
+    *cx.data.borrow_mut() = data;
+    let models: Vec<ModelInfo> =
+        ast_sections(ast, "model").filter_map(|s| model(&cx, s, s.name.as_ref()?)).collect();
+    let name = job_name(sources, file);
+    let trains: Vec<_> = ast_sections(ast, "train").map(|s| train::check(&cx, s, &name)).collect();
+    blocks(&cx);
+    for section in cx.data.borrow().iter() {
+        data::unused(&cx, section, ast);
+    }
+    let plans: Option<Vec<_>> = cx.data.borrow().iter().map(Data::plan).collect();
+    let trains: Option<Vec<_>> = trains.into_iter().collect();
+    diags.extend(cx.diags.borrow().iter().cloned());
+    Some(Job { name, params, data: plans?, models, trains: trains? })
+}
+
+fn job_name(sources: &Sources, file: FileId) -> String {
+    let name = &sources.get(file).name;
+    let stem = std::path::Path::new(name).file_stem().and_then(|s| s.to_str());
+    stem.unwrap_or(name).to_string()
+}
+
+fn framework(file: &ast::File, diags: &mut Diagnostics) -> Framework {
+    let Some(word) = file.header.as_ref().and_then(|h| h.defaults.as_ref()) else { return Framework::Keras };
+    Framework::parse(&word.name).unwrap_or_else(|| {
+        let message = format!("there are no defaults `{}`", word.name);
+        let d = Diagnostic::error("section::defaults", message, word.span, "not a table of defaults");
+        diags.push(super::ctx::suggest(d, "table", word, ["keras", "torch"]));
+        Framework::Keras
+    })
+}
+
+fn ast_sections<'a>(file: &'a ast::File, word: &'static str) -> impl Iterator<Item = &'a Section> {
+    file.items.iter().filter_map(move |item| match &item.kind {
+        ItemKind::Section(s) if &*s.word.name == word => Some(s),
+        _ => None,
+    })
+}
+
+/// Items that are not built yet.
+fn sections(cx: &Ctx, file: &ast::File, word: &str) {
+    for item in &file.items {
+        if let ItemKind::Import { path } = &item.kind {
+            cx.later("later::section", format!("`{word}`"), path.span, "copy the items into this file");
+        }
+    }
+    let mut unnamed: Option<Span> = None;
+    for section in ast_sections(file, "train") {
+        match (unnamed, &section.name) {
+            (Some(first), None) => {
+                let d = Diagnostic::error(
+                    "section::twice",
+                    "there are two `train` sections",
+                    section.word.span,
+                    "the second",
+                )
+                .label(first, "the first");
+                cx.report(d.help("give each a name, `train warmup { … }`, to run them in turn"));
+            }
+            (_, None) => unnamed = Some(section.word.span),
+            (_, Some(_)) => {}
+        }
+    }
+}
+
+/// `d.col` wherever it stands outside `data`.
+fn reads(file: &ast::File) -> BTreeMap<&str, BTreeSet<&str>> {
+    let mut reads: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for item in &file.items {
+        let is_data = matches!(&item.kind, ItemKind::Section(s) if &*s.word.name == "data");
+        if is_data {
+            continue;
+        }
+        walk::item(item, &mut |expr| {
+            if let ExprKind::Member(base, member) = &expr.kind
+                && let Some(section) = base.as_name()
+            {
+                reads.entry(&section.name).or_default().insert(&member.name);
+            }
+        });
+    }
+    reads
+}
+
+/// Words of pieces that did not parse.
+fn broken_words<'a>(sources: &'a Sources, file: &'a ast::File) -> BTreeSet<&'a str> {
+    let mut words = BTreeSet::new();
+    let mut add = |span: Span| {
+        let text = sources.slice(span);
+        words.extend(text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| !w.is_empty()));
+    };
+    for item in &file.items {
+        match &item.kind {
+            ItemKind::Broken => add(item.span),
+            ItemKind::Section(section) => broken_entries(&section.entries, &mut add),
+            ItemKind::Block(block) => broken_entries(&block.body, &mut add),
+            ItemKind::Op(ast::Op { body: ast::OpBody::Body(body), .. }) => broken_entries(body, &mut add),
+            ItemKind::Op(_) | ItemKind::Param { .. } | ItemKind::Dim { .. } | ItemKind::Import { .. } => {}
+        }
+    }
+    words
+}
+
+fn broken_entries(entries: &[Entry], add: &mut impl FnMut(Span)) {
+    for entry in entries {
+        match &entry.kind {
+            EntryKind::Broken => add(entry.span),
+            EntryKind::Section(inner) => broken_entries(&inner.entries, add),
+            EntryKind::Let { .. }
+            | EntryKind::Input { .. }
+            | EntryKind::Output { .. }
+            | EntryKind::Bind { .. }
+            | EntryKind::Typed { .. } => {}
+        }
+    }
+}
+
+/// Values of variants that are not chosen: types and domains of params hold for them too.
+fn variant_values(cx: &Ctx, file: &ast::File, settings: &Settings) {
+    for section in overrides::variants(file) {
+        let chosen = settings
+            .variant
+            .as_ref()
+            .is_some_and(|(n, _)| section.name.as_ref().is_some_and(|s| *s.name == **n));
+        if chosen {
+            continue;
+        }
+        let mut with = file.clone();
+        for over in overrides::from_variant(section, &mut Diagnostics::new()) {
+            let _ = overrides::apply(&mut with, &over);
+        }
+        let values = cx.values.borrow().clone();
+        let before = std::mem::take(&mut *cx.diags.borrow_mut());
+        params::check(cx, &with);
+        let found = std::mem::replace(&mut *cx.diags.borrow_mut(), before);
+        let mine = found.sorted().into_iter().filter(|d| section.body.contains(d.span()));
+        cx.diags.borrow_mut().extend(mine);
+        *cx.values.borrow_mut() = values;
+    }
+}
+
+/// Checks a model alone, on inputs of its declared types.
+fn model<'a>(cx: &Ctx<'a>, section: &'a Section, name: &Ident) -> Option<ModelInfo> {
+    let (_, rest) = Keyed::sort(cx, section);
+    let mut outputs = 0;
+    for entry in rest {
+        match &entry.kind {
+            EntryKind::Let { .. } | EntryKind::Input { .. } => {}
+            EntryKind::Output { .. } => outputs += 1,
+            EntryKind::Bind { .. } | EntryKind::Typed { .. } | EntryKind::Section(_) | EntryKind::Broken => {
+                stray(cx, "model", entry);
+            }
+        }
+    }
+    let broken = section.entries.iter().any(|e| matches!(e.kind, EntryKind::Broken));
+    if outputs == 0 && !broken {
+        let message = format!("`{}` has no output", name.name);
+        let d = Diagnostic::error("model::output", message, name.span, "computes nothing");
+        cx.report(d.help("add `output y: f32[B, 10] = x |> …`"));
+    }
+    let mut b = Builder::new(&*name.name);
+    let mut found = Diagnostics::new();
+    let mut scope = Elab::new(cx, Mode::Train);
+    alone(&mut Eval::new(&cx.library, &mut b, &mut found, &mut scope), name, section);
+    let wrong = found.has_errors() || broken;
+    cx.diags.borrow_mut().extend(found.sorted());
+    if wrong {
+        cx.broken_models.borrow_mut().insert(name.name.clone());
+        return None;
+    }
+    Some(ModelInfo { name: name.name.to_string(), span: section.word.span, layers: scope.layers })
+}
+
+/// Blocks are checked where they are used; those that no use has reached, alone.
+fn blocks(cx: &Ctx) {
+    for (name, (_, global)) in &cx.globals {
+        let Global::Block(block) = global else { continue };
+        if cx.entered.borrow().contains(name) {
+            continue;
+        }
+        let mut b = Builder::new(&**name);
+        let mut found = Diagnostics::new();
+        let mut scope = Elab::new(cx, Mode::Train);
+        block_alone(&mut Eval::new(&cx.library, &mut b, &mut found, &mut scope), block);
+        cx.diags.borrow_mut().extend(found.sorted());
+    }
+}

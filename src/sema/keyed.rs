@@ -1,0 +1,168 @@
+//! `key = value` entries of a section against the table of its keys.
+
+use super::ctx::Ctx;
+use super::keys::{self, Status};
+use super::names::duplicate;
+use crate::base::Span;
+use crate::diag::{Code, Diagnostic, did_you_mean};
+use crate::syntax::ast::{Entry, EntryKind, Expr, Ident, Section};
+
+/// The values of a section's keys; what is no key is reported.
+pub(super) struct Keyed<'a> {
+    values: Vec<(&'a Ident, &'a Expr)>,
+    sections: Vec<(&'a Ident, &'a Section)>,
+}
+
+impl<'a> Keyed<'a> {
+    /// Reads a section that has nothing but keys.
+    pub fn read(cx: &Ctx, section: &'a Section) -> Keyed<'a> {
+        let (keyed, rest) = Keyed::sort(cx, section);
+        rest.iter().for_each(|entry| stray(cx, &section.word.name, entry));
+        keyed
+    }
+
+    /// Takes the entries that are keys; hands back the others.
+    pub fn sort(cx: &Ctx, section: &'a Section) -> (Keyed<'a>, Vec<&'a Entry>) {
+        let word = &*section.word.name;
+        let mut keyed = Keyed { values: Vec::new(), sections: Vec::new() };
+        let mut rest = Vec::new();
+        for entry in &section.entries {
+            match &entry.kind {
+                EntryKind::Bind { path, value } if path.parts.len() == 1 => {
+                    keyed.bind(cx, word, entry, &path.parts[0], value, &mut rest);
+                }
+                EntryKind::Section(inner) => match keys::find(word, &inner.word.name).map(|k| k.status) {
+                    Some(Status::Section) => keyed.section(cx, inner),
+                    Some(Status::Key) => wants_value(cx, &inner.word),
+                    Some(Status::Later(instead)) => {
+                        later(cx, &inner.word, inner.word.span.to(inner.body), instead)
+                    }
+                    None => rest.push(entry),
+                },
+                EntryKind::Broken => {}
+                EntryKind::Bind { .. }
+                | EntryKind::Let { .. }
+                | EntryKind::Input { .. }
+                | EntryKind::Output { .. }
+                | EntryKind::Typed { .. } => rest.push(entry),
+            }
+        }
+        (keyed, rest)
+    }
+
+    fn bind(
+        &mut self,
+        cx: &Ctx,
+        word: &str,
+        entry: &'a Entry,
+        key: &'a Ident,
+        value: &'a Expr,
+        rest: &mut Vec<&'a Entry>,
+    ) {
+        match keys::find(word, &key.name).map(|k| k.status) {
+            Some(Status::Key) => match self.values.iter().find(|(k, _)| k.name == key.name) {
+                Some((first, _)) => cx.report(twice(key, first.span)),
+                None => self.values.push((key, value)),
+            },
+            Some(Status::Section) => {
+                let message = format!("`{}` is a section", key.name);
+                let d = Diagnostic::error("key::form", message, entry.span, "written as a value");
+                cx.report(d.help(format!("write `{} {{ … }}`", key.name)));
+            }
+            Some(Status::Later(instead)) => later(cx, key, entry.span, instead),
+            None => rest.push(entry),
+        }
+    }
+
+    fn section(&mut self, cx: &Ctx, inner: &'a Section) {
+        match self.sections.iter().find(|(k, _)| k.name == inner.word.name) {
+            Some((first, _)) => cx.report(twice(&inner.word, first.span)),
+            None => self.sections.push((&inner.word, inner)),
+        }
+    }
+
+    pub fn get(&self, key: &str) -> Option<&'a Expr> {
+        self.values.iter().find(|(k, _)| &*k.name == key).map(|(_, v)| *v)
+    }
+
+    /// The key as written.
+    pub fn key(&self, key: &str) -> Option<&'a Ident> {
+        self.values.iter().find(|(k, _)| &*k.name == key).map(|(k, _)| *k)
+    }
+
+    pub fn inner(&self, key: &str) -> Option<&'a Section> {
+        self.sections.iter().find(|(k, _)| &*k.name == key).map(|(_, s)| *s)
+    }
+}
+
+fn twice(key: &Ident, first: Span) -> Diagnostic {
+    Diagnostic { code: "key::twice", ..duplicate(key, first) }.help("take out one of the two")
+}
+
+fn wants_value(cx: &Ctx, key: &Ident) {
+    let d = Diagnostic::error(
+        "key::form",
+        format!("`{}` takes a value", key.name),
+        key.span,
+        "written as a section",
+    );
+    cx.report(d.help(format!("write `{} = …`", key.name)));
+}
+
+fn later(cx: &Ctx, key: &Ident, at: Span, instead: &str) {
+    cx.later("later::key", format!("`{}`", key.name), at, instead);
+}
+
+/// An entry that has no place in the section.
+pub(super) fn stray(cx: &Ctx, word: &str, entry: &Entry) {
+    match &entry.kind {
+        EntryKind::Bind { path, .. } => match path.parts.as_slice() {
+            [key] => unknown_key(cx, word, key),
+            _ => {
+                let d = Diagnostic::error(
+                    "key::unknown",
+                    format!("a dotted name is no key of `{word}`"),
+                    path.span,
+                    "only a variant sets dotted names",
+                );
+                cx.report(d.help("move it into a `variant`, or set the value where it stands"));
+            }
+        },
+        EntryKind::Section(inner) => unknown_key(cx, word, &inner.word),
+        EntryKind::Let { .. } => misplaced(cx, word, entry, "`let`"),
+        EntryKind::Input { .. } => misplaced(cx, word, entry, "`input`"),
+        EntryKind::Output { .. } => misplaced(cx, word, entry, "`output`"),
+        EntryKind::Typed { .. } => misplaced(cx, word, entry, "`name : how`"),
+        EntryKind::Broken => {}
+    }
+}
+
+fn misplaced(cx: &Ctx, word: &str, entry: &Entry, what: &str) {
+    let code: Code = "key::misplaced";
+    let d = Diagnostic::error(
+        code,
+        format!("{what} has no place in `{word}`"),
+        entry.span,
+        "does not belong here",
+    );
+    let known = super::ctx::list(keys::of(word).iter().map(|k| k.name)).unwrap_or_default();
+    cx.report(d.help(format!("`{word}` has the keys {known}")));
+}
+
+/// A word that is no key, with the nearest that is one.
+pub(super) fn unknown_key(cx: &Ctx, word: &str, key: &Ident) {
+    let d = Diagnostic::error(
+        "key::unknown",
+        format!("`{word}` has no key `{}`", key.name),
+        key.span,
+        "not a key",
+    );
+    let built = || keys::of(word).iter().map(|k| k.name);
+    let near = keys::alias(word, &key.name).or_else(|| did_you_mean(&key.name, built()));
+    cx.report(match near {
+        Some(near) => {
+            d.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), key.span, near)
+        }
+        None => d.help(format!("write one of {}", super::ctx::list(built()).unwrap_or_default())),
+    });
+}

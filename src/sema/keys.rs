@@ -1,0 +1,141 @@
+//! Which words and keys the sections have: one table, read by the checks, by
+//! overrides and by "did you mean".
+
+/// A key of a section.
+pub(super) struct Key {
+    pub name: &'static str,
+    pub status: Status,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Status {
+    /// Checked and obeyed: `key = value`.
+    Key,
+    /// The same, written `key { … }`.
+    Section,
+    /// In the language, not built yet; what to do meanwhile.
+    Later(&'static str),
+}
+
+/// A section word of a file.
+pub(super) struct Word {
+    pub name: &'static str,
+    pub status: Status,
+}
+
+use Status::{Later, Section};
+
+pub(super) const WORDS: &[Word] = &[
+    Word { name: "data", status: Section },
+    Word { name: "model", status: Section },
+    Word { name: "train", status: Section },
+    Word { name: "variant", status: Section },
+    Word { name: "generate", status: Later("train the model; take this section out until then") },
+    Word { name: "search", status: Later("run `mlc train` with several `--set` values instead") },
+    Word { name: "export", status: Later("read `model.safetensors` in the run folder instead") },
+    Word { name: "distribute", status: Later("training runs on one machine; take this section out") },
+    Word { name: "test", status: Later("the test part of `data` is evaluated once after training") },
+];
+
+/// Item keywords that are not sections, for "did you mean".
+pub(super) const ITEMS: &[&str] = &["param", "dim", "op", "block", "import"];
+
+const fn key(name: &'static str) -> Key {
+    Key { name, status: Status::Key }
+}
+
+const fn section(name: &'static str) -> Key {
+    Key { name, status: Section }
+}
+
+const fn later(name: &'static str, instead: &'static str) -> Key {
+    Key { name, status: Later(instead) }
+}
+
+const DATA: &[Key] = &[
+    key("source"),
+    key("valid"),
+    key("test"),
+    section("split"),
+    key("batch"),
+    key("shuffle"),
+    key("drop_last"),
+    later("bucket", "rows of a batch have one shape; take it out"),
+    later("augment", "training rows are taken as they are; take it out"),
+];
+
+const SPLIT: &[Key] = &[
+    key("train"),
+    key("valid"),
+    key("test"),
+    key("stratify"),
+    key("ordered"),
+    key("seed"),
+    later("kfold", "give `train`, `valid` and `test` as counts or percentages"),
+];
+
+const MODEL: &[Key] = &[
+    later("pretrained", "weights start from their initialisers; `mlc train --init` reads a safetensors file"),
+    later("freeze", "every weight is trained; take it out"),
+];
+
+const TRAIN: &[Key] = &[
+    section("feed"),
+    key("loss"),
+    key("optimizer"),
+    key("metrics"),
+    key("epochs"),
+    key("steps"),
+    key("seed"),
+    later("schedule", "the learning rate stays as `optimizer` says; take it out"),
+    later("clip", "gradients are used as they are; take it out"),
+    later("accumulate", "choose a larger `batch` in `data`"),
+    later("precision", "training computes in f32; take it out"),
+    later("stop", "training runs for its `epochs` or `steps`; take it out"),
+    later("checkpoint", "weights are written at the end of the run; take it out"),
+    later("log", "metrics are written after each epoch; take it out"),
+    later("ema", "the weights of the last step are kept; take it out"),
+    later("freeze", "every weight is trained; take it out"),
+    later("updates", "one optimizer updates all weights; take it out"),
+    later("draw", "random inputs come with named steps; one step on data is built"),
+    later("step", "one step is built: give `loss` and `optimizer` in `train` itself"),
+    later("groups", "one optimizer updates all weights; take it out"),
+];
+
+/// The keys of a section, by its word.
+pub(super) fn of(word: &str) -> &'static [Key] {
+    match word {
+        "data" => DATA,
+        "split" => SPLIT,
+        "model" => MODEL,
+        "train" => TRAIN,
+        _ => &[],
+    }
+}
+
+/// The row of one key.
+pub(super) fn find(word: &str, name: &str) -> Option<&'static Key> {
+    of(word).iter().find(|k| k.name == name)
+}
+
+/// What PyTorch's and others' users call a key.
+pub(super) const ALIASES: &[(&str, &str, &str)] = &[
+    ("data", "batch_size", "batch"),
+    ("data", "dataset", "source"),
+    ("train", "learning_rate", "optimizer"),
+    ("train", "num_epochs", "epochs"),
+    ("train", "max_epochs", "epochs"),
+    ("train", "max_steps", "steps"),
+    ("train", "criterion", "loss"),
+    ("train", "optim", "optimizer"),
+    ("train", "random_state", "seed"),
+    ("split", "validation", "valid"),
+    ("split", "val", "valid"),
+    ("data", "val", "valid"),
+    ("data", "validation", "valid"),
+    ("split", "random_state", "seed"),
+];
+
+pub(super) fn alias(word: &str, name: &str) -> Option<&'static str> {
+    ALIASES.iter().find(|(w, from, _)| *w == word && *from == name).map(|(.., to)| *to)
+}

@@ -1,0 +1,219 @@
+//! Models and blocks become nodes of a graph.
+//!
+//! [`Elab`] is the scope of a model, block or `train` section: it adds layers,
+//! blocks, models and columns to what formulas know ([`Eval`]). Each tensor
+//! carries the chain of stages that made it, so that a shape error can show
+//! how the shape came about.
+
+mod apply;
+mod pipe;
+mod resolve;
+mod types;
+
+pub(super) use apply::{alone, block_alone, define};
+pub(super) use types::declared_row;
+
+use super::consts::item as constant;
+use super::ctx::Ctx;
+use super::job::LayerInfo;
+use crate::base::{Dim, Span, TensorType};
+use crate::diag::Diagnostic;
+use crate::graph::Value;
+use crate::ops::formula::{Checked, Eval, Item, Scope};
+use crate::ops::{AttrValue, Mode};
+use crate::syntax::ast::{Expr, Ident};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What a name or call is that is neither number nor tensor.
+#[derive(Clone, Debug)]
+pub(super) enum Entity {
+    /// A layer or block with its settings, waiting for tensors.
+    Pending(Rc<Pending>),
+    Model(Arc<str>),
+}
+
+/// `Dense(10)` before its `(x)`.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    pub what: What,
+    /// The weight path that `let` or `as` gave, and where.
+    pub name: Option<(String, Span)>,
+    pub span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum What {
+    /// By name in the registry; its settings are checked.
+    Layer { name: &'static str, attrs: Vec<(AttrValue, Span)> },
+    /// By name in the file. A setting whose value is wrong is `None`.
+    Block { name: Arc<str>, settings: Names },
+}
+
+/// What names stand for; `None` where the value is wrong and reported.
+pub(super) type Names = BTreeMap<Arc<str>, Option<Item<Entity>>>;
+
+/// One step of the chain that made a tensor.
+#[derive(Debug)]
+struct Link {
+    span: Span,
+    text: String,
+    before: Option<Rc<Link>>,
+}
+
+/// What is known of a tensor beside its type.
+#[derive(Clone, Debug, Default)]
+struct Meta {
+    chain: Option<Rc<Link>>,
+    prob: Option<Prob>,
+    classes: Option<(Dim, Span)>,
+}
+
+/// Shares or probabilities, made by an activation.
+#[derive(Clone, Debug)]
+pub(super) struct Prob {
+    /// `Softmax` or `Sigmoid`.
+    pub by: &'static str,
+    pub span: Span,
+    /// What went in, if the activation can be folded into a loss.
+    pub logits: Option<Value>,
+}
+
+/// What a `feed` may read, and what it makes of a row's type when nobody could look.
+pub(super) struct Feeding {
+    pub row: Option<TensorType>,
+    /// Data sections that were read, by their place.
+    pub read: BTreeSet<usize>,
+}
+
+/// The pair that a loss compared, for metrics.
+#[derive(Clone, Debug)]
+pub(super) struct Pair {
+    pub prediction: (Item<Entity>, Span),
+    pub label: (Item<Entity>, Span),
+}
+
+/// The scope of one graph.
+pub(super) struct Elab<'c, 'a> {
+    pub cx: &'c Ctx<'a>,
+    mode: Mode,
+    /// The nearest names: of a body or a `train` section.
+    pub names: Names,
+    /// In front of weight paths: empty, or with a dot behind.
+    prefix: String,
+    /// Weight paths in use, and the `as` or `let` that made each.
+    claimed: BTreeMap<String, Span>,
+    meta: BTreeMap<Value, Meta>,
+    pub layers: Vec<LayerInfo>,
+    pub penalties: Vec<Value>,
+    /// Paths whose penalties are counted: shared layers count once.
+    penalized: BTreeSet<String>,
+    /// Blocks and models under way: none may use itself.
+    active: Vec<Arc<str>>,
+    /// How many unnamed layers of a kind there are.
+    unnamed: BTreeMap<String, usize>,
+    /// While a `feed` is read.
+    pub feeding: Option<Feeding>,
+    /// Names that `feed` gave, for models whose inputs are fed by name; `None` outside `train`.
+    pub fed: Option<Names>,
+    /// Outputs of models that were fed, each elaborated once.
+    outputs: BTreeMap<Arc<str>, Names>,
+    pub pairs: Vec<Pair>,
+}
+
+pub(super) type Ev<'e, 'c, 'a> = Eval<'e, Elab<'c, 'a>>;
+
+impl<'c, 'a> Elab<'c, 'a> {
+    pub fn new(cx: &'c Ctx<'a>, mode: Mode) -> Elab<'c, 'a> {
+        Elab {
+            cx,
+            mode,
+            names: Names::new(),
+            prefix: String::new(),
+            claimed: BTreeMap::new(),
+            meta: BTreeMap::new(),
+            layers: Vec::new(),
+            penalties: Vec::new(),
+            penalized: BTreeSet::new(),
+            active: Vec::new(),
+            unnamed: BTreeMap::new(),
+            feeding: None,
+            fed: None,
+            outputs: BTreeMap::new(),
+            pairs: Vec::new(),
+        }
+    }
+
+    fn meta(&self, v: Value) -> Meta {
+        self.meta.get(&v).cloned().unwrap_or_default()
+    }
+
+    /// Notes how a tensor came about.
+    pub fn note(&mut self, v: Value, before: Option<Value>, span: Span, text: String) {
+        let chain = before.and_then(|b| self.meta(b).chain);
+        self.meta.entry(v).or_default().chain = Some(Rc::new(Link { span, text, before: chain }));
+    }
+
+    pub fn note_classes(&mut self, v: Value, classes: Dim, span: Span) {
+        self.meta.entry(v).or_default().classes = Some((classes, span));
+    }
+
+    pub fn classes(&self, v: Value) -> Option<(Dim, Span)> {
+        self.meta(v).classes
+    }
+
+    pub fn prob(&self, v: Value) -> Option<Prob> {
+        self.meta(v).prob
+    }
+
+    /// Adds the stages that led to `v` to a diagnostic, oldest first.
+    pub fn explain(&self, mut diagnostic: Diagnostic, v: Value) -> Diagnostic {
+        const SHOWN: usize = 8;
+        let mut links = Vec::new();
+        let mut next = self.meta(v).chain;
+        while let Some(link) = next {
+            next = link.before.clone();
+            links.push(link);
+        }
+        links.truncate(SHOWN);
+        let mine = diagnostic.span();
+        for link in links.into_iter().rev() {
+            let shown = diagnostic.labels.iter().any(|l| l.span == link.span && l.span != mine);
+            if link.span != mine && !shown {
+                diagnostic = diagnostic.label(link.span, link.text.clone());
+            }
+        }
+        diagnostic
+    }
+}
+
+impl Scope for Elab<'_, '_> {
+    type Entity = Entity;
+
+    fn expr(ev: &mut Eval<'_, Self>, expr: &Expr) -> Option<Checked<Item<Entity>>> {
+        resolve::expr(ev, expr)
+    }
+
+    fn name(&mut self, name: &Ident) -> Option<Item<Entity>> {
+        match self.names.get(&name.name) {
+            Some(item) => item.clone(),
+            None => self.cx.value(&name.name).map(constant),
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        let globals = self.cx.globals.keys();
+        self.names.keys().chain(globals).map(|n| n.to_string()).collect()
+    }
+
+    fn describe(&self, entity: &Entity) -> String {
+        match entity {
+            Entity::Pending(pending) => match &pending.what {
+                What::Layer { name, .. } => format!("the layer `{name}`, which waits for a tensor"),
+                What::Block { name, .. } => format!("the block `{name}`, which waits for tensors"),
+            },
+            Entity::Model(name) => format!("the model `{name}`"),
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! `input |> stage`, `stage as name`, `repeat(n) stage as h`.
+
+use super::apply::{self, Use};
+use super::resolve::{is_function, pending};
+use super::{Entity, Ev, Pending, Prob, What};
+use crate::base::Span;
+use crate::diag::Diagnostic;
+use crate::ops;
+use crate::ops::formula::{Checked, Given, Item, Reported};
+use crate::sema::train;
+use crate::syntax::ast::{Arg, Expr, ExprKind, Ident, Path};
+use std::rc::Rc;
+
+type Found = Checked<Item<Entity>>;
+pub(super) type Inputs = Vec<Given<Item<Entity>>>;
+
+/// Longer chains are a slip of the pen: nobody trains them, and checking must end soon.
+const MOST_REPEATS: i64 = 10_000;
+
+pub(super) fn pipe(ev: &mut Ev, input: &Expr, stage: &Expr, span: Span) -> Found {
+    let inputs = ev.piped(input);
+    match stage_of(stage) {
+        Stage::Repeat { var, count, body, name } => {
+            repeat(ev, inputs, Chain { var, count, body, name, stage: stage.span, span })
+        }
+        Stage::One { expr, name } => {
+            let called = prepare(ev, expr, inputs.is_err());
+            flow(ev, called?, inputs?, name, stage.span, span)
+        }
+    }
+}
+
+/// A stage less its `as`.
+enum Stage<'e> {
+    One { expr: &'e Expr, name: Option<&'e Path> },
+    Repeat { var: Option<&'e Ident>, count: &'e Expr, body: &'e Expr, name: Option<&'e Path> },
+}
+
+/// `repeat(n) L as h`: the name is the chain's, on whichever side the tree has it.
+fn stage_of(stage: &Expr) -> Stage<'_> {
+    let (inner, outer) = split_as(stage);
+    match &inner.kind {
+        ExprKind::Repeat { var, count, body } => {
+            let (body, name) = split_as(body);
+            Stage::Repeat { var: var.as_ref(), count, body, name: outer.or(name) }
+        }
+        _ => Stage::One { expr: inner, name: outer },
+    }
+}
+
+fn split_as(stage: &Expr) -> (&Expr, Option<&Path>) {
+    match &stage.bare().kind {
+        ExprKind::As { stage, path } => (split_as(stage).0, Some(path)),
+        _ => (stage.bare(), None),
+    }
+}
+
+/// What a stage calls, its settings checked.
+enum Called<'e> {
+    Pending(Rc<Pending>),
+    Model(Ident),
+    Function(&'e Ident, &'e [Arg]),
+}
+
+/// Resolves a stage; with `poisoned` inputs a function's arguments are looked at here, since
+/// nobody will call it.
+fn prepare<'e>(ev: &mut Ev, stage: &'e Expr, poisoned: bool) -> Checked<Called<'e>> {
+    let (callee, args): (&Expr, &[Arg]) = match &stage.bare().kind {
+        ExprKind::Call { callee, args } => (callee, args),
+        _ => (stage, &[]),
+    };
+    if let Some(name) = callee.as_name() {
+        let local = ev.scope.names.contains_key(&name.name);
+        let global = ev.scope.cx.globals.contains_key(&name.name);
+        let built_in_op =
+            matches!(ev.scope.cx.globals.get(&name.name), Some((_, crate::sema::ctx::Global::Op)));
+        if !local && (built_in_op || !global) && is_function(ev, name) {
+            if poisoned {
+                args.iter().for_each(|a| drop(ev.eval(&a.value)));
+            }
+            return Ok(Called::Function(name, args));
+        }
+        let is_layer = ops::layer(&name.name).is_some();
+        if !local && (is_layer || !global || ev.scope.cx.block(&name.name).is_some()) {
+            return match pending(ev, name, args, stage.span)? {
+                Item::Entity(Entity::Pending(pending)) => Ok(Called::Pending(pending)),
+                _ => unreachable!("resolve: layers and blocks wait for tensors"),
+            };
+        }
+        if ev.scope.cx.model(&name.name).is_some() && !args.is_empty() {
+            let d = Diagnostic::error(
+                "call::many",
+                "a model takes tensors alone",
+                args[0].value.span,
+                "one too many",
+            );
+            return ev.fail(d.help(format!("write `|> {}`, or `{}(a, b)`", name.name, name.name)));
+        }
+    }
+    let found = match args {
+        [] => ev.eval(callee)?,
+        _ => ev.eval(stage)?,
+    };
+    match found {
+        Item::Entity(Entity::Pending(pending)) => Ok(Called::Pending(pending)),
+        Item::Entity(Entity::Model(name)) => Ok(Called::Model(Ident { name, span: stage.span })),
+        other => {
+            let found = ev.describe(&other);
+            let d = Diagnostic::error(
+                "call::stage",
+                "a pipe flows into a layer, block or function",
+                stage.span,
+                found,
+            );
+            ev.fail(d.help("name one behind `|>`: `x |> Dense(10) as fc`"))
+        }
+    }
+}
+
+/// Lets `inputs` flow into what a stage calls.
+fn flow(ev: &mut Ev, called: Called, inputs: Inputs, name: Option<&Path>, stage: Span, span: Span) -> Found {
+    match called {
+        Called::Pending(pending) => {
+            let name = match (name, &pending.name) {
+                (Some(path), None) => Some((dotted(path), path.span)),
+                (None, known) => known.clone(),
+                (Some(path), Some((known, first))) => {
+                    let message = format!("this layer is named `{known}` already");
+                    let d = Diagnostic::error("name::twice", message, path.span, "named again")
+                        .label(*first, "named here");
+                    ev.diags.push(d.help("take out one of the two names"));
+                    pending.name.clone()
+                }
+            };
+            apply::apply(ev, Use { pending: &pending, name, inputs, stage })
+        }
+        Called::Model(model) => {
+            let outputs = apply::model_on(ev, &model, inputs, span)?;
+            apply::as_value(ev, &model, &outputs)
+        }
+        Called::Function(function, args) => {
+            if let Some(path) = name {
+                let d = Diagnostic::error(
+                    "name::weightless",
+                    format!("`{}` has no weights to name", function.name),
+                    path.span,
+                    "names nothing",
+                );
+                ev.diags.push(d.help("take out `as …`; `let` names a value"));
+            }
+            self::function(ev, function, inputs, args, span)
+        }
+    }
+}
+
+pub(super) fn dotted(path: &Path) -> String {
+    path.parts.iter().map(|p| &*p.name).collect::<Vec<_>>().join(".")
+}
+
+/// An op or builtin on what flows in; softmax and sigmoid leave a mark for the losses.
+pub(super) fn function(ev: &mut Ev, name: &Ident, inputs: Inputs, args: &[Arg], span: Span) -> Found {
+    if let Some(loss) = ops::loss::find(&name.name).filter(|_| ev.lib.op(&name.name).is_some_and(|op| op.std))
+    {
+        let mut given = inputs;
+        given.extend(train::given(ev, args)?);
+        return train::loss(ev, loss, name, given, span);
+    }
+    let by = match &*name.name {
+        "softmax" => Some("Softmax"),
+        "sigmoid" => Some("Sigmoid"),
+        _ => None,
+    };
+    let mine = ev.lib.op(&name.name).is_some_and(|op| !op.std);
+    let Some(by) = by.filter(|_| !mine) else {
+        let first = inputs.first().and_then(tensor);
+        let made = ev.call_name(name, span, inputs, args)?;
+        chain(ev, first, &made, &name.name, span);
+        return Ok(made);
+    };
+    let mut given = inputs;
+    given.extend(train::given(ev, args)?);
+    let first = given.first().and_then(tensor);
+    let plain = given.len() == 1;
+    stacked(ev, first, by, span)?;
+    let made = ev.call_name(name, span, given, &[])?;
+    chain(ev, first, &made, &name.name, span);
+    if let Item::Tensor(v) = &made {
+        let logits = first.filter(|_| plain);
+        ev.scope.meta.entry(*v).or_default().prob = Some(Prob { by, span, logits });
+    }
+    Ok(made)
+}
+
+fn tensor(given: &Given<Item<Entity>>) -> Option<crate::graph::Value> {
+    match given.value {
+        Item::Tensor(v) => Some(v),
+        _ => None,
+    }
+}
+
+fn chain(ev: &mut Ev, before: Option<crate::graph::Value>, made: &Item<Entity>, name: &str, span: Span) {
+    if let Item::Tensor(v) = made {
+        let text = format!("`{name}` gives {}", ev.b.ty(*v));
+        ev.scope.note(*v, before, span, text);
+    }
+}
+
+/// Two activations that both make shares: the second squashes what the first has squashed.
+pub(super) fn stacked(ev: &mut Ev, input: Option<crate::graph::Value>, by: &str, span: Span) -> Checked<()> {
+    let Some(first) = input.and_then(|v| ev.scope.prob(v)) else { return Ok(()) };
+    let what = if by == first.by {
+        format!("a double {}", by.to_lowercase())
+    } else {
+        format!("{by} on {}", first.by)
+    };
+    let message = format!("{what}: its input is made of probabilities already");
+    let d = Diagnostic::error("loss::double_softmax", message, span, "the second one")
+        .label(first.span, "the first one");
+    ev.fail(d.help(format!(
+        "take out one of the two; losses take logits, so before a loss even one `{by}` is not needed"
+    )))
+}
+
+/// `stage as path` outside a pipe: names what it holds.
+pub(super) fn named(ev: &mut Ev, stage: &Expr, path: &Path, span: Span) -> Found {
+    // `Dense(10)(x) as fc`
+    if let ExprKind::Call { callee, args } = &stage.bare().kind
+        && callee.as_name().is_none()
+    {
+        let made = ev.eval(callee)?;
+        if let Item::Entity(Entity::Pending(layer)) = &made {
+            let inputs = train::given(ev, args)?;
+            return flow(ev, Called::Pending(layer.clone()), inputs, Some(path), callee.span, span);
+        }
+    }
+    match ev.eval(stage)? {
+        Item::Entity(Entity::Pending(pending)) => {
+            let name = Some((dotted(path), path.span));
+            Ok(Item::Entity(Entity::Pending(Rc::new(Pending { name, ..(*pending).clone() }))))
+        }
+        other => {
+            let found = ev.describe(&other);
+            let d = Diagnostic::error(
+                "name::weightless",
+                "`as` names the weights of a layer",
+                path.span,
+                "no layer",
+            )
+            .label(stage.span, found);
+            ev.fail(d.help("`let name = …` names a value"))
+        }
+    }
+}
+
+struct Chain<'e> {
+    var: Option<&'e Ident>,
+    count: &'e Expr,
+    body: &'e Expr,
+    name: Option<&'e Path>,
+    stage: Span,
+    span: Span,
+}
+
+/// Chains copies of `body`, each with weights of its own: `h.0`, `h.1`, …
+fn repeat(ev: &mut Ev, inputs: Checked<Inputs>, chain: Chain) -> Found {
+    let indices = indices(ev, &chain);
+    let mut flowing = inputs;
+    // A chain that cannot run is looked at once, for what is wrong in its body.
+    let indices = match (&flowing, indices) {
+        (Ok(_), Ok(indices)) => indices,
+        (_, Ok(indices)) if !indices.is_empty() => vec![indices[0]],
+        (_, Ok(indices)) => indices,
+        (_, Err(Reported)) => {
+            flowing = Err(Reported);
+            vec![0]
+        }
+    };
+    let hidden = chain.var.map(|var| (var, ev.scope.names.get(&var.name).cloned()));
+    if let Some(var) = chain.var {
+        crate::sema::names::shadows(ev.scope.cx, var);
+    }
+    for i in indices {
+        if let Some(var) = chain.var {
+            ev.scope.names.insert(var.name.clone(), Some(Item::int(i)));
+        }
+        let copy = prepare(ev, chain.body, flowing.is_err());
+        flowing = copy.and_then(|called| {
+            let called = numbered(called, &chain, i);
+            let made = flow(ev, called, flowing?, None, chain.body.span, chain.span)?;
+            let items = match made {
+                Item::Tuple(items) => items,
+                one => vec![one],
+            };
+            Ok(items.into_iter().map(|value| Given { name: None, value, span: chain.stage }).collect())
+        });
+        if flowing.is_err() {
+            break;
+        }
+    }
+    if let Some((var, before)) = hidden {
+        match before {
+            Some(item) => ev.scope.names.insert(var.name.clone(), item),
+            None => ev.scope.names.remove(&var.name),
+        };
+    }
+    let mut items: Vec<Item<Entity>> = flowing?.into_iter().map(|g| g.value).collect();
+    Ok(if items.len() == 1 { items.remove(0) } else { Item::Tuple(items) })
+}
+
+/// Gives copy `i` its path.
+fn numbered<'e>(called: Called<'e>, chain: &Chain, i: i64) -> Called<'e> {
+    match (called, chain.name) {
+        (Called::Pending(pending), Some(path)) if pending.name.is_none() => {
+            let name = Some((format!("{}.{i}", dotted(path)), path.span));
+            Called::Pending(Rc::new(Pending { name, ..(*pending).clone() }))
+        }
+        (called, _) => called,
+    }
+}
+
+/// `repeat(3)` counts 0 to 2; `repeat(i in 1..4)` counts 1 to 4.
+fn indices(ev: &mut Ev, chain: &Chain) -> Checked<Vec<i64>> {
+    let (from, to) = match (&chain.count.bare().kind, chain.var) {
+        (ExprKind::Range(from, to), Some(_)) => (whole(ev, from), whole(ev, to)),
+        (_, Some(_)) => {
+            let d = Diagnostic::error(
+                "value::type",
+                "`repeat(i in …)` takes a range",
+                chain.count.span,
+                "not a range",
+            );
+            return ev.fail(d.help("write `repeat(i in 1..4)`; both ends are included"));
+        }
+        (_, None) => (Ok(0), whole(ev, chain.count).map(|n| n - 1)),
+    };
+    let (from, to) = (from?, to?);
+    if to < from - 1 || to - from > MOST_REPEATS {
+        let message = format!("`repeat` cannot chain {} copies", to - from + 1);
+        let d = Diagnostic::error("value::range", message, chain.count.span, "out of range");
+        return ev.fail(d.help(format!("choose from 0 to {MOST_REPEATS} copies")));
+    }
+    Ok((from..=to).collect())
+}
+
+fn whole(ev: &mut Ev, expr: &Expr) -> Checked<i64> {
+    let size = ev.size(expr)?;
+    match size.as_const() {
+        Some(n) => Ok(n),
+        None => {
+            let d = Diagnostic::error(
+                "value::type",
+                "`repeat` takes a known number",
+                expr.span,
+                format!("this is `{size}`"),
+            );
+            ev.fail(d.help("write a number or a param"))
+        }
+    }
+}
+
+/// The name that a layer would be given: `fc1` for the first `Dense`.
+pub(super) fn proposed(ev: &mut Ev, what: &What) -> String {
+    let kind = match what {
+        What::Layer { name: "Dense", .. } => "fc".to_string(),
+        What::Layer { name, .. } => name.to_lowercase(),
+        What::Block { name, .. } => name.to_lowercase(),
+    };
+    let count = ev.scope.unnamed.entry(kind.clone()).or_default();
+    *count += 1;
+    format!("{kind}{count}")
+}

@@ -1,0 +1,146 @@
+//! Losses take logits: one trailing activation is folded in, two are an error.
+
+use crate::base::Span;
+use crate::diag::Diagnostic;
+use crate::graph::Value;
+use crate::ops::formula::{Checked, Given, Item, Reported};
+use crate::ops::loss::LossDef;
+use crate::sema::model::{Entity, Ev, Pair};
+use crate::syntax::ast::{Arg, Ident};
+
+type Inputs = Vec<Given<Item<Entity>>>;
+
+/// The arguments of a call, evaluated; all mistakes in them are reported.
+pub(in crate::sema) fn given(ev: &mut Ev, args: &[Arg]) -> Checked<Inputs> {
+    let all: Vec<_> = args
+        .iter()
+        .map(|arg| {
+            let value = ev.eval(&arg.value)?;
+            Ok(Given { name: arg.name.clone(), value, span: arg.value.span })
+        })
+        .collect();
+    all.into_iter().collect()
+}
+
+/// A loss of the library on a prediction and a label.
+pub(in crate::sema) fn loss(
+    ev: &mut Ev,
+    def: &LossDef,
+    name: &Ident,
+    mut given: Inputs,
+    span: Span,
+) -> Checked<Item<Entity>> {
+    let params: Vec<String> = match ev.lib.op(def.name) {
+        Some(op) => op.params.iter().map(|p| p.name.to_string()).collect(),
+        None => return Err(Reported),
+    };
+    let at = |which: usize, given: &Inputs| {
+        let by_name = given.iter().position(|g| g.name.as_ref().is_some_and(|n| *n.name == *params[which]));
+        by_name.or_else(|| given.get(which).filter(|g| g.name.is_none()).map(|_| which))
+    };
+    let (prediction, label) = (at(0, &given), at(1, &given));
+    if let Some(i) = prediction {
+        given[i].value = logits(ev, def, given[i].value.clone(), given[i].span, name.span)?;
+    }
+    if let (Some(p), Some(l)) = (prediction, label) {
+        classes(ev, def, &given[p], &given[l])?;
+        let pair = Pair {
+            prediction: (given[p].value.clone(), given[p].span),
+            label: (given[l].value.clone(), given[l].span),
+        };
+        ev.scope.pairs.push(pair);
+    }
+    let shown = prediction.and_then(|i| tensor(&given[i].value));
+    let before = std::mem::take(ev.diags);
+    let made = ev.call_name(name, span, given, &[]);
+    // What is wrong with a shape here came from the model: show how.
+    for d in std::mem::replace(ev.diags, before).sorted() {
+        let d = match shown {
+            Some(v) if d.code.starts_with("shape::") => ev.scope.explain(d, v),
+            _ => d,
+        };
+        ev.diags.push(d);
+    }
+    made
+}
+
+fn tensor(item: &Item<Entity>) -> Option<Value> {
+    match item {
+        Item::Tensor(v) => Some(*v),
+        _ => None,
+    }
+}
+
+/// What a prediction is before the activation that the loss has in itself.
+pub(super) fn logits(
+    ev: &mut Ev,
+    def: &LossDef,
+    prediction: Item<Entity>,
+    at: Span,
+    callee: Span,
+) -> Checked<Item<Entity>> {
+    let Some(folds) = def.folds else { return Ok(prediction) };
+    let Some(prob) = tensor(&prediction).and_then(|v| ev.scope.prob(v)) else { return Ok(prediction) };
+    let name = def.name;
+    if let Some(logits) = prob.logits.filter(|_| prob.by == folds) {
+        return match ev.scope.prob(logits) {
+            None => Ok(Item::Tensor(logits)),
+            Some(first) => {
+                let message = format!("a double softmax: `{name}` would squash what is squashed already");
+                let d = Diagnostic::error("loss::double_softmax", message, prob.span, "one too many")
+                    .label(first.span, "squashed here first")
+                    .label(callee, format!("`{name}` takes logits"));
+                ev.fail(d.help(format!("take out both: `{name}` applies its own {folds}")))
+            }
+        };
+    }
+    let message = match prob.by == folds {
+        true => format!("a double softmax: `{name}` takes logits, but these are probabilities"),
+        false => format!("`{name}` takes logits, but {} made probabilities of them", prob.by),
+    };
+    let code = if prob.by == folds { "loss::double_softmax" } else { "loss::logits" };
+    let d = Diagnostic::error(code, message, at, "probabilities come in")
+        .label(prob.span, format!("made by {} here", prob.by));
+    ev.fail(d.help(format!("take out the {}: `{name}` applies its own {folds}", prob.by)))
+}
+
+/// As many logits as classes; one logit for two classes.
+fn classes(
+    ev: &mut Ev,
+    def: &LossDef,
+    prediction: &Given<Item<Entity>>,
+    label: &Given<Item<Entity>>,
+) -> Checked<()> {
+    let (Some(p), Some(l)) = (tensor(&prediction.value), tensor(&label.value)) else { return Ok(()) };
+    let Some((classes, counted)) = ev.scope.classes(l) else { return Ok(()) };
+    let ty = ev.b.ty(p).clone();
+    let (message, help) = match def.name {
+        "CrossEntropy" => {
+            let Some(width) = ty.shape.last().filter(|_| ty.rank() == ev.b.ty(l).rank() + 1) else {
+                return Ok(());
+            };
+            // A size that only the data know is compared once they are read.
+            let (Some(have), Some(want)) = (width.as_const(), classes.as_const()) else { return Ok(()) };
+            if have == want {
+                return Ok(());
+            }
+            (
+                format!("there are {want} classes, but {have} logits"),
+                format!("make the last layer {want} wide, one logit for each class"),
+            )
+        }
+        "BinaryCrossEntropy" => match classes.as_const() {
+            Some(n) if n > 2 => (
+                format!("`BinaryCrossEntropy` tells two classes apart, but there are {n}"),
+                format!("use `CrossEntropy` with {n} logits"),
+            ),
+            _ => return Ok(()),
+        },
+        _ => return Ok(()),
+    };
+    let d = Diagnostic::error("loss::classes", message, prediction.span, format!("this is {ty}"))
+        .label(counted, format!("{classes} classes"))
+        .help(help);
+    let d = ev.scope.explain(d, p);
+    ev.fail(d)
+}

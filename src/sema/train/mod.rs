@@ -1,0 +1,528 @@
+//! `train` sections: feed, loss, optimizer, metrics, length.
+
+mod loss;
+
+pub(super) use loss::{given, loss};
+
+use super::ctx::{Ctx, list, suggest};
+use super::job::{self, Length, MetricPlan, OptimizerPlan, TrainPlan};
+use super::keyed::{Keyed, stray, unknown_key};
+use super::model::{Elab, Entity, Ev, Feeding, Names, declared_row, define};
+use super::{names, walk};
+use crate::base::{Span, TensorType};
+use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
+use crate::graph::{Builder, Graph, OutputKind, Value};
+use crate::ops::formula::{Checked, Eval, Given, Item, Never, Reported, tensor_of};
+use crate::ops::{self, Mode};
+use crate::syntax::ast::{Arg, Entry, EntryKind, Expr, ExprKind, Ident, Section};
+use std::collections::BTreeSet;
+
+/// A `train` section, taken apart.
+struct Train<'a> {
+    section: &'a Section,
+    feed: Vec<(&'a Ident, &'a Expr)>,
+    lets: Vec<(&'a [Ident], &'a Expr)>,
+    loss: Option<&'a Expr>,
+    metrics: Vec<Metric<'a>>,
+}
+
+struct Metric<'a> {
+    def: &'static ops::metric::MetricDef,
+    name: &'a Ident,
+    /// Its own pair instead of the loss's.
+    args: &'a [Arg],
+    span: Span,
+}
+
+/// Checks a section and builds its graphs; `None` is reported, or rests on something that is.
+pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option<TrainPlan> {
+    let (keys, rest) = Keyed::sort(cx, section);
+    let named_steps =
+        section.entries.iter().any(|e| matches!(&e.kind, EntryKind::Section(s) if &*s.word.name == "step"));
+    let lets: Vec<(&[Ident], &Expr)> = rest.iter().filter_map(|e| as_let(cx, e)).collect();
+    rest.iter().filter(|e| !matches!(e.kind, EntryKind::Let { .. })).for_each(|e| stray(cx, "train", e));
+    let train = Train {
+        section,
+        feed: keys.inner("feed").map(|s| feed(cx, s)).unwrap_or_default(),
+        lets,
+        loss: keys.get("loss"),
+        metrics: keys.get("metrics").map(|e| metrics(cx, e)).unwrap_or_default(),
+    };
+    // Named steps have losses and optimizers of their own, which are not built yet.
+    if !named_steps {
+        missing(cx, section, "loss", train.loss.is_some(), "loss = CrossEntropy(Model.logits, label)");
+        missing(cx, section, "optimizer", keys.get("optimizer").is_some(), "optimizer = Adam(lr=1e-3)");
+        missing(cx, section, "feed", keys.inner("feed").is_some(), "feed { x = data.x  y = data.y }");
+        train.unused(cx);
+    }
+    let length = length(cx, section, &keys);
+    let optimizer = keys.get("optimizer").and_then(|e| optimizer(cx, e));
+    let seed = keys.get("seed").map_or(Some(0), |e| cx.count("seed", e, 0));
+    let trained = train.graph(cx, job, Mode::Train);
+    let evaluated = train.graph(cx, job, Mode::Eval);
+    let ((forward, _, read), (eval, metrics, _)) = (trained?, evaluated?);
+    Some(TrainPlan {
+        name: section.name.as_ref().map(|n| n.name.to_string()),
+        span: section.word.span,
+        data: train.one_section(cx, &read)?,
+        length: length?,
+        seed: seed? as u64,
+        optimizer: optimizer?,
+        forward,
+        eval,
+        metrics,
+    })
+}
+
+fn as_let<'a>(cx: &Ctx, entry: &'a Entry) -> Option<(&'a [Ident], &'a Expr)> {
+    match &entry.kind {
+        EntryKind::Let { names, value, .. } => {
+            names.iter().for_each(|n| names::shadows(cx, n));
+            Some((names, value))
+        }
+        _ => None,
+    }
+}
+
+fn missing(cx: &Ctx, section: &Section, key: &str, there: bool, example: &str) {
+    // A key that is misspelt is said once, at the key.
+    let misspelt = section.entries.iter().any(|e| match &e.kind {
+        EntryKind::Bind { path, .. } => path.parts.first().is_some_and(|p| is_near(&p.name, key)),
+        EntryKind::Section(s) => is_near(&s.word.name, key),
+        EntryKind::Broken => true,
+        _ => false,
+    });
+    if !there && !misspelt {
+        let message = format!("`train` needs `{key}`");
+        let d = Diagnostic::error("key::missing", message, section.word.span, format!("no `{key}` in here"));
+        cx.report(d.help(format!("add a line such as `{example}`")));
+    }
+}
+
+fn is_near(word: &str, key: &str) -> bool {
+    super::keys::alias("train", word) == Some(key) || did_you_mean(word, [key]).is_some()
+}
+
+/// `name = column` entries; each name once.
+fn feed<'a>(cx: &Ctx, section: &'a Section) -> Vec<(&'a Ident, &'a Expr)> {
+    let mut all: Vec<(&Ident, &Expr)> = Vec::new();
+    for entry in &section.entries {
+        match &entry.kind {
+            EntryKind::Bind { path, value } => {
+                let [name] = path.parts.as_slice() else {
+                    stray(cx, "feed", entry);
+                    continue;
+                };
+                match all.iter().find(|(n, _)| n.name == name.name) {
+                    Some((first, _)) => cx.report(names::duplicate(name, first.span)),
+                    None => {
+                        names::shadows(cx, name);
+                        all.push((name, value));
+                    }
+                }
+            }
+            EntryKind::Broken => {}
+            EntryKind::Section(inner) => unknown_key(cx, "feed", &inner.word),
+            EntryKind::Let { .. }
+            | EntryKind::Input { .. }
+            | EntryKind::Output { .. }
+            | EntryKind::Typed { .. } => {
+                let d = Diagnostic::error(
+                    "key::misplaced",
+                    "`feed` only names columns",
+                    entry.span,
+                    "not `name = column`",
+                );
+                cx.report(d.help("write `name = data.column`"));
+            }
+        }
+    }
+    all
+}
+
+fn length(cx: &Ctx, section: &Section, keys: &Keyed) -> Option<Length> {
+    match (keys.key("epochs"), keys.key("steps")) {
+        (Some(epochs), Some(steps)) => {
+            let message = "`train` has both `epochs` and `steps`";
+            let d = Diagnostic::error("key::conflict", message, steps.span, "says how long")
+                .label(epochs.span, "says how long too");
+            cx.report(d.help("keep one of the two"));
+            None
+        }
+        (Some(_), None) => cx.count("epochs", keys.get("epochs")?, 0).map(|n| Length::Epochs(n as usize)),
+        (None, Some(_)) => cx.count("steps", keys.get("steps")?, 0).map(|n| Length::Steps(n as usize)),
+        (None, None) => {
+            missing(cx, section, "epochs", false, "epochs = 5");
+            None
+        }
+    }
+}
+
+fn optimizer(cx: &Ctx, expr: &Expr) -> Option<OptimizerPlan> {
+    let (name, args): (&Ident, &[Arg]) = match &expr.bare().kind {
+        ExprKind::Name(name) => (name, &[]),
+        ExprKind::Call { callee, args } if callee.as_name().is_some() => (callee.as_name()?, args),
+        ExprKind::Broken => return None,
+        _ => {
+            cx.wants("optimizer", "an optimizer such as `Adam(lr=1e-3)`", "value", expr.span);
+            return None;
+        }
+    };
+    let Some(def) = ops::optimizer::find(&name.name) else {
+        let known: Vec<&str> = ops::optimizer::OPTIMIZERS.iter().map(|o| o.sig.name).collect();
+        let foreign = ops::optimizer::alias(&name.name);
+        not_found(cx, "optimizer", name, foreign, ops::optimizer::known_later(&name.name), &known);
+        return None;
+    };
+    let mut b = Builder::new("optimizer");
+    let mut found = Diagnostics::new();
+    let mut scope = Elab::new(cx, Mode::Train);
+    let attrs = ops::attrs::attrs(
+        &mut Eval::new(&cx.library, &mut b, &mut found, &mut scope),
+        &def.sig,
+        args,
+        expr.span,
+    );
+    cx.diags.borrow_mut().extend(found.sorted());
+    let number = |(value, _): &(ops::AttrValue, Span)| {
+        ops::attrs::as_number(value).expect("optimizer: settings are numbers")
+    };
+    let values = attrs.ok()?;
+    let settings = def.sig.attrs.iter().zip(values.iter().map(number));
+    let settings = settings.map(|(attr, x)| (attr.name.to_string(), x)).collect();
+    Some(OptimizerPlan { name: def.sig.name.to_string(), settings, span: expr.span })
+}
+
+/// A name of a table that is not in it: of another framework, not built yet, or a typo.
+fn not_found(
+    cx: &Ctx,
+    what: &'static str,
+    name: &Ident,
+    foreign: Option<&'static str>,
+    later: bool,
+    known: &[&str],
+) {
+    if let Some(ours) = foreign {
+        let message = format!("`{}` is called `{ours}` here", name.name);
+        let d = Diagnostic::error(
+            "name::foreign",
+            message,
+            name.span,
+            "the name that another framework gives it",
+        );
+        return cx.report(d.help(format!("write `{ours}`")).fix(format!("write `{ours}`"), name.span, ours));
+    }
+    if later {
+        let code = if what == "metric" { "later::metric" } else { "later::optimizer" };
+        let built = list(known.iter().copied()).unwrap_or_default();
+        return cx.later(
+            code,
+            format!("the {what} `{}`", name.name),
+            name.span,
+            format!("{built} are built"),
+        );
+    }
+    let message = format!("there is no {what} `{}`", name.name);
+    let d = Diagnostic::error("name::unknown", message, name.span, "not known");
+    cx.report(suggest(d, what, name, known.iter().copied()));
+}
+
+/// `[accuracy, mae(M.a, a)]`
+fn metrics<'a>(cx: &Ctx, expr: &'a Expr) -> Vec<Metric<'a>> {
+    let items = match &expr.bare().kind {
+        ExprKind::List(items) => items,
+        ExprKind::Broken => return Vec::new(),
+        _ => {
+            let text = cx.text(expr.span);
+            let d = Diagnostic::error("value::type", "`metrics` takes a list", expr.span, "not in brackets");
+            cx.report(d.help(format!("write `[{text}]`")).fix(
+                "put it in brackets",
+                expr.span,
+                format!("[{text}]"),
+            ));
+            return Vec::new();
+        }
+    };
+    let mut all: Vec<Metric> = Vec::new();
+    for item in items {
+        let (name, args): (&Ident, &[Arg]) = match &item.bare().kind {
+            ExprKind::Name(name) => (name, &[]),
+            ExprKind::Call { callee, args } if callee.as_name().is_some() => {
+                (callee.as_name().expect("metrics: just looked at"), args)
+            }
+            ExprKind::Broken => continue,
+            _ => {
+                cx.wants("metrics", "names such as `accuracy`", "value", item.span);
+                continue;
+            }
+        };
+        let Some(def) = ops::metric::find(&name.name) else {
+            let known: Vec<&str> = ops::metric::METRICS.iter().map(|m| m.name).collect();
+            let foreign = ops::metric::alias(&name.name);
+            not_found(cx, "metric", name, foreign, ops::metric::known_later(&name.name), &known);
+            continue;
+        };
+        match all.iter().find(|m| m.def.name == def.name) {
+            Some(first) => cx.report(names::duplicate(name, first.name.span)),
+            None => all.push(Metric { def, name, args, span: item.span }),
+        }
+    }
+    all
+}
+
+impl<'a> Train<'a> {
+    /// Names that something else in the section reads: losses, metrics, models fed by name.
+    fn read_names(&self, cx: &Ctx<'a>) -> BTreeSet<&'a str> {
+        let section = self.section;
+        let mut read = walk::names_in(|f| {
+            let outside = section.entries.iter().filter(|e| !is_feed(e));
+            outside.for_each(|e| walk::entry(e, f));
+        });
+        let models: Vec<&Section> = read.iter().filter_map(|name| cx.model(name)).collect();
+        for model in models {
+            for entry in &model.entries {
+                if let EntryKind::Input { name, .. } = &entry.kind
+                    && let Some((fed, _)) = self.feed.iter().find(|(n, _)| n.name == name.name)
+                {
+                    read.insert(&fed.name);
+                }
+            }
+        }
+        read
+    }
+
+    fn unused(&self, cx: &Ctx<'a>) {
+        let read = self.read_names(cx);
+        for (name, _) in self.feed.iter().filter(|(n, _)| !read.contains(&*n.name)) {
+            let message = format!("`{}` is fed but never used", name.name);
+            let d = Diagnostic::error("feed::unused", message, name.span, "no model input, no label");
+            let inputs: Vec<&str> = self.model_inputs(cx).map(|(n, _)| &*n.name).collect();
+            cx.report(match did_you_mean(&name.name, inputs.iter().copied()) {
+                Some(near) => d.help(format!("did you mean the input `{near}`?")).fix(
+                    format!("write `{near}`"),
+                    name.span,
+                    near,
+                ),
+                None => d.help("use it in the loss or a metric, name it as a model's input, or take it out"),
+            });
+        }
+        for (names, _) in &self.lets {
+            for name in names.iter().filter(|n| !read.contains(&*n.name) && !n.name.starts_with('_')) {
+                let message = format!("let `{}` is never used", name.name);
+                let d = Diagnostic::error("name::unused", message, name.span, "made here, read nowhere");
+                cx.report(d.help("use it, or take it out"));
+            }
+        }
+    }
+
+    fn model_inputs<'c>(
+        &self,
+        cx: &'c Ctx<'a>,
+    ) -> impl Iterator<Item = (&'a Ident, &'a crate::syntax::ast::Type)> + 'c {
+        let used = walk::names_in(|f| {
+            self.section.entries.iter().filter(|e| !is_feed(e)).for_each(|e| walk::entry(e, f))
+        });
+        let models = used.into_iter().filter_map(|name| cx.model(name)).collect::<Vec<_>>();
+        models.into_iter().flat_map(|m| &m.entries).filter_map(|e| match &e.kind {
+            EntryKind::Input { name, ty } => Some((name, ty)),
+            _ => None,
+        })
+    }
+
+    /// What the first model with an input of that name wants of a row.
+    fn wanted_row(&self, cx: &Ctx<'a>, name: &Ident) -> Option<TensorType> {
+        let (_, ty) = self.model_inputs(cx).find(|(n, _)| n.name == name.name)?;
+        declared_row(cx, ty)
+    }
+
+    /// Builds the graph of one mode: its metrics, and the data sections it reads.
+    fn graph(
+        &self,
+        cx: &Ctx<'a>,
+        job: &str,
+        mode: Mode,
+    ) -> Option<(Graph, Vec<MetricPlan>, BTreeSet<usize>)> {
+        let (mut scope, mut found) = (Elab::new(cx, mode), Diagnostics::new());
+        let suffix = match mode {
+            Mode::Train => "train",
+            Mode::Eval => "eval",
+        };
+        let mut b = Builder::new(format!("{job}.{suffix}"));
+        let mut ev = Eval::new(&cx.library, &mut b, &mut found, &mut scope);
+        let read = self.fed(&mut ev);
+        for (names, value) in &self.lets {
+            let made = ev.eval(value);
+            define(&mut ev, names, made, value.span);
+        }
+        let total = self.loss.ok_or(Reported).and_then(|e| total(&mut ev, e));
+        let metrics = match mode {
+            Mode::Train => Ok(Vec::new()),
+            Mode::Eval => {
+                self.metrics.iter().map(|m| metric(&mut ev, m)).collect::<Vec<_>>().into_iter().collect()
+            }
+        };
+        let made = total.and_then(|total| Ok((total, metrics?)));
+        let result = made.ok().map(|(total, metrics): (Value, Vec<(Value, MetricPlan)>)| {
+            b.output("loss", total, OutputKind::Loss);
+            for (value, plan) in &metrics {
+                b.output(plan.name.as_str(), *value, OutputKind::Metric);
+            }
+            (b.finish(), metrics.into_iter().map(|(_, plan)| plan).collect(), read)
+        });
+        cx.diags.borrow_mut().extend(found.sorted());
+        result
+    }
+
+    /// Evaluates the feed, each entry alone.
+    fn fed(&self, ev: &mut Ev<'_, '_, 'a>) -> BTreeSet<usize> {
+        let mut names = Names::new();
+        let mut read = BTreeSet::new();
+        for (name, expr) in &self.feed {
+            let row = self.wanted_row(ev.scope.cx, name);
+            ev.scope.feeding = Some(Feeding { row, read: std::mem::take(&mut read) });
+            let item = ev.eval(expr).and_then(|item| only_tensor(ev, item, expr.span));
+            read = ev.scope.feeding.take().map(|f| f.read).unwrap_or_default();
+            if let Ok(Item::Tensor(v)) = item {
+                let text = format!("`{}` is {}", name.name, ev.b.ty(v));
+                ev.scope.note(v, None, name.span, text);
+            }
+            names.insert(name.name.clone(), item.ok());
+        }
+        ev.scope.names = names.clone();
+        ev.scope.fed = Some(names);
+        read
+    }
+
+    /// The one data section that a feed reads.
+    fn one_section(&self, cx: &Ctx, read: &BTreeSet<usize>) -> Option<usize> {
+        let mut all = read.iter();
+        match (all.next(), all.next()) {
+            (Some(one), None) => Some(*one),
+            (Some(_), Some(_)) => {
+                let span = self.feed.first().map_or(self.section.word.span, |(n, _)| n.span);
+                cx.later(
+                    "later::feed",
+                    "a feed from several data sections",
+                    span,
+                    "read one section in each `train`",
+                );
+                None
+            }
+            (None, _) => {
+                if !self.feed.is_empty() {
+                    let span = self.feed[0].1.span;
+                    let d = Diagnostic::error(
+                        "feed::data",
+                        "`feed` reads no data",
+                        span,
+                        "no column of a `data` section",
+                    );
+                    cx.report(d.help("write `x = data.column`"));
+                }
+                None
+            }
+        }
+    }
+}
+
+fn is_feed(entry: &Entry) -> bool {
+    matches!(&entry.kind, EntryKind::Section(s) if &*s.word.name == "feed")
+}
+
+fn only_tensor(ev: &mut Ev, item: Item<Entity>, at: Span) -> Checked<Item<Entity>> {
+    match item {
+        Item::Tensor(v) => Ok(Item::Tensor(v)),
+        other => {
+            let found = ev.describe(&other);
+            let d = Diagnostic::error("feed::data", "`feed` takes columns", at, found);
+            ev.fail(d.help("write `x = data.column`; plain numbers can stand in the loss itself"))
+        }
+    }
+}
+
+/// The loss with its penalties, a scalar.
+fn total(ev: &mut Ev, expr: &Expr) -> Checked<Value> {
+    let operand = ev.operand(expr)?;
+    ev.at(expr.span);
+    let value = tensor_of(ev.b, &operand);
+    if ev.b.ty(value).rank() != 0 {
+        let ty = ev.b.ty(value).to_string();
+        let message = format!("a loss is one number, but this is {ty}");
+        let d = Diagnostic::error("loss::scalar", message, expr.span, format!("this is {ty}"));
+        return ev.fail(
+            d.help("put it into a loss such as `MeanSquaredError(prediction, target)`, or take its `mean`"),
+        );
+    }
+    if !ev.b.graph().leaves.iter().any(|(_, l)| matches!(l.kind, crate::graph::LeafKind::Param(_))) {
+        let d = Diagnostic::error(
+            "loss::constant",
+            "this loss depends on no weight",
+            expr.span,
+            "nothing to train",
+        );
+        return ev
+            .fail(d.help("compare the output of a model with a label: `CrossEntropy(M.logits, label)`"));
+    }
+    let penalties = ev.scope.penalties.clone();
+    ev.at(expr.span);
+    Ok(penalties.into_iter().fold(value, |sum, penalty| ev.b.add(sum, penalty)))
+}
+
+/// A metric on the loss's pair, or on its own.
+fn metric(ev: &mut Ev, metric: &Metric) -> Checked<(Value, MetricPlan)> {
+    let (prediction, label) = match metric.args {
+        [] => match ev.scope.pairs.first().cloned() {
+            Some(pair) => (pair.prediction, pair.label),
+            // The loss is wrong, which is reported, or compares nothing.
+            None if ev.diags.has_errors() || ev.scope.cx.diags.borrow().has_errors() => return Err(Reported),
+            None => {
+                let name = metric.def.name;
+                let message = format!("`{name}` has nothing to compare: the loss is none of the library's");
+                let d = Diagnostic::error("metric::pair", message, metric.span, "of what?");
+                return ev.fail(d.help(format!("say it: `{name}(M.out, label)`")));
+            }
+        },
+        [_, _] => {
+            let mut given = given(ev, metric.args)?;
+            let label = given.pop().expect("metric: two arguments");
+            let prediction = given.pop().expect("metric: two arguments");
+            let folded = unsquashed(ev, prediction.value);
+            ((folded, prediction.span), (label.value, label.span))
+        }
+        args => {
+            let message =
+                format!("`{}` takes a prediction and a label, not {} arguments", metric.def.name, args.len());
+            let d = Diagnostic::error("call::missing", message, metric.span, "two are needed");
+            return ev.fail(d.help(format!("write `{0}`, or `{0}(M.out, label)`", metric.def.name)));
+        }
+    };
+    let (prediction, label) = (plain(ev, prediction)?, plain(ev, label)?);
+    ev.at(metric.span);
+    let lib = ev.lib;
+    match ops::metric::build(lib, ev.b, metric.def, prediction, label, metric.span) {
+        Ok(value) => {
+            let finish = match metric.def.finish {
+                ops::metric::Finish::Mean => job::Finish::Mean,
+                ops::metric::Finish::Root => job::Finish::Root,
+            };
+            Ok((value, MetricPlan { name: metric.def.name.to_string(), finish }))
+        }
+        Err(found) => {
+            ev.diags.extend(found);
+            Err(Reported)
+        }
+    }
+}
+
+/// Metrics read logits, as losses do.
+fn unsquashed(ev: &Ev, item: Item<Entity>) -> Item<Entity> {
+    match item {
+        Item::Tensor(v) => Item::Tensor(ev.scope.prob(v).and_then(|p| p.logits).unwrap_or(v)),
+        other => other,
+    }
+}
+
+fn plain(ev: &mut Ev, (item, span): (Item<Entity>, Span)) -> Checked<Given<Item<Never>>> {
+    let operand = ev.as_operand(item, span)?;
+    Ok(Given { name: None, value: operand.into(), span })
+}

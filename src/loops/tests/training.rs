@@ -50,7 +50,7 @@ fn sgd(b: &mut Builder, loss: Value, weights: &[Value]) {
     }
 }
 
-fn adam(b: &mut Builder, loss: Value, weights: &[Value]) {
+pub fn adam(b: &mut Builder, loss: Value, weights: &[Value]) {
     let lr = b.scalar_leaf("lr", DType::F32);
     let step = b.scalar_leaf("step", DType::F32);
     let one = b.constant(1.0);
@@ -83,7 +83,7 @@ fn adam(b: &mut Builder, loss: Value, weights: &[Value]) {
 }
 
 /// 784-128-10 with sizes of one's own.
-fn mlp(batch: usize, sizes: [usize; 3], optimizer: fn(&mut Builder, Value, &[Value])) -> Graph {
+pub fn mlp(batch: usize, sizes: [usize; 3], optimizer: fn(&mut Builder, Value, &[Value])) -> Graph {
     let mut b = Builder::new("mlp.train");
     let image = b.batch("image", TensorType::new(DType::U8, [batch, sizes[0]]));
     let label = b.batch("label", TensorType::new(DType::I32, [batch]));

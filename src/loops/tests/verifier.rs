@@ -34,9 +34,12 @@ fn first_load(body: &mut Body) -> &mut loops::Access {
     body.nodes.iter_mut().find_map(Node::access_mut).expect("the body loads")
 }
 
+/// What the verifier says, and what is done to a sound program.
+type Case = (&'static str, fn(&mut Program));
+
 #[test]
 fn every_property_is_checked() {
-    let cases: &[(&str, fn(&mut Program))] = &[
+    let cases: &[Case] = &[
         ("strides", |p| first_load(&mut rows(p).body).strides.push(0)),
         ("is read at", |p| first_load(&mut rows(p).body).offset = 1),
         ("is read at", |p| product(p).lhs.offset = -1),

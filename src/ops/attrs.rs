@@ -164,10 +164,12 @@ fn written<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Expr) 
             Item::Text(text) => Ok(AttrValue::Word(text)),
             other => wrong_kind(ev, sig, attr, expr, &other, "a text in quotes"),
         },
-        AttrType::Sizes => match &expr.bare().kind {
-            ExprKind::List(items) | ExprKind::Tuple(items) => sizes_of_exprs(ev, items.iter()),
-            _ => sizes_of_exprs(ev, [expr].into_iter()),
-        },
+        AttrType::Sizes => {
+            if let ExprKind::List(items) | ExprKind::Tuple(items) = &expr.bare().kind {
+                return sizes_of_exprs(ev, items.iter());
+            }
+            sizes_of_exprs(ev, [expr].into_iter())
+        }
         AttrType::Choice(words) => choice(ev, sig, attr, expr, words),
         AttrType::Activation => activation(ev, sig, attr, expr),
         AttrType::Init => initialiser(ev, expr).map(AttrValue::Init),
@@ -303,11 +305,8 @@ fn choice<S: Scope>(
     expr: &Expr,
     words: &'static [&'static str],
 ) -> Checked<AttrValue> {
-    let word = match &expr.bare().kind {
-        ExprKind::Name(name) => Some(name.name.to_string()),
-        ExprKind::Str(text) => Some(text.clone()),
-        _ => None,
-    };
+    let quoted = if let ExprKind::Str(text) = &expr.bare().kind { Some(text.clone()) } else { None };
+    let word = quoted.or_else(|| expr.as_name().map(|name| name.name.to_string()));
     match word {
         Some(word) if words.contains(&word.as_str()) => Ok(AttrValue::Word(word)),
         word => {
@@ -356,14 +355,12 @@ fn activation<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Exp
             expr.span,
             "not a name",
         );
-        return ev.fail(match &expr.bare().kind {
-            ExprKind::Str(text) => d
-                .help(format!("names are bare words: write `{text}` without quotes"))
-                .fix("remove the quotes", expr.span, text.clone()),
-            _ => d.help(
-                "write a bare name such as `relu`; for settings use the layer behind: `|> LeakyReLU(0.2)`",
-            ),
-        });
+        if let ExprKind::Str(text) = &expr.bare().kind {
+            let d = d.help(format!("names are bare words: write `{text}` without quotes"));
+            return ev.fail(d.fix("remove the quotes", expr.span, text.clone()));
+        }
+        let layer = "for settings use the layer behind: `|> LeakyReLU(0.2)`";
+        return ev.fail(d.help(format!("write a bare name such as `relu`; {layer}")));
     };
     if &*name.name == "none" {
         return Ok(AttrValue::Activation(None));
@@ -395,10 +392,11 @@ fn activation<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Exp
 
 /// `Normal(std=0.02)`, `glorot_uniform`.
 pub fn initialiser<S: Scope>(ev: &mut Eval<'_, S>, expr: &Expr) -> Checked<super::InitSpec> {
-    let (name, args): (Option<&Ident>, &[Arg]) = match &expr.bare().kind {
-        ExprKind::Name(name) => (Some(name), &[]),
-        ExprKind::Call { callee, args } => (callee.as_name(), args),
-        _ => (None, &[]),
+    let called =
+        if let ExprKind::Call { callee, args } = &expr.bare().kind { Some((callee, args)) } else { None };
+    let (name, args): (Option<&Ident>, &[Arg]) = match called {
+        Some((callee, args)) => (callee.as_name(), args),
+        None => (expr.as_name(), &[]),
     };
     let Some(name) = name else {
         return ev.fail(

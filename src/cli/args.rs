@@ -17,6 +17,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Show what a spec becomes at a stage of the compiler
     Dump(DumpArgs),
+    /// Train a spec and write a run directory
+    Train(TrainArgs),
     /// Write specs in the one style that they have
     Fmt(FmtArgs),
     /// Say what a diagnostic's code means and what to do
@@ -73,6 +75,54 @@ pub struct DumpArgs {
 pub enum Stage {
     /// What was parsed
     Ast,
+    /// The tensor graph as written: in training, then in evaluation
+    Graph,
+    /// With gradients and the optimizer's updates
+    Grad,
+    /// Rewritten
+    Opt,
+    /// As loop nests, with the reason of each fusion
+    Loops,
+    /// The code that Cranelift is given
+    Clif,
+    /// Machine code
+    Asm,
+    /// What each rewrite did
+    Passes,
+}
+
+#[derive(Args)]
+pub struct TrainArgs {
+    /// A spec
+    pub file: PathBuf,
+    /// Stop after so many steps; 0 writes the first weights
+    #[arg(long, value_name = "N")]
+    pub steps: Option<u64>,
+    /// Threads to compute with; results do not depend on it [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// The run directory, new or empty [default: runs/<spec>-<n>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Weights to start from: every weight by name, in safetensors
+    #[arg(long, value_name = "FILE")]
+    pub init: Option<PathBuf>,
+    /// How to report progress
+    #[arg(long, value_enum, default_value_t)]
+    pub progress: ProgressForm,
+    #[command(flatten)]
+    pub spec: SpecArgs,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ProgressForm {
+    /// A line with the time left on a terminal, else plain
+    #[default]
+    Auto,
+    /// A line of text for each epoch
+    Plain,
+    /// A JSON object on each line, to standard output
+    Json,
 }
 
 #[derive(Args)]

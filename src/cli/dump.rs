@@ -1,12 +1,28 @@
 //! `mlc dump`: the text of a stage.
 
 use super::args::{DumpArgs, Stage};
-use super::{Failure, Outcome, output, spec};
+use super::spec::{self, Checked};
+use super::{Failure, Outcome, output};
+use crate::base::{Bindings, Sym};
+use crate::codegen::{self, Compiled};
+use crate::graph::Graph;
+use crate::ops::Library;
+use crate::pipeline;
+use crate::runtime::data;
+use crate::sema::Job;
+use crate::sema::job::TrainPlan;
 use crate::syntax;
 
 pub fn run(args: &DumpArgs) -> Result<Outcome, Failure> {
     match args.stage {
         Stage::Ast => ast(args),
+        Stage::Graph => pipeline_stage(args, pipeline::Stage::Graph),
+        Stage::Grad => pipeline_stage(args, pipeline::Stage::Grad),
+        Stage::Opt => pipeline_stage(args, pipeline::Stage::Opt),
+        Stage::Passes => pipeline_stage(args, pipeline::Stage::Passes),
+        Stage::Loops => pipeline_stage(args, pipeline::Stage::Loops),
+        Stage::Clif => code(args, Compiled::clif),
+        Stage::Asm => code(args, Compiled::asm),
     }
 }
 
@@ -17,4 +33,63 @@ fn ast(args: &DumpArgs) -> Result<Outcome, Failure> {
     let errors = parsed.diagnostics.has_errors();
     output::report(&parsed.sources, &parsed.diagnostics.sorted());
     Ok(if errors { Outcome::Errors } else { Outcome::Clean })
+}
+
+fn pipeline_stage(args: &DumpArgs, stage: pipeline::Stage) -> Result<Outcome, Failure> {
+    each_train(args, |checked, library, job, plan| {
+        // Only loops have sizes in numbers, some of which only the data know.
+        let bindings = match stage {
+            pipeline::Stage::Loops => sizes(checked, job, plan)?,
+            pipeline::Stage::Graph | pipeline::Stage::Grad => Bindings::new(),
+            pipeline::Stage::Opt | pipeline::Stage::Passes => Bindings::new(),
+        };
+        Some(pipeline::text(library, plan, &bindings, stage))
+    })
+}
+
+fn code(args: &DumpArgs, text: fn(&Compiled) -> String) -> Result<Outcome, Failure> {
+    each_train(args, |checked, library, job, plan| {
+        let bindings = sizes(checked, job, plan)?;
+        let (graph, _) = pipeline::rewrite(pipeline::step_graph(library, plan));
+        let program = pipeline::lower(&graph, &bindings);
+        let options = codegen::Options { texts: true, ..codegen::Options::default() };
+        Some(text(&codegen::compile(&program, &options)))
+    })
+}
+
+/// Prints a text for each train section, under its name if there are several.
+fn each_train(
+    args: &DumpArgs,
+    text: impl Fn(&Checked, &Library, &Job, &TrainPlan) -> Option<String>,
+) -> Result<Outcome, Failure> {
+    let Some((checked, job)) = spec::job(&args.file, &args.spec)? else { return Ok(Outcome::Errors) };
+    if job.trains.is_empty() {
+        return Err(Failure(format!("{} has no `train` section to show", args.file.display())));
+    }
+    let library = checked.library();
+    for (i, plan) in job.trains.iter().enumerate() {
+        if job.trains.len() > 1 {
+            output::out(&format!("// train {}\n", plan.name.clone().unwrap_or_else(|| i.to_string())));
+        }
+        match text(&checked, &library, &job, plan) {
+            Some(text) => output::out(&text),
+            None => return Ok(Outcome::Errors),
+        }
+    }
+    Ok(Outcome::Clean)
+}
+
+/// The numbers behind every symbol: the batch, and what the data say where the spec does not.
+/// `None` when the data cannot be read, which is reported.
+fn sizes(checked: &Checked, job: &Job, plan: &TrainPlan) -> Option<Bindings> {
+    let data_plan = &job.data[plan.data];
+    let mut bindings = Bindings::from([(Sym::from("B"), data_plan.batch as i64)]);
+    let known = |bindings: &Bindings, graph: &Graph| graph.syms().iter().all(|s| bindings.contains_key(s));
+    if !known(&bindings, &plan.forward) || !known(&bindings, &plan.eval) {
+        let dataset = data::load(data_plan, &checked.places)
+            .map_err(|wrong| output::report(&checked.sources, &wrong))
+            .ok()?;
+        bindings.extend(dataset.bindings().iter().map(|(s, n)| (s.clone(), *n)));
+    }
+    Some(bindings)
 }

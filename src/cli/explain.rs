@@ -25,7 +25,7 @@ fn list() -> String {
 
 fn one(code: &str) -> Result<String, Failure> {
     if let Some(info) = explain(code) {
-        return Ok(format!("mlc::{}: {}\n\n{}\n", info.code, info.title, info.explain));
+        return Ok(format!("mlc::{}: {}\n\n{}", info.code, info.title, wrapped(info.explain)));
     }
     let bare = code.strip_prefix("mlc::").unwrap_or(code);
     let last = |c: &'static str| c.rsplit("::").next().unwrap_or(c);
@@ -33,4 +33,26 @@ fn one(code: &str) -> Result<String, Failure> {
         .or_else(|| codes().map(|i| i.code).find(|c| last(c) == bare))
         .map_or("`mlc explain` lists all codes".to_string(), |c| format!("did you mean `mlc::{c}`?"));
     Err(Failure(format!("there is no code `{code}`; {near}")))
+}
+
+/// Paragraphs with lines of at most 90 characters; what is indented stays as it is.
+fn wrapped(text: &str) -> String {
+    let mut out = String::new();
+    for line in text.lines() {
+        let mut width = 0;
+        for (i, word) in line.split(' ').enumerate() {
+            let len = word.chars().count();
+            if i > 0 && width + 1 + len > 90 && !line.starts_with(' ') {
+                out.push('\n');
+                width = 0;
+            } else if i > 0 {
+                out.push(' ');
+                width += 1;
+            }
+            out.push_str(word);
+            width += len;
+        }
+        out.push('\n');
+    }
+    out
 }

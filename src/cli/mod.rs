@@ -10,7 +10,9 @@ mod dump;
 mod explain;
 mod fmt;
 mod output;
+mod progress;
 mod spec;
+mod train;
 
 use args::{Cli, Command};
 use clap::Parser as _;
@@ -48,6 +50,7 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Check(args) => check::run(&args),
         Command::Dump(args) => dump::run(&args),
+        Command::Train(args) => train::run(&args),
         Command::Fmt(args) => fmt::run(&args),
         Command::Explain(args) => explain::run(&args),
     };

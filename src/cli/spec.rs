@@ -4,7 +4,8 @@ use super::args::SpecArgs;
 use super::{Failure, output};
 use crate::base::{FileId, Sources, Span};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::runtime::data::Places;
+use crate::ops::{Framework, Library};
+use crate::runtime::data::{DiskProbe, Places};
 use crate::sema::{self, Job, Settings};
 use crate::syntax::{self, ast};
 use std::fs;
@@ -26,11 +27,20 @@ pub struct Parsed {
 /// A spec that was checked; the job is there if there are no errors.
 pub struct Checked {
     pub sources: Sources,
+    /// Whose defaults hold.
+    pub framework: Framework,
     pub job: Option<Job>,
     /// Sorted by place.
     pub diagnostics: Vec<Diagnostic>,
-    pub settings: Settings,
     pub places: Places,
+}
+
+impl Checked {
+    /// The library with the spec's table of defaults.
+    pub fn library(&self) -> Library {
+        // The texts of the library are in `sources` already, for its diagnostics; it has none now.
+        Library::std(self.framework, &mut Sources::new())
+    }
 }
 
 /// Reads a file, or standard input for `-`.
@@ -84,13 +94,16 @@ pub fn check(path: &Path, args: &SpecArgs) -> Result<Checked, Failure> {
     let places = Places { spec: folder(path), data: args.data.clone() };
     let mut job = None;
     if ast.header.is_some() || !ast.items.is_empty() {
-        let probe = sema::Blind;
+        let probe = DiskProbe { places: places.clone() };
         let (checked, found) = sema::check(&mut sources, file, &ast, &settings, &probe);
         diagnostics.extend(found.sorted());
         job = checked;
     }
     let job = job.filter(|_| !diagnostics.has_errors());
-    Ok(Checked { sources, job, diagnostics: diagnostics.sorted(), settings, places })
+    let framework =
+        ast.header.as_ref().and_then(|h| h.defaults.as_ref()).and_then(|d| Framework::parse(&d.name));
+    let framework = framework.unwrap_or(Framework::Keras);
+    Ok(Checked { sources, framework, job, diagnostics: diagnostics.sorted(), places })
 }
 
 /// The job of a spec, or `None` with its errors reported.

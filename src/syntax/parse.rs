@@ -286,7 +286,7 @@ impl<'a> Parser<'a> {
                 "syntax::outside",
                 format!("`{word}` cannot stand outside a section"),
                 span,
-                "belongs into braces",
+                "belongs in braces",
             );
             return self.diagnostics.push(d.help(format!(
                 "move it into the section that it sets (`train {{ {word} = … }}`), or declare it: `param {word}: int = …`"
@@ -409,7 +409,7 @@ impl<'a> Parser<'a> {
             Err(error) => {
                 let failed = expect::position(&error) + lo;
                 let failed_token = self.tokens.partition_point(|t| t.hi <= failed).min(end);
-                if self.damaged(at, recover) {
+                if self.damaged(at, recover.min(failed_token + 1)) {
                     return Err(recover);
                 }
                 let recover = self.same_line(failed_token, recover, piece).unwrap_or(recover);

@@ -3,15 +3,15 @@
 use super::super::dims;
 use super::super::ir::*;
 use super::Draft;
-use super::order::{sort, successors};
+use super::order::{Links, sort};
 use crate::base::Arena;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub fn run(draft: Draft) -> Program {
     let Draft { mut program, becomes } = draft;
-    let order = sort(&successors(&program.kernels.iter().collect::<Vec<_>>(), &becomes))
-        .expect("loops: joining kernels made no cycle");
+    let links = Links::of(&program.kernels, &becomes);
+    let order = sort(&links.all_after(program.kernels.len())).expect("loops: joining kernels made no cycle");
     let mut kernels: Vec<Option<Kernel>> = program.kernels.into_iter().map(Some).collect();
     program.kernels =
         order.into_iter().map(|i| kernels[i].take().expect("loops: an order lists each once")).collect();
@@ -88,11 +88,11 @@ fn compact(program: &mut Program) {
     let written: Vec<BufferId> = program.kernels.iter().flat_map(Kernel::writes).collect();
     let mut temps = 0;
     for id in written {
-        if !renamed.contains_key(&id) {
+        renamed.entry(id).or_insert_with(|| {
             let name = Arc::from(format!("t{temps}"));
             temps += 1;
-            renamed.insert(id, buffers.push(Buffer { name, ..program.buffers[id].clone() }));
-        }
+            buffers.push(Buffer { name, ..program.buffers[id].clone() })
+        });
     }
     program.buffers = buffers;
     for kernel in &mut program.kernels {

@@ -147,10 +147,8 @@ impl Call {
     }
 
     pub fn size(&self, name: &str) -> Dim {
-        match self.attr(name) {
-            AttrValue::Size(dim) => dim.clone(),
-            _ => self.wrong_attr(name),
-        }
+        let AttrValue::Size(dim) = self.attr(name) else { self.wrong_attr(name) };
+        dim.clone()
     }
 
     /// A whole number without symbols.
@@ -167,38 +165,28 @@ impl Call {
     }
 
     pub fn sizes(&self, name: &str) -> &[Dim] {
-        match self.attr(name) {
-            AttrValue::Sizes(dims) => dims,
-            _ => self.wrong_attr(name),
-        }
+        let AttrValue::Sizes(dims) = self.attr(name) else { self.wrong_attr(name) };
+        dims
     }
 
     pub fn float(&self, name: &str) -> f64 {
-        match self.attr(name) {
-            AttrValue::Float(x) => *x,
-            _ => self.wrong_attr(name),
-        }
+        let AttrValue::Float(x) = self.attr(name) else { self.wrong_attr(name) };
+        *x
     }
 
     pub fn flag(&self, name: &str) -> bool {
-        match self.attr(name) {
-            AttrValue::Bool(x) => *x,
-            _ => self.wrong_attr(name),
-        }
+        let AttrValue::Bool(x) = self.attr(name) else { self.wrong_attr(name) };
+        *x
     }
 
     pub fn activation(&self, name: &str) -> Option<&str> {
-        match self.attr(name) {
-            AttrValue::Activation(op) => op.as_deref(),
-            _ => self.wrong_attr(name),
-        }
+        let AttrValue::Activation(op) = self.attr(name) else { self.wrong_attr(name) };
+        op.as_deref()
     }
 
     pub fn init(&self, name: &str) -> &InitSpec {
-        match self.attr(name) {
-            AttrValue::Init(spec) => spec,
-            _ => self.wrong_attr(name),
-        }
+        let AttrValue::Init(spec) = self.attr(name) else { self.wrong_attr(name) };
+        spec
     }
 
     /// A mistake of this call; the chain of shapes before it is added by whoever called.
@@ -244,26 +232,16 @@ impl Call {
         Ok(b.read(leaf))
     }
 
-    /// Applies a formula of one tensor to `x`.
-    pub fn formula(
-        &self,
-        lib: &Library,
-        b: &mut Builder,
-        op: &str,
-        x: Value,
-        settings: Vec<Given<Item>>,
-    ) -> Result<Value, Diagnostic> {
-        let mut args = vec![Given::new(Item::Tensor(x), self.span)];
-        args.extend(settings);
-        match apply(lib, b, op, args, self.span) {
+    /// Applies the activation `op`, which may be the user's.
+    pub fn activate(&self, lib: &Library, b: &mut Builder, op: &str, x: Value) -> Result<Value, Diagnostic> {
+        let x = Given::new(Item::Tensor(x), self.span);
+        match apply(lib, b, op, vec![x], self.span) {
             Ok(values) => Ok(values[0]),
-            Err(mut found) => Err(match found.is_empty() {
-                false => found.remove(0),
+            Err(found) => Err(found.into_iter().next().unwrap_or_else(|| {
                 // The op itself is broken, which is reported where it is declared.
-                true => self
-                    .error("op::broken", &format!("uses `{op}`, which has a mistake of its own"), "used here")
-                    .help(format!("correct `{op}` first")),
-            }),
+                self.error("op::broken", &format!("uses `{op}`, which has a mistake of its own"), "used here")
+                    .help(format!("correct `{op}` first"))
+            })),
         }
     }
 

@@ -223,7 +223,7 @@ fn look(cx: &Ctx, plan: &SourcePlan, probe: &dyn DataProbe) -> Option<SourceSche
         Ok(None) => {
             let path = cx.text(plan.path_span);
             let mut d = Diagnostic::error(
-                "data::not_found",
+                "data::missing_file",
                 format!("{path} is not here, so its columns are taken on trust"),
                 plan.path_span,
                 "not found beside the spec or under the data folder",

@@ -256,12 +256,8 @@ impl Formatter<'_> {
             }
             l.push(")");
         }
-        let arrow = format!("-> {result}");
-        match l.fits(&arrow, 3) {
-            true => l.push(" "),
-            false => l.newline(2 * STEP),
-        }
-        l.push(&arrow);
+        l.newline(2 * STEP);
+        l.push(&format!("-> {result}"));
     }
 
     /// The body of an op or block that spans `item`, behind its signature.

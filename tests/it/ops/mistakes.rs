@@ -33,11 +33,14 @@ const EXPRESSIONS: &[(&str, &str, &str)] = &[
     ("x.weight", "value::kind", "x.weight"),
     ("x |> Dense(0)", "call::range", "0"),
     ("x |> Dense(3, activation=rellu)", "name::activation", "rellu"),
+    ("x |> Dense(3, activation=\"relu\")", "call::type", "\"relu\""),
+    ("x |> Dense(4294967296)", "call::range", "4294967296"),
     ("x |> Dense(3, init=glorot)", "name::init", "glorot"),
+    ("x |> Dense(3, init=xavier_uniform)", "name::init", "xavier_uniform"),
     ("x |> Dense(3, init=Normal(std=-1))", "call::range", "-1"),
     ("x |> Dense(3, bias=1)", "call::type", "1"),
     ("x |> Dense(in_features=6, units=3)", "call::foreign", "in_features"),
-    ("x |> Dense(units=3, out_features=3)", "call::foreign", "out_features"),
+    ("x |> Dense(out_features=3)", "call::foreign", "out_features"),
     ("x |> Dense(3, name=true)", "call::unknown", "name"),
     ("x |> Dense", "call::missing", "Dense"),
     ("i |> Dense(3)", "dtype::layer", "Dense(3)"),
@@ -73,7 +76,7 @@ const OPS: &[(&str, &str, &str)] = &[
     ("op f(x: f32) -> f32[] = x", "type::shape", "f32"),
     ("op f(x: f32[..s, ..t]) -> f32[..s] = x", "type::shape", "t"),
     ("op f(x: f32[..s], x: f32[..s]) -> f32[..s] = x", "name::twice", "x: f32[..s]"),
-    ("op f(x: f32[..s]) -> f32[..s] { let y = x\n output z = x }", "let::unused", "y"),
+    ("op f(x: f32[..s]) -> f32[..s] { let y = x\n output z = x }", "name::unused", "y"),
     ("op f(x: f32[..s]) -> f32[..s] { let x = 1\n output z = x }", "name::shadowed", "x"),
     ("op f(x: f32[..s]) -> (a: f32[..s], b: f32[..s]) { output a = x }", "op::result", "f"),
     ("op f(x: f32[..s]) -> (a: f32[..s]) { output b = x }", "op::result", "f32[..s]"),
@@ -113,6 +116,17 @@ fn swapped_arguments_are_both_shown() {
     let outcome = Bench::new([4, 6]).build("CrossEntropy(i, x)");
     let places: Vec<String> = outcome.mistakes().into_iter().map(|(_, at)| at).collect();
     assert_eq!(places, ["i", "x"]);
+}
+
+#[test]
+fn an_argument_of_another_framework_hides_no_other_mistake() {
+    let codes: Vec<String> = Bench::new([4, 6])
+        .build("x |> Dense(in_features=6, out_features=0, activation=rellu)")
+        .mistakes()
+        .into_iter()
+        .map(|(code, _)| code)
+        .collect();
+    assert_eq!(codes, ["call::foreign", "call::foreign", "call::range", "name::activation"]);
 }
 
 #[test]

@@ -1,0 +1,94 @@
+//! `specs/broken/`: one mistake each, and what people are told about it.
+//!
+//! A spec's name says the mistake, its first line teaches the rule. The snapshot
+//! beside the others shows the report.
+
+use mlc::base::Sources;
+use mlc::diag::{Diagnostic, codes, human};
+use mlc::runtime::data::{DiskProbe, Places};
+use mlc::sema::{self, Settings};
+use mlc::syntax;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn specs() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("specs/broken");
+    let entries = fs::read_dir(folder).expect("specs/broken is there");
+    let mut files: Vec<PathBuf> = entries.map(|e| e.expect("specs/broken is readable").path()).collect();
+    files.retain(|p| p.extension().is_some_and(|e| e == "mlspec"));
+    files.sort();
+    files
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().expect("a spec has a name").to_string_lossy().into_owned()
+}
+
+/// What `mlc check` finds, whatever the working folder.
+fn check(path: &Path) -> (Sources, Vec<Diagnostic>) {
+    let bytes = fs::read(path).expect("specs/broken is readable");
+    let mut sources = Sources::new();
+    let name = format!("{}.mlspec", stem(path));
+    let (file, mut found) = syntax::decode(&mut sources, name, path.parent().map(Path::to_path_buf), &bytes);
+    if !found.has_errors() {
+        let (ast, syntax) = syntax::parse(&sources, file);
+        found.extend(syntax.sorted());
+        let places = Places { spec: path.parent().map(Path::to_path_buf), data: None };
+        let (_, sema) = sema::check(&mut sources, file, &ast, &Settings::default(), &DiskProbe { places });
+        found.extend(sema.sorted());
+    }
+    (sources, found.sorted())
+}
+
+#[test]
+fn each_mistake_is_explained() {
+    for path in specs() {
+        let (sources, found) = check(&path);
+        assert!(!found.is_empty(), "{} has no mistake", path.display());
+        insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "../snapshots/broken", omit_expression => true }, {
+            insta::assert_snapshot!(stem(&path), human(&sources, &found));
+        });
+    }
+}
+
+#[test]
+fn every_mistake_names_an_action() {
+    for path in specs() {
+        for d in check(&path).1 {
+            assert!(d.help.is_some(), "{}: `{}` has no help", path.display(), d.code);
+            assert!(codes().any(|info| info.code == d.code), "`{}` is in no table", d.code);
+        }
+    }
+}
+
+#[test]
+fn first_lines_teach() {
+    for path in specs() {
+        let bytes = fs::read(&path).expect("specs/broken is readable");
+        assert!(bytes.is_empty() || bytes.starts_with(b"// "), "{} starts with no lesson", path.display());
+    }
+}
+
+/// Codes that no text in `specs/broken` can show, with the reason.
+const WITHOUT_SPEC: &[(&str, &str)] = &[];
+
+#[test]
+fn every_code_has_a_broken_spec() {
+    let shown: BTreeSet<&str> = specs().iter().flat_map(|p| check(p).1).map(|d| d.code).collect();
+    let reads_files = |code: &str| code.starts_with("data::") || code.starts_with("run::");
+    let missing: Vec<&str> = codes()
+        .map(|info| info.code)
+        .filter(|c| !reads_files(c) && !shown.contains(c) && !WITHOUT_SPEC.iter().any(|(w, _)| w == c))
+        .collect();
+    assert!(missing.is_empty(), "no spec in specs/broken shows {missing:?}");
+}
+
+#[test]
+fn codes_are_unique_and_explained() {
+    let mut seen = BTreeSet::new();
+    for info in codes() {
+        assert!(seen.insert(info.code), "`{}` is in two rows", info.code);
+        assert!(info.title.len() > 10 && info.explain.len() > 60, "`{}` explains too little", info.code);
+    }
+}

@@ -2,7 +2,12 @@
 
 mod broken;
 mod cli;
+mod code;
+mod lessons;
 mod ops;
+mod parity;
 mod random;
+mod stages;
 mod style;
+mod support;
 mod tidy;

@@ -42,7 +42,7 @@ fn lesson(name: &str) -> Program {
 fn a_step_calls_building_blocks_only() {
     let mut text = String::new();
     for name in ["line", "xor", "iris", "digits", "mnist"] {
-        let compiled = codegen::compile(&lesson(name), &Options { threads: 2, texts: false });
+        let compiled = codegen::compile(&lesson(name), &Options { threads: 2, ..Options::default() });
         text += &format!("{name}: {}\n", compiled.calls().join(" "));
     }
     insta::assert_snapshot!(text, @"");

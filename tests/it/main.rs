@@ -2,7 +2,9 @@
 
 mod broken;
 mod cli;
+mod memory;
 mod ops;
 mod random;
+mod run;
 mod style;
 mod tidy;

@@ -75,11 +75,11 @@ fn row_shape(generator: &Generator) -> Vec<usize> {
     }
 }
 
-/// `y = 1 + 2 x0 - 2 x1 + 2 x2 - … + noise * N(0, 1)`, `x` uniform in [-1, 1): a rule that a
-/// lesson can name beforehand.
+/// `y = 1 + 2 x0 - 2 x1 + 2 x2 - … + noise * N(0, 1)`, `x` standard normal: a rule
+/// that a lesson can name beforehand.
 fn line(features: usize, noise: f64, rows: usize, seed: u64) -> Columns {
     let (key_x, key_noise) = (rng::key(seed, "line.x"), rng::key(seed, "line.noise"));
-    let x: Vec<f32> = (0..rows * features).map(|e| 2.0 * rng::uniform(key_x, 0, e as u64) - 1.0).collect();
+    let x: Vec<f32> = (0..rows * features).map(|e| rng::normal(key_x, 0, e as u64) as f32).collect();
     let weight = |j: usize| if j.is_multiple_of(2) { 2.0 } else { -2.0 };
     let y = (0..rows).map(|r| {
         let row = &x[r * features..(r + 1) * features];

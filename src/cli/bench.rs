@@ -1,7 +1,7 @@
 //! `mlc bench`: the time of a training step.
 
 use super::args::BenchArgs;
-use super::train::{library, load, only_train, shown};
+use super::train::{load, only_train, shown};
 use super::{Failure, Outcome, output, spec};
 use crate::runtime::RunError;
 use crate::runtime::bench::{self, Options};
@@ -18,7 +18,7 @@ pub fn run(args: &BenchArgs) -> Result<Outcome, Failure> {
     let Some(data) = load(&checked, &job, train) else { return Ok(Outcome::Errors) };
     let options =
         Options { seconds: args.seconds, threads: args.threads.map_or(0, usize::from), ..Options::default() };
-    match bench::bench(&library(), &job, train, &data, &options) {
+    match bench::bench(&checked.library(), &job, train, &data, &options) {
         Ok(report) if args.json => {
             let json = serde_json::to_string(&report).expect("cli: a report is plain data");
             output::out(&format!("{json}\n"));

@@ -2,7 +2,7 @@
 
 use super::args::PlanArgs;
 use super::spec::{self, Checked};
-use super::train::{library, only_train, shown};
+use super::train::{only_train, shown};
 use super::{Failure, Outcome, output};
 use crate::runtime::data;
 use crate::runtime::plan::{self, Report};
@@ -32,7 +32,7 @@ fn planned(
     train: &TrainPlan,
     threads: usize,
 ) -> Result<Report, Vec<crate::diag::Diagnostic>> {
-    let library = library();
+    let library = checked.library();
     match data::load(&job.data[train.data], &checked.places) {
         Ok(data) => Ok(plan::report(&library, job, train, Some(&data), threads)),
         Err(wrong) => {

@@ -138,7 +138,7 @@ fn classification(cube: &Cube, class_sep: f64, flip: f64, rows: usize, seed: u64
 
     let mut x = vec![0f32; rows * features];
     let mut y = vec![0i32; rows];
-    for r in 0..rows {
+    for (r, to) in row_at.into_iter().enumerate() {
         // Clusters share the rows evenly; cluster k belongs to class k modulo the classes.
         let cluster = r * clusters / rows;
         let draw = |j: usize| rng::normal(key_x, 0, (r * features + j) as u64);
@@ -150,7 +150,7 @@ fn classification(cube: &Cube, class_sep: f64, flip: f64, rows: usize, seed: u64
                 sum + if corners[cluster][j] { class_sep } else { -class_sep }
             })
             .collect();
-        let to = row_at[r] as usize;
+        let to = to as usize;
         for j in 0..features {
             let value = if j < informative {
                 placed[j]
@@ -326,9 +326,8 @@ mod tests {
             m.swap(rank, pivot);
             for r in rank + 1..6 {
                 let factor = m[r][column] / m[rank][column];
-                for c in 0..6 {
-                    m[r][c] -= factor * m[rank][c];
-                }
+                let pivot_row = m[rank];
+                m[r].iter_mut().zip(pivot_row).for_each(|(x, p)| *x -= factor * p);
             }
             rank += 1;
         }

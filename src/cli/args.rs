@@ -17,6 +17,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Show what a spec becomes at a stage of the compiler
     Dump(DumpArgs),
+    /// Show a spec with every default written out
+    Render(RenderArgs),
     /// Write specs in the one style that they have
     Fmt(FmtArgs),
     /// Say what a diagnostic's code means and what to do
@@ -87,6 +89,14 @@ pub enum Stage {
     Asm,
     /// What each rewrite did
     Passes,
+}
+
+#[derive(Args)]
+pub struct RenderArgs {
+    /// A spec; `-` is standard input
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub spec: SpecArgs,
 }
 
 #[derive(Args)]

@@ -10,6 +10,7 @@ mod dump;
 mod explain;
 mod fmt;
 mod output;
+mod render;
 mod spec;
 
 use args::{Cli, Command};
@@ -48,6 +49,7 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Check(args) => check::run(&args),
         Command::Dump(args) => dump::run(&args),
+        Command::Render(args) => render::run(&args),
         Command::Fmt(args) => fmt::run(&args),
         Command::Explain(args) => explain::run(&args),
     };

@@ -40,6 +40,12 @@ pub struct Settings {
     pub bindings: Bindings,
 }
 
+/// The spec with its variant and overrides applied, as [`check`] reads it; what is wrong with them
+/// is for `check` to say.
+pub fn resolved(sources: &Sources, ast: &ast::File, settings: &Settings) -> ast::File {
+    file::prepare(sources, ast, settings, &mut Diagnostics::new())
+}
+
 /// Checks a parsed spec. The job is there if there is no error, and if every shape that it
 /// needs is known: of an `idx` source that cannot be found, a model's input may not tell all.
 ///

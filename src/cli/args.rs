@@ -19,6 +19,8 @@ pub enum Command {
     Dump(DumpArgs),
     /// Show a spec with every default written out
     Render(RenderArgs),
+    /// Train a spec and write a run directory
+    Train(TrainArgs),
     /// Write specs in the one style that they have
     Fmt(FmtArgs),
     /// Say what a diagnostic's code means and what to do
@@ -97,6 +99,40 @@ pub struct RenderArgs {
     pub file: PathBuf,
     #[command(flatten)]
     pub spec: SpecArgs,
+}
+
+#[derive(Args)]
+pub struct TrainArgs {
+    /// A spec
+    pub file: PathBuf,
+    /// Stop after so many steps; 0 writes the first weights
+    #[arg(long, value_name = "N")]
+    pub steps: Option<u64>,
+    /// Threads to compute with; results do not depend on it [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// The run directory, new or empty [default: runs/<spec>-<n>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Weights to start from: every weight by name, in safetensors
+    #[arg(long, value_name = "FILE")]
+    pub init: Option<PathBuf>,
+    /// How to report progress
+    #[arg(long, value_enum, default_value_t)]
+    pub progress: ProgressForm,
+    #[command(flatten)]
+    pub spec: SpecArgs,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ProgressForm {
+    /// A line with the time left on a terminal, else plain
+    #[default]
+    Auto,
+    /// A line of text for each epoch
+    Plain,
+    /// A JSON object on each line, to standard output
+    Json,
 }
 
 #[derive(Args)]

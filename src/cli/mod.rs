@@ -10,8 +10,10 @@ mod dump;
 mod explain;
 mod fmt;
 mod output;
+mod progress;
 mod render;
 mod spec;
+mod train;
 
 use args::{Cli, Command};
 use clap::Parser as _;
@@ -50,6 +52,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Dump(args) => dump::run(&args),
         Command::Render(args) => render::run(&args),
+        Command::Train(args) => train::run(&args),
         Command::Fmt(args) => fmt::run(&args),
         Command::Explain(args) => explain::run(&args),
     };

@@ -184,7 +184,10 @@ fn wrong_kind<S: Scope, T>(
 /// A number must lie where the signature says; also what overrides bring in.
 pub fn check_range(sig: &Sig, attr: &Attr, x: f64, at: Span) -> Result<(), Diagnostic> {
     let (fits, range) = match attr.ty {
-        AttrType::Size { min } => (x >= min as f64, format!("at least {min}")),
+        // Places in a tensor are counted with 32 bits.
+        AttrType::Size { min } => {
+            (x >= min as f64 && x <= f64::from(i32::MAX), format!("from {min} to {}", i32::MAX))
+        }
         AttrType::Int { min, max: i64::MAX } => (x >= min as f64, format!("at least {min}")),
         AttrType::Int { min, max } => (x >= min as f64 && x <= max as f64, format!("from {min} to {max}")),
         AttrType::Float { min, max, open } => {
@@ -334,15 +337,20 @@ pub fn activations(lib: &Library) -> Vec<&str> {
 
 fn activation<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Expr) -> Checked<AttrValue> {
     let Some(name) = expr.as_name() else {
-        return ev.fail(
-            Diagnostic::error(
-                "call::type",
-                format!("`{}` of `{}` is the name of a function", attr.name, sig.name),
-                expr.span,
-                "not a name",
-            )
-            .help("write a bare name such as `relu`; for settings use the layer behind: `|> LeakyReLU(0.2)`"),
+        let d = Diagnostic::error(
+            "call::type",
+            format!("`{}` of `{}` is the name of a function", attr.name, sig.name),
+            expr.span,
+            "not a name",
         );
+        return ev.fail(match &expr.bare().kind {
+            ExprKind::Str(text) => d
+                .help(format!("names are bare words: write `{text}` without quotes"))
+                .fix("remove the quotes", expr.span, text.clone()),
+            _ => d.help(
+                "write a bare name such as `relu`; for settings use the layer behind: `|> LeakyReLU(0.2)`",
+            ),
+        });
     };
     if &*name.name == "none" {
         return Ok(AttrValue::Activation(None));
@@ -404,7 +412,8 @@ pub fn initialiser<S: Scope>(ev: &mut Eval<'_, S>, expr: &Expr) -> Checked<super
                 name.span,
                 "not known here",
             );
-            let near = did_you_mean(&name.name, names());
+            let alias = init::INITS.iter().find(|d| d.sig.aliases.contains(&&*name.name)).map(|d| d.sig.name);
+            let near = alias.or_else(|| did_you_mean(&name.name, names()));
             ev.fail(match near {
                 Some(near) => {
                     d.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), name.span, near)
@@ -440,5 +449,27 @@ pub fn as_item(value: &AttrValue) -> Option<Item> {
         | AttrValue::Activation(_)
         | AttrValue::Init(_)
         | AttrValue::None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::{layers, optimizer};
+
+    #[test]
+    fn foreign_names_lead_to_settings_that_exist() {
+        let sigs: Vec<&Sig> = layers()
+            .iter()
+            .map(|l| l.sig())
+            .chain(optimizer::OPTIMIZERS.iter().map(|o| &o.sig))
+            .chain(init::INITS.iter().map(|i| &i.sig))
+            .collect();
+        for (layer, theirs, ours, _) in FOREIGN {
+            let sig = sigs.iter().find(|s| s.name == *layer).unwrap_or_else(|| panic!("there is a {layer}"));
+            assert!(sig.attrs.iter().all(|a| a.name != *theirs), "{layer} has {theirs} itself");
+            let known = ours.is_none_or(|ours| sig.attrs.iter().any(|a| a.name == ours));
+            assert!(known, "{layer} has {ours:?}");
+        }
     }
 }

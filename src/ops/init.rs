@@ -38,9 +38,16 @@ const SPREAD: &[Attr] =
     &[number("mean", 0.0, "The centre."), positive("std", 0.05, "The standard deviation.")];
 
 macro_rules! init {
-    ($name:literal, $attrs:expr, $example:literal, $doc:literal, $make:expr) => {
+    ($name:literal, $aliases:expr, $attrs:expr, $example:literal, $doc:literal, $make:expr) => {
         InitDef {
-            sig: Sig { name: $name, aliases: &[], doc: $doc, example: $example, inputs: &[], attrs: $attrs },
+            sig: Sig {
+                name: $name,
+                aliases: $aliases,
+                doc: $doc,
+                example: $example,
+                inputs: &[],
+                attrs: $attrs,
+            },
             make: $make,
         }
     };
@@ -59,10 +66,13 @@ fn float(value: &AttrValue) -> f64 {
 
 /// Every initialiser.
 pub static INITS: &[InitDef] = &[
-    init!("zeros", NO_ATTRS, "zeros", "All 0.", |_| InitSpec::Fixed(Init::Constant(0.0))),
-    init!("ones", NO_ATTRS, "ones", "All 1.", |_| InitSpec::Fixed(Init::Constant(1.0))),
+    init!("zeros", &["Zeros", "zeros_"], NO_ATTRS, "zeros", "All 0.", |_| InitSpec::Fixed(Init::Constant(
+        0.0
+    ))),
+    init!("ones", &["Ones", "ones_"], NO_ATTRS, "ones", "All 1.", |_| InitSpec::Fixed(Init::Constant(1.0))),
     init!(
         "Constant",
+        &["constant_"],
         &[Attr {
             name: "value",
             ty: AttrType::Float { min: f64::MIN, max: f64::MAX, open: false },
@@ -73,11 +83,17 @@ pub static INITS: &[InitDef] = &[
         "All the same number.",
         |a| InitSpec::Fixed(Init::Constant(float(&a[0])))
     ),
-    init!("Normal", SPREAD, "Normal(std=0.02)", "Normally distributed (Keras' RandomNormal).", |a| {
-        InitSpec::Fixed(Init::Normal { mean: float(&a[0]), std: InitScale::Fixed(float(&a[1])) })
-    }),
+    init!(
+        "Normal",
+        &["RandomNormal", "normal_"],
+        SPREAD,
+        "Normal(std=0.02)",
+        "Normally distributed (Keras' RandomNormal).",
+        |a| { InitSpec::Fixed(Init::Normal { mean: float(&a[0]), std: InitScale::Fixed(float(&a[1])) }) }
+    ),
     init!(
         "TruncatedNormal",
+        &["trunc_normal_"],
         SPREAD,
         "TruncatedNormal(std=0.02)",
         "Normally distributed, drawn again beyond two standard deviations.",
@@ -88,6 +104,7 @@ pub static INITS: &[InitDef] = &[
     ),
     init!(
         "Uniform",
+        &["RandomUniform", "uniform_"],
         &[positive("bound", 0.05, "The largest magnitude.")],
         "Uniform(0.1)",
         "Uniform from -bound to bound (Keras' RandomUniform).",
@@ -95,6 +112,7 @@ pub static INITS: &[InitDef] = &[
     ),
     init!(
         "glorot_uniform",
+        &["GlorotUniform", "xavier_uniform", "xavier_uniform_"],
         NO_ATTRS,
         "glorot_uniform",
         "Uniform within sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010).",
@@ -102,16 +120,23 @@ pub static INITS: &[InitDef] = &[
     ),
     init!(
         "glorot_normal",
+        &["GlorotNormal", "xavier_normal", "xavier_normal_"],
         NO_ATTRS,
         "glorot_normal",
         "Truncated normal of variance 2 / (fan_in + fan_out) (Glorot and Bengio, 2010).",
         |_| scaled(1.0, FanMode::Average, false)
     ),
-    init!("he_uniform", NO_ATTRS, "he_uniform", "Uniform within sqrt(6 / fan_in) (He et al., 2015).", |_| {
-        scaled(2.0, FanMode::In, true)
-    }),
+    init!(
+        "he_uniform",
+        &["HeUniform", "kaiming_uniform", "kaiming_uniform_"],
+        NO_ATTRS,
+        "he_uniform",
+        "Uniform within sqrt(6 / fan_in) (He et al., 2015).",
+        |_| { scaled(2.0, FanMode::In, true) }
+    ),
     init!(
         "he_normal",
+        &["HeNormal", "kaiming_normal", "kaiming_normal_"],
         NO_ATTRS,
         "he_normal",
         "Truncated normal of variance 2 / fan_in (He et al., 2015).",
@@ -119,6 +144,7 @@ pub static INITS: &[InitDef] = &[
     ),
     init!(
         "lecun_uniform",
+        &["LecunUniform"],
         NO_ATTRS,
         "lecun_uniform",
         "Uniform within sqrt(3 / fan_in) (LeCun et al., 1998).",
@@ -126,6 +152,7 @@ pub static INITS: &[InitDef] = &[
     ),
     init!(
         "lecun_normal",
+        &["LecunNormal"],
         NO_ATTRS,
         "lecun_normal",
         "Truncated normal of variance 1 / fan_in (LeCun et al., 1998).",

@@ -1,7 +1,9 @@
 //! Each pass on a small graph: the text before and after is a snapshot.
 
 use super::{PASSES, run};
-use crate::graph::{Graph, parse, print, verify};
+use crate::ad::gradient;
+use crate::base::{DType, Dim, TensorType};
+use crate::graph::{Builder, Graph, Init, OutputKind, Value, parse, print, verify};
 
 fn graph(text: &str) -> Graph {
     let graph = parse(text).expect("test: the graph reads");
@@ -178,4 +180,63 @@ fn all_passes_report_what_they_did() {
     let busy: Vec<&str> = reports.iter().filter(|r| r.rounds > 0).map(|r| r.name).collect();
     assert_eq!(busy, ["canonical", "fold", "algebra"]);
     assert_eq!(print(&graph), "graph t\n  leaf x: f32[4] batch\n\n  %0: f32[4] = exp x\n\n  value y = %0\n");
+}
+
+/// A classifier's loss and gradients, as the library and autodiff leave them: what remains
+/// is a product, a row of softmax, and the products of the backward pass.
+#[test]
+fn a_training_step_in_full() {
+    let mut b = Builder::new("digits.train");
+    let batch = Dim::sym("B");
+    let image = b.batch("image", TensorType::new(DType::U8, [batch.clone(), Dim::from(8), Dim::from(8)]));
+    let label = b.batch("label", TensorType::new(DType::I32, [batch.clone()]));
+    let zeros = || Init::Constant(0.0);
+    let w1 = b.param("fc1.weight", [64, 32], zeros());
+    let b1 = b.param("fc1.bias", [32], zeros());
+    let w2 = b.param("fc2.weight", [32, 10], zeros());
+    let b2 = b.param("fc2.bias", [10], zeros());
+
+    let (pixels, scale) = (b.to_f32(image), b.constant(16.0));
+    let scaled = b.div(pixels, scale);
+    let flat = b.reshape(scaled, [batch.clone(), Dim::from(64)]);
+    let h = b.contract("..i,ij->..j", flat, w1);
+    let h = b.add(h, b1);
+    let zero = b.constant(0.0);
+    let h = b.max(h, zero);
+    let h = dropout(&mut b, h);
+    let logits = b.contract("..i,ij->..j", h, w2);
+    let logits = b.add(logits, b2);
+
+    let top = b.max_keep(logits, &[1]);
+    let top = b.stop(top);
+    let z = b.sub(logits, top);
+    let e = b.exp(z);
+    let total = b.sum(e, &[1]);
+    let total = b.log(total);
+    let one_hot = b.one_hot(label, &Dim::from(10));
+    let picked = b.mul(z, one_hot);
+    let right = b.sum(picked, &[1]);
+    let loss = b.sub(total, right);
+    let loss = b.mean(loss, &[0]);
+    b.output("loss", loss, OutputKind::Loss);
+    let weights = [w1, b1, w2, b2];
+    for (i, g) in gradient(&mut b, loss, &weights).into_iter().enumerate() {
+        b.output(format!("d{i}"), g, OutputKind::Value);
+    }
+    let mut graph = b.finish();
+    let before = graph.nodes.len();
+    let reports = run(&mut graph);
+    verify(&graph).expect("test: passes keep graphs sound");
+    let summary: Vec<String> =
+        reports.iter().map(|r| format!("{} in {} rounds, {:+} nodes", r.name, r.rounds, r.growth)).collect();
+    insta::assert_snapshot!(format!("{before} nodes, {}\n\n{}", summary.join("; "), print(&graph)));
+}
+
+fn dropout(b: &mut Builder, x: Value) -> Value {
+    let shape = b.shape(x).clone();
+    let (u, rate) = (b.random("dropout", shape), b.constant(0.2));
+    let keep = b.ge(u, rate);
+    let grow = b.constant(1.0 / 0.8);
+    let kept = b.mul(x, grow);
+    b.mul(kept, keep)
 }

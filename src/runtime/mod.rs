@@ -1,7 +1,17 @@
 //! Everything that touches the world: files, memory, threads, clocks.
 //!
-//! [`data`] reads what a spec trains on. Nothing here prints: progress goes to a sink that the
-//! command line hands in.
+//! [`data`] reads what a spec trains on, [`session`] trains, [`plan`] tells beforehand what that
+//! takes, [`bench`] times it. Nothing here prints: progress goes to a sink that the command line
+//! hands in.
 
 pub mod data;
+pub mod error;
+pub mod machine;
 pub mod memory;
+pub mod progress;
+pub mod run_dir;
+pub mod session;
+pub mod trainer;
+pub mod weights;
+
+pub use error::RunError;

@@ -17,10 +17,10 @@ use std::sync::Arc;
 pub(super) enum Global<'a> {
     Param,
     Dim,
-    Op(&'a ast::Op),
+    Op,
     Block(&'a ast::Block),
     Model(&'a ast::Section),
-    Data(&'a ast::Section),
+    Data,
 }
 
 impl Global<'_> {
@@ -29,10 +29,10 @@ impl Global<'_> {
         match self {
             Global::Param => "param",
             Global::Dim => "dim",
-            Global::Op(_) => "op",
+            Global::Op => "op",
             Global::Block(_) => "block",
             Global::Model(_) => "model",
-            Global::Data(_) => "data section",
+            Global::Data => "data section",
         }
     }
 }
@@ -53,6 +53,8 @@ pub(super) struct Ctx<'a> {
     pub broken_words: BTreeSet<&'a str>,
     /// Models with a mistake of their own: uses of them say nothing more.
     pub broken_models: RefCell<BTreeSet<Arc<str>>>,
+    /// Blocks whose bodies some use has checked.
+    pub entered: RefCell<BTreeSet<Arc<str>>>,
     pub diags: RefCell<Diagnostics>,
 }
 

@@ -140,6 +140,7 @@ pub(super) fn check(
         reads: reads(ast),
         broken_words: broken_words(sources, ast),
         broken_models: Default::default(),
+        entered: Default::default(),
         diags: Default::default(),
     };
     let params = params::check(&cx, ast);
@@ -161,9 +162,9 @@ pub(super) fn check(
     *cx.data.borrow_mut() = data;
     let models: Vec<ModelInfo> =
         ast_sections(ast, "model").filter_map(|s| model(&cx, s, s.name.as_ref()?)).collect();
-    blocks(&cx, ast);
     let name = job_name(sources, file);
     let trains: Vec<_> = ast_sections(ast, "train").map(|s| train::check(&cx, s, &name)).collect();
+    blocks(&cx);
     for section in cx.data.borrow().iter() {
         data::unused(&cx, section, ast);
     }
@@ -330,12 +331,11 @@ fn model<'a>(cx: &Ctx<'a>, section: &'a Section, name: &Ident) -> Option<ModelIn
     Some(ModelInfo { name: name.name.to_string(), span: section.word.span, layers: scope.layers })
 }
 
-/// Blocks are checked where they are used; those that are not, alone.
-fn blocks(cx: &Ctx, file: &ast::File) {
-    let used = walk::names_in(|f| file.items.iter().for_each(|i| walk::item(i, f)));
+/// Blocks are checked where they are used; those that no use has reached, alone.
+fn blocks(cx: &Ctx) {
     for (name, (_, global)) in &cx.globals {
         let Global::Block(block) = global else { continue };
-        if used.contains(&**name) {
+        if cx.entered.borrow().contains(name) {
             continue;
         }
         let mut b = Builder::new(&**name);

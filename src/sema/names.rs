@@ -21,7 +21,7 @@ pub(super) fn globals<'a>(file: &'a File, diags: &mut Diagnostics) -> Globals<'a
         let Some((name, global)) = named(item) else { continue };
         match all.get(&name.name) {
             // Two ops of one name are the library's to report.
-            Some((_, Global::Op(_))) if matches!(global, Global::Op(_)) => {}
+            Some((_, Global::Op)) if matches!(global, Global::Op) => {}
             Some((first, _)) => diags.push(duplicate(name, *first)),
             None => {
                 all.insert(name.name.clone(), (name.span, global));
@@ -35,10 +35,10 @@ fn named(item: &Item) -> Option<(&Ident, Global<'_>)> {
     match &item.kind {
         ItemKind::Param { name, .. } => Some((name, Global::Param)),
         ItemKind::Dim { name, .. } => Some((name, Global::Dim)),
-        ItemKind::Op(op) => Some((&op.name, Global::Op(op))),
+        ItemKind::Op(op) => Some((&op.name, Global::Op)),
         ItemKind::Block(block) => Some((&block.name, Global::Block(block))),
         ItemKind::Section(section) => match &*section.word.name {
-            "data" => section.name.as_ref().map(|n| (n, Global::Data(section))),
+            "data" => section.name.as_ref().map(|n| (n, Global::Data)),
             "model" => section.name.as_ref().map(|n| (n, Global::Model(section))),
             _ => None,
         },

@@ -25,14 +25,20 @@ pub(super) fn from_setting(
     value: &str,
     span: Span,
 ) -> Result<Override, Diagnostics> {
-    let mut at = span.lo as usize;
+    let text = sources.slice(span);
+    let lo = span.lo as usize;
+    let behind = text.find('=').map_or(0, |i| i + 1);
+    let starts = |within: &str, part: &str| within.find(part).unwrap_or(0);
+    let path_at = lo + starts(text, path);
+    let value_at = lo + behind + starts(&text[behind..], value);
+    let mut at = path_at;
     let mut parts = Vec::new();
     for part in path.split('.') {
         parts.push(Ident { name: Arc::from(part), span: Span::new(span.file, at, at + part.len()) });
         at += part.len() + 1;
     }
-    let value_span = Span::new(span.file, span.hi as usize - value.len(), span.hi as usize);
-    let path = Path { span: Span::new(span.file, span.lo as usize, at - 1), parts };
+    let value_span = Span::new(span.file, value_at, value_at + value.len());
+    let path = Path { span: Span::new(span.file, path_at, path_at + path.len()), parts };
     Ok(Override { path, value: parse_value(sources, value_span)? })
 }
 

@@ -125,10 +125,17 @@ pub const CODES: &[CodeInfo] = &[
                   `train --steps 0` writes a file of them.",
     },
     CodeInfo {
-        code: "run::folder",
-        title: "the run directory cannot be written",
-        explain: "`--out` names a folder that does not exist yet or is empty: a finished run is never overwritten. Choose \
-                  another name, or remove the old run yourself.",
+        code: "run::no_train",
+        title: "there is nothing to train",
+        explain: "A spec may only declare models and blocks, for others to import. To train, it needs a section:\n\n    \
+                  train {\n      feed      { x = d.x  y = d.y }\n      loss      = MeanSquaredError(M.out, y)\n      \
+                  optimizer = Adam(lr=1e-3)\n      epochs    = 5\n    }",
+    },
+    CodeInfo {
+        code: "run::several",
+        title: "a spec has more than one train section",
+        explain: "Sections that run in turn, each going on with the weights of the last, are part of the language and not \
+                  built yet. Keep one in the file.",
     },
     CodeInfo {
         code: "run::no_batch",

@@ -34,6 +34,9 @@ enum Pairing {
 /// `guest` over the space of `host`. They agree on the first of `shared`, buffers that both touch;
 /// the others are asked about dims that it leaves open.
 pub fn align(host: &KernelKind, guest: &Rows, shared: &[BufferId]) -> Option<Aligned> {
+    if shared.is_empty() {
+        return None;
+    }
     let mut host = host.clone();
     let mut guest_kind = KernelKind::Rows(guest.clone());
     'split: loop {

@@ -14,8 +14,9 @@ mod join;
 
 use super::dims;
 use super::ir::*;
-use super::lower::{Draft, overwrites_safely, prune, successors};
+use super::lower::{Draft, Links, overwrites_safely, prune};
 use crate::graph::Fold;
+use align::align;
 use std::collections::BTreeSet;
 
 /// The longest row, in elements, that stays close between two phases over it.
@@ -34,6 +35,7 @@ struct Fuser {
     draft: Draft,
     /// None for a kernel that has joined another.
     kernels: Vec<Option<Kernel>>,
+    links: Links,
 }
 
 /// Two kernels in the order in which they run, and the buffers that they share.
@@ -47,8 +49,9 @@ struct Pair {
 
 impl Fuser {
     fn new(mut draft: Draft) -> Fuser {
+        let links = Links::of(&draft.program.kernels, &draft.becomes);
         let kernels = std::mem::take(&mut draft.program.kernels).into_iter().map(Some).collect();
-        Fuser { draft, kernels }
+        Fuser { draft, kernels, links }
     }
 
     fn finish(mut self) -> Draft {
@@ -68,44 +71,60 @@ impl Fuser {
     /// Joins rows with what they read. Whether anything changed.
     fn join_readers(&mut self) -> bool {
         let mut changed = false;
-        for second in self.standing() {
-            let makers = self.makers(second);
-            changed |= makers.into_iter().any(|first| self.joins(first, second));
+        for reader in self.standing() {
+            // What has joined its maker goes on from there.
+            let mut second = reader;
+            while let Some(first) = self.makers(second).into_iter().find(|&first| self.joins(first, second)) {
+                changed = true;
+                second = first;
+            }
         }
         changed
     }
 
     /// The kernels that store what this one reads, the latest first.
     fn makers(&self, reader: usize) -> Vec<usize> {
-        let reads = self.kernel(reader).reads();
-        let stores = |i: &usize| *i != reader && self.kernel(*i).writes().iter().any(|b| reads.contains(b));
-        self.standing().into_iter().rev().filter(stores).collect()
+        let makers: BTreeSet<usize> =
+            self.links.reads(reader).iter().filter_map(|&b| self.links.writer(b)).collect();
+        makers.into_iter().rev().filter(|&maker| maker != reader).collect()
     }
 
     fn joins(&mut self, first: usize, second: usize) -> bool {
-        let (made, read) = (self.kernel(first).writes(), self.kernel(second).reads());
-        let mut shared: Vec<BufferId> = made.iter().copied().filter(|b| read.contains(b)).collect();
-        let also = self.kernel(first).reads().into_iter().filter(|b| read.contains(b));
-        shared.extend(also);
+        let read = self.links.reads(second);
+        let both = self.links.writes(first).iter().chain(self.links.reads(first));
+        let shared = both.copied().filter(|b| read.contains(b)).collect();
         self.join(&Pair { first, second, shared, feeds: true })
     }
 
     /// Joins kernels that read the same tensor over the same points. Whether anything changed.
     fn join_neighbours(&mut self) -> bool {
-        let standing = self.standing();
-        for (at, &second) in standing.iter().enumerate() {
-            for &first in standing[..at].iter().rev() {
-                let read = self.kernel(second).reads();
+        let mut changed = false;
+        for second in self.standing() {
+            for first in self.beside(second) {
+                let read = self.links.reads(second);
                 let shared: Vec<BufferId> =
-                    self.kernel(first).reads().into_iter().filter(|b| read.contains(b)).collect();
+                    self.links.reads(first).iter().copied().filter(|b| read.contains(b)).collect();
                 if self.neighbours(first, second, &shared)
                     && self.join(&Pair { first, second, shared, feeds: false })
                 {
-                    return true;
+                    changed = true;
+                    break;
                 }
             }
         }
-        false
+        changed
+    }
+
+    /// The kernels before this one that could share its points, the latest first.
+    fn beside(&self, second: usize) -> Vec<usize> {
+        let KernelKind::Rows(rows) = &self.kernel(second).kind else { return Vec::new() };
+        let mut beside: BTreeSet<usize> = BTreeSet::new();
+        for &buffer in self.links.reads(second) {
+            if self.draft.program.buffers[buffer].len() >= points(rows) {
+                beside.extend(self.links.readers(buffer));
+            }
+        }
+        beside.into_iter().filter(|&i| i < second).rev().collect()
     }
 
     /// Whether it pays to run two kernels as one that do not feed each other.
@@ -115,83 +134,55 @@ impl Fuser {
         else {
             return false;
         };
-        let scalars = [a, b].iter().all(|rows| rows.outer.is_empty() && rows.row.is_empty());
+        let backwards = self.links.writes(second).iter().any(|b| self.links.reads(first).contains(b));
         let alike = a.row.is_empty() == b.row.is_empty();
-        let points = |rows: &Rows| rows.outer.iter().chain(&rows.row).product::<usize>();
         let big = shared.iter().any(|&s| self.draft.program.buffers[s].len() >= points(a));
-        let backwards = self.kernel(second).writes().iter().any(|b| self.kernel(first).reads().contains(b));
-        !backwards && (scalars || (alike && points(a) == points(b) && big))
+        !backwards && alike && points(a) == points(b) && big
     }
 
     /// Makes one kernel of two if that is right and pays.
     fn join(&mut self, pair: &Pair) -> bool {
         let (first, second) = (self.kernel(pair.first), self.kernel(pair.second));
         let Some(kind) = joined(first, second, pair) else { return false };
-        if pair.feeds && !self.pays(first, second, &kind) {
+        let mut kernel = Kernel { label: String::new(), reasons: Vec::new(), kind };
+        let unstored = self.drop_dead_stores(pair, &mut kernel);
+        if !pays(first, second, &kernel, &unstored)
+            || !self.keeps_weights(&kernel)
+            || self.between(pair.first, pair.second)
+        {
             return false;
         }
-        if !self.keeps_weights(&kind) || self.between(pair.first, pair.second) {
-            return false;
-        }
-        let reasons = [first.reasons.as_slice(), &second.reasons].concat();
-        let joining = Joining::of(first, second);
-        let mut kernel = Kernel { label: String::new(), reasons, kind };
+        let reason = self.reason(pair, &Joining::of(first, second), &unstored);
+        kernel.reasons = [first.reasons.as_slice(), &second.reasons, &[reason]].concat();
+        self.links.remove(pair.first);
+        self.links.remove(pair.second);
+        self.links.insert(pair.first, &kernel);
         self.kernels[pair.second] = None;
-        let unstored = self.drop_dead_stores(pair.first, &mut kernel);
-        kernel.reasons.push(self.reason(pair, &joining, &unstored));
         self.kernels[pair.first] = Some(kernel);
         true
     }
 
-    /// Whether a fed join loses nothing dear: a row that is walked twice stays close, and what many
-    /// read is not made in the order of one fold.
-    fn pays(&self, first: &Kernel, second: &Kernel, joined: &KernelKind) -> bool {
-        let KernelKind::Rows(rows) = joined else { return true };
-        let (KernelKind::Rows(a), KernelKind::Rows(b)) = (&first.kind, &second.kind) else { return true };
-        let row: usize = rows.row.iter().product();
-        let phases_after_fold = !a.row.is_empty() && second_varies_over_row(rows, b);
-        if phases_after_fold && row > CLOSE_ROW {
-            return false;
-        }
-        let prologue = a.row.is_empty() && !b.row.is_empty() && !rows.row.is_empty();
-        let outer_only = a.outer.iter().product::<usize>() == rows.outer.iter().product::<usize>();
-        let read_elsewhere = first.writes().iter().any(|&w| {
-            self.draft.program.buffers[w].kind != BufferKind::Temp
-                || self.standing().iter().filter(|&&i| self.kernel(i).reads().contains(&w)).count() > 1
-        });
-        !(prologue && !outer_only && read_elsewhere && !row_is_contiguous(rows))
-    }
-
     /// Whether the kernel overwrites weights only where it reads them.
-    fn keeps_weights(&self, kind: &KernelKind) -> bool {
-        let kernel = Kernel { label: String::new(), reasons: Vec::new(), kind: kind.clone() };
+    fn keeps_weights(&self, kernel: &Kernel) -> bool {
         kernel.writes().iter().all(|temp| match self.draft.becomes.get(temp) {
-            Some(&leaf) => overwrites_safely(&kernel, *temp, leaf),
+            Some(&leaf) => overwrites_safely(kernel, *temp, leaf),
             None => true,
         })
     }
 
     /// Whether a third kernel must run after one of the two and before the other.
     fn between(&self, a: usize, b: usize) -> bool {
-        let standing = self.standing();
-        let kernels: Vec<&Kernel> = standing.iter().map(|&i| self.kernel(i)).collect();
-        let after = successors(&kernels, &self.draft.becomes);
-        let at = |i| standing.iter().position(|&s| s == i).expect("loops: both kernels stand");
-        let (a, b) = (at(a), at(b));
-        reaches(&after, a, b) || reaches(&after, b, a)
+        self.links.reaches(a, &BTreeSet::from([b])) || self.links.reaches(b, &BTreeSet::from([a]))
     }
 
-    /// Drops the stores of temporaries that nobody reads; which they were.
-    fn drop_dead_stores(&mut self, at: usize, kernel: &mut Kernel) -> Vec<BufferId> {
-        let standing = self.standing();
-        let read: BTreeSet<BufferId> =
-            standing.iter().filter(|&&i| i != at).flat_map(|&i| self.kernel(i).reads()).collect();
+    /// Drops the stores of temporaries that no kernel but the pair reads; which they were.
+    fn drop_dead_stores(&self, pair: &Pair, kernel: &mut Kernel) -> Vec<BufferId> {
         let (buffers, becomes) = (&self.draft.program.buffers, &self.draft.becomes);
         let dead = |s: &Store| {
             let buffer = s.access.buffer;
             buffers[buffer].kind == BufferKind::Temp
                 && !becomes.contains_key(&buffer)
-                && !read.contains(&buffer)
+                && self.links.readers(buffer).all(|reader| [pair.first, pair.second].contains(&reader))
         };
         let Some(body) = kernel.body_mut() else { return Vec::new() };
         let dropped = body.stores.iter().filter(|s| dead(s)).map(|s| s.access.buffer).collect();
@@ -269,7 +260,7 @@ fn name(kernel: &Kernel) -> &'static str {
 /// the first, or what comes before a fold or in an epilogue into the second.
 fn joined(first: &Kernel, second: &Kernel, pair: &Pair) -> Option<KernelKind> {
     if let KernelKind::Rows(guest) = &second.kind
-        && let Some(mut aligned) = aligned(&first.kind, guest, pair)
+        && let Some(mut aligned) = align(&first.kind, guest, &pair.shared)
     {
         let body = body_of(&mut aligned.host)?;
         *body = join::bodies(body, &aligned.guest)?;
@@ -281,7 +272,7 @@ fn joined(first: &Kernel, second: &Kernel, pair: &Pair) -> Option<KernelKind> {
     {
         return None;
     }
-    let mut aligned = aligned(&second.kind, guest, pair)?;
+    let mut aligned = align(&second.kind, guest, &pair.shared)?;
     let body = body_of(&mut aligned.host)?;
     *body = join::bodies(&aligned.guest, body)?;
     Some(aligned.host)
@@ -295,19 +286,22 @@ fn body_of(kind: &mut KernelKind) -> Option<&mut Body> {
     }
 }
 
-fn aligned(host: &KernelKind, guest: &Rows, pair: &Pair) -> Option<align::Aligned> {
-    let scalar =
-        |kind: &KernelKind| matches!(kind, KernelKind::Rows(r) if r.outer.is_empty() && r.row.is_empty());
-    if pair.shared.is_empty() && !(scalar(host) && guest.outer.is_empty() && guest.row.is_empty()) {
-        return None;
+/// Whether joining loses nothing dear: a row that is walked for a fold and for stores stays close,
+/// and what others read too is not made in the order of a fold over columns.
+fn pays(first: &Kernel, second: &Kernel, joined: &Kernel, unstored: &[BufferId]) -> bool {
+    let (KernelKind::Rows(a), KernelKind::Rows(b), KernelKind::Rows(rows)) =
+        (&first.kind, &second.kind, &joined.kind)
+    else {
+        return true;
+    };
+    let row: usize = rows.row.iter().product();
+    let full = |s: &Store| s.access.strides[rows.outer.len()..].iter().any(|&stride| stride != 0);
+    if row > CLOSE_ROW && rows.body.stores.iter().any(full) {
+        return false;
     }
-    align::align(host, guest, &pair.shared)
-}
-
-/// Whether what the second kernel does happens at every point of the rows that it has joined.
-fn second_varies_over_row(joined: &Rows, second: &Rows) -> bool {
-    let points = |rows: &Rows| rows.outer.iter().chain(&rows.row).product::<usize>();
-    points(second) == points(joined)
+    let prologue = a.row.is_empty() && !b.row.is_empty() && a.outer.len() > rows.outer.len();
+    let all_unstored = first.writes().iter().all(|w| unstored.contains(w));
+    !prologue || all_unstored || row_is_contiguous(rows)
 }
 
 /// Whether the rows of every full store lie side by side in memory.
@@ -317,17 +311,6 @@ fn row_is_contiguous(rows: &Rows) -> bool {
     rows.body.stores.iter().filter(full).all(|s| s.access.strides[last] == 1)
 }
 
-/// Whether there is a way from `from` to `to` through some other kernel.
-fn reaches(after: &[BTreeSet<usize>], from: usize, to: usize) -> bool {
-    let mut seen = vec![false; after.len()];
-    let mut open: Vec<usize> = after[from].iter().copied().filter(|&next| next != to).collect();
-    while let Some(i) = open.pop() {
-        if i == to {
-            return true;
-        }
-        if !std::mem::replace(&mut seen[i], true) && i != from {
-            open.extend(&after[i]);
-        }
-    }
-    false
+fn points(rows: &Rows) -> usize {
+    rows.outer.iter().chain(&rows.row).product()
 }

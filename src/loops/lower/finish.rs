@@ -3,15 +3,15 @@
 use super::super::dims;
 use super::super::ir::*;
 use super::Draft;
-use super::order::{sort, successors};
+use super::order::{Links, sort};
 use crate::base::Arena;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub fn run(draft: Draft) -> Program {
     let Draft { mut program, becomes } = draft;
-    let order = sort(&successors(&program.kernels.iter().collect::<Vec<_>>(), &becomes))
-        .expect("loops: joining kernels made no cycle");
+    let links = Links::of(&program.kernels, &becomes);
+    let order = sort(&links.all_after(program.kernels.len())).expect("loops: joining kernels made no cycle");
     let mut kernels: Vec<Option<Kernel>> = program.kernels.into_iter().map(Some).collect();
     program.kernels =
         order.into_iter().map(|i| kernels[i].take().expect("loops: an order lists each once")).collect();

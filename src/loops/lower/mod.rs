@@ -20,7 +20,7 @@ mod roots;
 mod space;
 
 pub use finish::prune;
-pub use order::{Becomes, overwrites_safely, successors};
+pub use order::{Becomes, Links, overwrites_safely};
 
 use super::affine::dense_strides;
 use super::fuse;
@@ -82,7 +82,8 @@ pub fn lower_unfused(graph: &Graph) -> Program {
 fn draft(graph: &Graph) -> Draft {
     let graph = &prepare::run(graph);
     let shapes = &Shapes::of(graph);
-    let mut lowering = Lowering { graph, shapes, draft: Draft::default(), leaves: Vec::new() };
+    let (draft, links) = (Draft::default(), Links::default());
+    let mut lowering = Lowering { graph, shapes, draft, links, leaves: Vec::new() };
     lowering.draft.program.name = graph.name.clone();
     lowering.add_leaves();
     let stored = lowering.store();
@@ -94,6 +95,8 @@ struct Lowering<'a> {
     graph: &'a Graph,
     shapes: &'a Shapes,
     draft: Draft,
+    /// Of the draft's kernels, once they are all there.
+    links: Links,
     /// The buffer of each leaf.
     leaves: Vec<BufferId>,
 }
@@ -146,6 +149,7 @@ impl Lowering<'_> {
             }
             if missing.is_empty() {
                 self.draft.program.buffers = buffers;
+                self.links = Links::of(&kernels, &Becomes::new());
                 self.draft.program.kernels = kernels;
                 return stored;
             }
@@ -209,7 +213,9 @@ impl Lowering<'_> {
         let value = body.nodes.push(Node::Load(access(from)));
         body.stores.push(Store { value, access: access(to) });
         let kind = KernelKind::Rows(Rows { outer, row: Vec::new(), body });
-        self.draft.program.kernels.push(Kernel { label: String::new(), reasons: Vec::new(), kind });
+        let kernel = Kernel { label: String::new(), reasons: Vec::new(), kind };
+        self.links.insert(self.draft.program.kernels.len(), &kernel);
+        self.draft.program.kernels.push(kernel);
         to
     }
 
@@ -230,17 +236,17 @@ impl Lowering<'_> {
 
     /// Sets `temp` to be written over `leaf`, unless some reader of the old value would come too late.
     fn in_place(&mut self, temp: BufferId, leaf: BufferId) -> bool {
-        let kernels: Vec<&Kernel> = self.draft.program.kernels.iter().collect();
-        let writer =
-            kernels.iter().find(|k| k.writes().contains(&temp)).expect("loops: a value has a writer");
-        if !overwrites_safely(writer, temp, leaf) {
+        let writer = self.links.writer(temp).expect("loops: a value has a writer");
+        if !overwrites_safely(&self.draft.program.kernels[writer], temp, leaf) {
             return false;
         }
-        self.draft.becomes.insert(temp, leaf);
-        let possible = order::sort(&successors(&kernels, &self.draft.becomes)).is_some();
-        if !possible {
-            self.draft.becomes.remove(&temp);
+        let readers: BTreeSet<usize> = self.links.readers(leaf).filter(|&r| r != writer).collect();
+        let too_late =
+            !self.links.after(writer).is_disjoint(&readers) || self.links.reaches(writer, &readers);
+        if !too_late {
+            self.links.overwrite(temp, leaf);
+            self.draft.becomes.insert(temp, leaf);
         }
-        possible
+        !too_late
     }
 }

@@ -10,31 +10,99 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 /// of a weight stay apart while kernels are joined.
 pub type Becomes = BTreeMap<BufferId, BufferId>;
 
-/// For each kernel, those that must come after it.
+/// Who reads and writes what: kernels by their place in some list.
 ///
 /// Readers follow the writer; who writes over a leaf follows its readers.
-pub fn successors(kernels: &[&Kernel], becomes: &Becomes) -> Vec<BTreeSet<usize>> {
-    let mut writer = BTreeMap::new();
-    for (i, kernel) in kernels.iter().enumerate() {
+#[derive(Clone, Debug, Default)]
+pub struct Links {
+    reads: BTreeMap<usize, Vec<BufferId>>,
+    writes: BTreeMap<usize, Vec<BufferId>>,
+    writer: BTreeMap<BufferId, usize>,
+    readers: BTreeMap<BufferId, BTreeSet<usize>>,
+    /// By leaf, the temporary with its new value.
+    new_values: BTreeMap<BufferId, BufferId>,
+}
+
+impl Links {
+    pub fn of<'a>(kernels: impl IntoIterator<Item = &'a Kernel>, becomes: &Becomes) -> Links {
+        let mut links = Links::default();
+        for (i, kernel) in kernels.into_iter().enumerate() {
+            links.insert(i, kernel);
+        }
+        for (&temp, &leaf) in becomes {
+            links.overwrite(temp, leaf);
+        }
+        links
+    }
+
+    pub fn insert(&mut self, i: usize, kernel: &Kernel) {
+        for buffer in kernel.reads() {
+            self.readers.entry(buffer).or_default().insert(i);
+        }
         for buffer in kernel.writes() {
-            let other = writer.insert(buffer, i);
+            let other = self.writer.insert(buffer, i);
             assert_eq!(other, None, "loops: a buffer has one writer");
         }
+        self.reads.insert(i, kernel.reads());
+        self.writes.insert(i, kernel.writes());
     }
-    let overwriters: BTreeMap<BufferId, usize> =
-        becomes.iter().filter_map(|(temp, &leaf)| Some((leaf, *writer.get(temp)?))).collect();
-    let mut after = vec![BTreeSet::new(); kernels.len()];
-    for (i, kernel) in kernels.iter().enumerate() {
-        for buffer in kernel.reads() {
-            if let Some(&w) = writer.get(&buffer).filter(|&&w| w != i) {
-                after[w].insert(i);
-            }
-            if let Some(&w) = overwriters.get(&buffer).filter(|&&w| w != i) {
-                after[i].insert(w);
-            }
+
+    pub fn remove(&mut self, i: usize) {
+        for buffer in self.reads.remove(&i).into_iter().flatten() {
+            self.readers.entry(buffer).or_default().remove(&i);
+        }
+        for buffer in self.writes.remove(&i).into_iter().flatten() {
+            self.writer.remove(&buffer);
         }
     }
-    after
+
+    pub fn overwrite(&mut self, temp: BufferId, leaf: BufferId) {
+        self.new_values.insert(leaf, temp);
+    }
+
+    pub fn reads(&self, i: usize) -> &[BufferId] {
+        &self.reads[&i]
+    }
+
+    pub fn writes(&self, i: usize) -> &[BufferId] {
+        &self.writes[&i]
+    }
+
+    pub fn writer(&self, buffer: BufferId) -> Option<usize> {
+        self.writer.get(&buffer).copied()
+    }
+
+    /// In order.
+    pub fn readers(&self, buffer: BufferId) -> impl DoubleEndedIterator<Item = usize> {
+        self.readers.get(&buffer).into_iter().flatten().copied()
+    }
+
+    /// The kernels that must come after this one.
+    pub fn after(&self, i: usize) -> BTreeSet<usize> {
+        let fed = self.writes(i).iter().flat_map(|&b| self.readers(b));
+        let overwriting = self.reads(i).iter().filter_map(|b| self.writer(*self.new_values.get(b)?));
+        fed.chain(overwriting).filter(|&next| next != i).collect()
+    }
+
+    /// Whether some kernel of `goals` must come after `from`, other than at once.
+    pub fn reaches(&self, from: usize, goals: &BTreeSet<usize>) -> bool {
+        let mut seen = BTreeSet::from([from]);
+        let mut open: Vec<usize> = self.after(from).difference(goals).copied().collect();
+        while let Some(i) = open.pop() {
+            if goals.contains(&i) {
+                return true;
+            }
+            if seen.insert(i) {
+                open.extend(self.after(i));
+            }
+        }
+        false
+    }
+
+    /// For each of `count` kernels, those that must come after it.
+    pub fn all_after(&self, count: usize) -> Vec<BTreeSet<usize>> {
+        (0..count).map(|i| self.after(i)).collect()
+    }
 }
 
 /// The kernels in an order in which each follows those before it, as near to the given one as

@@ -194,3 +194,25 @@ fn layer_norm_is_one_kernel_each_way() {
     let program = check(&optimised(b));
     insta::assert_snapshot!("layer_norm_sgd", loops::print(&program));
 }
+
+#[test]
+fn deep_nets_lower_quickly() {
+    let mut b = Builder::new("deep.train");
+    let mut h = b.batch("x", TensorType::f32([32, 64]));
+    let mut weights = Vec::new();
+    for layer in 0..40 {
+        let (y, own) = dense(&mut b, h, &format!("h.{layer}"), [64, 64]);
+        let y = relu(&mut b, y);
+        h = b.add(h, y);
+        weights.extend(own);
+    }
+    let square = b.mul(h, h);
+    let loss = b.mean(square, &[0, 1]);
+    b.output("loss", loss, OutputKind::Loss);
+    adam(&mut b, loss, &weights);
+    let graph = optimised(b);
+    let start = std::time::Instant::now();
+    let program = loops::lower(&graph);
+    eprintln!("{} nodes, {} kernels, {:?}", graph.nodes.len(), program.kernels.len(), start.elapsed());
+    loops::verify(&program).expect("sound");
+}

@@ -138,7 +138,7 @@ fn unused_lets(ev: &mut Eval<'_, Body>, entries: &[Entry]) -> Checked<()> {
             for name in names.iter().filter(|n| !n.name.starts_with('_')) {
                 if !ev.scope.used.contains(&name.name) {
                     let d = Diagnostic::error(
-                        "let::unused",
+                        "name::unused",
                         format!("`{}` is never used", name.name),
                         name.span,
                         "never used",

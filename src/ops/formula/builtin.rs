@@ -33,6 +33,8 @@ pub struct Param {
 pub enum Kind {
     /// A number or tensor.
     Operand,
+    /// The same, or `true` and `false`.
+    Mask,
     /// A whole number known while compiling.
     Size,
     /// One axis or several; negative ones count from the end.
@@ -135,8 +137,8 @@ static OTHERS: &[Builtin] = &[
     },
     Builtin {
         name: "where",
-        params: &[needs("mask", Kind::Operand), needs("x", Kind::Operand), needs("y", Kind::Operand)],
-        doc: "`x` where the mask is not 0, else `y`.",
+        params: &[needs("mask", Kind::Mask), needs("x", Kind::Operand), needs("y", Kind::Operand)],
+        doc: "`x` where the mask is not 0, else `y`; a `bool` setting chooses one while compiling.",
         example: "where(x > 0, x, 0)",
         build: |call| call.choose(),
     },
@@ -270,7 +272,8 @@ impl<S: Scope> Eval<'_, S> {
             ArgSource::Item(item) => item,
         };
         let wanted = match (param.kind, &item) {
-            (Kind::Operand, _) => return self.as_operand(item, at).map(Evaluated::Operand),
+            (Kind::Mask, Item::Bool(x)) => return Ok(Evaluated::Flag(*x)),
+            (Kind::Operand | Kind::Mask, _) => return self.as_operand(item, at).map(Evaluated::Operand),
             (Kind::Size, Item::Number(Number::Int(dim))) => return Ok(Evaluated::Size(dim.clone())),
             (Kind::Flag, Item::Bool(x)) => return Ok(Evaluated::Flag(*x)),
             (Kind::Axes, _) => match axes_of(&item) {
@@ -484,6 +487,9 @@ impl Use<'_> {
     }
 
     fn choose(&mut self) -> Result<Operand, Diagnostic> {
+        if let Some((Evaluated::Flag(chosen), _)) = self.args[0] {
+            return Ok(self.given(if chosen { 1 } else { 2 }).0);
+        }
         let (mask, at_mask) = self.given(0);
         let ((x, at_x), (y, at_y)) = (self.given(1), self.given(2));
         let mask = as_f32(self.b, &mask);

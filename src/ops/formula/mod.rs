@@ -359,23 +359,18 @@ impl<'a, S: Scope> Eval<'a, S> {
     }
 
     fn out_of_place<T>(&mut self, expr: &Expr) -> Checked<T> {
-        let what = match &expr.kind {
-            ExprKind::Percent(_) => "a percentage",
-            ExprKind::Member(..) => "a member",
-            ExprKind::Index { .. } => "an index",
-            ExprKind::As { .. } => "`as`, which names the weights of a layer,",
-            ExprKind::Repeat { .. } => "`repeat`, which chains layers,",
-            ExprKind::Range(..) => "a range",
+        let (code, message) = match &expr.kind {
+            ExprKind::Index { .. } => ("later::index", "cutting a tensor with `[ ]` is not built yet"),
+            ExprKind::Percent(_) => ("value::kind", "a percentage has no meaning here"),
+            ExprKind::Member(..) => ("value::kind", "nothing here has members"),
+            ExprKind::As { .. } => ("value::kind", "`as` names the weights of a layer, and this is none"),
+            ExprKind::Repeat { .. } => ("value::kind", "`repeat` chains layers, and there are none here"),
+            ExprKind::Range(..) => ("value::kind", "a range has no meaning here"),
             _ => unreachable!("formula: only what eval sends here"),
         };
         self.fail(
-            Diagnostic::error(
-                "value::kind",
-                format!("{what} has no meaning here"),
-                expr.span,
-                "out of place",
-            )
-            .help("write numbers, tensors, arithmetic and calls"),
+            Diagnostic::error(code, message, expr.span, "out of place")
+                .help("write numbers, tensors, arithmetic and calls"),
         )
     }
 }

@@ -3,7 +3,7 @@
 use super::{Built, OpDef};
 use crate::diag::Diagnostic;
 use crate::graph::Builder;
-use crate::ops::formula::Given;
+use crate::ops::formula::{Given, Item, apply_std};
 use crate::ops::{Attr, AttrType, Call, Default, Library, Sig, attrs};
 
 /// A layer that is one formula; its settings are the formula's, by name.
@@ -101,16 +101,16 @@ impl OpDef for Activation {
 
     fn build(&self, lib: &Library, b: &mut Builder, call: &Call) -> Result<Built, Diagnostic> {
         let x = call.float_input(b, 0)?;
-        let settings = call
-            .sig
-            .attrs
-            .iter()
-            .zip(&call.attrs)
-            .map(|(attr, (value, at))| {
-                let item = attrs::as_item(value).expect("activation: settings are numbers");
-                Given::named(attr.name, item, *at)
-            })
-            .collect();
-        Ok(call.formula(lib, b, self.op, x, settings)?.into())
+        let settings = call.sig.attrs.iter().zip(&call.attrs).map(|(attr, (value, at))| {
+            let item = attrs::as_item(value).expect("activation: settings are numbers");
+            Given::named(attr.name, item, *at)
+        });
+        let args = std::iter::once(Given::new(Item::Tensor(x), call.span)).chain(settings).collect();
+        match apply_std(lib, b, self.op, args, call.span) {
+            Ok(values) => Ok(values[0].into()),
+            Err(found) => {
+                Err(found.into_iter().next().expect("activation: formulas of the library are right"))
+            }
+        }
     }
 }

@@ -80,7 +80,7 @@ impl OpDef for Dense {
             y = b.add(y, bias);
         }
         if let Some(op) = call.activation("activation") {
-            y = call.formula(lib, b, op, y, Vec::new())?;
+            y = call.activate(lib, b, op, y)?;
         }
         Ok(Built { outputs: vec![y], penalties: penalties(b, call, weight) })
     }

@@ -244,26 +244,16 @@ impl Call {
         Ok(b.read(leaf))
     }
 
-    /// Applies a formula of one tensor to `x`.
-    pub fn formula(
-        &self,
-        lib: &Library,
-        b: &mut Builder,
-        op: &str,
-        x: Value,
-        settings: Vec<Given<Item>>,
-    ) -> Result<Value, Diagnostic> {
-        let mut args = vec![Given::new(Item::Tensor(x), self.span)];
-        args.extend(settings);
-        match apply(lib, b, op, args, self.span) {
+    /// Applies the activation `op`, which may be the user's.
+    pub fn activate(&self, lib: &Library, b: &mut Builder, op: &str, x: Value) -> Result<Value, Diagnostic> {
+        let x = Given::new(Item::Tensor(x), self.span);
+        match apply(lib, b, op, vec![x], self.span) {
             Ok(values) => Ok(values[0]),
-            Err(mut found) => Err(match found.is_empty() {
-                false => found.remove(0),
+            Err(found) => Err(found.into_iter().next().unwrap_or_else(|| {
                 // The op itself is broken, which is reported where it is declared.
-                true => self
-                    .error("op::broken", &format!("uses `{op}`, which has a mistake of its own"), "used here")
-                    .help(format!("correct `{op}` first")),
-            }),
+                self.error("op::broken", &format!("uses `{op}`, which has a mistake of its own"), "used here")
+                    .help(format!("correct `{op}` first"))
+            })),
         }
     }
 

@@ -172,10 +172,12 @@ impl<'a> Data<'a> {
         let encode = how(cx, stage);
         let (How::Known(encode), Some(source)) = (encode, input.as_name()) else {
             // The chain in front of the stage may hold more that is not built.
-            if let ExprKind::Pipe { stage, .. } = &input.bare().kind
-                && is_transform(stage)
-            {
-                how(cx, stage);
+            let mut before = input;
+            while let ExprKind::Pipe { input, stage } = &before.bare().kind {
+                if is_transform(stage) {
+                    how(cx, stage);
+                }
+                before = input;
             }
             return Some(Found::Poison);
         };
@@ -448,7 +450,7 @@ pub(in crate::sema) fn size_of(cx: &Ctx, base: &Expr, member: &Ident) -> Option<
         ExprKind::Member(inner, column) => (inner.as_name()?, Some(column)),
         _ => return None,
     };
-    let (_, Global::Data(_)) = cx.globals.get(&section.name)? else { return None };
+    let (_, Global::Data) = cx.globals.get(&section.name)? else { return None };
     let path = match column {
         Some(column) => format!("{}.{}.{}", section.name, column.name, member.name),
         None => format!("{}.{}", section.name, member.name),

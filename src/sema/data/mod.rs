@@ -201,7 +201,9 @@ fn stratify_span(section: &Section) -> Option<Span> {
 
 fn required<'a>(cx: &Ctx, section: &Section, keys: &Keyed<'a>) -> Option<&'a Expr> {
     let source = keys.get("source");
-    if source.is_none() {
+    // What did not parse may have been it.
+    let broken = section.entries.iter().any(|e| e.kind == EntryKind::Broken);
+    if source.is_none() && !broken {
         let d = Diagnostic::error(
             "key::missing",
             "`data` needs a `source`",
@@ -223,7 +225,7 @@ fn look(cx: &Ctx, plan: &SourcePlan, probe: &dyn DataProbe) -> Option<SourceSche
         Ok(None) => {
             let path = cx.text(plan.path_span);
             let mut d = Diagnostic::error(
-                "data::not_found",
+                "data::missing_file",
                 format!("{path} is not here, so its columns are taken on trust"),
                 plan.path_span,
                 "not found beside the spec or under the data folder",

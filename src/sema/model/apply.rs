@@ -21,8 +21,6 @@ pub(super) struct Use<'u> {
     pub inputs: Inputs,
     /// The stage or call that says what is applied.
     pub stage: Span,
-    /// All of it, with the input.
-    pub span: Span,
 }
 
 pub(super) fn apply(ev: &mut Ev, using: Use) -> Found {
@@ -334,6 +332,7 @@ fn block(ev: &mut Ev, block: &Block, settings: &Names, using: &Use) -> Found {
 }
 
 fn block_body(ev: &mut Ev, block: &Block, using: &Use) -> Checked<Vec<Item<Entity>>> {
+    ev.scope.cx.entered.borrow_mut().insert(block.name.name.clone());
     let mut bound = Bound::new();
     let mut ok = Ok(());
     for (field, given) in block.inputs.iter().zip(&using.inputs) {
@@ -511,9 +510,7 @@ pub(super) fn fed(ev: &mut Ev, model: &Ident, span: Span) -> Checked<Names> {
     let mut ok = Ok(());
     for (name, _) in inputs_of(section) {
         match fed.get(&name.name) {
-            Some(Some(item)) => {
-                given.push(Given { name: None, value: item.clone(), span: fed_span(ev, name, span) })
-            }
+            Some(Some(item)) => given.push(Given { name: None, value: item.clone(), span }),
             Some(None) => ok = Err(Reported),
             None => {
                 let message = format!("nothing feeds the input `{}` of `{}`", name.name, model.name);
@@ -531,11 +528,6 @@ pub(super) fn fed(ev: &mut Ev, model: &Ident, span: Span) -> Checked<Names> {
     let outputs = ok.and_then(|()| self::model(ev, model, section, given))?;
     ev.scope.outputs.insert(model.name.clone(), outputs.clone());
     Ok(outputs)
-}
-
-fn fed_span(ev: &Ev, name: &Ident, otherwise: Span) -> Span {
-    let _ = ev;
-    if name.span.file == otherwise.file { otherwise } else { name.span }
 }
 
 /// Elaborates a model on tensors, one for each input.
@@ -652,8 +644,7 @@ pub(in crate::sema) fn block_alone(ev: &mut Ev, block: &Block) {
     if inputs.len() == block.inputs.len() {
         let what = What::Block { name: block.name.name.clone(), settings: names };
         let pending = Pending { what, name: None, span: block.name.span };
-        let using =
-            Use { pending: &pending, name: None, inputs, stage: block.name.span, span: block.name.span };
+        let using = Use { pending: &pending, name: None, inputs, stage: block.name.span };
         // The sizes of the inputs stand for themselves, as `placeholder` named them.
         let _ = block_body(ev, block, &using);
     }

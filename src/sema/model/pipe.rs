@@ -73,7 +73,7 @@ fn prepare<'e>(ev: &mut Ev, stage: &'e Expr, poisoned: bool) -> Checked<Called<'
         let local = ev.scope.names.contains_key(&name.name);
         let global = ev.scope.cx.globals.contains_key(&name.name);
         let built_in_op =
-            matches!(ev.scope.cx.globals.get(&name.name), Some((_, crate::sema::ctx::Global::Op(_))));
+            matches!(ev.scope.cx.globals.get(&name.name), Some((_, crate::sema::ctx::Global::Op)));
         if !local && (built_in_op || !global) && is_function(ev, name) {
             if poisoned {
                 args.iter().for_each(|a| drop(ev.eval(&a.value)));
@@ -132,7 +132,7 @@ fn flow(ev: &mut Ev, called: Called, inputs: Inputs, name: Option<&Path>, stage:
                     pending.name.clone()
                 }
             };
-            apply::apply(ev, Use { pending: &pending, name, inputs, stage, span })
+            apply::apply(ev, Use { pending: &pending, name, inputs, stage })
         }
         Called::Model(model) => {
             let outputs = apply::model_on(ev, &model, inputs, span)?;
@@ -285,7 +285,7 @@ fn repeat(ev: &mut Ev, inputs: Checked<Inputs>, chain: Chain) -> Found {
         }
         let copy = prepare(ev, chain.body, flowing.is_err());
         flowing = copy.and_then(|called| {
-            let called = numbered(ev, called, &chain, i);
+            let called = numbered(called, &chain, i);
             let made = flow(ev, called, flowing?, None, chain.body.span, chain.span)?;
             let items = match made {
                 Item::Tuple(items) => items,
@@ -308,8 +308,7 @@ fn repeat(ev: &mut Ev, inputs: Checked<Inputs>, chain: Chain) -> Found {
 }
 
 /// Gives copy `i` its path.
-fn numbered<'e>(ev: &Ev, called: Called<'e>, chain: &Chain, i: i64) -> Called<'e> {
-    let _ = ev;
+fn numbered<'e>(called: Called<'e>, chain: &Chain, i: i64) -> Called<'e> {
     match (called, chain.name) {
         (Called::Pending(pending), Some(path)) if pending.name.is_none() => {
             let name = Some((format!("{}.{i}", dotted(path)), path.span));

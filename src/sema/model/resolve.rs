@@ -82,12 +82,12 @@ fn value(ev: &mut Ev, name: &Ident) -> Option<Found> {
     match ev.scope.cx.globals.get(&name.name).map(|(_, g)| *g) {
         Some(Global::Model(_)) => Some(Ok(Item::Entity(Entity::Model(name.name.clone())))),
         Some(Global::Block(_)) => Some(pending(ev, name, &[], name.span)),
-        Some(Global::Data(_)) => {
+        Some(Global::Data) => {
             let message = format!("`{}` is a data section, not a tensor", name.name);
             let d = Diagnostic::error("value::kind", message, name.span, "a whole section");
             Some(ev.fail(d.help(format!("name a column of it in `feed`: `x = {}.column`", name.name))))
         }
-        Some(Global::Param | Global::Dim | Global::Op(_)) => None,
+        Some(Global::Param | Global::Dim | Global::Op) => None,
         None if is_function(ev, name) => None,
         None => Some(pending(ev, name, &[], name.span)),
     }
@@ -327,7 +327,7 @@ fn applied(ev: &mut Ev, entity: &Entity, args: &[Arg], whole: &Expr) -> Found {
             }
             ok?;
             let name = layer.name.clone();
-            apply::apply(ev, Use { pending: layer, name, inputs, stage: layer.span, span: whole.span })
+            apply::apply(ev, Use { pending: layer, name, inputs, stage: whole.span })
         }
     }
 }

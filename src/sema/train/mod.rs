@@ -9,7 +9,7 @@ use super::job::{self, Length, MetricPlan, OptimizerPlan, TrainPlan};
 use super::keyed::{Keyed, stray, unknown_key};
 use super::model::{Elab, Entity, Ev, Feeding, Names, declared_row, define};
 use super::{names, walk};
-use crate::base::{Dim, Span, TensorType};
+use crate::base::{Span, TensorType};
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
 use crate::graph::{Builder, Graph, OutputKind, Value};
 use crate::ops::formula::{Checked, Eval, Given, Item, Never, Reported, tensor_of};
@@ -525,9 +525,4 @@ fn unsquashed(ev: &Ev, item: Item<Entity>) -> Item<Entity> {
 fn plain(ev: &mut Ev, (item, span): (Item<Entity>, Span)) -> Checked<Given<Item<Never>>> {
     let operand = ev.as_operand(item, span)?;
     Ok(Given { name: None, value: operand.into(), span })
-}
-
-/// Symbols that may be left in a job: the batch, and what only the data know.
-pub(super) fn stays_open(dim: &Dim) -> bool {
-    dim.syms().iter().all(|s| &**s == "B" || s.contains('.'))
 }

@@ -1,6 +1,7 @@
 //! What expressions mean.
 
 use super::bench::{Bench, run};
+use mlc::base::Dim;
 use mlc::graph::print;
 use mlc::ops::{Framework, Mode};
 
@@ -94,6 +95,29 @@ fn products_contract_the_inner_axes() {
 fn comparisons_choose() {
     same("where(x > 1, x, 1)", "max(x, 1)");
     same("(x > 1) * x + (x <= 1)", "max(x, 1)");
+}
+
+#[test]
+fn a_flag_chooses_while_compiling() {
+    let mut bench = Bench::new([4, 6]);
+    bench.ops =
+        "mlspec 1\nop f(x: f32[..s], smooth: bool = false) -> f32[..s] = where(smooth, silu(x), relu(x))\n"
+            .to_string();
+    let rough = bench.build("f(x)").graph();
+    assert_eq!(run(&rough, &[4, 6], -1.0, 1.0), run(&bench.build("relu(x)").graph(), &[4, 6], -1.0, 1.0));
+    let smooth = bench.build("f(x, smooth=true)").graph();
+    assert_eq!(run(&smooth, &[4, 6], -1.0, 1.0), run(&bench.build("silu(x)").graph(), &[4, 6], -1.0, 1.0));
+}
+
+#[test]
+fn sizes_may_be_symbols() {
+    let shape = vec![Dim::sym("B"), Dim::sym("people.features")];
+    let graph = Bench::new(shape).build("BinaryCrossEntropy(x |> Dense(1) as out |> Squeeze, i)").graph();
+    mlc::graph::verify(&graph).expect("it is well formed");
+    insta::assert_snapshot!(print(&graph));
+    let shape = vec![Dim::sym("B"), Dim::sym("T"), Dim::from(3)];
+    let text = print(&Bench::new(shape).build("x |> Flatten |> Reshape(3, -1)").graph());
+    assert!(text.contains("f32[B, 3*T]") && text.contains("f32[B, 3, T]"), "{text}");
 }
 
 #[test]

@@ -81,7 +81,11 @@ fn differences(graph: &Graph, inputs: &Inputs, leaf: &str) -> Tensor {
 
 fn agree(what: &str, shape: [usize; 2], graph: Graph) {
     let probe = probe(graph);
-    let mut given = inputs(&probe.graph, &shape, -1.7, 1.9);
+    let given = inputs(&probe.graph, &shape, -1.7, 1.9);
+    compare(what, shape, &probe, given);
+}
+
+fn compare(what: &str, shape: [usize; 2], probe: &Probe, mut given: Inputs) {
     if !loss(&probe.graph, &given).is_finite() {
         // Logarithms and roots live on the positive side.
         given = inputs(&probe.graph, &shape, 0.3, 1.9);
@@ -112,6 +116,38 @@ fn formulas_have_the_gradient_of_their_values() {
             agree(&example, *shape, Bench::new(*shape).build(&text).graph());
         }
     }
+}
+
+#[test]
+fn smooth_formulas_are_smooth_at_zero() {
+    // Weights and biases often start there: a formula made of kinks must not show them.
+    for text in [
+        "BinaryCrossEntropy(x, 0)",
+        "BinaryCrossEntropy(x, 1)",
+        "CrossEntropy(x, i)",
+        "MeanSquaredError(x, 0.5)",
+        "softplus(x)",
+        "sigmoid(x)",
+        "tanh(x)",
+        "gelu(x)",
+        "gelu_tanh(x)",
+        "silu(x)",
+        "softmax(x)",
+        "log_softmax(x)",
+    ] {
+        let probe = probe(Bench::new([3, 5]).build(text).graph());
+        let mut given = inputs(&probe.graph, &[3, 5], 0.0, 1.0);
+        given.leaves.insert("x".to_string(), Tensor::new([3, 5], vec![0.0; 15]));
+        compare(text, [3, 5], &probe, given);
+    }
+}
+
+#[test]
+fn rectifiers_have_slope_zero_at_zero() {
+    let probe = probe(Bench::new([3, 5]).build("relu(x)").graph());
+    let mut given = inputs(&probe.graph, &[3, 5], 0.0, 1.0);
+    given.leaves.insert("x".to_string(), Tensor::new([3, 5], vec![0.0; 15]));
+    assert_eq!(interp::run(&probe.graph, &given)[1].data, vec![0.0; 15]);
 }
 
 #[test]

@@ -120,3 +120,28 @@ fn names_and_aliases_are_unique() {
     assert_eq!(names.len(), before);
     assert!(names.iter().all(|n| !ops::known_later(n)), "a layer that is built is not promised for later");
 }
+
+#[test]
+fn every_code_of_this_stage_is_explained() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ops");
+    let mut folders = vec![root];
+    let mut used = std::collections::BTreeSet::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("the source tree is readable") {
+            let path = entry.expect("the source tree is readable").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).expect("sources are text");
+            let quoted = text.split('"').filter(|s| s.contains("::") && !s.contains(char::is_whitespace));
+            let codes = quoted.filter(|s| s.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c == ':'));
+            used.extend(codes.map(str::to_string));
+        }
+    }
+    assert!(used.len() > 30, "the codes are found");
+    for code in used.iter().filter(|c| !c.starts_with("later::") && !c.ends_with(':')) {
+        let info = mlc::diag::explain(code).unwrap_or_else(|| panic!("{code} is not explained"));
+        assert!(info.explain.len() > 40, "{code} says why and what to do");
+    }
+}

@@ -1,0 +1,88 @@
+//! `mlc train`: data in, run directory out.
+
+use super::args::{ProgressForm, TrainArgs};
+use super::progress::Bar;
+use super::spec::{self, Checked};
+use super::{Failure, Outcome, output};
+use crate::base::Sources;
+use crate::diag::Diagnostic;
+use crate::runtime::RunError;
+use crate::runtime::data::{self, Dataset};
+use crate::runtime::progress::{Json, Plain, Progress};
+use crate::runtime::session::{self, Options};
+use crate::sema::Job;
+use crate::sema::job::TrainPlan;
+use std::io::{IsTerminal, stderr, stdout};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+pub fn run(args: &TrainArgs) -> Result<Outcome, Failure> {
+    let Some((checked, job)) = spec::job(&args.file, &args.spec)? else { return Ok(Outcome::Errors) };
+    let Some(plan) = only_train(&checked.sources, &job) else { return Ok(Outcome::Errors) };
+    let Some(data) = load(&checked, &job, plan) else { return Ok(Outcome::Errors) };
+    let options = Options {
+        steps: args.steps,
+        threads: args.threads.map_or(0, usize::from),
+        out: args.out.clone(),
+        init: args.init.clone(),
+    };
+    let mut progress: Box<dyn Progress> = match args.progress {
+        ProgressForm::Auto if stderr().is_terminal() => Box::new(Bar::new()),
+        ProgressForm::Auto | ProgressForm::Plain => Box::new(Plain::new(stderr())),
+        ProgressForm::Json => Box::new(Json::new(stdout())),
+    };
+    let stop = stop_on_interrupt()?;
+    let library = checked.library();
+    match session::train(&library, &job, plan, &data, &options, &mut *progress, &stop) {
+        Ok(outcome) => Ok(match outcome.problem {
+            Some(problem) => shown(&checked.sources, &[problem]),
+            None => Outcome::Clean,
+        }),
+        Err(RunError::Diagnostics(wrong)) => Ok(shown(&checked.sources, &wrong)),
+        Err(RunError::Io(why)) => Err(Failure(why)),
+    }
+}
+
+/// The one train section of a spec; what else there is, is reported.
+pub fn only_train<'a>(sources: &Sources, job: &'a Job) -> Option<&'a TrainPlan> {
+    match job.trains.as_slice() {
+        [plan] => Some(plan),
+        [] => {
+            let span = crate::base::Span::default();
+            let wrong =
+                Diagnostic::error("run::no_train", "the spec has no `train` section", span, "in this file");
+            output::report(sources, &[wrong.help("add `train { … }` to say how the model is trained")]);
+            None
+        }
+        [_, second, ..] => {
+            let wrong = "several `train` sections that run in turn are not built yet";
+            let wrong = Diagnostic::error("run::several", wrong, second.span, "the second one");
+            output::report(sources, &[wrong.help("keep one of them in this file")]);
+            None
+        }
+    }
+}
+
+/// The data of a train section in memory, or none with the problems reported.
+pub fn load(checked: &Checked, job: &Job, plan: &TrainPlan) -> Option<Dataset> {
+    data::load(&job.data[plan.data], &checked.places)
+        .map_err(|wrong| output::report(&checked.sources, &wrong))
+        .ok()
+}
+
+pub fn shown(sources: &Sources, wrong: &[Diagnostic]) -> Outcome {
+    output::report(sources, wrong);
+    Outcome::Errors
+}
+
+/// A flag that Ctrl-C sets; the second Ctrl-C ends the process as ever.
+fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
+    use signal_hook::consts::SIGINT;
+    use signal_hook::flag;
+    const ENDED_BY_INTERRUPT: i32 = 130;
+    let stop = Arc::new(AtomicBool::new(false));
+    flag::register_conditional_shutdown(SIGINT, ENDED_BY_INTERRUPT, stop.clone())
+        .and_then(|_| flag::register(SIGINT, stop.clone()))
+        .map_err(|e| Failure(format!("cannot watch for Ctrl-C: {e}")))?;
+    Ok(stop)
+}

@@ -1,0 +1,178 @@
+//! Compiled programs and the memory they run in.
+//!
+//! All programs of a job run one after the other, so they share one arena for temporaries, one
+//! workspace and one team; weights and states lie in [`Weights`]. After [`Machine::load`] a run
+//! allocates nothing.
+
+use super::data::{Array, Batch};
+use super::memory::{Block, lay_out};
+use super::weights::Weights;
+use crate::codegen::{self, Compiled};
+use crate::loops::memory::{self, MemoryPlan};
+use crate::loops::{BufferKind, Program};
+use mlc_kernels::team::Team;
+use std::sync::Arc;
+
+/// The team, the arena and the workspace: as large as the neediest program asks for.
+pub struct Machine {
+    threads: usize,
+    team: Team,
+    arena: Block,
+    workspace: Block,
+}
+
+/// A program ready to run.
+pub struct Executable {
+    pub program: Program,
+    pub memory: MemoryPlan,
+    pub compiled: Compiled,
+    /// By buffer id. Those of temporaries and batch columns are set before each run.
+    addresses: Vec<*mut u8>,
+    /// Buffer and place in the arena.
+    temps: Vec<(usize, usize)>,
+    /// Buffer and column of the data.
+    columns: Vec<(usize, usize)>,
+    /// Scalars and outputs.
+    own: Block,
+    scalars: Vec<(Arc<str>, *mut u8)>,
+}
+
+impl Machine {
+    pub fn new(threads: usize) -> Machine {
+        Machine { threads, team: Team::new(threads, 0), arena: Block::new(0), workspace: Block::new(0) }
+    }
+
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Compiles a program and grows what is shared to its needs.
+    ///
+    /// # Panics
+    /// If the program reads a batch column or weight that there is not.
+    pub fn load(&mut self, program: Program, weights: &Weights, columns: &[Array]) -> Executable {
+        let options = codegen::Options { threads: self.threads, ..codegen::Options::default() };
+        let compiled = codegen::compile(&program, &options);
+        let memory = memory::plan(&program);
+        if compiled.scratch_bytes() > self.team.scratch_bytes() {
+            self.team = Team::new(self.threads, compiled.scratch_bytes());
+        }
+        if compiled.workspace_bytes() > self.workspace.len() {
+            self.workspace = Block::new(compiled.workspace_bytes());
+        }
+        if memory.arena_bytes > self.arena.len() {
+            self.arena = Block::new(memory.arena_bytes);
+        }
+        Executable::new(program, memory, compiled, weights, columns)
+    }
+
+    /// Runs a program once on a batch, its scalars set.
+    pub fn run(&self, executable: &mut Executable, batch: &Batch, seed: u64, step: u64) {
+        for (buffer, offset) in &executable.temps {
+            executable.addresses[*buffer] = self.arena.at(*offset);
+        }
+        for (buffer, column) in &executable.columns {
+            executable.addresses[*buffer] = batch.columns[*column];
+        }
+        let workspace = self.workspace.at(0);
+        // SAFETY: every buffer has its address: weights, scalars and outputs since `new`, temporaries and
+        // columns just now, each aligned to 128 bytes and as large as the program's table says. They
+        // overlap only as the memory plan says. The team and workspace were grown in `load`, and `&self`
+        // with `&mut Executable` keep all else away.
+        unsafe {
+            executable.compiled.run(&self.team, &executable.addresses, workspace, seed, step);
+        }
+    }
+
+    /// Bytes of the arena, the shared workspace, and the scratch of all threads.
+    pub fn bytes(&self) -> [usize; 3] {
+        [self.arena.len(), self.workspace.len(), self.team.scratch_bytes() * self.threads]
+    }
+}
+
+impl Executable {
+    fn new(
+        program: Program,
+        memory: MemoryPlan,
+        compiled: Compiled,
+        weights: &Weights,
+        arrays: &[Array],
+    ) -> Executable {
+        let owned = |kind: &BufferKind| match kind {
+            BufferKind::Scalar | BufferKind::Output => true,
+            BufferKind::Batch | BufferKind::Param(_) | BufferKind::State(_) | BufferKind::Temp => false,
+        };
+        let own_sizes = program.buffers.iter().map(|(_, b)| if owned(&b.kind) { b.bytes() } else { 0 });
+        let (offsets, total) = lay_out(own_sizes);
+        let own = Block::new(total);
+        let mut executable = Executable {
+            addresses: Vec::with_capacity(program.buffers.len()),
+            temps: Vec::new(),
+            columns: Vec::new(),
+            scalars: Vec::new(),
+            own,
+            memory,
+            compiled,
+            program,
+        };
+        for (id, buffer) in executable.program.buffers.iter() {
+            let index = id.index();
+            let address = match &buffer.kind {
+                BufferKind::Param(_) | BufferKind::State(_) => {
+                    weights.address(&buffer.name).expect("runtime: every weight of a program is in the job")
+                }
+                BufferKind::Batch => {
+                    let column = arrays.iter().position(|a| a.name == *buffer.name);
+                    let column = column.expect("runtime: every batch leaf is a column of the data");
+                    executable.columns.push((index, column));
+                    std::ptr::null_mut()
+                }
+                BufferKind::Temp => {
+                    if let Some(offset) = executable.memory.offsets[index] {
+                        executable.temps.push((index, offset));
+                    }
+                    std::ptr::null_mut()
+                }
+                BufferKind::Output => executable.own.at(offsets[index]),
+                BufferKind::Scalar => {
+                    let address = executable.own.at(offsets[index]);
+                    executable.scalars.push((buffer.name.clone(), address));
+                    address
+                }
+            };
+            executable.addresses.push(address);
+        }
+        executable
+    }
+
+    /// Bytes of its own scalars and outputs.
+    pub fn own_bytes(&self) -> usize {
+        self.own.len()
+    }
+
+    /// Sets the scalar of that name, where the program has it.
+    pub fn set(&mut self, name: &str, value: f32) {
+        for (own, address) in &self.scalars {
+            if **own == *name {
+                // SAFETY: the address is that of an `f32` scalar in `self.own`.
+                unsafe { address.cast::<f32>().write(value) };
+            }
+        }
+    }
+
+    /// The number that an output holds after a run.
+    ///
+    /// # Panics
+    /// If it is no scalar.
+    pub fn output(&self, index: usize) -> f32 {
+        let (_, buffer) = self.program.outputs[index];
+        assert_eq!(self.program.buffers[buffer].len(), 1, "runtime: losses and metrics are scalars");
+        // SAFETY: an output's buffer is `f32` in `self.own`, or a weight, alive as long as the session.
+        unsafe { self.addresses[buffer.index()].cast::<f32>().read() }
+    }
+
+    /// Where an output stands in the program's list.
+    pub fn output_index(&self, name: &str) -> Option<usize> {
+        self.program.outputs.iter().position(|(n, _)| **n == *name)
+    }
+}

@@ -1,0 +1,225 @@
+//! What a run says while it runs: a trait, and its two text forms.
+//!
+//! Nothing here opens a stream: the command line hands in where to write, and draws the bar.
+
+use super::run_dir::Record;
+use serde::Serialize;
+use std::io::Write;
+use std::path::Path;
+
+/// Before the first step.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Begin<'a> {
+    pub spec: &'a str,
+    pub parameters: usize,
+    /// Rows for training.
+    pub rows: usize,
+    pub steps: u64,
+    pub steps_per_epoch: u64,
+    pub threads: usize,
+    /// From the start of the session to here: compilation and first weights.
+    pub ready_seconds: f64,
+    pub folder: &'a Path,
+}
+
+impl Begin<'_> {
+    pub fn epochs(&self) -> u64 {
+        self.steps.div_ceil(self.steps_per_epoch.max(1))
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    Complete,
+    /// By Ctrl-C, after the step at hand.
+    Interrupted,
+    /// The loss became infinite or not a number.
+    NotFinite,
+}
+
+/// After everything is written.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct End<'a> {
+    pub ending: Ending,
+    pub steps: u64,
+    pub seconds: f64,
+    pub weights_hash: &'a str,
+    pub folder: &'a Path,
+}
+
+/// Someone who watches a run. Calls come in the order of the run, from its thread.
+pub trait Progress {
+    fn begin(&mut self, begin: &Begin);
+    /// A step is done: called for every one, so it should be cheap.
+    fn step(&mut self, record: &Record);
+    /// An epoch or an evaluation is done.
+    fn epoch(&mut self, record: &Record);
+    fn end(&mut self, end: &End);
+}
+
+/// Says nothing.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn begin(&mut self, _: &Begin) {}
+    fn step(&mut self, _: &Record) {}
+    fn epoch(&mut self, _: &Record) {}
+    fn end(&mut self, _: &End) {}
+}
+
+/// A line for each epoch and evaluation. What cannot be written is lost: a closed pipe does not
+/// end a training.
+pub struct Plain<W> {
+    out: W,
+    epochs: u64,
+}
+
+impl<W: Write> Plain<W> {
+    pub fn new(out: W) -> Self {
+        Plain { out, epochs: 0 }
+    }
+
+    fn line(&mut self, text: &str) {
+        let _ = writeln!(self.out, "{text}").and_then(|()| self.out.flush());
+    }
+}
+
+/// `epoch 2/5  valid  loss 0.0812  accuracy 0.9763`
+pub fn epoch_line(record: &Record, epochs: u64) -> String {
+    let metrics: Vec<String> =
+        record.metrics.iter().map(|(name, value)| format!("  {name} {value:.4}")).collect();
+    let (epoch, split, loss) = (record.epoch, record.split.name(), record.loss);
+    format!("epoch {epoch}/{epochs}  {split:<5}  loss {loss:.4}{}  {:.1} s", metrics.concat(), record.seconds)
+}
+
+/// What is said before the first step.
+pub fn begin_line(begin: &Begin) -> String {
+    let Begin { spec, parameters, rows, steps, threads, .. } = begin;
+    let folder = begin.folder.display();
+    format!(
+        "{spec}: {parameters} parameters, {rows} training rows, {steps} steps, {threads} thread{}, into {folder}",
+        if *threads == 1 { "" } else { "s" }
+    )
+}
+
+/// What is said after everything is written.
+pub fn end_lines(end: &End) -> String {
+    let how = match end.ending {
+        Ending::Complete => "trained",
+        Ending::Interrupted => "stopped early, everything is written:",
+        Ending::NotFinite => "stopped since the loss is not finite:",
+    };
+    let End { steps, seconds, weights_hash, folder, .. } = end;
+    let folder = folder.display();
+    format!("{how} {steps} steps in {seconds:.2} s, into {folder}\nweights {weights_hash}")
+}
+
+impl<W: Write> Progress for Plain<W> {
+    fn begin(&mut self, begin: &Begin) {
+        self.epochs = begin.epochs();
+        self.line(&begin_line(begin));
+    }
+
+    fn step(&mut self, _: &Record) {}
+
+    fn epoch(&mut self, record: &Record) {
+        self.line(&epoch_line(record, self.epochs));
+    }
+
+    fn end(&mut self, end: &End) {
+        self.line(&end_lines(end));
+    }
+}
+
+/// A JSON object on each line: `{"event":"epoch","epoch":1,…}`.
+pub struct Json<W> {
+    out: W,
+    line: Vec<u8>,
+}
+
+#[derive(Serialize)]
+struct Event<'a, T> {
+    event: &'a str,
+    #[serde(flatten)]
+    content: &'a T,
+}
+
+impl<W: Write> Json<W> {
+    pub fn new(out: W) -> Self {
+        Json { out, line: Vec::new() }
+    }
+
+    fn event(&mut self, event: &str, content: &impl Serialize) {
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, &Event { event, content })
+            .expect("runtime: events are plain data");
+        self.line.push(b'\n');
+        let _ = self.out.write_all(&self.line).and_then(|()| self.out.flush());
+    }
+}
+
+impl<W: Write> Progress for Json<W> {
+    fn begin(&mut self, begin: &Begin) {
+        self.event("begin", begin);
+    }
+
+    /// Steps are in `metrics.jsonl`; a watcher wants to know how far the run is.
+    fn step(&mut self, _: &Record) {}
+
+    fn epoch(&mut self, record: &Record) {
+        self.event("epoch", record);
+    }
+
+    fn end(&mut self, end: &End) {
+        self.event("end", end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::run_dir::{Scope, Split};
+    use super::*;
+
+    fn run(progress: &mut dyn Progress) {
+        let folder = Path::new("runs/digits-1");
+        progress.begin(&Begin {
+            spec: "digits",
+            parameters: 10,
+            rows: 6,
+            steps: 5,
+            steps_per_epoch: 3,
+            threads: 2,
+            ready_seconds: 0.5,
+            folder,
+        });
+        let metrics = [("accuracy".to_string(), 0.975)];
+        let record = Record {
+            of: Scope::Epoch,
+            step: 3,
+            epoch: 1,
+            split: Split::Valid,
+            loss: 0.125,
+            metrics: &metrics,
+            seconds: 1.26,
+        };
+        progress.epoch(&record);
+        let (ending, weights_hash) = (Ending::Interrupted, "00ff");
+        progress.end(&End { ending, steps: 3, seconds: 1.5, weights_hash, folder });
+    }
+
+    #[test]
+    fn plain_lines() {
+        let mut out = Vec::new();
+        run(&mut Plain::new(&mut out));
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"");
+    }
+
+    #[test]
+    fn json_lines() {
+        let mut out = Vec::new();
+        run(&mut Json::new(&mut out));
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"");
+    }
+}

@@ -1,0 +1,297 @@
+//! A training run from first weights to the last file.
+//!
+//! Steps allocate nothing; between them stand evaluations, logging and the check for Ctrl-C. What
+//! happens depends on spec, data and seed alone: clocks are only reported.
+
+use super::data::{Batches, Dataset, Prefetch};
+use super::error::RunError;
+use super::progress::{Begin, End, Ending, Progress};
+use super::run_dir::{MetricsLog, Record, RunDir, RunInfo, Scope, Split};
+use super::trainer::{Evaluation, Trainer};
+use super::weights::{SlotKind, misfit};
+use crate::diag::Diagnostic;
+use crate::ops::Library;
+use crate::sema::job::{Job, Length, ParamValue, TrainPlan};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// What the command line decides.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Instead of the plan's length; 0 writes the first weights.
+    pub steps: Option<u64>,
+    /// 0 for as many as the machine has cores.
+    pub threads: usize,
+    pub out: Option<PathBuf>,
+    /// Weights to start from.
+    pub init: Option<PathBuf>,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub folder: PathBuf,
+    pub ending: Ending,
+    pub steps: u64,
+    pub seconds: f64,
+    pub weights_hash: String,
+    /// The last average of the training loss, the last validation, the test.
+    pub train_loss: Option<f64>,
+    pub valid: Option<Evaluation>,
+    pub test: Option<Evaluation>,
+    /// Why the run stopped, if the loss was not finite.
+    pub problem: Option<Diagnostic>,
+}
+
+/// Every so many lines of steps go to `metrics.jsonl`, at most.
+const STEP_RECORDS: u64 = 1000;
+
+/// Threads when nobody says.
+pub fn default_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Runs one train section of a job. `stop` ends it after the step at hand.
+pub fn train(
+    lib: &Library,
+    job: &Job,
+    plan: &TrainPlan,
+    data: &Dataset,
+    options: &Options,
+    progress: &mut dyn Progress,
+    stop: &AtomicBool,
+) -> Result<Outcome, RunError> {
+    let began = Instant::now();
+    let threads = if options.threads == 0 { default_threads() } else { options.threads };
+    let data_plan = &job.data[plan.data];
+    let mut trainer = Trainer::new(lib, plan, data_plan, data, threads);
+    if let Some(file) = &options.init {
+        start_from(&mut trainer, file, plan)?;
+    }
+    let order = trainer.order();
+    if order.steps_per_epoch() == 0 {
+        let message = format!("an epoch has no batch: {} rows, batches of {}", order.rows, order.batch);
+        let diagnostic = Diagnostic::error("run::no_batch", message, data_plan.span, "this data section");
+        return Err(diagnostic.help("make `batch` smaller, or leave `drop_last` out").into());
+    }
+    let planned = match plan.length {
+        Length::Epochs(n) => n as u64 * order.steps_per_epoch(),
+        Length::Steps(n) => n as u64,
+    };
+    let until = options.steps.unwrap_or(planned);
+    if until > 0 {
+        // The first program before the first batch: the gatherer's thread works meanwhile.
+        trainer.prepare(order.rows_of(0).count);
+    }
+    let dir = RunDir::create(options.out.as_deref(), &job.name)?;
+    progress.begin(&Begin {
+        spec: &job.name,
+        parameters: trainer.weights().parameters(),
+        rows: order.rows,
+        steps: until,
+        steps_per_epoch: order.steps_per_epoch(),
+        threads,
+        ready_seconds: began.elapsed().as_secs_f64(),
+        folder: dir.path(),
+    });
+
+    let mut run = Run { plan, data, log: dir.metrics()?, progress, started: Instant::now(), until };
+    let mut state = run.steps(&mut trainer, stop)?;
+    if state.ending == Ending::Complete && until > 0 && !data.test.is_empty() {
+        let evaluation = trainer.evaluate(&data.test);
+        run.report(&state, Split::Test, &evaluation)?;
+        state.test = Some(evaluation);
+    }
+    let seconds = run.started.elapsed().as_secs_f64();
+    let info = run_info(job, plan, data, &trainer, &state, threads, seconds);
+    dir.write("model.safetensors", &trainer.weights().to_safetensors(SlotKind::Weight, state.done))?;
+    dir.write("optimizer.safetensors", &trainer.weights().to_safetensors(SlotKind::State, state.done))?;
+    let yaml = serde_yaml::to_string(&info).expect("runtime: what was run is plain data");
+    dir.write("run.yaml", yaml.as_bytes())?;
+    let (ending, steps, weights_hash) = (state.ending, state.done, info.weights_hash);
+    progress.end(&End { ending, steps, seconds, weights_hash: &weights_hash, folder: dir.path() });
+    Ok(Outcome {
+        folder: dir.path().to_path_buf(),
+        ending,
+        steps,
+        seconds,
+        weights_hash,
+        train_loss: state.train_loss,
+        valid: state.valid,
+        test: state.test,
+        problem: state.problem,
+    })
+}
+
+fn start_from(trainer: &mut Trainer, file: &std::path::Path, plan: &TrainPlan) -> Result<(), RunError> {
+    let bytes = std::fs::read(file).map_err(|e| RunError::io("read", file, &e))?;
+    let name = file.display().to_string();
+    trainer.weights_mut().read_safetensors(&bytes).map_err(|wrong| misfit(&name, &wrong, plan.span).into())
+}
+
+/// The fixed surroundings of the loop over steps.
+struct Run<'a, 'p> {
+    plan: &'a TrainPlan,
+    data: &'a Dataset,
+    log: MetricsLog,
+    progress: &'p mut dyn Progress,
+    started: Instant,
+    until: u64,
+}
+
+/// How far a run is.
+struct State {
+    done: u64,
+    epoch: u64,
+    ending: Ending,
+    train_loss: Option<f64>,
+    valid: Option<Evaluation>,
+    test: Option<Evaluation>,
+    problem: Option<Diagnostic>,
+}
+
+impl Run<'_, '_> {
+    fn steps(&mut self, trainer: &mut Trainer, stop: &AtomicBool) -> Result<State, RunError> {
+        let order = trainer.order();
+        let prefetch = Prefetch::choose(&self.data.train, &order);
+        let mut batches = Batches::new(&self.data.train, order, 0, self.until, prefetch);
+        let log_every = self.until.div_ceil(STEP_RECORDS).max(1);
+        let mut state = State {
+            done: 0,
+            epoch: 0,
+            ending: Ending::Complete,
+            train_loss: None,
+            valid: None,
+            test: None,
+            problem: None,
+        };
+        let (mut sum, mut rows) = (0f64, 0usize);
+        while let Some(batch) = batches.next() {
+            let loss = trainer.step(&batch, batch.step + 1);
+            state.done = batch.step + 1;
+            state.epoch = batch.rows.epoch + 1;
+            sum += f64::from(loss) * batch.rows.count as f64;
+            rows += batch.rows.count;
+            let record = self.record(&state, Scope::Step, Split::Train, f64::from(loss), &[]);
+            if !loss.is_finite() {
+                self.log.append(&record)?;
+                state.ending = Ending::NotFinite;
+                state.problem = Some(not_finite(self.plan, &state, loss));
+                break;
+            }
+            if state.done.is_multiple_of(log_every) || state.done == self.until {
+                self.log.append(&record)?;
+            }
+            self.progress.step(&record);
+            let interrupted = stop.load(Ordering::Relaxed);
+            let ends_epoch = state.done.is_multiple_of(order.steps_per_epoch());
+            if ends_epoch || interrupted || state.done == self.until {
+                let mean = Evaluation { loss: sum / rows as f64, metrics: Vec::new() };
+                self.report(&state, Split::Train, &mean)?;
+                state.train_loss = Some(mean.loss);
+                (sum, rows) = (0.0, 0);
+            }
+            if interrupted {
+                state.ending = Ending::Interrupted;
+                break;
+            }
+            if (ends_epoch || state.done == self.until) && !self.data.valid.is_empty() {
+                let evaluation = trainer.evaluate(&self.data.valid);
+                self.report(&state, Split::Valid, &evaluation)?;
+                state.valid = Some(evaluation);
+            }
+        }
+        Ok(state)
+    }
+
+    fn record<'m>(
+        &self,
+        state: &State,
+        of: Scope,
+        split: Split,
+        loss: f64,
+        metrics: &'m [(String, f64)],
+    ) -> Record<'m> {
+        let seconds = self.started.elapsed().as_secs_f64();
+        Record { of, step: state.done, epoch: state.epoch, split, loss, metrics, seconds }
+    }
+
+    fn report(&mut self, state: &State, split: Split, evaluation: &Evaluation) -> Result<(), RunError> {
+        let record = self.record(state, Scope::Epoch, split, evaluation.loss, &evaluation.metrics);
+        self.progress.epoch(&record);
+        self.log.append(&record)
+    }
+}
+
+fn not_finite(plan: &TrainPlan, state: &State, loss: f32) -> Diagnostic {
+    let message = format!("the loss is {loss} at step {} (epoch {})", state.done, state.epoch);
+    let lr = plan.optimizer.settings.iter().find(|(name, _)| name == "lr");
+    let smaller = lr.map_or("a smaller learning rate".to_string(), |(_, lr)| format!("`lr={}`", lr / 10.0));
+    Diagnostic::error("run::not_finite", message, plan.optimizer.span, "trained by this").help(format!(
+        "try {smaller}; if the loss is not finite from the first step, look for inputs that are not scaled, a \
+         logarithm of 0 or a division by 0"
+    ))
+}
+
+fn run_info(
+    job: &Job,
+    plan: &TrainPlan,
+    data: &Dataset,
+    trainer: &Trainer,
+    state: &State,
+    threads: usize,
+    seconds: f64,
+) -> RunInfo {
+    let value = |v: &ParamValue| match v {
+        ParamValue::Int(n) => serde_yaml::Value::from(*n),
+        ParamValue::Float(x) => serde_yaml::Value::from(*x),
+        ParamValue::Bool(b) => serde_yaml::Value::from(*b),
+        ParamValue::Str(s) => serde_yaml::Value::from(s.as_str()),
+    };
+    let part = |name: &str, rows: usize| (name.to_string(), rows);
+    let mut results = BTreeMap::new();
+    if let Some(loss) = state.train_loss {
+        results.insert("train".to_string(), BTreeMap::from([("loss".to_string(), loss)]));
+    }
+    for (name, evaluation) in [("valid", &state.valid), ("test", &state.test)] {
+        if let Some(e) = evaluation {
+            let loss = std::iter::once(("loss".to_string(), e.loss));
+            results.insert(name.to_string(), loss.chain(e.metrics.iter().cloned()).collect());
+        }
+    }
+    RunInfo {
+        mlc: env!("CARGO_PKG_VERSION").to_string(),
+        spec: job.name.clone(),
+        params: job.params.iter().map(|(name, v)| (name.clone(), value(v))).collect(),
+        sizes: data.bindings().iter().map(|(sym, n)| (sym.to_string(), *n)).collect(),
+        optimizer: plan.optimizer.name.clone(),
+        optimizer_settings: plan.optimizer.settings.iter().cloned().collect(),
+        batch: job.data[plan.data].batch,
+        seed: plan.seed,
+        threads,
+        host: host(),
+        data: data.files.clone(),
+        fitted: data.fitted.clone(),
+        rows: [("train", &data.train), ("valid", &data.valid), ("test", &data.test)]
+            .map(|(name, p)| part(name, p.len()))
+            .into(),
+        steps: state.done,
+        epochs: state.epoch,
+        finished: match state.ending {
+            Ending::Complete => "complete",
+            Ending::Interrupted => "interrupted",
+            Ending::NotFinite => "not finite",
+        }
+        .to_string(),
+        seconds,
+        weights_hash: trainer.weights().hash(),
+        results,
+    }
+}
+
+/// Instruction set, operating system and architecture: `avx512, linux x86_64`.
+pub fn host() -> String {
+    format!("{}, {} {}", mlc_kernels::Isa::detect(), std::env::consts::OS, std::env::consts::ARCH)
+}

@@ -1,0 +1,169 @@
+//! One train section, compiled: steps and evaluations, without files or clocks.
+//!
+//! There is a program for each batch size that occurs, compiled when it is first met; all share
+//! weights, states and memory.
+
+use super::data::{Batch, Batches, Dataset, Order, Part, Prefetch};
+use super::machine::{Executable, Machine};
+use super::weights::Weights;
+use crate::base::{Bindings, Sym};
+use crate::graph::Graph;
+use crate::loops::Program;
+use crate::ops::Library;
+use crate::pipeline;
+use crate::sema::job::{DataPlan, Finish, TrainPlan};
+
+/// Everything that steps need.
+pub struct Trainer<'a> {
+    plan: &'a TrainPlan,
+    data_plan: &'a DataPlan,
+    data: &'a Dataset,
+    bindings: Bindings,
+    /// The step and the evaluation, rewritten, `B` still a symbol.
+    step_graph: Graph,
+    eval_graph: Graph,
+    weights: Weights,
+    machine: Machine,
+    steps: Vec<(usize, Executable)>,
+    evals: Vec<(usize, Executable)>,
+}
+
+/// Averages over all rows of a part.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    pub loss: f64,
+    /// By name, in the plan's order.
+    pub metrics: Vec<(String, f64)>,
+}
+
+impl<'a> Trainer<'a> {
+    /// Lowers nothing yet: programs come with [`prepare`](Self::prepare) or when first met. Weights are
+    /// drawn from the plan's seed.
+    pub fn new(
+        lib: &Library,
+        plan: &'a TrainPlan,
+        data_plan: &'a DataPlan,
+        data: &'a Dataset,
+        threads: usize,
+    ) -> Trainer<'a> {
+        let (step_graph, _) = pipeline::rewrite(pipeline::step_graph(lib, plan));
+        let (eval_graph, _) = pipeline::rewrite(plan.eval.clone());
+        let bindings = data.bindings().clone();
+        // The forward graph first: a weight that rewriting found useless is still a weight of the model.
+        let mut weights = Weights::new(&[&plan.forward, &step_graph, &eval_graph], &bindings);
+        weights.draw(plan.seed);
+        let machine = Machine::new(threads);
+        let (steps, evals) = (Vec::new(), Vec::new());
+        Trainer { plan, data_plan, data, bindings, step_graph, eval_graph, weights, machine, steps, evals }
+    }
+
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    pub fn weights_mut(&mut self) -> &mut Weights {
+        &mut self.weights
+    }
+
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    pub fn executables(&self) -> impl Iterator<Item = &Executable> {
+        self.steps.iter().chain(&self.evals).map(|(_, e)| e)
+    }
+
+    /// How training goes through the rows.
+    pub fn order(&self) -> Order {
+        Order {
+            rows: self.data.train.len(),
+            batch: self.data_plan.batch,
+            drop_last: self.data_plan.drop_last,
+            shuffle: self.data_plan.shuffle.then_some(self.plan.seed),
+        }
+    }
+
+    /// Compiles the step of a batch size.
+    pub fn prepare(&mut self, batch: usize) -> &Executable {
+        let at = self.step_at(batch);
+        &self.steps[at].1
+    }
+
+    /// Compiles the evaluation of a batch size.
+    pub fn prepare_eval(&mut self, batch: usize) -> &Executable {
+        let at = self.eval_at(batch);
+        &self.evals[at].1
+    }
+
+    fn step_at(&mut self, batch: usize) -> usize {
+        if let Some(at) = self.steps.iter().position(|(n, _)| *n == batch) {
+            return at;
+        }
+        let executable = self.load(lowered(&self.step_graph, &self.bindings, batch));
+        self.steps.push((batch, executable));
+        self.steps.len() - 1
+    }
+
+    fn eval_at(&mut self, batch: usize) -> usize {
+        if let Some(at) = self.evals.iter().position(|(n, _)| *n == batch) {
+            return at;
+        }
+        let executable = self.load(lowered(&self.eval_graph, &self.bindings, batch));
+        self.evals.push((batch, executable));
+        self.evals.len() - 1
+    }
+
+    fn load(&mut self, program: Program) -> Executable {
+        self.machine.load(program, &self.weights, &self.data.train.store.columns)
+    }
+
+    /// Trains on a batch; gives its loss. `step` counts from 1.
+    pub fn step(&mut self, batch: &Batch, step: u64) -> f32 {
+        let at = self.step_at(batch.rows.count);
+        let executable = &mut self.steps[at].1;
+        executable.set("step", step as f32);
+        let lr = self.plan.optimizer.settings.iter().find(|(name, _)| name == "lr");
+        executable.set("lr", lr.map_or(0.0, |(_, lr)| *lr as f32));
+        self.machine.run(executable, batch, self.plan.seed, step);
+        // The loss is the first output of a training graph.
+        executable.output(0)
+    }
+
+    /// Loss and metrics over all rows of a part, in file order, batches weighing as many rows as they have.
+    pub fn evaluate(&mut self, part: &Part) -> Evaluation {
+        let order = Order { rows: part.len(), batch: self.data_plan.batch, drop_last: false, shuffle: None };
+        let until = order.steps_per_epoch();
+        let mut batches = Batches::new(part, order, 0, until, Prefetch::Inline);
+        let names: Vec<&str> =
+            std::iter::once("loss").chain(self.plan.metrics.iter().map(|m| m.name.as_str())).collect();
+        let mut sums = vec![0f64; names.len()];
+        while let Some(batch) = batches.next() {
+            let at = self.eval_at(batch.rows.count);
+            let executable = &mut self.evals[at].1;
+            self.machine.run(executable, &batch, self.plan.seed, 0);
+            for (sum, name) in sums.iter_mut().zip(&names) {
+                let index = executable.output_index(name).expect("runtime: every metric is an output");
+                *sum += f64::from(executable.output(index)) * batch.rows.count as f64;
+            }
+        }
+        let mean = |sum: f64| sum / part.len() as f64;
+        let finished = |(plan, sum): (&crate::sema::job::MetricPlan, &f64)| {
+            let value = match plan.finish {
+                Finish::Mean => mean(*sum),
+                Finish::Root => mean(*sum).sqrt(),
+            };
+            (plan.name.clone(), value)
+        };
+        Evaluation {
+            loss: mean(sums[0]),
+            metrics: self.plan.metrics.iter().zip(&sums[1..]).map(finished).collect(),
+        }
+    }
+}
+
+/// The program of a graph with everything known.
+pub fn lowered(graph: &Graph, bindings: &Bindings, batch: usize) -> Program {
+    let mut bindings = bindings.clone();
+    bindings.insert(Sym::from("B"), batch as i64);
+    pipeline::lower(graph, &bindings)
+}

@@ -1,0 +1,222 @@
+//! Weights and optimizer states: one aligned block that all programs of a job share, by name.
+
+use super::data::{FNV_START, fnv1a};
+use super::memory::{Block, lay_out};
+use crate::base::{Bindings, DType};
+use crate::diag::{Diagnostic, did_you_mean};
+use crate::graph::{Graph, Init, LeafKind};
+use crate::ops::init;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// One weight or state and where it lies.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    pub name: Arc<str>,
+    pub shape: Vec<usize>,
+    pub init: Init,
+    pub kind: SlotKind,
+    offset: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlotKind {
+    Weight,
+    State,
+}
+
+impl Slot {
+    /// How many numbers it has.
+    pub fn count(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.count() * DType::F32.bytes()
+    }
+}
+
+/// All weights and states of a job, in the order of its graphs; all `f32`.
+pub struct Weights {
+    slots: Vec<Slot>,
+    by_name: BTreeMap<Arc<str>, usize>,
+    memory: Block,
+}
+
+/// What `--init` has wrong: one line each.
+pub type Misfits = Vec<String>;
+
+impl Weights {
+    /// Room for every weight and state of the graphs, zeroed. A name is one weight wherever it occurs.
+    ///
+    /// # Panics
+    /// If a shape holds a symbol that `bindings` lacks, or a weight is not `f32`.
+    pub fn new(graphs: &[&Graph], bindings: &Bindings) -> Weights {
+        let mut slots: Vec<Slot> = Vec::new();
+        let mut by_name = BTreeMap::new();
+        for (_, leaf) in graphs.iter().flat_map(|g| g.leaves.iter()) {
+            let (init, kind) = match &leaf.kind {
+                LeafKind::Param(init) => (init, SlotKind::Weight),
+                LeafKind::State(init) => (init, SlotKind::State),
+                LeafKind::Batch | LeafKind::Scalar => continue,
+            };
+            if by_name.contains_key(&leaf.name) {
+                continue;
+            }
+            let ty = leaf.ty.bind(bindings);
+            assert_eq!(ty.dtype, DType::F32, "runtime: weights are f32");
+            let shape = ty.shape.as_const().expect("runtime: sizes of weights are known once data are read");
+            by_name.insert(leaf.name.clone(), slots.len());
+            slots.push(Slot { name: leaf.name.clone(), shape, init: bound(init, bindings), kind, offset: 0 });
+        }
+        let (offsets, total) = lay_out(slots.iter().map(Slot::bytes));
+        slots.iter_mut().zip(offsets).for_each(|(slot, offset)| slot.offset = offset);
+        Weights { slots, by_name, memory: Block::new(total) }
+    }
+
+    /// Draws every first value from seed and name.
+    pub fn draw(&mut self, seed: u64) {
+        for i in 0..self.slots.len() {
+            let slot = &self.slots[i];
+            let values = init::draw(&slot.init, &slot.name, seed, &slot.shape);
+            self.values_mut(i).copy_from_slice(&values);
+        }
+    }
+
+    pub fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// Bytes in memory, the gaps between buffers included.
+    pub fn bytes(&self) -> usize {
+        self.memory.len()
+    }
+
+    /// How many numbers training changes.
+    pub fn parameters(&self) -> usize {
+        self.of(SlotKind::Weight).map(|(_, slot)| slot.count()).sum()
+    }
+
+    /// Where a weight or state lies.
+    pub fn address(&self, name: &str) -> Option<*mut u8> {
+        self.by_name.get(name).map(|i| self.memory.at(self.slots[*i].offset))
+    }
+
+    pub fn values(&self, index: usize) -> &[f32] {
+        let slot = &self.slots[index];
+        // SAFETY: the slot's bytes lie in the block, aligned; no program runs while `self` is borrowed.
+        unsafe { std::slice::from_raw_parts(self.memory.at(slot.offset).cast(), slot.count()) }
+    }
+
+    fn values_mut(&mut self, index: usize) -> &mut [f32] {
+        let slot = &self.slots[index];
+        // SAFETY: as in `values`; `self` is borrowed alone.
+        unsafe { std::slice::from_raw_parts_mut(self.memory.at(slot.offset).cast(), slot.count()) }
+    }
+
+    fn of(&self, kind: SlotKind) -> impl Iterator<Item = (usize, &Slot)> {
+        self.slots.iter().enumerate().filter(move |(_, slot)| slot.kind == kind)
+    }
+
+    /// A hash of all weights by name: equal if and only if (but for chance) every bit is.
+    pub fn hash(&self) -> String {
+        let hash = self.of(SlotKind::Weight).fold(FNV_START, |hash, (i, slot)| {
+            let named = fnv1a(fnv1a(hash, slot.name.as_bytes()), &[0]);
+            self.values(i).iter().fold(named, |hash, x| fnv1a(hash, &x.to_le_bytes()))
+        });
+        format!("{hash:016x}")
+    }
+
+    /// The weights, or the states, as a safetensors file, with the step in its metadata.
+    pub fn to_safetensors(&self, kind: SlotKind, step: u64) -> Vec<u8> {
+        let little: Vec<(&str, &[usize], Vec<u8>)> = self
+            .of(kind)
+            .map(|(i, slot)| {
+                let bytes = self.values(i).iter().flat_map(|x| x.to_le_bytes()).collect();
+                (&*slot.name, slot.shape.as_slice(), bytes)
+            })
+            .collect();
+        let views = little.iter().map(|(name, shape, bytes)| {
+            let view = TensorView::new(Dtype::F32, shape.to_vec(), bytes);
+            (*name, view.expect("runtime: four bytes for each number"))
+        });
+        let about = HashMap::from([("step".to_string(), step.to_string())]);
+        safetensors::serialize(views, Some(about)).expect("runtime: names are unique and sizes agree")
+    }
+
+    /// Takes the weights from a safetensors file: all of them, by name and shape, and nothing else.
+    pub fn read_safetensors(&mut self, bytes: &[u8]) -> Result<(), Misfits> {
+        let file =
+            SafeTensors::deserialize(bytes).map_err(|e| vec![format!("it is not safetensors: {e}")])?;
+        let names = file.names();
+        let mut wrong = Vec::new();
+        for name in sorted(names.iter().map(|n| &**n)) {
+            if self.by_name.get(name).is_none_or(|i| self.slots[*i].kind != SlotKind::Weight) {
+                let near = did_you_mean(name, self.of(SlotKind::Weight).map(|(_, s)| &*s.name));
+                let near = near.map_or(String::new(), |n| format!(", perhaps `{n}`"));
+                wrong.push(format!("the model has no weight `{name}`{near}"));
+            }
+        }
+        let mut good = Vec::new();
+        for (i, slot) in self.of(SlotKind::Weight) {
+            match file.tensor(&slot.name) {
+                Err(_) => wrong.push(format!("it lacks `{}`", slot.name)),
+                Ok(view) if view.dtype() != Dtype::F32 => {
+                    wrong.push(format!("`{}` is {:?}, not F32", slot.name, view.dtype()));
+                }
+                Ok(view) if view.shape() != slot.shape => {
+                    wrong.push(format!(
+                        "`{}` has the shape {:?}, the model's {:?}",
+                        slot.name,
+                        view.shape(),
+                        slot.shape
+                    ));
+                }
+                Ok(view) => good.push((i, view)),
+            }
+        }
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        for (i, view) in good {
+            let numbers = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+            self.values_mut(i).iter_mut().zip(numbers).for_each(|(to, x)| *to = x);
+        }
+        Ok(())
+    }
+}
+
+/// The diagnostic for what [`Weights::read_safetensors`] found, at the train section.
+pub fn misfit(file: &str, wrong: &Misfits, at: crate::base::Span) -> Diagnostic {
+    const SHOWN: usize = 8;
+    let mut lines: Vec<String> = wrong.iter().take(SHOWN).cloned().collect();
+    if wrong.len() > SHOWN {
+        lines.push(format!("and {} more", wrong.len() - SHOWN));
+    }
+    let message = format!("`{file}` does not fit: {}", lines.join("; "));
+    Diagnostic::error("run::weights", message, at, "trained here")
+        .help("`mlc plan` lists the weights; `mlc train --steps 0` writes a file of them")
+}
+
+fn sorted<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut names: Vec<&str> = names.collect();
+    names.sort_unstable();
+    names
+}
+
+/// The initialiser with sizes as numbers.
+fn bound(init: &Init, bindings: &Bindings) -> Init {
+    use crate::graph::InitScale::{Fixed, Root};
+    let scale = |scale: &crate::graph::InitScale| match scale {
+        Fixed(x) => Fixed(*x),
+        Root { num, den } => Root { num: *num, den: den.bind(bindings) },
+    };
+    match init {
+        Init::Constant(x) => Init::Constant(*x),
+        Init::Uniform { bound } => Init::Uniform { bound: scale(bound) },
+        Init::Normal { mean, std } => Init::Normal { mean: *mean, std: scale(std) },
+        Init::TruncatedNormal { mean, std } => Init::TruncatedNormal { mean: *mean, std: scale(std) },
+    }
+}

@@ -32,9 +32,9 @@ const SHAPES: &[Shape] = &[
     (1, 2048, 2048, 2048, false, false),
 ];
 
-const ROUNDS: usize = 41;
+const ROUNDS: usize = 101;
 /// Seconds of work in one measurement.
-const SPAN: f64 = 0.002;
+const SPAN: f64 = 0.0005;
 
 fn main() {
     let filter = std::env::args().skip(1).find(|a| !a.starts_with('-')).unwrap_or_default();

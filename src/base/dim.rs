@@ -14,15 +14,19 @@ pub type Sym = Arc<str>;
 /// What is known of some symbols.
 pub type Bindings = BTreeMap<Sym, i64>;
 
-/// A product of symbols, sorted; empty for the constant term.
+/// A product of symbols, sorted; at least one.
 type Monomial = Vec<Sym>;
 
 /// A size: a polynomial over [`Sym`]s.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Dim {
-    /// Sorted by monomial, longest product first; no coefficient is 0.
-    terms: Vec<(Monomial, i64)>,
+    /// The terms with symbols: sorted by monomial, longest product first; no coefficient
+    /// is 0. `None` if there are none: most sizes are numbers, and numbers copy fast.
+    terms: Option<Arc<Terms>>,
+    constant: i64,
 }
+
+type Terms = Vec<(Monomial, i64)>;
 
 impl Dim {
     pub fn zero() -> Dim {
@@ -34,30 +38,42 @@ impl Dim {
     }
 
     pub fn sym(name: &str) -> Dim {
-        Dim { terms: vec![(vec![Sym::from(name)], 1)] }
+        Dim { terms: Some(Arc::new(vec![(vec![Sym::from(name)], 1)])), constant: 0 }
     }
 
-    fn collect(terms: impl IntoIterator<Item = (Monomial, i64)>) -> Dim {
+    fn collect(terms: impl IntoIterator<Item = (Monomial, i64)>, constant: i64) -> Dim {
+        let mut constant = constant;
         let mut sum: BTreeMap<(std::cmp::Reverse<usize>, Monomial), i64> = BTreeMap::new();
         for (m, c) in terms {
-            *sum.entry((std::cmp::Reverse(m.len()), m)).or_default() += c;
+            if m.is_empty() {
+                constant += c;
+            } else {
+                *sum.entry((std::cmp::Reverse(m.len()), m)).or_default() += c;
+            }
         }
-        Dim { terms: sum.into_iter().filter(|(_, c)| *c != 0).map(|((_, m), c)| (m, c)).collect() }
+        let terms: Terms = sum.into_iter().filter(|(_, c)| *c != 0).map(|((_, m), c)| (m, c)).collect();
+        Dim { terms: (!terms.is_empty()).then(|| Arc::new(terms)), constant }
+    }
+
+    fn terms(&self) -> &[(Monomial, i64)] {
+        self.terms.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    /// All terms, the constant one last and without symbols, if it is not 0.
+    fn all_terms(&self) -> impl Iterator<Item = (&[Sym], i64)> {
+        let constant = (self.constant != 0).then_some((&[] as &[Sym], self.constant));
+        self.terms().iter().map(|(m, c)| (m.as_slice(), *c)).chain(constant)
     }
 
     /// The number, when no symbol is left.
     pub fn as_const(&self) -> Option<i64> {
-        match self.terms.as_slice() {
-            [] => Some(0),
-            [(m, c)] if m.is_empty() => Some(*c),
-            _ => None,
-        }
+        self.terms.is_none().then_some(self.constant)
     }
 
     /// The name, when this is one symbol and nothing else.
     pub fn as_sym(&self) -> Option<&Sym> {
-        match self.terms.as_slice() {
-            [(m, 1)] if m.len() == 1 => Some(&m[0]),
+        match self.terms() {
+            [(m, 1)] if m.len() == 1 && self.constant == 0 => Some(&m[0]),
             _ => None,
         }
     }
@@ -68,7 +84,7 @@ impl Dim {
 
     /// Every symbol that occurs, sorted, once.
     pub fn syms(&self) -> Vec<Sym> {
-        let mut all: Vec<Sym> = self.terms.iter().flat_map(|(m, _)| m.iter().cloned()).collect();
+        let mut all: Vec<Sym> = self.terms().iter().flat_map(|(m, _)| m.iter().cloned()).collect();
         all.sort();
         all.dedup();
         all
@@ -76,15 +92,17 @@ impl Dim {
 
     /// Replaces the symbols that `bindings` knows.
     pub fn bind(&self, bindings: &Bindings) -> Dim {
-        Dim::collect(self.terms.iter().map(|(m, c)| {
+        let Some(terms) = &self.terms else { return self.clone() };
+        let bound = terms.iter().map(|(m, c)| {
             let (known, left): (Vec<_>, Vec<_>) = m.iter().cloned().partition(|s| bindings.contains_key(s));
             (left, known.iter().map(|s| bindings[s]).product::<i64>() * c)
-        }))
+        });
+        Dim::collect(bound, self.constant)
     }
 
     /// Replaces one symbol by a dim.
     pub fn substitute(&self, sym: &Sym, by: &Dim) -> Dim {
-        self.terms.iter().fold(Dim::zero(), |sum, (m, c)| {
+        self.terms().iter().fold(Dim::from(self.constant), |sum, (m, c)| {
             let product =
                 m.iter().fold(Dim::from(*c), |p, s| if s == sym { p * by.clone() } else { p * Dim::sym(s) });
             sum + product
@@ -95,27 +113,28 @@ impl Dim {
     /// 1 or -1 in their difference and satisfies `free`; gives its value.
     pub fn solve(&self, other: &Dim, free: impl Fn(&Sym) -> bool) -> Option<(Sym, Dim)> {
         let diff = self.clone() - other.clone();
-        let (sym, c) = diff.terms.iter().find_map(|(m, c)| match m.as_slice() {
+        let (sym, c) = diff.terms().iter().find_map(|(m, c)| match m.as_slice() {
             [s] if c.abs() == 1 && free(s) => Some((s.clone(), *c)),
             _ => None,
         })?;
-        let alone = diff.terms.iter().filter(|(m, _)| m.contains(&sym)).count() == 1;
+        let alone = diff.terms().iter().filter(|(m, _)| m.contains(&sym)).count() == 1;
         let rest = diff - Dim::sym(&sym) * Dim::from(c);
         alone.then(|| (sym, rest * Dim::from(-c)))
     }
 
     /// The quotient, when the division leaves nothing; `by` is one term.
     pub fn div_exact(&self, by: &Dim) -> Option<Dim> {
-        let [(divisor, d)] = by.terms.as_slice() else { return None };
-        let quotient = self.terms.iter().map(|(m, c)| {
-            let mut left = m.clone();
+        let mut divisors = by.all_terms();
+        let (Some((divisor, d)), None) = (divisors.next(), divisors.next()) else { return None };
+        let quotient = self.all_terms().map(|(m, c)| {
+            let mut left = m.to_vec();
             for s in divisor {
                 let at = left.iter().position(|x| x == s)?;
                 left.remove(at);
             }
             (c % d == 0).then_some((left, c / d))
         });
-        Some(Dim::collect(quotient.collect::<Option<Vec<_>>>()?))
+        Some(Dim::collect(quotient.collect::<Option<Vec<_>>>()?, 0))
     }
 
     /// Reads what [`fmt::Display`] prints: sums of products of names and numbers.
@@ -138,7 +157,7 @@ impl Dim {
 
 impl From<i64> for Dim {
     fn from(n: i64) -> Dim {
-        Dim::collect([(vec![], n)])
+        Dim { terms: None, constant: n }
     }
 }
 
@@ -157,7 +176,11 @@ impl From<usize> for Dim {
 impl Add for Dim {
     type Output = Dim;
     fn add(self, other: Dim) -> Dim {
-        Dim::collect(self.terms.into_iter().chain(other.terms))
+        let constant = self.constant + other.constant;
+        match (self.terms, other.terms) {
+            (terms, None) | (None, terms) => Dim { terms, constant },
+            (Some(a), Some(b)) => Dim::collect(a.iter().chain(b.iter()).cloned(), constant),
+        }
     }
 }
 
@@ -171,24 +194,30 @@ impl Sub for Dim {
 impl Mul for Dim {
     type Output = Dim;
     fn mul(self, other: Dim) -> Dim {
-        let products = self.terms.iter().flat_map(|(m, c)| {
-            other.terms.iter().map(move |(n, d)| {
-                let mut both = [m.as_slice(), n.as_slice()].concat();
+        match (self.as_const(), other.as_const()) {
+            (Some(a), Some(b)) => return Dim::from(a * b),
+            (Some(1), None) => return other,
+            (None, Some(1)) => return self,
+            (Some(_), None) | (None, Some(_)) | (None, None) => {}
+        }
+        let products = self.all_terms().flat_map(|(m, c)| {
+            other.all_terms().map(move |(n, d)| {
+                let mut both = [m, n].concat();
                 both.sort();
                 (both, c * d)
             })
         });
-        Dim::collect(products.collect::<Vec<_>>())
+        Dim::collect(products.collect::<Vec<_>>(), 0)
     }
 }
 
 impl fmt::Display for Dim {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        if self.terms.is_empty() {
+        if *self == Dim::zero() {
             return f.write_str("0");
         }
-        for (i, (m, c)) in self.terms.iter().enumerate() {
-            match (i, *c < 0) {
+        for (i, (m, c)) in self.all_terms().enumerate() {
+            match (i, c < 0) {
                 (0, true) => f.write_str("-")?,
                 (0, false) => {}
                 (_, true) => f.write_str(" - ")?,

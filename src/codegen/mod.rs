@@ -49,11 +49,13 @@ pub struct Options {
     pub threads: usize,
     /// Keep the text of the code, for [`Compiled::clif`] and [`Compiled::asm`].
     pub texts: bool,
+    /// Make one more function of each kernel, for [`Instance::profile`].
+    pub profile: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { threads: 1, texts: false }
+        Options { threads: 1, texts: false, profile: false }
     }
 }
 
@@ -61,6 +63,8 @@ impl Default for Options {
 pub struct Compiled {
     code: Code,
     step: FuncId,
+    /// The step cut into its kernels, if it may be profiled.
+    parts: Vec<FuncId>,
     /// Held for the code, which knows their addresses.
     gemms: Vec<Box<Gemm>>,
     schedule: Vec<String>,
@@ -109,12 +113,15 @@ pub fn compile(program: &Program, options: &Options) -> Compiled {
             Launch { binding, what: launch(kind, &plans[plan], descriptor) }
         })
         .collect();
-    let step = step::define(&mut jit, &launches);
+    let step = step::define(&mut jit, "step", &launches);
+    let single = |(i, launch)| step::define(&mut jit, &format!("step.{i}"), std::slice::from_ref(launch));
+    let parts = if options.profile { launches.iter().enumerate().map(single).collect() } else { Vec::new() };
     drop(launches);
     let code = jit.seal();
 
     let mut compiled = Compiled {
         step,
+        parts,
         gemms: Vec::new(),
         schedule: Vec::new(),
         buffers: program.buffers.len(),
@@ -236,12 +243,27 @@ impl Compiled {
     /// has [`workspace_bytes`](Self::workspace_bytes), and the team's threads have
     /// [`scratch_bytes`](Self::scratch_bytes).
     pub unsafe fn run(&self, team: &Team, buffers: &[*mut u8], workspace: *mut u8, seed: u64, step: u64) {
+        // SAFETY: the caller's promises.
+        unsafe { self.call(self.step, team, buffers, workspace, seed, step) }
+    }
+
+    /// # Safety
+    /// As of [`run`](Self::run); `function` is the step or a part of it.
+    unsafe fn call(
+        &self,
+        function: FuncId,
+        team: &Team,
+        buffers: &[*mut u8],
+        workspace: *mut u8,
+        seed: u64,
+        step: u64,
+    ) {
         assert_eq!(buffers.len(), self.buffers, "codegen: one address for each buffer");
         assert!(team.scratch_bytes() >= self.scratch_bytes, "codegen: the team's scratch suffices");
         let ctx = Ctx { buffers: buffers.as_ptr(), seed, step, team: (&raw const *team).cast(), workspace };
         // SAFETY: `step::define` gave the function this one parameter.
         let f = unsafe {
-            std::mem::transmute::<*const u8, unsafe extern "C" fn(*const Ctx)>(self.code.address(self.step))
+            std::mem::transmute::<*const u8, unsafe extern "C" fn(*const Ctx)>(self.code.address(function))
         };
         let _flush = FlushDenormals::new();
         // SAFETY: the caller's promises, and what `ctx` points at lives until the call ends.

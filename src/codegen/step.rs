@@ -66,7 +66,7 @@ pub fn is_inline(plan: &RowsPlan) -> bool {
 }
 
 /// Compiles the step function.
-pub fn define(jit: &mut Jit, launches: &[Launch]) -> FuncId {
+pub fn define(jit: &mut Jit, name: &str, launches: &[Launch]) -> FuncId {
     let empty = Nest {
         form: super::nest::Form::Map,
         dims: vec![1],
@@ -84,7 +84,7 @@ pub fn define(jit: &mut Jit, launches: &[Launch]) -> FuncId {
             What::Inline(_) | What::Product { .. } => None,
         })
         .collect();
-    jit.define("step", &[I64], |jit, func, context| {
+    jit.define(name, &[I64], |jit, func, context| {
         let b = FunctionBuilder::new(func, context);
         let (mut g, args) = Gen::open(jit, b, &empty, &facts);
         let step = Step::open(&mut g, args[0], launches);

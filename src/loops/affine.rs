@@ -80,7 +80,8 @@ impl Affine {
         }
         let crossing = remainder.strides.iter().enumerate().find_map(|(dim, &stride)| {
             let inner = usize::try_from(by / stride.max(1)).ok()?;
-            let splits = stride > 0 && by % stride == 0 && sizes[dim] > inner && sizes[dim] % inner == 0;
+            let splits =
+                stride > 0 && by % stride == 0 && sizes[dim] > inner && sizes[dim].is_multiple_of(inner);
             splits.then_some(Uncut::Split { dim, inner })
         });
         Err(crossing.unwrap_or(Uncut::Never))

@@ -71,7 +71,13 @@ pub enum KernelKind {
 /// all others. A node of the body varies over the dims that its inputs vary
 /// over; a [`Node::Fold`] folds all `row` dims away, so its value is one number
 /// for each point of `outer`. Values that vary over `row` may use folded ones;
-/// this orders the phases.
+/// this orders the phases. A fold counts every point of `row`, also where its
+/// input is the same at all of them.
+///
+/// A kernel may store what it loads (a weight, or a temporary's place that it
+/// takes over), at each point the element that it loads there and no other. So
+/// loads come before stores: at a point of `outer`, row stores come after all
+/// folds, and what is stored once for the point comes last.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rows {
     pub outer: Vec<usize>,

@@ -1,4 +1,26 @@
 //! Loop nests: what both backends are generated from.
+//!
+//! [`lower`] turns a graph whose sizes are numbers into a [`Program`]: a table
+//! of buffers and a list of kernels, joined so that values stay in registers
+//! and L1, movement composed into access maps, new weights written in place.
+//! [`print`] shows it to people, [`verify`] checks what the backends rely on,
+//! [`interp`] runs it by its meaning, and [`memory`] places what is temporary.
+//! Everything here is a function of the graph alone: no device, no threads.
+//!
+//! How it is meant to hold what is not built yet:
+//!
+//! - **LSTM.** A `Scan` kernel owns a list of kernels whose affine forms have
+//!   one more dim, `t`: a step's slice of the hoisted input product is a load
+//!   at `t`, the carry is a pair of buffers, the gates an epilogue of `h @ W`.
+//!   Its gradient is a scan with `T - 1 - t` in the forms.
+//! - **3x3 convolution.** Already a [`Contract`]: `m` is (row, column), `k` is
+//!   (window row, window column, channel), and a window puts two strides on one
+//!   axis of the padded input. Of its gradients, the weight's has the same map;
+//!   the input's is a product over windows of the gradient, padded in between.
+//! - **Attention.** Today two products and one rows kernel over the scores, the
+//!   causal mask being `Index` comparisons in its body. An `Attend` kernel takes
+//!   all three: a product, phases over `k` that rescale what they have summed,
+//!   a product; operands are the same strided loads (heads are only strides).
 
 pub mod affine;
 pub mod dims;

@@ -3,7 +3,7 @@
 //! Positional arguments fill them in order; defaults come from the signature or the table of
 //! the chosen framework; ranges and kinds are checked here and nowhere else.
 
-use super::formula::{Checked, Eval, Given, Item, Number, ParamKind, Scope, Slot, bind};
+use super::formula::{Checked, Eval, Given, Item, Number, ParamKind, Reported, Scope, Slot, bind};
 use super::init;
 use super::sig::{Attr, AttrType, AttrValue, Default, Sig};
 use super::{Library, defaults};
@@ -40,9 +40,10 @@ pub fn attrs<S: Scope>(
     args: &[Arg],
     call: Span,
 ) -> Checked<Vec<(AttrValue, Span)>> {
-    foreign(ev, sig, args)?;
+    let translated = foreign(ev, sig, args);
+    let ours = translated.len() == args.len() && args.iter().zip(&translated).all(|(a, t)| a.name == t.name);
     let (sizes, args): (Vec<&Arg>, Vec<&Arg>) =
-        args.iter().partition(|a| takes_sizes(sig) && a.name.is_none());
+        translated.iter().partition(|a| takes_sizes(sig) && a.name.is_none());
     let slots: Vec<Slot> = sig.attrs.iter().map(|a| slot(ev.lib, sig, a, !sizes.is_empty())).collect();
     let given = args
         .into_iter()
@@ -57,7 +58,9 @@ pub fn attrs<S: Scope>(
             (_, None) => Ok((by_default(ev.lib, attr), call)),
         });
     }
-    values.into_iter().collect()
+    let values = values.into_iter().collect::<Checked<Vec<_>>>()?;
+    // What was translated is reported; the rest was checked all the same.
+    if ours { Ok(values) } else { Err(Reported) }
 }
 
 /// Settings without arguments, or only those of a test: all defaults. `None` if one is required.
@@ -116,27 +119,37 @@ fn by_default(lib: &Library, attr: &Attr) -> AttrValue {
     }
 }
 
-/// Answers arguments that other frameworks have.
-fn foreign<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, args: &[Arg]) -> Checked<()> {
-    let mut ok = Ok(());
+/// Answers arguments that other frameworks have, and gives all as they should be written.
+fn foreign<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, args: &[Arg]) -> Vec<Arg> {
+    let mut translated = Vec::new();
     for arg in args {
-        let Some(name) = &arg.name else { continue };
-        let row = FOREIGN.iter().find(|(layer, theirs, _, _)| *layer == sig.name && *theirs == &*name.name);
-        let Some((_, theirs, ours, why)) = row else { continue };
+        let row = arg.name.as_ref().and_then(|name| {
+            let mut rows = FOREIGN.iter();
+            let row = rows.find(|(layer, theirs, _, _)| *layer == sig.name && *theirs == &*name.name)?;
+            Some((name, row))
+        });
+        let Some((name, (_, theirs, ours, why))) = row else {
+            translated.push(arg.clone());
+            continue;
+        };
         let d = Diagnostic::error(
             "call::foreign",
             format!("`{}` has no `{theirs}` here", sig.name),
             name.span,
             "of another framework",
         );
-        ok = ev.fail(match ours {
+        ev.diags.push(match ours {
             Some(ours) => {
                 d.help(format!("write `{ours}`: {why}")).fix(format!("write `{ours}`"), name.span, *ours)
             }
             None => d.help(format!("leave it out: {why}")),
         });
+        if let Some(ours) = ours {
+            let name = Ident { name: (*ours).into(), span: name.span };
+            translated.push(Arg { name: Some(name), value: arg.value.clone() });
+        }
     }
-    ok
+    translated
 }
 
 fn written<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Expr) -> Checked<AttrValue> {
@@ -151,10 +164,12 @@ fn written<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Expr) 
             Item::Text(text) => Ok(AttrValue::Word(text)),
             other => wrong_kind(ev, sig, attr, expr, &other, "a text in quotes"),
         },
-        AttrType::Sizes => match &expr.bare().kind {
-            ExprKind::List(items) | ExprKind::Tuple(items) => sizes_of_exprs(ev, items.iter()),
-            _ => sizes_of_exprs(ev, [expr].into_iter()),
-        },
+        AttrType::Sizes => {
+            if let ExprKind::List(items) | ExprKind::Tuple(items) = &expr.bare().kind {
+                return sizes_of_exprs(ev, items.iter());
+            }
+            sizes_of_exprs(ev, [expr].into_iter())
+        }
         AttrType::Choice(words) => choice(ev, sig, attr, expr, words),
         AttrType::Activation => activation(ev, sig, attr, expr),
         AttrType::Init => initialiser(ev, expr).map(AttrValue::Init),
@@ -290,11 +305,8 @@ fn choice<S: Scope>(
     expr: &Expr,
     words: &'static [&'static str],
 ) -> Checked<AttrValue> {
-    let word = match &expr.bare().kind {
-        ExprKind::Name(name) => Some(name.name.to_string()),
-        ExprKind::Str(text) => Some(text.clone()),
-        _ => None,
-    };
+    let quoted = if let ExprKind::Str(text) = &expr.bare().kind { Some(text.clone()) } else { None };
+    let word = quoted.or_else(|| expr.as_name().map(|name| name.name.to_string()));
     match word {
         Some(word) if words.contains(&word.as_str()) => Ok(AttrValue::Word(word)),
         word => {
@@ -343,14 +355,12 @@ fn activation<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Exp
             expr.span,
             "not a name",
         );
-        return ev.fail(match &expr.bare().kind {
-            ExprKind::Str(text) => d
-                .help(format!("names are bare words: write `{text}` without quotes"))
-                .fix("remove the quotes", expr.span, text.clone()),
-            _ => d.help(
-                "write a bare name such as `relu`; for settings use the layer behind: `|> LeakyReLU(0.2)`",
-            ),
-        });
+        if let ExprKind::Str(text) = &expr.bare().kind {
+            let d = d.help(format!("names are bare words: write `{text}` without quotes"));
+            return ev.fail(d.fix("remove the quotes", expr.span, text.clone()));
+        }
+        let layer = "for settings use the layer behind: `|> LeakyReLU(0.2)`";
+        return ev.fail(d.help(format!("write a bare name such as `relu`; {layer}")));
     };
     if &*name.name == "none" {
         return Ok(AttrValue::Activation(None));
@@ -382,10 +392,11 @@ fn activation<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Exp
 
 /// `Normal(std=0.02)`, `glorot_uniform`.
 pub fn initialiser<S: Scope>(ev: &mut Eval<'_, S>, expr: &Expr) -> Checked<super::InitSpec> {
-    let (name, args): (Option<&Ident>, &[Arg]) = match &expr.bare().kind {
-        ExprKind::Name(name) => (Some(name), &[]),
-        ExprKind::Call { callee, args } => (callee.as_name(), args),
-        _ => (None, &[]),
+    let called =
+        if let ExprKind::Call { callee, args } = &expr.bare().kind { Some((callee, args)) } else { None };
+    let (name, args): (Option<&Ident>, &[Arg]) = match called {
+        Some((callee, args)) => (callee.as_name(), args),
+        None => (expr.as_name(), &[]),
     };
     let Some(name) = name else {
         return ev.fail(

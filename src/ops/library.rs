@@ -70,11 +70,10 @@ impl StdOp {
             let piece: String = self.text[..header].chars().chain(between).collect();
             let file = sources.add("std", None, piece + &self.text[self.at.clone()]);
             let (parsed, mut diags) = syntax::parse(&sources, file);
-            let item = parsed.items.iter().find_map(|item| match &item.kind {
-                ast::ItemKind::Op(op) => Some((op, item.doc.as_deref())),
-                _ => None,
+            let decl = parsed.items.iter().find_map(|item| {
+                let ast::ItemKind::Op(op) = &item.kind else { return None };
+                OpDecl::from_ast(op, item.doc.as_deref(), true, &|_| None, &mut diags).ok()
             });
-            let decl = item.and_then(|(op, doc)| OpDecl::from_ast(op, doc, true, &|_| None, &mut diags).ok());
             assert!(!diags.has_errors(), "library: its texts are right: {:?}", diags.sorted());
             decl.expect("library: each piece is one op")
         })

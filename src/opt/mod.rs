@@ -60,17 +60,16 @@ pub fn run(graph: &mut Graph) -> Vec<PassReport> {
         .iter()
         .map(|pass| PassReport { name: pass.name, why: pass.why, rounds: 0, growth: 0 })
         .collect();
-    for _ in 0..MAX_ROUNDS {
-        let mut changed = false;
-        for (pass, report) in PASSES.iter().zip(&mut reports) {
-            let before = graph.nodes.len();
-            if (pass.run)(graph) {
-                changed = true;
-                report.rounds += 1;
-            }
-            report.growth += graph.nodes.len() as isize - before as isize;
-        }
-        if !changed {
+    // Done when every pass in turn found nothing, wherever the turn began.
+    let mut quiet = 0;
+    let turns = (0..MAX_ROUNDS).flat_map(|_| PASSES.iter().enumerate());
+    for (i, pass) in turns {
+        let before = graph.nodes.len();
+        let changed = (pass.run)(graph);
+        reports[i].rounds += usize::from(changed);
+        reports[i].growth += graph.nodes.len() as isize - before as isize;
+        quiet = if changed { 0 } else { quiet + 1 };
+        if quiet == PASSES.len() {
             break;
         }
     }

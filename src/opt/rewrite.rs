@@ -3,7 +3,7 @@
 
 use super::dce;
 use crate::base::TensorType;
-use crate::graph::{Builder, Graph, Node, Output, Prim, Value};
+use crate::graph::{Builder, Graph, Node, Prim, Value};
 
 /// Sees a node whose inputs are rebuilt already; gives what replaces it. An equal node is
 /// no change.
@@ -43,42 +43,37 @@ impl Rebuild {
 pub fn rewrite(graph: &mut Graph, rule: Rule) -> bool {
     let live = dce::live(graph);
     let users = users(graph, &live);
-    let mut fresh = Graph::new(graph.name.clone());
-    fresh.leaves = graph.leaves.clone();
+    let old = std::mem::take(graph);
+    let fresh = Graph { name: old.name, leaves: old.leaves, ..Graph::default() };
     let mut rebuild = Rebuild { b: Builder::resume(fresh), uses: Vec::new() };
-    let mut place: Vec<Value> = Vec::with_capacity(graph.nodes.len());
+    let mut place: Vec<Value> = Vec::with_capacity(live.len());
     let mut changed = false;
-    for (old, node) in graph.nodes.iter() {
-        if !live[old.index()] {
+    for (index, node) in old.nodes.into_iter().enumerate() {
+        if !live[index] {
             // Never read: a live node has live inputs.
-            place.push(old);
+            place.push(Value::new(index));
             continue;
         }
         let (new, rewritten) = renew(&mut rebuild, node, &place, rule);
         changed |= rewritten;
-        rebuild.count(new, users[old.index()]);
+        rebuild.count(new, users[index]);
         place.push(new);
     }
-    let outputs =
-        graph.outputs.iter().map(|o| Output { value: place[o.value.index()], ..o.clone() }).collect();
     *graph = rebuild.b.finish();
-    graph.outputs = outputs;
+    graph.outputs = old.outputs;
+    graph.outputs.iter_mut().for_each(|o| o.value = place[o.value.index()]);
     changed
 }
 
-fn renew(rebuild: &mut Rebuild, node: &Node, place: &[Value], rule: Rule) -> (Value, bool) {
-    let mut prim = node.prim.clone();
-    prim.inputs_mut().iter_mut().for_each(|v| *v = place[v.index()]);
+fn renew(rebuild: &mut Rebuild, mut node: Node, place: &[Value], rule: Rule) -> (Value, bool) {
+    node.prim.inputs_mut().iter_mut().for_each(|v| *v = place[v.index()]);
     rebuild.b.at(node.span);
-    match (rule(rebuild, &prim, &node.ty), prim) {
-        (Some(new), prim) => {
-            let same = *rebuild.prim(new) == prim && *rebuild.b.ty(new) == node.ty;
+    match rule(rebuild, &node.prim, &node.ty) {
+        Some(new) => {
+            let same = *rebuild.prim(new) == node.prim && *rebuild.b.ty(new) == node.ty;
             (new, !same)
         }
-        (None, Prim::Leaf(leaf)) => (rebuild.b.read(leaf), false),
-        (None, Prim::Const(x)) => (rebuild.b.number(x, node.ty.dtype), false),
-        (None, Prim::Size(dim)) => (rebuild.b.size(&dim), dim.as_const().is_some()),
-        (None, prim) => (rebuild.b.push(prim, node.ty.clone()), false),
+        None => (rebuild.b.copy(node), false),
     }
 }
 

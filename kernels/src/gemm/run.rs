@@ -290,6 +290,11 @@ impl Run<'_> {
             go_on: k0 > 0,
             c,
             ldc,
+            next_a: if plan.pack_a || (row_step != 1 && a_step != 1) {
+                std::ptr::null()
+            } else {
+                a.wrapping_offset(rows as isize * row_step)
+            },
         };
         // SAFETY: every address above is within its operand for these rows, columns and k.
         unsafe {

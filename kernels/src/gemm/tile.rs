@@ -26,6 +26,8 @@ pub struct Tile {
     pub go_on: bool,
     pub c: *mut f32,
     pub ldc: usize,
+    /// The rows of `a` that come next, called for while the last panel runs; null if none are.
+    pub next_a: *const f32,
 }
 
 /// A tile compiled for one instruction set and size.
@@ -74,6 +76,7 @@ unsafe fn run<S: Simd, const ROWS: usize, const VECTORS: usize, const UNIT: bool
         let tail = s.first(t.width - S::LANES * (VECTORS - 1));
         for panel in 0..t.panels {
             let b = t.b.add(panel * t.panel_step);
+            let next_a = if panel + 1 == t.panels { t.next_a } else { std::ptr::null() };
             let c = t.c.add(panel * VECTORS * S::LANES);
             let mut sums = [[s.splat(0.0); VECTORS]; ROWS];
             if t.go_on {
@@ -86,9 +89,9 @@ unsafe fn run<S: Simd, const ROWS: usize, const VECTORS: usize, const UNIT: bool
             }
             // A masked load costs a slot that multiply-adds want, so padded rows have loops of their own.
             if t.b_is_padded || t.width == VECTORS * S::LANES {
-                add_products::<S, ROWS, VECTORS, UNIT, true>(s, t, b, c, tail, &mut sums);
+                add_products::<S, ROWS, VECTORS, UNIT, true>(s, t, b, c, next_a, tail, &mut sums);
             } else {
-                add_products::<S, ROWS, VECTORS, UNIT, false>(s, t, b, c, tail, &mut sums);
+                add_products::<S, ROWS, VECTORS, UNIT, false>(s, t, b, c, next_a, tail, &mut sums);
             }
             for (i, row) in sums.iter().enumerate() {
                 for (j, sum) in row.iter().enumerate() {
@@ -113,6 +116,7 @@ unsafe fn add_products<
     t: &Tile,
     mut b: *const f32,
     c: *mut f32,
+    next_a: *const f32,
     tail: S::Part,
     sums: &mut [[S::F; VECTORS]; ROWS],
 ) {
@@ -148,6 +152,9 @@ unsafe fn add_products<
     }
     let mut left = t.k - early;
     while left >= 4 {
+        if !next_a.is_null() {
+            call_for_rows::<UNIT>(t, next_a, t.k - left);
+        }
         step(8);
         step(8);
         step(8);
@@ -156,6 +163,20 @@ unsafe fn add_products<
     }
     for _ in 0..left {
         step(0);
+    }
+}
+
+/// Asks for the lines of the next rows that four steps from `k` on take their share of.
+#[inline(always)]
+fn call_for_rows<const UNIT: bool>(t: &Tile, next: *const f32, k: usize) {
+    for k in k..k + 4 {
+        let at = if UNIT {
+            k as isize * t.a_step
+        } else {
+            // Sixteen values of k share a line of each row: one row a step, at most sixteen.
+            (k & 15) as isize * t.row_step + (k & !15) as isize
+        };
+        prefetch(next.wrapping_offset(at));
     }
 }
 

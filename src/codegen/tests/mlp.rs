@@ -104,7 +104,7 @@ fn measure_a_training_step() {
     println!("{}", crate::loops::print(&program));
     for threads in [1, 2] {
         let start = std::time::Instant::now();
-        let mut instance = Instance::new(program.clone(), &Options { threads, texts: false });
+        let mut instance = Instance::new(program.clone(), &Options { threads, texts: false, profile: true });
         println!("{threads} threads: compiled in {:?}", start.elapsed());
         println!("{}", instance.compiled().schedule().join("\n"));
         println!("calls {:?}", instance.compiled().calls());
@@ -124,7 +124,7 @@ fn measure_a_training_step() {
             }
         }
         instance.set("lr", 1e-3);
-        let mut times: Vec<f64> = (1..3000)
+        let mut times: Vec<f64> = (1..1000)
             .map(|step| {
                 instance.set("step", step as f32);
                 let start = std::time::Instant::now();
@@ -132,6 +132,11 @@ fn measure_a_training_step() {
                 start.elapsed().as_secs_f64() * 1e6
             })
             .collect();
+        let mut seconds = Vec::new();
+        (0..1000).for_each(|step| instance.profile(1, 1000 + step, &mut seconds));
+        for (kernel, seconds) in instance.compiled().schedule().iter().zip(seconds) {
+            println!("{:7.1} us  {kernel}", seconds * 1e3);
+        }
         times.sort_by(f64::total_cmp);
         println!("step: best {:.1} us, median {:.1} us", times[0], times[times.len() / 2]);
     }

@@ -130,7 +130,8 @@ pub fn check(program: &Program, tolerance: f64) {
     let start = memory.clone();
     interp::run(program, &mut memory, 42, 7);
     for threads in [1, 2, 3] {
-        let mut instance = Instance::new(program.clone(), &Options { threads, texts: threads == 1 });
+        let mut instance =
+            Instance::new(program.clone(), &Options { threads, texts: threads == 1, ..Options::default() });
         set(&mut instance, &start);
         instance.step(42, 7);
         let all: Vec<Vec<u32>> = program.buffers.ids().map(|id| bits(&instance, id)).collect();

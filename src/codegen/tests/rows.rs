@@ -311,7 +311,7 @@ fn large_kernels_are_cut_into_tasks() {
     make.rows(&[n], &[], code.body());
     let program = make.program();
     check(&program, 1e-6);
-    let instance = Instance::new(program, &Options { threads: 2, texts: false });
+    let instance = Instance::new(program, &Options { threads: 2, texts: false, ..Options::default() });
     assert!(instance.compiled().schedule()[0].contains("tasks"), "{:?}", instance.compiled().schedule());
 }
 
@@ -329,6 +329,6 @@ fn equal_kernels_share_their_code() {
     }
     let program = make.program();
     check(&program, 1e-6);
-    let instance = Instance::new(program, &Options { threads: 1, texts: true });
+    let instance = Instance::new(program, &Options { threads: 1, texts: true, ..Options::default() });
     assert_eq!(instance.compiled().clif().matches("; k").count(), 1);
 }

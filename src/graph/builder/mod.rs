@@ -21,43 +21,24 @@ pub use movement::broadcast_shapes;
 pub struct Builder {
     graph: Graph,
     span: Span,
-    leaves: BTreeMap<LeafId, Value>,
-    constants: BTreeMap<(DType, u64), Value>,
-    sizes: BTreeMap<Dim, Value>,
+    once: BTreeMap<Once, Value>,
 }
 
-impl Builder {
-    pub fn new(name: impl Into<String>) -> Self {
-        Self::resume(Graph::new(name))
-    }
+/// What a graph needs only one node for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Once {
+    Leaf(LeafId),
+    /// By its bits: 0 and -0 are two numbers.
+    Const(DType, u64),
+    Size(Dim),
+}
 
-    /// Goes on with a graph; its constants, sizes and leaves are used again.
-    pub fn resume(graph: Graph) -> Self {
-        let mut b = Builder {
-            graph: Graph::default(),
-            span: Span::default(),
-            leaves: BTreeMap::new(),
-            constants: BTreeMap::new(),
-            sizes: BTreeMap::new(),
-        };
-        for (value, node) in graph.nodes.iter() {
-            b.remember(value, node);
-        }
-        b.graph = graph;
-        b
-    }
-
-    fn remember(&mut self, value: Value, node: &Node) {
+impl Once {
+    fn of(node: &Node) -> Option<Once> {
         match &node.prim {
-            Prim::Leaf(leaf) => {
-                self.leaves.entry(*leaf).or_insert(value);
-            }
-            Prim::Const(x) => {
-                self.constants.entry((node.ty.dtype, x.to_bits())).or_insert(value);
-            }
-            Prim::Size(dim) => {
-                self.sizes.entry(dim.clone()).or_insert(value);
-            }
+            Prim::Leaf(leaf) => Some(Once::Leaf(*leaf)),
+            Prim::Const(x) => Some(Once::Const(node.ty.dtype, x.to_bits())),
+            Prim::Size(dim) => Some(Once::Size(dim.clone())),
             Prim::Iota { .. }
             | Prim::Map { .. }
             | Prim::Reduce { .. }
@@ -70,7 +51,30 @@ impl Builder {
             | Prim::Window { .. }
             | Prim::Gather { .. }
             | Prim::Scatter { .. }
-            | Prim::Random { .. } => {}
+            | Prim::Random { .. } => None,
+        }
+    }
+}
+
+impl Builder {
+    pub fn new(name: impl Into<String>) -> Self {
+        Self::resume(Graph::new(name))
+    }
+
+    /// Goes on with a graph; its constants, sizes and leaves are used again.
+    pub fn resume(graph: Graph) -> Self {
+        let mut b = Builder { graph: Graph::default(), span: Span::default(), once: BTreeMap::new() };
+        for (value, node) in graph.nodes.iter() {
+            b.remember(value, node);
+        }
+        b.graph = graph;
+        b
+    }
+
+    /// Notes a node that is made once, so that it is found again.
+    fn remember(&mut self, value: Value, node: &Node) {
+        if let Some(key) = Once::of(node) {
+            self.once.entry(key).or_insert(value);
         }
     }
 
@@ -153,13 +157,15 @@ impl Builder {
 
     /// The node that stands for a leaf.
     pub fn read(&mut self, leaf: LeafId) -> Value {
-        if let Some(&value) = self.leaves.get(&leaf) {
-            return value;
-        }
         let ty = self.graph.leaves[leaf].ty.clone();
-        let value = self.graph.nodes.push(Node { prim: Prim::Leaf(leaf), ty, span: self.span });
-        self.leaves.insert(leaf, value);
-        value
+        self.copy(Node { prim: Prim::Leaf(leaf), ty, span: self.span })
+    }
+
+    /// Adds a node that was checked before: one of another graph, its inputs renamed. Of a
+    /// leaf, number or size there is only one.
+    pub fn copy(&mut self, node: Node) -> Value {
+        let Some(key) = Once::of(&node) else { return self.graph.nodes.push(node) };
+        *self.once.entry(key).or_insert_with(|| self.graph.nodes.push(node))
     }
 
     /// A trainable weight, `f32`.
@@ -194,13 +200,9 @@ impl Builder {
 
     /// A number of either kind, rank 0.
     pub fn number(&mut self, x: f64, dtype: DType) -> Value {
-        let key = (dtype, x.to_bits());
-        if let Some(&value) = self.constants.get(&key) {
-            return value;
-        }
-        let value = self.push(Prim::Const(x), TensorType::scalar(dtype));
-        self.constants.insert(key, value);
-        value
+        let (prim, ty) = (Prim::Const(x), TensorType::scalar(dtype));
+        assert_eq!(infer::check(&prim, &ty, &[]), Ok(()), "graph: a number fits its type");
+        self.copy(Node { prim, ty, span: self.span })
     }
 
     /// A size as an `f32` number, rank 0.
@@ -208,12 +210,8 @@ impl Builder {
         if let Some(n) = dim.as_const() {
             return self.constant(n as f64);
         }
-        if let Some(&value) = self.sizes.get(dim) {
-            return value;
-        }
-        let value = self.infer(Prim::Size(dim.clone()));
-        self.sizes.insert(dim.clone(), value);
-        value
+        let ty = TensorType::scalar(DType::F32);
+        self.copy(Node { prim: Prim::Size(dim.clone()), ty, span: self.span })
     }
 
     /// The `i32` index along `axis` at every place of `shape`.

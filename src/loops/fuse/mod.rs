@@ -11,12 +11,14 @@
 
 mod align;
 mod join;
+mod sequence;
 
 use super::dims;
 use super::ir::*;
 use super::lower::{Draft, Links, overwrites_safely, prune};
 use crate::graph::Fold;
 use align::align;
+use sequence::Sequence;
 use std::collections::BTreeSet;
 
 /// The longest row, in elements, that stays close between two phases over it.
@@ -36,6 +38,7 @@ struct Fuser {
     /// None for a kernel that has joined another.
     kernels: Vec<Option<Kernel>>,
     links: Links,
+    sequence: Sequence,
 }
 
 /// Two kernels in the order in which they run, and the buffers that they share.
@@ -50,8 +53,9 @@ struct Pair {
 impl Fuser {
     fn new(mut draft: Draft) -> Fuser {
         let links = Links::of(&draft.program.kernels, &draft.becomes);
-        let kernels = std::mem::take(&mut draft.program.kernels).into_iter().map(Some).collect();
-        Fuser { draft, kernels, links }
+        let kernels: Vec<_> = std::mem::take(&mut draft.program.kernels).into_iter().map(Some).collect();
+        let sequence = Sequence::of(&links, kernels.len());
+        Fuser { draft, kernels, links, sequence }
     }
 
     fn finish(mut self) -> Draft {
@@ -146,14 +150,15 @@ impl Fuser {
         let Some(kind) = joined(first, second, pair) else { return false };
         let mut kernel = Kernel { label: String::new(), reasons: Vec::new(), kind };
         let unstored = self.drop_dead_stores(pair, &mut kernel);
-        if !pays(first, second, &kernel, &unstored)
-            || !self.keeps_weights(&kernel)
-            || self.between(pair.first, pair.second)
-        {
+        if !pays(first, second, &kernel, &unstored) || !self.keeps_weights(&kernel) {
             return false;
         }
+        let Some(dependents) = self.sequence.dependents(&self.links, pair.first, pair.second) else {
+            return false;
+        };
         let reason = self.reason(pair, &Joining::of(first, second), &unstored);
         kernel.reasons = [first.reasons.as_slice(), &second.reasons, &[reason]].concat();
+        self.sequence.join(pair.first, pair.second, pair.first, &dependents);
         self.links.remove(pair.first);
         self.links.remove(pair.second);
         self.links.insert(pair.first, &kernel);
@@ -168,11 +173,6 @@ impl Fuser {
             Some(&leaf) => overwrites_safely(kernel, *temp, leaf),
             None => true,
         })
-    }
-
-    /// Whether a third kernel must run after one of the two and before the other.
-    fn between(&self, a: usize, b: usize) -> bool {
-        self.links.reaches(a, &BTreeSet::from([b])) || self.links.reaches(b, &BTreeSet::from([a]))
     }
 
     /// Drops the stores of temporaries that no kernel but the pair reads; which they were.

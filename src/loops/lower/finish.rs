@@ -88,11 +88,11 @@ fn compact(program: &mut Program) {
     let written: Vec<BufferId> = program.kernels.iter().flat_map(Kernel::writes).collect();
     let mut temps = 0;
     for id in written {
-        if !renamed.contains_key(&id) {
+        renamed.entry(id).or_insert_with(|| {
             let name = Arc::from(format!("t{temps}"));
             temps += 1;
-            renamed.insert(id, buffers.push(Buffer { name, ..program.buffers[id].clone() }));
-        }
+            buffers.push(Buffer { name, ..program.buffers[id].clone() })
+        });
     }
     program.buffers = buffers;
     for kernel in &mut program.kernels {

@@ -20,7 +20,7 @@ mod roots;
 mod space;
 
 pub use finish::prune;
-pub use order::{Becomes, Links, overwrites_safely};
+pub use order::{Becomes, Links, overwrites_safely, sort};
 
 use super::affine::dense_strides;
 use super::fuse;
@@ -241,8 +241,7 @@ impl Lowering<'_> {
             return false;
         }
         let readers: BTreeSet<usize> = self.links.readers(leaf).filter(|&r| r != writer).collect();
-        let too_late =
-            !self.links.after(writer).is_disjoint(&readers) || self.links.reaches(writer, &readers);
+        let too_late = self.links.reaches(writer, &readers);
         if !too_late {
             self.links.overwrite(temp, leaf);
             self.draft.becomes.insert(temp, leaf);

@@ -77,17 +77,17 @@ impl Links {
         self.readers.get(&buffer).into_iter().flatten().copied()
     }
 
-    /// The kernels that must come after this one.
-    pub fn after(&self, i: usize) -> BTreeSet<usize> {
+    /// The kernels that must come after this one, some perhaps named twice.
+    pub fn after(&self, i: usize) -> impl Iterator<Item = usize> {
         let fed = self.writes(i).iter().flat_map(|&b| self.readers(b));
         let overwriting = self.reads(i).iter().filter_map(|b| self.writer(*self.new_values.get(b)?));
-        fed.chain(overwriting).filter(|&next| next != i).collect()
+        fed.chain(overwriting).filter(move |&next| next != i)
     }
 
-    /// Whether some kernel of `goals` must come after `from`, other than at once.
+    /// Whether some kernel of `goals` must come after `from`.
     pub fn reaches(&self, from: usize, goals: &BTreeSet<usize>) -> bool {
         let mut seen = BTreeSet::from([from]);
-        let mut open: Vec<usize> = self.after(from).difference(goals).copied().collect();
+        let mut open: Vec<usize> = self.after(from).collect();
         while let Some(i) = open.pop() {
             if goals.contains(&i) {
                 return true;
@@ -101,7 +101,7 @@ impl Links {
 
     /// For each of `count` kernels, those that must come after it.
     pub fn all_after(&self, count: usize) -> Vec<BTreeSet<usize>> {
-        (0..count).map(|i| self.after(i)).collect()
+        (0..count).map(|i| self.after(i).collect()).collect()
     }
 }
 

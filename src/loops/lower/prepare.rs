@@ -65,5 +65,6 @@ fn round_up(node: &Node) -> Option<(Node, Vec<Dim>)> {
     let shape: Shape = sizes.into_iter().collect();
     let prim = Prim::Pad { input: *input, lo, hi, inner: inner.clone(), value: *value };
     let grown = shape != node.ty.shape;
-    grown.then(|| (Node { prim, ty: TensorType { dtype: node.ty.dtype, shape }, span: node.span }, start))
+    let ty = TensorType { dtype: node.ty.dtype, shape };
+    grown.then_some((Node { prim, ty, span: node.span }, start))
 }

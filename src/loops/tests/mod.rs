@@ -5,3 +5,4 @@ mod random;
 mod support;
 mod training;
 mod updates;
+mod verifier;

@@ -27,7 +27,7 @@ pub use types::{Bound, Mismatch, Pattern, PatternSize, unify};
 
 use super::Library;
 use crate::base::{Dim, Span};
-use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
+use crate::diag::{Code, Diagnostic, Diagnostics, did_you_mean};
 use crate::graph::{Builder, Value};
 use crate::syntax::ast::{Arg, BinOp, Expr, ExprKind, Ident};
 
@@ -117,12 +117,20 @@ impl<'a, S: Scope> Eval<'a, S> {
             ExprKind::Call { callee, args } => self.call(expr.span, callee, Vec::new(), args),
             ExprKind::Pipe { input, stage } => self.pipe(input, stage, expr.span),
             ExprKind::Broken => Err(Reported),
-            ExprKind::Percent(_)
-            | ExprKind::Member(..)
-            | ExprKind::Index { .. }
-            | ExprKind::As { .. }
-            | ExprKind::Repeat { .. }
-            | ExprKind::Range(..) => self.out_of_place(expr),
+            ExprKind::Index { .. } => {
+                self.out_of_place("later::index", "cutting a tensor with `[ ]` is not built yet", expr)
+            }
+            ExprKind::Percent(_) => {
+                self.out_of_place("value::kind", "a percentage has no meaning here", expr)
+            }
+            ExprKind::Member(..) => self.out_of_place("value::kind", "nothing here has members", expr),
+            ExprKind::As { .. } => {
+                self.out_of_place("value::kind", "`as` names the weights of a layer, and this is none", expr)
+            }
+            ExprKind::Repeat { .. } => {
+                self.out_of_place("value::kind", "`repeat` chains layers, and there are none here", expr)
+            }
+            ExprKind::Range(..) => self.out_of_place("value::kind", "a range has no meaning here", expr),
         }
     }
 
@@ -286,10 +294,10 @@ impl<'a, S: Scope> Eval<'a, S> {
     /// `input |> stage`: a pipe fills the first arguments of a function.
     fn pipe(&mut self, input: &Expr, stage: &Expr, span: Span) -> Checked<Item<S::Entity>> {
         let leading = self.piped(input)?;
-        match &stage.bare().kind {
-            ExprKind::Call { callee, args } => self.call(span, callee, leading, args),
-            _ => self.call(span, stage, leading, &[]),
+        if let ExprKind::Call { callee, args } = &stage.bare().kind {
+            return self.call(span, callee, leading, args);
         }
+        self.call(span, stage, leading, &[])
     }
 
     /// The values that `input |> …` hands on, several of a tuple.
@@ -358,16 +366,7 @@ impl<'a, S: Scope> Eval<'a, S> {
         self.unknown("function", name)
     }
 
-    fn out_of_place<T>(&mut self, expr: &Expr) -> Checked<T> {
-        let (code, message) = match &expr.kind {
-            ExprKind::Index { .. } => ("later::index", "cutting a tensor with `[ ]` is not built yet"),
-            ExprKind::Percent(_) => ("value::kind", "a percentage has no meaning here"),
-            ExprKind::Member(..) => ("value::kind", "nothing here has members"),
-            ExprKind::As { .. } => ("value::kind", "`as` names the weights of a layer, and this is none"),
-            ExprKind::Repeat { .. } => ("value::kind", "`repeat` chains layers, and there are none here"),
-            ExprKind::Range(..) => ("value::kind", "a range has no meaning here"),
-            _ => unreachable!("formula: only what eval sends here"),
-        };
+    fn out_of_place<T>(&mut self, code: Code, message: &str, expr: &Expr) -> Checked<T> {
         self.fail(
             Diagnostic::error(code, message, expr.span, "out of place")
                 .help("write numbers, tensors, arithmetic and calls"),

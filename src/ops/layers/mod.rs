@@ -147,10 +147,8 @@ impl Call {
     }
 
     pub fn size(&self, name: &str) -> Dim {
-        match self.attr(name) {
-            AttrValue::Size(dim) => dim.clone(),
-            _ => self.wrong_attr(name),
-        }
+        let AttrValue::Size(dim) = self.attr(name) else { self.wrong_attr(name) };
+        dim.clone()
     }
 
     /// A whole number without symbols.
@@ -167,38 +165,28 @@ impl Call {
     }
 
     pub fn sizes(&self, name: &str) -> &[Dim] {
-        match self.attr(name) {
-            AttrValue::Sizes(dims) => dims,
-            _ => self.wrong_attr(name),
-        }
+        let AttrValue::Sizes(dims) = self.attr(name) else { self.wrong_attr(name) };
+        dims
     }
 
     pub fn float(&self, name: &str) -> f64 {
-        match self.attr(name) {
-            AttrValue::Float(x) => *x,
-            _ => self.wrong_attr(name),
-        }
+        let AttrValue::Float(x) = self.attr(name) else { self.wrong_attr(name) };
+        *x
     }
 
     pub fn flag(&self, name: &str) -> bool {
-        match self.attr(name) {
-            AttrValue::Bool(x) => *x,
-            _ => self.wrong_attr(name),
-        }
+        let AttrValue::Bool(x) = self.attr(name) else { self.wrong_attr(name) };
+        *x
     }
 
     pub fn activation(&self, name: &str) -> Option<&str> {
-        match self.attr(name) {
-            AttrValue::Activation(op) => op.as_deref(),
-            _ => self.wrong_attr(name),
-        }
+        let AttrValue::Activation(op) = self.attr(name) else { self.wrong_attr(name) };
+        op.as_deref()
     }
 
     pub fn init(&self, name: &str) -> &InitSpec {
-        match self.attr(name) {
-            AttrValue::Init(spec) => spec,
-            _ => self.wrong_attr(name),
-        }
+        let AttrValue::Init(spec) = self.attr(name) else { self.wrong_attr(name) };
+        spec
     }
 
     /// A mistake of this call; the chain of shapes before it is added by whoever called.

@@ -40,7 +40,7 @@ const EXPRESSIONS: &[(&str, &str, &str)] = &[
     ("x |> Dense(3, init=Normal(std=-1))", "call::range", "-1"),
     ("x |> Dense(3, bias=1)", "call::type", "1"),
     ("x |> Dense(in_features=6, units=3)", "call::foreign", "in_features"),
-    ("x |> Dense(units=3, out_features=3)", "call::foreign", "out_features"),
+    ("x |> Dense(out_features=3)", "call::foreign", "out_features"),
     ("x |> Dense(3, name=true)", "call::unknown", "name"),
     ("x |> Dense", "call::missing", "Dense"),
     ("i |> Dense(3)", "dtype::layer", "Dense(3)"),
@@ -116,6 +116,17 @@ fn swapped_arguments_are_both_shown() {
     let outcome = Bench::new([4, 6]).build("CrossEntropy(i, x)");
     let places: Vec<String> = outcome.mistakes().into_iter().map(|(_, at)| at).collect();
     assert_eq!(places, ["i", "x"]);
+}
+
+#[test]
+fn an_argument_of_another_framework_hides_no_other_mistake() {
+    let codes: Vec<String> = Bench::new([4, 6])
+        .build("x |> Dense(in_features=6, out_features=0, activation=rellu)")
+        .mistakes()
+        .into_iter()
+        .map(|(code, _)| code)
+        .collect();
+    assert_eq!(codes, ["call::foreign", "call::foreign", "call::range", "name::activation"]);
 }
 
 #[test]

@@ -219,11 +219,6 @@ pub const CODES: &[CodeInfo] = &[
         explain: "`let q, k, v = …` needs three values. One name takes one value.",
     },
     CodeInfo {
-        code: "let::unused",
-        title: "a `let` is never used",
-        explain: "Use it, or take the line out.",
-    },
-    CodeInfo {
         code: "number::zero",
         title: "division by zero",
         explain: "The divisor is 0 once everything that is known is put in.",

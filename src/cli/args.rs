@@ -19,6 +19,8 @@ pub enum Command {
     Dump(DumpArgs),
     /// Tell what a training will take: layers, FLOPs, memory, kernels
     Plan(PlanArgs),
+    /// Show a spec with every default written out
+    Render(RenderArgs),
     /// Train a spec and write a run directory
     Train(TrainArgs),
     /// Time a training step in the steady state
@@ -125,6 +127,14 @@ pub struct BenchArgs {
     /// One JSON object, to standard output
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub spec: SpecArgs,
+}
+
+#[derive(Args)]
+pub struct RenderArgs {
+    /// A spec; `-` is standard input
+    pub file: PathBuf,
     #[command(flatten)]
     pub spec: SpecArgs,
 }

@@ -13,6 +13,7 @@ mod fmt;
 mod output;
 mod plan;
 mod progress;
+mod render;
 mod spec;
 mod train;
 
@@ -54,6 +55,7 @@ pub fn main() -> ExitCode {
         Command::Dump(args) => dump::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Render(args) => render::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Fmt(args) => fmt::run(&args),
         Command::Explain(args) => explain::run(&args),

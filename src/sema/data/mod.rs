@@ -210,7 +210,9 @@ fn stratify_span(section: &Section) -> Option<Span> {
 
 fn required<'a>(cx: &Ctx, section: &Section, keys: &Keyed<'a>) -> Option<&'a Expr> {
     let source = keys.get("source");
-    if source.is_none() {
+    // What did not parse may have been it.
+    let broken = section.entries.iter().any(|e| e.kind == EntryKind::Broken);
+    if source.is_none() && !broken {
         let d = Diagnostic::error(
             "key::missing",
             "`data` needs a `source`",

@@ -45,8 +45,13 @@ pub fn most_rows(isa: Isa, vectors: usize) -> usize {
         (Isa::Avx512, _) => 14,
         (Isa::Avx2, 1) => 12,
         (Isa::Avx2, _) => 6,
-        (Isa::Portable, 1) => 8,
-        (Isa::Portable, _) => 6,
+        (Isa::Portable, _) => {
+            if cfg!(target_arch = "aarch64") {
+                8
+            } else {
+                4
+            }
+        }
     }
 }
 
@@ -130,27 +135,21 @@ unsafe fn add_products<
             b = b.wrapping_offset(t.ldb);
         };
     }
-    // The lines of `c` are called for one row at a time: all at once would block the loads.
-    let early = t.k.min(ROWS);
+    // The lines of `c` are called for one row at a time: all at once would block the loads. The
+    // steps that do so leave an even number for the loop after them.
+    let early = t.k.min(ROWS + (t.k + ROWS) % 2);
     for k in 0..early {
         for line in 0..(VECTORS * S::LANES).div_ceil(16) {
-            prefetch(c.wrapping_add(k * t.ldc + 16 * line));
+            prefetch(c.wrapping_add(k.min(ROWS - 1) * t.ldc + 16 * line));
         }
         step!(8);
     }
-    let mut left = t.k - early;
-    while left >= 4 {
+    for k in (early..t.k).step_by(2) {
         if !next_a.is_null() {
-            call_for_rows::<UNIT>(t, next_a, t.k - left);
+            call_for_rows::<UNIT>(t, next_a, k);
         }
         step!(8);
         step!(8);
-        step!(8);
-        step!(8);
-        left -= 4;
-    }
-    for _ in 0..left {
-        step!(0);
     }
 }
 
@@ -191,10 +190,10 @@ unsafe fn add_product<
     }
 }
 
-/// Asks for the lines of the next rows that four steps from `k` on take their share of.
+/// Asks for the lines of the next rows that two steps from `k` on take their share of.
 #[inline(always)]
 fn call_for_rows<const UNIT: bool>(t: &Tile, next: *const f32, k: usize) {
-    for k in k..k + 4 {
+    for k in k..k + 2 {
         let at = if UNIT {
             k as isize * t.a_step
         } else {
@@ -241,7 +240,14 @@ tiles!(avx2, crate::simd::Avx2::new(), [target_feature(enable = "avx2,fma")],
     1: [1 2 3 4 5 6 7 8 9 10 11 12]
     2: [1 2 3 4 5 6]
 );
+#[cfg(target_arch = "aarch64")]
 tiles!(portable, Portable, [],
     1: [1 2 3 4 5 6 7 8]
-    2: [1 2 3 4 5 6]
+    2: [1 2 3 4 5 6 7 8]
+);
+// Where a fused multiply-add may be a library call, larger tiles are only more code.
+#[cfg(not(target_arch = "aarch64"))]
+tiles!(portable, Portable, [],
+    1: [1 2 3 4]
+    2: [1 2 3 4]
 );

@@ -5,12 +5,15 @@
 //! Exit codes: 0 clean, 1 errors in a spec, 2 usage or IO.
 
 mod args;
+mod bench;
 mod check;
 mod dump;
 mod explain;
 mod fmt;
 mod output;
+mod plan;
 mod progress;
+mod render;
 mod spec;
 mod train;
 
@@ -50,6 +53,9 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Check(args) => check::run(&args),
         Command::Dump(args) => dump::run(&args),
+        Command::Plan(args) => plan::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Render(args) => render::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Fmt(args) => fmt::run(&args),
         Command::Explain(args) => explain::run(&args),

@@ -27,6 +27,8 @@ pub struct Parsed {
 /// A spec that was checked; the job is there if there are no errors.
 pub struct Checked {
     pub sources: Sources,
+    /// With the variant and overrides applied.
+    pub ast: ast::File,
     /// Whose defaults hold.
     pub framework: Framework,
     pub job: Option<Job>,
@@ -100,10 +102,11 @@ pub fn check(path: &Path, args: &SpecArgs) -> Result<Checked, Failure> {
         job = checked;
     }
     let job = job.filter(|_| !diagnostics.has_errors());
+    let ast = sema::resolved(&sources, &ast, &settings);
     let framework =
         ast.header.as_ref().and_then(|h| h.defaults.as_ref()).and_then(|d| Framework::parse(&d.name));
     let framework = framework.unwrap_or(Framework::Keras);
-    Ok(Checked { sources, framework, job, diagnostics: diagnostics.sorted(), places })
+    Ok(Checked { sources, ast, framework, job, diagnostics: diagnostics.sorted(), places })
 }
 
 /// The job of a spec, or `None` with its errors reported.

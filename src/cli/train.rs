@@ -6,7 +6,6 @@ use super::spec::{self, Checked};
 use super::{Failure, Outcome, output};
 use crate::base::Sources;
 use crate::diag::Diagnostic;
-use crate::ops::{Framework, Library};
 use crate::runtime::RunError;
 use crate::runtime::data::{self, Dataset};
 use crate::runtime::progress::{Json, Plain, Progress};
@@ -33,7 +32,7 @@ pub fn run(args: &TrainArgs) -> Result<Outcome, Failure> {
         ProgressForm::Json => Box::new(Json::new(stdout())),
     };
     let stop = stop_on_interrupt()?;
-    let library = library();
+    let library = checked.library();
     match session::train(&library, &job, plan, &data, &options, &mut *progress, &stop) {
         Ok(outcome) => Ok(match outcome.problem {
             Some(problem) => shown(&checked.sources, &[problem]),
@@ -42,11 +41,6 @@ pub fn run(args: &TrainArgs) -> Result<Outcome, Failure> {
         Err(RunError::Diagnostics(wrong)) => Ok(shown(&checked.sources, &wrong)),
         Err(RunError::Io(why)) => Err(Failure(why)),
     }
-}
-
-/// Where the formulas of optimizers are. Their texts are not the user's, so their sources are not kept.
-pub fn library() -> Library {
-    Library::std(Framework::Keras, &mut Sources::new())
 }
 
 /// The one train section of a spec; what else there is, is reported.

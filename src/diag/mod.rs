@@ -122,3 +122,11 @@ impl Diagnostics {
         self.all
     }
 }
+
+impl FromIterator<Diagnostic> for Diagnostics {
+    fn from_iter<I: IntoIterator<Item = Diagnostic>>(all: I) -> Self {
+        let mut found = Diagnostics::new();
+        found.extend(all);
+        found
+    }
+}

@@ -114,7 +114,8 @@ impl<'a> Trainer<'a> {
     }
 
     fn load(&mut self, program: Program) -> Executable {
-        self.machine.load(program, &self.weights, &self.data.train.store.columns)
+        let columns: Vec<&str> = self.data_plan.columns.iter().map(|c| c.name.as_str()).collect();
+        self.machine.load(program, &self.weights, &columns)
     }
 
     /// Trains on a batch; gives its loss. `step` counts from 1.
@@ -137,7 +138,7 @@ impl<'a> Trainer<'a> {
         let names: Vec<&str> =
             std::iter::once("loss").chain(self.plan.metrics.iter().map(|m| m.name.as_str())).collect();
         let mut sums = vec![0f64; names.len()];
-        while let Some(batch) = batches.next() {
+        while let Some(batch) = batches.advance() {
             let at = self.eval_at(batch.rows.count);
             let executable = &mut self.evals[at].1;
             self.machine.run(executable, &batch, self.plan.seed, 0);

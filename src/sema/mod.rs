@@ -16,6 +16,7 @@ mod names;
 mod overrides;
 mod params;
 mod probe;
+mod render;
 mod train;
 mod walk;
 
@@ -24,6 +25,7 @@ mod tests;
 
 pub use job::Job;
 pub use probe::{Blind, DataProbe, ProbeError, SchemaColumn, SourceSchema};
+pub use render::render;
 
 use crate::base::{Bindings, FileId, Sources, Span};
 use crate::diag::Diagnostics;
@@ -40,6 +42,12 @@ pub struct Settings {
     pub bindings: Bindings,
 }
 
+/// The spec with its variant and overrides applied, as [`check`] reads it; what is wrong with them
+/// is for `check` to say.
+pub fn resolved(sources: &Sources, ast: &ast::File, settings: &Settings) -> ast::File {
+    file::prepare(sources, ast, settings, &mut Diagnostics::new())
+}
+
 /// Checks a parsed spec. The job is there if there is no error, and if every shape that it
 /// needs is known: of an `idx` source that cannot be found, a model's input may not tell all.
 ///
@@ -54,5 +62,33 @@ pub fn check(
     let mut diags = Diagnostics::new();
     let ast = file::prepare(sources, ast, settings, &mut diags);
     let job = file::check(sources, file, &ast, settings, probe, &mut diags);
+    if has_broken(&ast) {
+        // What did not parse may have used it.
+        diags = diags.iter().filter(|d| !d.code.ends_with("::unused")).cloned().collect();
+    }
     (job.filter(|_| !diags.has_errors()), diags)
+}
+
+/// Whether some text of the file did not parse.
+fn has_broken(ast: &ast::File) -> bool {
+    let entries = |item: &ast::Item| match &item.kind {
+        ast::ItemKind::Broken => true,
+        ast::ItemKind::Section(section) => broken_entry(&section.entries),
+        ast::ItemKind::Block(block) => broken_entry(&block.body),
+        ast::ItemKind::Op(op) => match &op.body {
+            ast::OpBody::Body(entries) => broken_entry(entries),
+            ast::OpBody::Formula(_) => false,
+        },
+        ast::ItemKind::Param { .. } | ast::ItemKind::Dim { .. } | ast::ItemKind::Import { .. } => false,
+    };
+    ast.items.iter().any(entries)
+}
+
+fn broken_entry(entries: &[ast::Entry]) -> bool {
+    entries.iter().any(|e| match &e.kind {
+        ast::EntryKind::Broken => true,
+        ast::EntryKind::Section(section) => broken_entry(&section.entries),
+        ast::EntryKind::Let { .. } | ast::EntryKind::Input { .. } | ast::EntryKind::Output { .. } => false,
+        ast::EntryKind::Bind { .. } | ast::EntryKind::Typed { .. } => false,
+    })
 }

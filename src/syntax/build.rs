@@ -151,7 +151,10 @@ impl<'a> Builder<'a> {
     pub fn import(&mut self, pair: Pair<Rule>) -> ItemKind {
         let path =
             pair.into_inner().find(|p| p.as_rule() == Rule::string).expect("grammar: an import has a path");
-        ItemKind::Import { path: StrLit { value: self.string(&path), span: self.span(&path) } }
+        match self.string(&path) {
+            Some(value) => ItemKind::Import { path: StrLit { value, span: self.span(&path) } },
+            None => ItemKind::Broken,
+        }
     }
 
     /// The signature; the body is a formula that follows, or braces.
@@ -503,7 +506,10 @@ impl<'a> Builder<'a> {
             Rule::percent => {
                 self.float(text.trim_end_matches('%'), span).map_or(ExprKind::Broken, ExprKind::Percent)
             }
-            Rule::string => ExprKind::Str(self.string(&pair)),
+            Rule::string => match self.string(&pair) {
+                Some(text) => ExprKind::Str(text),
+                None => ExprKind::Broken,
+            },
             Rule::boolean => ExprKind::Bool(text == "true"),
             Rule::ident => ExprKind::Name(self.ident(&pair)),
             Rule::list => ExprKind::List(self.exprs(pair)),
@@ -561,12 +567,12 @@ impl<'a> Builder<'a> {
         value
     }
 
-    /// The text of a string literal; reports escapes that mean nothing.
-    fn string(&mut self, pair: &Pair<Rule>) -> String {
+    /// The text of a string literal; `None` with a report if an escape in it means nothing.
+    fn string(&mut self, pair: &Pair<Rule>) -> Option<String> {
         let text = pair.as_str();
         let base = self.span(pair).lo as usize + 1;
         let inner = &text[1..text.len() - 1];
-        let mut out = String::new();
+        let (mut out, mut sound) = (String::new(), true);
         let mut chars = inner.char_indices();
         while let Some((i, c)) = chars.next() {
             if c != '\\' {
@@ -586,11 +592,11 @@ impl<'a> Builder<'a> {
                             .help("write `\\\\` for a backslash; the others are `\\n`, `\\t` and `\\\"`. Paths may use `/` everywhere")
                             .fix("double the backslash", span, format!("\\\\{escaped}")),
                     );
-                    out.push_str(&escaped);
+                    sound = false;
                 }
             }
         }
-        out
+        sound.then_some(out)
     }
 }
 

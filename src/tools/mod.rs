@@ -1,1 +1,5 @@
-//! See ARCHITECTURE.md.
+//! What is made from specs and tables beside training.
+
+mod render;
+
+pub use render::with_defaults;

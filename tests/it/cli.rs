@@ -157,3 +157,38 @@ fn a_closed_pipe_is_no_panic() {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.code().is_some() && stderr(&output).is_empty(), "{}", stderr(&output));
 }
+
+const SPEC: &str = "specs/xor.mlspec";
+
+#[test]
+fn render_means_the_same_and_is_complete() {
+    let folder = tempfile::tempdir().unwrap();
+    let once = stdout(&mlc(&["render", SPEC]));
+    let file = write(folder.path(), "xor.mlspec", &once);
+    assert_eq!(stdout(&mlc(&["render", &file])), once, "nothing is left to write out");
+    let graph = |file: &str| stdout(&mlc(&["dump", file, "--stage", "grad"]));
+    assert_eq!(graph(&file), graph(SPEC));
+    assert_eq!(code(&mlc(&["fmt", "--check", &file])), 0);
+}
+
+#[test]
+fn overrides_reach_the_spec_and_their_mistakes_are_shown_on_their_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "mlspec 1\n\nparam n: int = 3 in [3, 4]\n\ntrain { epochs = n }\n";
+    let file = write(folder.path(), "a.mlspec", text);
+    let wrong = mlc(&["check", &file, "--set", "n=abc", "--set", "m=1", "--variant", "big"]);
+    let report = stderr(&wrong);
+    for place in ["[--set:1:3]", "[--set:1:1]", "[--variant:1:1]"] {
+        assert!(report.contains(place), "no {place} in\n{report}");
+    }
+    assert_eq!(code(&mlc(&["check", &file, "--set", "n"])), 2);
+}
+
+#[test]
+fn every_stage_prints() {
+    for stage in ["ast", "graph", "grad", "opt", "passes", "loops", "clif", "asm"] {
+        let output = mlc(&["dump", SPEC, "--stage", stage]);
+        assert_eq!(code(&output), 0, "{stage}: {}", stderr(&output));
+        assert!(stdout(&output).lines().count() > 3, "{stage}");
+    }
+}

@@ -25,11 +25,16 @@ pub enum Prefetch {
 const WORTH_A_THREAD: usize = 256 << 10;
 
 impl Prefetch {
-    pub fn choose(part: &Part, order: &Order) -> Prefetch {
-        if part.store.row_bytes() * order.batch < WORTH_A_THREAD {
-            Prefetch::Inline
-        } else {
-            Prefetch::Thread
+    /// What suits batches of so many bytes.
+    pub fn choose(batch_bytes: usize) -> Prefetch {
+        if batch_bytes < WORTH_A_THREAD { Prefetch::Inline } else { Prefetch::Thread }
+    }
+
+    /// How many batches lie in memory at once.
+    pub fn slots(self) -> usize {
+        match self {
+            Prefetch::Inline => 1,
+            Prefetch::Thread => SLOTS as usize,
         }
     }
 }
@@ -97,12 +102,11 @@ impl Batches {
             let columns = offsets.iter().map(|o| memory.at(*o)).collect();
             Slot { _memory: memory, columns }
         };
-        let count = if prefetch == Prefetch::Inline { 1 } else { SLOTS };
         let shared = Arc::new(Shared {
             part: part.clone(),
             order,
             until,
-            slots: (0..count).map(|_| slot()).collect(),
+            slots: (0..prefetch.slots()).map(|_| slot()).collect(),
             filled: AtomicU64::new(from),
             freed: AtomicU64::new(from),
             closing: AtomicBool::new(false),
@@ -128,7 +132,7 @@ impl Batches {
     }
 
     /// The next batch, or none behind the last. The one before is given back.
-    pub fn next(&mut self) -> Option<Batch<'_>> {
+    pub fn advance(&mut self) -> Option<Batch<'_>> {
         let step = self.given;
         if step >= self.shared.until {
             return None;
@@ -268,7 +272,7 @@ mod tests {
         let part = part(order.rows);
         let mut batches = Batches::new(&part, order, from, until, prefetch);
         let mut all = Vec::new();
-        while let Some(batch) = batches.next() {
+        while let Some(batch) = batches.advance() {
             assert_eq!(batch.step, from + all.len() as u64);
             let n = batch.rows.count;
             assert!(batch.columns.iter().all(|c| (*c as usize).is_multiple_of(128)));
@@ -309,7 +313,7 @@ mod tests {
         for taken in 0..6 {
             let mut batches = Batches::new(&part(50), order, 0, u64::MAX, Prefetch::Thread);
             for _ in 0..taken {
-                batches.next().unwrap();
+                batches.advance().unwrap();
             }
         }
     }
@@ -322,8 +326,8 @@ mod tests {
             if step % 10 == 0 {
                 std::thread::sleep(std::time::Duration::from_millis(2));
             }
-            assert_eq!(batches.next().map(|b| b.step), Some(step));
+            assert_eq!(batches.advance().map(|b| b.step), Some(step));
         }
-        assert!(batches.next().is_none());
+        assert!(batches.advance().is_none());
     }
 }

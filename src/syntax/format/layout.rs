@@ -98,7 +98,9 @@ impl<'a> Layout<'a> {
 
     /// Whether `e` cannot stand on one line.
     fn forced(&self, e: &Expr) -> bool {
-        self.comments.iter().any(|c| e.span.lo <= c.at && c.at < e.span.hi) || self.formatter.has_breaks(e)
+        let inside = |c: &Comment| e.span.lo <= c.at && c.at < e.span.hi;
+        let foreign = e.span.file != self.formatter.file.span.file;
+        !foreign && self.comments.iter().any(inside) || self.formatter.has_breaks(e)
     }
 
     pub fn expr(&mut self, e: &Expr, tail: Tail) {
@@ -225,6 +227,9 @@ impl<'a> Layout<'a> {
     }
 
     fn comments_between(&self, before: Span, after: Span) -> Vec<usize> {
+        if before.file != after.file || after.file != self.formatter.file.span.file {
+            return Vec::new();
+        }
         let between = |c: &Comment| before.hi <= c.at && c.at < after.lo;
         (0..self.comments.len()).filter(|i| !self.placed[*i] && between(&self.comments[*i])).collect()
     }

@@ -53,9 +53,11 @@ impl Formatter<'_> {
         (!self.file.lines.is_empty()).then(|| self.file.lines.partition_point(|l| *l <= at))
     }
 
-    /// Whether `after` starts on a later line than `before` ends.
+    /// Whether `after` starts on a later line than `before` ends. What was put in from another
+    /// text (an override) stood on no line of this one.
     fn breaks(&self, before: Span, after: Span) -> bool {
-        self.line(before.hi.max(1) - 1) < self.line(after.lo)
+        let foreign = before.file != self.file.span.file || after.file != self.file.span.file;
+        !foreign && self.line(before.hi.max(1) - 1) < self.line(after.lo)
     }
 
     /// Whether the author broke a line before some stage in `e`.
@@ -93,6 +95,9 @@ impl Formatter<'_> {
 
     /// The comments inside a span that no trivia holds.
     fn comments(&self, span: Span) -> &[Comment] {
+        if span.file != self.file.span.file {
+            return &[];
+        }
         let index = |at: u32| self.file.inner.partition_point(|c| c.at < at);
         &self.file.inner[index(span.lo)..index(span.hi)]
     }

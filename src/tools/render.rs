@@ -1,0 +1,227 @@
+//! A spec with everything said that it left to defaults.
+//!
+//! The result means the same as the spec: defaults of layers, optimizers and
+//! ops stand as arguments in their calls, those of sections as keys. What has no
+//! spelling (no activation, no penalty) is left out.
+
+use crate::base::Span;
+use crate::ops::defaults::{self, Preset};
+use crate::ops::{self, Attr, AttrType, Default, InitSpec, Library, Sig, init, optimizer};
+use crate::sema::Job;
+use crate::sema::job::{DataPlan, TrainPlan};
+use crate::syntax::ast::*;
+
+/// The spec with its defaults written out; `job` is what checking made of it.
+pub fn with_defaults(file: &File, library: &Library, job: &Job) -> File {
+    let mut file = file.clone();
+    let filler = Filler { library };
+    for item in &mut file.items {
+        match &mut item.kind {
+            ItemKind::Op(op) => match &mut op.body {
+                OpBody::Formula(formula) => filler.expr(formula),
+                OpBody::Body(entries) => filler.entries(entries),
+            },
+            ItemKind::Block(block) => filler.entries(&mut block.body),
+            ItemKind::Section(section) => {
+                // A data section's words are transforms and sources, no layers.
+                if &*section.word.name != "data" && &*section.word.name != "variant" {
+                    filler.entries(&mut section.entries);
+                }
+                keys(section, job);
+            }
+            ItemKind::Param { .. } | ItemKind::Dim { .. } | ItemKind::Import { .. } | ItemKind::Broken => {}
+        }
+    }
+    file
+}
+
+// ---- sections ----
+
+/// Adds the keys that a section left to their defaults, with what checking made of them.
+fn keys(section: &mut Section, job: &Job) {
+    let name = section.name.as_ref().map(|n| n.name.clone());
+    match &*section.word.name {
+        "data" => {
+            let plan = job.data.iter().find(|d| Some(&*d.name) == name.as_deref());
+            plan.into_iter().for_each(|plan| data_keys(section, plan));
+        }
+        "train" => {
+            let plan = job.trains.iter().find(|t| t.name.as_deref() == name.as_deref());
+            plan.into_iter().for_each(|plan| train_keys(section, plan));
+        }
+        _other => {}
+    }
+}
+
+fn data_keys(section: &mut Section, plan: &DataPlan) {
+    for entry in &mut section.entries {
+        if let EntryKind::Section(split) = &mut entry.kind
+            && &*split.word.name == "split"
+        {
+            add(split, "ordered", ExprKind::Bool(plan.split.ordered));
+            add(split, "seed", ExprKind::Int(plan.split.seed as i64));
+        }
+    }
+    add(section, "batch", ExprKind::Int(plan.batch as i64));
+    add(section, "shuffle", ExprKind::Bool(plan.shuffle));
+    add(section, "drop_last", ExprKind::Bool(plan.drop_last));
+}
+
+fn train_keys(section: &mut Section, plan: &TrainPlan) {
+    add(section, "seed", ExprKind::Int(plan.seed as i64));
+}
+
+/// `key = value` at the end of a section that does not set the key.
+fn add(section: &mut Section, key: &str, value: ExprKind) {
+    let is_key = |e: &Entry| match &e.kind {
+        EntryKind::Bind { path, .. } => path.parts.len() == 1 && &*path.parts[0].name == key,
+        EntryKind::Section(inner) => &*inner.word.name == key,
+        EntryKind::Let { .. } | EntryKind::Input { .. } | EntryKind::Output { .. } => false,
+        EntryKind::Typed { .. } | EntryKind::Broken => false,
+    };
+    if section.entries.iter().any(is_key) {
+        return;
+    }
+    // Before the closing brace, so that it is in line with that.
+    let at = Span { lo: section.body.hi - 1, hi: section.body.hi - 1, ..section.body };
+    let path = Path { parts: vec![Ident { name: key.into(), span: at }], span: at };
+    let kind = EntryKind::Bind { path, value: Expr { kind: value, span: at } };
+    section.entries.push(Entry { kind, span: at, doc: None, trivia: Trivia::default() });
+}
+
+// ---- calls ----
+
+struct Filler<'a> {
+    library: &'a Library,
+}
+
+impl Filler<'_> {
+    fn entries(&self, entries: &mut [Entry]) {
+        for entry in entries {
+            match &mut entry.kind {
+                EntryKind::Let { value, .. } | EntryKind::Output { value, .. } => self.expr(value),
+                EntryKind::Bind { value, .. } => self.expr(value),
+                EntryKind::Section(section) => self.entries(&mut section.entries),
+                EntryKind::Input { .. } | EntryKind::Typed { .. } | EntryKind::Broken => {}
+            }
+        }
+    }
+
+    fn expr(&self, e: &mut Expr) {
+        match &mut e.kind {
+            ExprKind::Call { callee, args } => {
+                args.iter_mut().for_each(|a| self.expr(&mut a.value));
+                let close = Span { lo: e.span.hi - 1, hi: e.span.hi - 1, ..e.span };
+                match callee.as_name() {
+                    Some(name) => self.fill(&name.name, 0, args, close),
+                    None => self.expr(callee),
+                }
+            }
+            // A layer without parentheses is a stage: `x |> LayerNorm`.
+            ExprKind::Pipe { input, stage } => {
+                self.expr(input);
+                self.stage(stage);
+            }
+            ExprKind::As { stage, .. } => self.stage(stage),
+            ExprKind::Repeat { body, .. } => self.stage(body),
+            ExprKind::Member(inner, _) | ExprKind::Neg(inner) | ExprKind::Paren(inner) => self.expr(inner),
+            ExprKind::Index { base, .. } => self.expr(base),
+            ExprKind::Binary { left, right, .. } => {
+                self.expr(left);
+                self.expr(right);
+            }
+            ExprKind::List(items) | ExprKind::Tuple(items) => items.iter_mut().for_each(|i| self.expr(i)),
+            ExprKind::Range(..) | ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Percent(_) => {}
+            ExprKind::Str(_) | ExprKind::Bool(_) | ExprKind::Name(_) | ExprKind::Broken => {}
+        }
+    }
+
+    /// A layer or function whose first argument comes by the pipe.
+    fn stage(&self, e: &mut Expr) {
+        match &mut e.kind {
+            ExprKind::Name(name) => {
+                let mut args = Vec::new();
+                self.fill(&name.name, 1, &mut args, e.span.end());
+                if !args.is_empty() {
+                    let callee = Box::new(e.clone());
+                    e.kind = ExprKind::Call { callee, args };
+                }
+            }
+            ExprKind::Call { callee, args } if callee.as_name().is_some() => {
+                args.iter_mut().for_each(|a| self.expr(&mut a.value));
+                let close = Span { lo: e.span.hi - 1, hi: e.span.hi - 1, ..e.span };
+                let name = callee.as_name().expect("just seen").name.clone();
+                self.fill(&name, 1, args, close);
+            }
+            _other => self.expr(e),
+        }
+    }
+
+    /// Adds the arguments that a call of `name` leaves to their defaults. Of a function's,
+    /// `piped` come before those in parentheses.
+    fn fill(&self, name: &str, piped: usize, args: &mut Vec<Arg>, at: Span) {
+        let sig = ops::layer(name).map(|l| l.sig()).or_else(|| optimizer::find(name).map(|o| &o.sig));
+        match (sig, self.library.op(name)) {
+            (Some(sig), _) => self.fill_sig(sig, args, at),
+            (None, Some(op)) => {
+                let placed = piped + args.iter().filter(|a| a.name.is_none()).count();
+                for param in op.params.iter().skip(placed) {
+                    let preset = defaults::op_setting(self.library.framework(), name, &param.name);
+                    let value =
+                        preset.map(ExprKind::Float).or(param.default.as_ref().map(|d| d.kind.clone()));
+                    if let (false, Some(value)) = (is_given(args, &param.name), value) {
+                        args.push(argument(&param.name, value, at));
+                    }
+                }
+            }
+            (None, None) => {}
+        }
+    }
+
+    fn fill_sig(&self, sig: &Sig, args: &mut Vec<Arg>, at: Span) {
+        let positional = args.iter().filter(|a| a.name.is_none()).count();
+        let sizes = sig.attrs.iter().any(|a| a.ty == AttrType::Sizes);
+        for (i, attr) in sig.attrs.iter().enumerate() {
+            // Sizes take all positional arguments.
+            let given = if sizes { attr.ty == AttrType::Sizes } else { i < positional };
+            if given || is_given(args, attr.name) {
+                continue;
+            }
+            if let Some(kind) = self.default(attr) {
+                args.push(argument(attr.name, kind, at));
+            }
+        }
+    }
+
+    /// How the default is written; `None` if it has no spelling or there is none.
+    fn default(&self, attr: &Attr) -> Option<ExprKind> {
+        let name = |word: &str| ExprKind::Name(Ident { name: word.into(), span: Span::default() });
+        Some(match attr.default {
+            Default::Required | Default::None => return None,
+            Default::Int(n) => ExprKind::Int(n),
+            Default::Float(x) => ExprKind::Float(x),
+            Default::Bool(b) => ExprKind::Bool(b),
+            Default::Word(word) => name(word),
+            Default::Table(key) => match defaults::preset(self.library.framework(), key)? {
+                Preset::Number(x) => ExprKind::Float(*x),
+                Preset::Init(spec) => name(spelling(spec)?),
+                Preset::Required => return None,
+            },
+        })
+    }
+}
+
+/// The initialiser's name, if it has one without settings.
+fn spelling(spec: &InitSpec) -> Option<&'static str> {
+    // Those with settings have upper-case names: `Normal(std=0.02)`.
+    let plain = init::INITS.iter().filter(|i| i.sig.attrs.is_empty());
+    plain.filter(|i| i.spec(&[]) == *spec).map(|i| i.sig.name).next()
+}
+
+fn is_given(args: &[Arg], name: &str) -> bool {
+    args.iter().any(|a| a.name.as_ref().is_some_and(|n| &*n.name == name))
+}
+
+fn argument(name: &str, kind: ExprKind, at: Span) -> Arg {
+    Arg { name: Some(Ident { name: name.into(), span: at }), value: Expr { kind, span: at } }
+}

@@ -71,38 +71,3 @@ impl fmt::Display for Isa {
         f.write_str(self.name())
     }
 }
-
-/// Compiles one `#[inline(always)]` body for each instruction set and picks at run time:
-/// `fn name(args) => body` becomes `fn name(isa, args)`.
-macro_rules! dispatch {
-    ($(#[$doc:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) => $body:ident) => {
-        $(#[$doc])*
-        $vis fn $name(isa: $crate::isa::Isa, $($arg: $ty),*) {
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx2,fma")]
-                fn avx2($($arg: $ty),*) {
-                    $body($($arg),*)
-                }
-                #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
-                fn avx512($($arg: $ty),*) {
-                    $body($($arg),*)
-                }
-                assert!(isa.is_available(), "{isa} was chosen on a processor without it");
-                match isa {
-                    $crate::isa::Isa::Portable => $body($($arg),*),
-                    // SAFETY: the processor has the instructions, asserted above.
-                    $crate::isa::Isa::Avx2 => unsafe { avx2($($arg),*) },
-                    // SAFETY: as above.
-                    $crate::isa::Isa::Avx512 => unsafe { avx512($($arg),*) },
-                }
-            }
-            #[cfg(not(target_arch = "x86_64"))]
-            {
-                assert!(isa.is_available(), "{isa} was chosen on a processor without it");
-                $body($($arg),*)
-            }
-        }
-    };
-}
-pub(crate) use dispatch;

@@ -15,7 +15,8 @@
 //! | [`shuffle`], swap of place `i` | `i` | words 0 and 1 |
 
 use crate::abi::Ctx;
-use crate::isa::{Isa, dispatch};
+use crate::isa::Isa;
+use crate::simd::{Simd, with_simd};
 use std::f64::consts::TAU;
 
 /// FNV-1a, 64 bits, of the site's name.
@@ -111,53 +112,72 @@ pub fn fill(key: [u32; 2], step: u64, element: u64, out: &mut [f32]) {
     fill_blocks(Isa::current(), key, step, (element + lead as u64) / 4, rest);
 }
 
-dispatch! {
-    /// Fills `out` from word 0 of block `index` on.
-    fn fill_blocks(key: [u32; 2], step: u64, index: u64, out: &mut [f32]) => fill_blocks_body
+/// Fills `out` from word 0 of block `index` on.
+fn fill_blocks(isa: Isa, key: [u32; 2], step: u64, index: u64, out: &mut [f32]) {
+    assert!(isa.is_available(), "{isa} was chosen on a processor without it");
+    // SAFETY: the processor has the instructions.
+    unsafe { with_simd!(isa, [], fill_blocks_body(key: [u32; 2], step: u64, index: u64, out: &mut [f32])) }
 }
 
-/// Sixteen blocks side by side, in the shape that compilers turn into vectors.
+/// As many blocks at a time as a vector has pairs of lanes.
+///
+/// # Safety
+/// None is needed beyond the token.
 #[inline(always)]
-fn fill_blocks_body(key: [u32; 2], step: u64, mut index: u64, out: &mut [f32]) {
-    const WIDTH: usize = 16;
-    let mut groups = out.chunks_exact_mut(4 * WIDTH);
-    for group in &mut groups {
-        let words = philox_many::<WIDTH>(key, step, index);
-        for (i, four) in group.chunks_exact_mut(4).enumerate() {
-            for (x, word) in four.iter_mut().zip(&words) {
-                *x = to_unit(word[i]);
+unsafe fn fill_blocks_body<S: Simd>(s: S, key: [u32; 2], step: u64, mut index: u64, out: &mut [f32]) {
+    let blocks = S::LANES / 2;
+    for group in out.chunks_mut(4 * blocks) {
+        // A carry within the group, once in 2^32 blocks, is left to the plain form.
+        if group.len() == 4 * blocks && halves(index)[0] <= u32::MAX - 16 {
+            for (numbers, words) in group.chunks_exact_mut(S::LANES).zip(philox_many(s, key, step, index)) {
+                let unit = s.mul(s.to_float(s.shr::<8>(words)), s.splat(1.0 / 16_777_216.0));
+                // SAFETY: the chunk has `LANES` numbers.
+                unsafe { s.store(numbers.as_mut_ptr(), unit) };
+            }
+        } else {
+            for (four, index) in group.chunks_mut(4).zip(index..) {
+                for (x, word) in four.iter_mut().zip(block(key, step, index)) {
+                    *x = to_unit(word);
+                }
             }
         }
-        index += WIDTH as u64;
-    }
-    for four in groups.into_remainder().chunks_mut(4) {
-        for (x, word) in four.iter_mut().zip(block(key, step, index)) {
-            *x = to_unit(word);
-        }
-        index += 1;
+        index += blocks as u64;
     }
 }
 
-/// Blocks `index..index + W`: `result[word][block]`.
+/// 0 to 7, each in the even lane of a pair, as the bits of floats.
+const PAIRS: [f32; 16] = {
+    let mut lanes = [0.0; 16];
+    let mut i = 0;
+    while i < 8 {
+        lanes[2 * i] = f32::from_bits(i as u32);
+        i += 1;
+    }
+    lanes
+};
+
+/// Blocks from `index` on, whose low half does not overflow, their words one after the other.
+///
+/// While it works each word has a pair of lanes to itself, as products need; the upper lane is
+/// left to be garbage.
 #[inline(always)]
-fn philox_many<const W: usize>(key: [u32; 2], step: u64, index: u64) -> [[u32; W]; 4] {
-    let [mut k0, mut k1] = key;
-    let [step_low, step_high] = halves(step);
-    let mut a: [u32; W] = std::array::from_fn(|i| halves(index + i as u64)[0]);
-    let mut b: [u32; W] = std::array::from_fn(|i| halves(index + i as u64)[1]);
-    let mut c = [step_low; W];
-    let mut d = [step_high; W];
+fn philox_many<S: Simd>(s: S, key: [u32; 2], step: u64, index: u64) -> [S::I; 2] {
+    let splat = |word: u32| s.isplat(word.cast_signed());
+    // SAFETY: no vector has more than 16 lanes.
+    let numbers = s.bits(unsafe { s.load(PAIRS.as_ptr()) });
+    let ([mut k0, mut k1], [low, high], step) = (key, halves(index), halves(step));
+    let (mut a, mut b) = (s.iadd(splat(low), numbers), splat(high));
+    let (mut c, mut d) = (splat(step[0]), splat(step[1]));
     for _ in 0..10 {
-        for i in 0..W {
-            let p = u64::from(a[i]) * 0xd251_1f53;
-            let q = u64::from(c[i]) * 0xcd9e_8d57;
-            (a[i], b[i], c[i], d[i]) =
-                ((q >> 32) as u32 ^ b[i] ^ k0, q as u32, (p >> 32) as u32 ^ d[i] ^ k1, p as u32);
-        }
+        let p = s.mul_even(a, splat(0xd251_1f53));
+        let q = s.mul_even(c, splat(0xcd9e_8d57));
+        a = s.ixor(s.ixor(s.odd_to_even(q), b), splat(k0));
+        c = s.ixor(s.ixor(s.odd_to_even(p), d), splat(k1));
+        (b, d) = (q, p);
         k0 = k0.wrapping_add(0x9e37_79b9);
         k1 = k1.wrapping_add(0xbb67_ae85);
     }
-    [a, b, c, d]
+    s.zip_pairs(s.join_even(a, b), s.join_even(c, d))
 }
 
 fn block(key: [u32; 2], step: u64, index: u64) -> [u32; 4] {
@@ -214,7 +234,7 @@ mod tests {
             team: std::ptr::null(),
             workspace: std::ptr::null_mut(),
         };
-        for start in [0u64, 1, 2, 3, 4, 61, (1 << 34) - 3] {
+        for start in [0u64, 1, 2, 3, 4, 61, (1 << 34) - 3, (1 << 34) - 90] {
             for n in [0usize, 1, 3, 4, 63, 64, 65, 200] {
                 let mut out = vec![-1f32; n];
                 // SAFETY: `ctx` lives here and `out` has `n` numbers.

@@ -19,8 +19,12 @@ pub enum Command {
     Dump(DumpArgs),
     /// Show a spec with every default written out
     Render(RenderArgs),
+    /// Tell what a training will take: layers, FLOPs, memory, kernels
+    Plan(PlanArgs),
     /// Train a spec and write a run directory
     Train(TrainArgs),
+    /// Time a training step in the steady state
+    Bench(BenchArgs),
     /// Write specs in the one style that they have
     Fmt(FmtArgs),
     /// Say what a diagnostic's code means and what to do
@@ -97,6 +101,40 @@ pub enum Stage {
 pub struct RenderArgs {
     /// A spec; `-` is standard input
     pub file: PathBuf,
+    #[command(flatten)]
+    pub spec: SpecArgs,
+}
+
+#[derive(Args)]
+pub struct PlanArgs {
+    /// A spec
+    pub file: PathBuf,
+    /// One JSON object, to standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Threads to plan for [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    #[command(flatten)]
+    pub spec: SpecArgs,
+}
+
+#[derive(Args)]
+pub struct BenchArgs {
+    /// A spec
+    pub file: PathBuf,
+    /// Rows in a batch [default: the spec's]
+    #[arg(long, value_name = "B", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch: Option<u32>,
+    /// How long to time steps, about
+    #[arg(long, value_name = "S", default_value_t = 4.0)]
+    pub seconds: f64,
+    /// Threads to compute with [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// One JSON object, to standard output
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub spec: SpecArgs,
 }

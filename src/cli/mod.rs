@@ -5,11 +5,13 @@
 //! Exit codes: 0 clean, 1 errors in a spec, 2 usage or IO.
 
 mod args;
+mod bench;
 mod check;
 mod dump;
 mod explain;
 mod fmt;
 mod output;
+mod plan;
 mod progress;
 mod render;
 mod spec;
@@ -52,6 +54,8 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Dump(args) => dump::run(&args),
         Command::Render(args) => render::run(&args),
+        Command::Plan(args) => plan::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Fmt(args) => fmt::run(&args),
         Command::Explain(args) => explain::run(&args),

@@ -66,6 +66,7 @@ pub struct Compiled {
     /// The step cut into its kernels, if it may be profiled.
     parts: Vec<FuncId>,
     /// Held for the code, which knows their addresses.
+    #[allow(clippy::vec_box, reason = "a descriptor stays where it is while the list grows")]
     gemms: Vec<Box<Gemm>>,
     schedule: Vec<String>,
     buffers: usize,

@@ -73,7 +73,10 @@ pub fn plan(nest: &Nest, facts: &Facts, have: &[bool], targets: Targets) -> Stri
     for &out in &targets.outs {
         stored[out.index()] |= needed[out.index()] && stage[out.index()] < last;
     }
-    for id in nodes.ids().filter(|id| stored[id.index()] && !is_called(&nodes[*id])) {
+    // What this strip calls lies in scratch by itself; a number for all lanes is spread, however
+    // it came about.
+    let called_here = |id: NodeId| needed[id.index()] && is_called(&nodes[id]);
+    for id in nodes.ids().filter(|id| stored[id.index()] && !called_here(*id)) {
         plan.stages[stage[id.index()]].outs.push(id);
     }
     let in_last = |out: &NodeId| !stored[out.index()] && !is_called(&nodes[*out]);

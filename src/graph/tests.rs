@@ -73,7 +73,8 @@ fn the_verifier_names_what_is_broken() {
         b.finish()
     };
     verify(&sound()).unwrap();
-    let breaks: [(&str, fn(&mut Graph)); 6] = [
+    type Damage = fn(&mut Graph);
+    let breaks: [(&str, Damage); 6] = [
         ("precede", |g| g.nodes[Value::new(1)].prim.inputs_mut()[0] = Value::new(1)),
         ("is f32[2], not f32[3]", |g| g.nodes[Value::new(1)].ty = TensorType::f32([3])),
         ("the leaf is", |g| g.nodes[Value::new(0)].ty = TensorType::new(DType::I32, [2])),

@@ -4,7 +4,7 @@
 //! workspace and one team; weights and states lie in [`Weights`]. After [`Machine::load`] a run
 //! allocates nothing.
 
-use super::data::{Array, Batch};
+use super::data::Batch;
 use super::memory::{Block, lay_out};
 use super::weights::Weights;
 use crate::codegen::{self, Compiled};
@@ -46,11 +46,12 @@ impl Machine {
         self.threads
     }
 
-    /// Compiles a program and grows what is shared to its needs.
+    /// Compiles a program and grows what is shared to its needs. `columns` are the names of the columns
+    /// that batches will have, in their order.
     ///
     /// # Panics
     /// If the program reads a batch column or weight that there is not.
-    pub fn load(&mut self, program: Program, weights: &Weights, columns: &[Array]) -> Executable {
+    pub fn load(&mut self, program: Program, weights: &Weights, columns: &[&str]) -> Executable {
         let options = codegen::Options { threads: self.threads, ..codegen::Options::default() };
         let compiled = codegen::compile(&program, &options);
         let memory = memory::plan(&program);
@@ -96,7 +97,7 @@ impl Executable {
         memory: MemoryPlan,
         compiled: Compiled,
         weights: &Weights,
-        arrays: &[Array],
+        names: &[&str],
     ) -> Executable {
         let owned = |kind: &BufferKind| match kind {
             BufferKind::Scalar | BufferKind::Output => true,
@@ -122,7 +123,7 @@ impl Executable {
                     weights.address(&buffer.name).expect("runtime: every weight of a program is in the job")
                 }
                 BufferKind::Batch => {
-                    let column = arrays.iter().position(|a| a.name == *buffer.name);
+                    let column = names.iter().position(|name| **name == *buffer.name);
                     let column = column.expect("runtime: every batch leaf is a column of the data");
                     executable.columns.push((index, column));
                     std::ptr::null_mut()

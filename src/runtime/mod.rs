@@ -4,10 +4,13 @@
 //! takes, [`bench`] times it. Nothing here prints: progress goes to a sink that the command line
 //! hands in.
 
+pub mod bench;
 pub mod data;
 pub mod error;
 pub mod machine;
 pub mod memory;
+pub mod plan;
+pub mod process;
 pub mod progress;
 pub mod run_dir;
 pub mod session;

@@ -155,7 +155,7 @@ struct State {
 impl Run<'_, '_> {
     fn steps(&mut self, trainer: &mut Trainer, stop: &AtomicBool) -> Result<State, RunError> {
         let order = trainer.order();
-        let prefetch = Prefetch::choose(&self.data.train, &order);
+        let prefetch = Prefetch::choose(self.data.train.store.row_bytes() * order.batch);
         let mut batches = Batches::new(&self.data.train, order, 0, self.until, prefetch);
         let log_every = self.until.div_ceil(STEP_RECORDS).max(1);
         let mut state = State {

@@ -114,7 +114,8 @@ impl<'a> Trainer<'a> {
     }
 
     fn load(&mut self, program: Program) -> Executable {
-        self.machine.load(program, &self.weights, &self.data.train.store.columns)
+        let columns: Vec<&str> = self.data_plan.columns.iter().map(|c| c.name.as_str()).collect();
+        self.machine.load(program, &self.weights, &columns)
     }
 
     /// Trains on a batch; gives its loss. `step` counts from 1.

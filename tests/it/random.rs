@@ -5,9 +5,11 @@
 
 use mlc::ad;
 use mlc::base::DType;
+use mlc::codegen::{Instance, Options};
 use mlc::graph::arbitrary::{self, agree, difference, shrink};
 use mlc::graph::interp::{Inputs, Tensor, run};
 use mlc::graph::{Builder, Graph, OutputKind, Prim, Value, parse, print, verify};
+use mlc::loops;
 use mlc::opt;
 
 /// Seeds of the graphs that every run tests.
@@ -20,6 +22,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("passes keep values", passes_keep_values),
     ("gradients are slopes", gradients_are_slopes),
     ("passes keep gradients", passes_keep_gradients),
+    ("compiled code computes what is written", compiled_agrees),
 ];
 
 #[test]
@@ -40,6 +43,11 @@ fn random_graphs_gradients() {
 #[test]
 fn random_graphs_passes_on_gradients() {
     test_seeds(3);
+}
+
+#[test]
+fn random_graphs_compiled() {
+    test_seeds(4);
 }
 
 /// Every graph kept as text passes every check.
@@ -197,4 +205,47 @@ fn passes_keep_gradients(graph: &Graph, inputs: &Inputs) -> Result<(), String> {
         return Err(format!("{v} still stops gradients"));
     }
     agree(&names(&both), &run(&small, inputs), &wanted, 1e-7)
+}
+
+/// Values and gradients, rewritten, fused, compiled; in f32, so within its rounding.
+fn compiled_agrees(graph: &Graph, inputs: &Inputs) -> Result<(), String> {
+    let (both, _) = with_gradient(graph);
+    let wanted = run(&both, inputs);
+    let mut bound = both.bind(&inputs.bindings);
+    opt::run(&mut bound);
+    let program = loops::lower(&bound);
+    loops::verify(&program)?;
+    let threads = if inputs.seed % 16 == 0 { 2 } else { 1 };
+    let mut instance = Instance::new(program, &Options { threads, ..Options::default() });
+    for (name, tensor) in &inputs.leaves {
+        set(&mut instance, name, &tensor.data);
+    }
+    instance.step(inputs.seed, inputs.step);
+    let found: Vec<Tensor> = both
+        .outputs
+        .iter()
+        .zip(&wanted)
+        .map(|(output, wanted)| Tensor::new(wanted.shape.clone(), read(&instance, &output.name)))
+        .collect();
+    agree(&names(&both), &found, &wanted, 1e-3)
+}
+
+/// Sets a leaf; the program may have found that it does not matter.
+fn set(instance: &mut Instance, name: &str, data: &[f64]) {
+    let Some(id) = instance.buffer(name) else { return };
+    match instance.program().buffers[id].dtype {
+        DType::F32 => instance.f32_mut(id).iter_mut().zip(data).for_each(|(x, &y)| *x = y as f32),
+        DType::I32 => instance.i32_mut(id).iter_mut().zip(data).for_each(|(x, &y)| *x = y as i32),
+        DType::U8 => instance.u8_mut(id).iter_mut().zip(data).for_each(|(x, &y)| *x = y as u8),
+    }
+}
+
+fn read(instance: &Instance, output: &str) -> Vec<f64> {
+    let found = instance.program().outputs.iter().find(|(name, _)| &**name == output);
+    let (_, id) = found.expect("an output of the program");
+    match instance.program().buffers[*id].dtype {
+        DType::F32 => instance.f32(*id).iter().map(|&x| f64::from(x)).collect(),
+        DType::I32 => instance.i32(*id).iter().map(|&x| f64::from(x)).collect(),
+        DType::U8 => instance.u8(*id).iter().map(|&x| f64::from(x)).collect(),
+    }
 }

@@ -58,6 +58,14 @@ impl Simd for Avx2 {
         ior(a: __m256i, b: __m256i) -> __m256i = _mm256_or_si256(a, b);
         ixor(a: __m256i, b: __m256i) -> __m256i = _mm256_xor_si256(a, b);
         ieq(a: __m256i, b: __m256i) -> __m256 = _mm256_castsi256_ps(_mm256_cmpeq_epi32(a, b));
+        mul_even(a: __m256i, b: __m256i) -> __m256i = _mm256_mul_epu32(a, b);
+        odd_to_even(a: __m256i) -> __m256i = _mm256_srli_epi64::<32>(a);
+        join_even(a: __m256i, b: __m256i) -> __m256i =
+            _mm256_blend_epi32::<0xaa>(a, _mm256_slli_epi64::<32>(b));
+        zip_pairs(a: __m256i, b: __m256i) -> [__m256i; 2] = {
+            let (even, odd) = (_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
+            [_mm256_permute2x128_si256::<0x20>(even, odd), _mm256_permute2x128_si256::<0x31>(even, odd)]
+        };
         to_float(a: __m256i) -> __m256 = _mm256_cvtepi32_ps(a);
         first(n: usize) -> __m256i = _mm256_cmpgt_epi32(
             _mm256_set1_epi32(n.min(8) as i32),
@@ -74,6 +82,11 @@ impl Simd for Avx2 {
     fn sar<const BY: u32>(self, a: __m256i) -> __m256i {
         // SAFETY: as above.
         unsafe { _mm256_sra_epi32(a, _mm_cvtsi32_si128(BY as i32)) }
+    }
+    #[inline(always)]
+    fn shr<const BY: u32>(self, a: __m256i) -> __m256i {
+        // SAFETY: as above.
+        unsafe { _mm256_srl_epi32(a, _mm_cvtsi32_si128(BY as i32)) }
     }
     #[inline(always)]
     unsafe fn load(self, p: *const f32) -> __m256 {

@@ -55,6 +55,14 @@ impl Simd for Avx512 {
         ior(a: __m512i, b: __m512i) -> __m512i = _mm512_or_si512(a, b);
         ixor(a: __m512i, b: __m512i) -> __m512i = _mm512_xor_si512(a, b);
         ieq(a: __m512i, b: __m512i) -> __mmask16 = _mm512_cmpeq_epi32_mask(a, b);
+        mul_even(a: __m512i, b: __m512i) -> __m512i = _mm512_mul_epu32(a, b);
+        odd_to_even(a: __m512i) -> __m512i = _mm512_srli_epi64::<32>(a);
+        join_even(a: __m512i, b: __m512i) -> __m512i =
+            _mm512_mask_blend_epi32(0xaaaa, a, _mm512_slli_epi64::<32>(b));
+        zip_pairs(a: __m512i, b: __m512i) -> [__m512i; 2] = [
+            _mm512_permutex2var_epi64(a, _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), b),
+            _mm512_permutex2var_epi64(a, _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15), b),
+        ];
         to_float(a: __m512i) -> __m512 = _mm512_cvtepi32_ps(a);
     }
 
@@ -79,6 +87,11 @@ impl Simd for Avx512 {
     fn sar<const BY: u32>(self, a: __m512i) -> __m512i {
         // SAFETY: as above.
         unsafe { _mm512_srai_epi32::<BY>(a) }
+    }
+    #[inline(always)]
+    fn shr<const BY: u32>(self, a: __m512i) -> __m512i {
+        // SAFETY: as above.
+        unsafe { _mm512_srli_epi32::<BY>(a) }
     }
     #[inline(always)]
     fn first(self, n: usize) -> __mmask16 {

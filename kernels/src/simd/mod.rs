@@ -82,6 +82,16 @@ pub trait Simd: Copy {
     fn shl<const BY: u32>(self, a: Self::I) -> Self::I;
     /// Arithmetic: the sign comes in from the left.
     fn sar<const BY: u32>(self, a: Self::I) -> Self::I;
+    /// Logical: zeros come in from the left.
+    fn shr<const BY: u32>(self, a: Self::I) -> Self::I;
+    /// The unsigned 64-bit products of the even lanes, each in its pair of lanes, low half first.
+    fn mul_even(self, a: Self::I, b: Self::I) -> Self::I;
+    /// Each odd lane moved to the even one below it; the odd lanes become 0.
+    fn odd_to_even(self, a: Self::I) -> Self::I;
+    /// The even lanes of `a`, and those of `b` in the odd lanes above them.
+    fn join_even(self, a: Self::I, b: Self::I) -> Self::I;
+    /// Pairs of lanes from `a` and `b` in turn.
+    fn zip_pairs(self, a: Self::I, b: Self::I) -> [Self::I; 2];
     /// Exact for magnitudes up to 2^24.
     fn to_float(self, a: Self::I) -> Self::F;
 

@@ -65,6 +65,28 @@ impl Simd for Portable {
         a.map(|x| x >> BY)
     }
     #[inline(always)]
+    fn shr<const BY: u32>(self, a: [i32; N]) -> [i32; N] {
+        a.map(|x| (x.cast_unsigned() >> BY).cast_signed())
+    }
+    #[inline(always)]
+    fn mul_even(self, a: [i32; N], b: [i32; N]) -> [i32; N] {
+        let product = |i: usize| u64::from(a[i].cast_unsigned()) * u64::from(b[i].cast_unsigned());
+        let (p, q) = (product(0), product(2));
+        [p as i32, (p >> 32) as i32, q as i32, (q >> 32) as i32]
+    }
+    #[inline(always)]
+    fn odd_to_even(self, a: [i32; N]) -> [i32; N] {
+        [a[1], 0, a[3], 0]
+    }
+    #[inline(always)]
+    fn join_even(self, a: [i32; N], b: [i32; N]) -> [i32; N] {
+        [a[0], b[0], a[2], b[2]]
+    }
+    #[inline(always)]
+    fn zip_pairs(self, a: [i32; N], b: [i32; N]) -> [[i32; N]; 2] {
+        [[a[0], a[1], b[0], b[1]], [a[2], a[3], b[2], b[3]]]
+    }
+    #[inline(always)]
     fn first(self, n: usize) -> usize {
         n.min(N)
     }

@@ -25,11 +25,16 @@ pub enum Prefetch {
 const WORTH_A_THREAD: usize = 256 << 10;
 
 impl Prefetch {
-    pub fn choose(part: &Part, order: &Order) -> Prefetch {
-        if part.store.row_bytes() * order.batch < WORTH_A_THREAD {
-            Prefetch::Inline
-        } else {
-            Prefetch::Thread
+    /// What suits batches of so many bytes.
+    pub fn choose(batch_bytes: usize) -> Prefetch {
+        if batch_bytes < WORTH_A_THREAD { Prefetch::Inline } else { Prefetch::Thread }
+    }
+
+    /// How many batches lie in memory at once.
+    pub fn slots(self) -> usize {
+        match self {
+            Prefetch::Inline => 1,
+            Prefetch::Thread => SLOTS as usize,
         }
     }
 }
@@ -97,12 +102,11 @@ impl Batches {
             let columns = offsets.iter().map(|o| memory.at(*o)).collect();
             Slot { _memory: memory, columns }
         };
-        let count = if prefetch == Prefetch::Inline { 1 } else { SLOTS };
         let shared = Arc::new(Shared {
             part: part.clone(),
             order,
             until,
-            slots: (0..count).map(|_| slot()).collect(),
+            slots: (0..prefetch.slots()).map(|_| slot()).collect(),
             filled: AtomicU64::new(from),
             freed: AtomicU64::new(from),
             closing: AtomicBool::new(false),

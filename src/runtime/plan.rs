@@ -1,0 +1,381 @@
+//! `mlc plan`: what a training will take, told before it starts.
+//!
+//! The numbers are those of the programs that training runs and of the memory that it allocates for
+//! them (a test compares the two); files and compiler aside.
+
+use super::data::{Dataset, Prefetch};
+use super::machine::{Executable, Machine};
+use super::memory::lay_out;
+use super::session;
+use super::trainer::lowered;
+use super::weights::{SlotKind, Weights};
+use crate::base::{Bindings, Span, Sym};
+use crate::graph::{Einsum, Graph, Prim};
+use crate::loops::{BufferKind, Program};
+use crate::ops::Library;
+use crate::pipeline;
+use crate::sema::job::{DataPlan, Job, LayerInfo, TrainPlan};
+use serde::Serialize;
+
+/// Everything that `mlc plan` shows.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    pub spec: String,
+    pub batch: usize,
+    pub threads: usize,
+    pub layers: Vec<Layer>,
+    pub parameters: usize,
+    /// Of one training step, by matrix products: forward, and by convention three times as much.
+    pub forward_flops: u64,
+    pub step_flops: u64,
+    pub memory: Memory,
+    pub largest: Vec<Buffer>,
+    pub train: Phase,
+    pub eval: Phase,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Layer {
+    pub model: String,
+    pub path: String,
+    pub call: String,
+    pub input: String,
+    pub output: String,
+    pub parameters: usize,
+    /// Matrix products of the forward pass on one batch.
+    pub flops: u64,
+}
+
+/// Bytes that a session allocates, by what they are for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Memory {
+    pub weights: usize,
+    pub optimizer: usize,
+    /// Temporaries of the neediest program, and the bound below which no plan can get.
+    pub activations: usize,
+    pub activations_live_bound: usize,
+    /// Batches in memory at once.
+    pub batches: usize,
+    /// Losses, metrics, learning rates.
+    pub scalars: usize,
+    /// Packed operands, shared; and what each thread has of its own, all together.
+    pub workspace: usize,
+    pub scratch: usize,
+    pub total: usize,
+    /// The data set in memory, if it was read.
+    pub data: Option<usize>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Buffer {
+    pub name: String,
+    pub what: &'static str,
+    pub bytes: usize,
+}
+
+/// A program: its temporaries and how each kernel runs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Phase {
+    pub activations: usize,
+    pub live_bound: usize,
+    pub kernels: Vec<String>,
+}
+
+/// How many of the largest buffers are listed.
+const LARGEST: usize = 8;
+
+/// Compiles a train section's step and evaluation and reports what they take.
+///
+/// # Panics
+/// If a size is known to the data only and `data` is none.
+pub fn report(lib: &Library, job: &Job, plan: &TrainPlan, data: Option<&Dataset>, threads: usize) -> Report {
+    let threads = if threads == 0 { session::default_threads() } else { threads };
+    let data_plan = &job.data[plan.data];
+    let bindings = data.map_or_else(Bindings::new, |d| d.bindings().clone());
+    // A batch larger than all rows never occurs.
+    let batch = data.map_or(data_plan.batch, |d| data_plan.batch.min(d.train.len().max(1)));
+    let (step_graph, _) = pipeline::rewrite(pipeline::step_graph(lib, plan));
+    let (eval_graph, _) = pipeline::rewrite(plan.eval.clone());
+    let weights = Weights::new(&[&plan.forward, &step_graph, &eval_graph], &bindings);
+    let mut machine = Machine::new(threads);
+    let columns: Vec<&str> = data_plan.columns.iter().map(|c| c.name.as_str()).collect();
+    let mut load = |graph| machine.load(lowered(graph, &bindings, batch), &weights, &columns);
+    let (train, eval) = (load(&step_graph), load(&eval_graph));
+    let forward = with_batch(&plan.forward, &bindings, batch);
+    let forward_flops = contraction_flops(&forward, |_| true);
+    Report {
+        spec: job.name.clone(),
+        batch,
+        threads,
+        layers: layers(job, &forward, &weights, &bindings, batch),
+        parameters: weights.parameters(),
+        forward_flops,
+        step_flops: 3 * forward_flops,
+        memory: memory(&machine, &weights, &[&train, &eval], batch_bytes(data_plan, &bindings), data),
+        largest: largest(&train.program, &weights),
+        train: phase(&train),
+        eval: phase(&eval),
+    }
+}
+
+fn with_batch(graph: &Graph, bindings: &Bindings, batch: usize) -> Graph {
+    let mut bindings = bindings.clone();
+    bindings.insert(Sym::from("B"), batch as i64);
+    graph.bind(&bindings)
+}
+
+/// Floating-point operations of the forward pass' matrix products on a batch: two for each
+/// multiply-add.
+pub fn forward_flops(plan: &TrainPlan, bindings: &Bindings, batch: usize) -> u64 {
+    contraction_flops(&with_batch(&plan.forward, bindings, batch), |_| true)
+}
+
+/// Of the contractions whose text satisfies `wanted`.
+fn contraction_flops(graph: &Graph, wanted: impl Fn(Span) -> bool) -> u64 {
+    let of = |(_, node): (_, &crate::graph::Node)| match &node.prim {
+        Prim::Contract { spec, inputs } if wanted(node.span) => {
+            2 * points(spec, inputs.map(|i| graph.ty(i).shape.as_const().expect("runtime: sizes are bound")))
+        }
+        Prim::Contract { .. }
+        | Prim::Leaf(_)
+        | Prim::Const(_)
+        | Prim::Size(_)
+        | Prim::Iota { .. }
+        | Prim::Map { .. }
+        | Prim::Reduce { .. }
+        | Prim::Reshape { .. }
+        | Prim::Permute { .. }
+        | Prim::Broadcast { .. }
+        | Prim::Slice { .. }
+        | Prim::Pad { .. }
+        | Prim::Window { .. }
+        | Prim::Gather { .. }
+        | Prim::Scatter { .. }
+        | Prim::Random { .. } => 0,
+    };
+    graph.nodes.iter().map(of).sum()
+}
+
+/// How many products are summed: the sizes of all labels, multiplied.
+fn points(spec: &Einsum, shapes: [Vec<usize>; 2]) -> u64 {
+    let left = spec.lhs.iter().zip(&shapes[0]);
+    let right = spec.rhs.iter().zip(&shapes[1]).filter(|(label, _)| !spec.lhs.contains(label));
+    left.chain(right).map(|(_, size)| *size as u64).product()
+}
+
+fn layers(job: &Job, forward: &Graph, weights: &Weights, bindings: &Bindings, batch: usize) -> Vec<Layer> {
+    let mut bindings = bindings.clone();
+    bindings.insert(Sym::from("B"), batch as i64);
+    let all: Vec<&LayerInfo> = job.models.iter().flat_map(|m| &m.layers).collect();
+    let of = |model: &str, layer: &LayerInfo| {
+        // Copies that `repeat` makes stand on one text: each has its share.
+        let copies = all.iter().filter(|l| l.span == layer.span).count() as u64;
+        let own = weights.slots().iter().filter(|s| layer.params.iter().any(|p| **p == *s.name));
+        Layer {
+            model: model.to_string(),
+            path: layer.path.clone(),
+            call: layer.call.clone(),
+            input: layer.input.bind(&bindings).to_string(),
+            output: layer.output.bind(&bindings).to_string(),
+            parameters: own.map(|s| s.count()).sum(),
+            flops: contraction_flops(forward, |span| layer.span.contains(span)) / copies.max(1),
+        }
+    };
+    job.models.iter().flat_map(|m| m.layers.iter().map(|l| of(&m.name, l)).collect::<Vec<_>>()).collect()
+}
+
+/// Bytes of all batches that lie in memory at once.
+fn batch_bytes(plan: &DataPlan, bindings: &Bindings) -> usize {
+    let sizes = plan.columns.iter().map(|c| {
+        let shape =
+            c.ty.shape.bind(bindings).as_const().expect("runtime: sizes are known once data are read");
+        plan.batch * shape.iter().product::<usize>() * c.ty.dtype.bytes()
+    });
+    let sizes: Vec<usize> = sizes.collect();
+    let slots = Prefetch::choose(sizes.iter().sum()).slots();
+    let (_, one) = lay_out(sizes);
+    one * slots
+}
+
+fn memory(
+    machine: &Machine,
+    weights: &Weights,
+    programs: &[&Executable],
+    batch_bytes: usize,
+    data: Option<&Dataset>,
+) -> Memory {
+    let of = |kind: SlotKind| -> usize {
+        let (_, total) = lay_out(weights.slots().iter().filter(|s| s.kind == kind).map(|s| s.bytes()));
+        total
+    };
+    let [activations, workspace, scratch] = machine.bytes();
+    let mut memory = Memory {
+        weights: of(SlotKind::Weight),
+        optimizer: of(SlotKind::State),
+        activations,
+        activations_live_bound: programs.iter().map(|p| p.memory.live_bound_bytes).max().unwrap_or(0),
+        batches: batch_bytes,
+        scalars: programs.iter().map(|p| p.own_bytes()).sum(),
+        workspace,
+        scratch,
+        total: 0,
+        data: data.map(Dataset::bytes),
+    };
+    memory.total = memory.weights
+        + memory.optimizer
+        + memory.activations
+        + memory.batches
+        + memory.scalars
+        + memory.workspace
+        + memory.scratch;
+    memory
+}
+
+fn largest(program: &Program, weights: &Weights) -> Vec<Buffer> {
+    let what = |kind: &BufferKind| match kind {
+        BufferKind::Batch => "batch",
+        BufferKind::Param(_) => "weight",
+        BufferKind::State(_) => "optimizer",
+        BufferKind::Scalar => "scalar",
+        BufferKind::Temp => "activation",
+        BufferKind::Output => "output",
+    };
+    let of_program = program.buffers.iter().map(|(_, b)| Buffer {
+        name: b.name.to_string(),
+        what: what(&b.kind),
+        bytes: b.bytes(),
+    });
+    let mut all: Vec<Buffer> = of_program.collect();
+    for slot in weights.slots().iter().filter(|s| !program.buffers.iter().any(|(_, b)| b.name == s.name)) {
+        let what = if slot.kind == SlotKind::Weight { "weight" } else { "optimizer" };
+        all.push(Buffer { name: slot.name.to_string(), what, bytes: slot.bytes() });
+    }
+    all.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.name.cmp(&b.name)));
+    all.truncate(LARGEST);
+    all
+}
+
+fn phase(executable: &Executable) -> Phase {
+    Phase {
+        activations: executable.memory.arena_bytes,
+        live_bound: executable.memory.live_bound_bytes,
+        kernels: executable.compiled.schedule().to_vec(),
+    }
+}
+
+/// `412 B`, `1.5 KiB`, `47.0 MiB`.
+pub fn bytes(n: usize) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if n < 1024 {
+        return format!("{n} B");
+    }
+    let mut value = n as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// `980`, `12.3 k`, `6.5 M`
+fn short(n: u64) -> String {
+    let scaled = |by: f64, unit: &str| format!("{:.1} {unit}", n as f64 / by);
+    match n {
+        0..1_000 => n.to_string(),
+        1_000..1_000_000 => scaled(1e3, "k"),
+        1_000_000..1_000_000_000 => scaled(1e6, "M"),
+        1_000_000_000.. => scaled(1e9, "G"),
+    }
+}
+
+/// The report for people.
+pub fn text(report: &Report) -> String {
+    let Report { spec, batch, threads, parameters, .. } = report;
+    let mut text = format!(
+        "{spec}: {parameters} parameters, batch {batch}, {threads} thread{}\n\n",
+        if *threads == 1 { "" } else { "s" }
+    );
+    let head = ["layer", "", "input", "output", "parameters", "FLOPs"].map(String::from).to_vec();
+    let layers = report.layers.iter().map(|l| {
+        vec![
+            l.path.clone(),
+            l.call.clone(),
+            l.input.clone(),
+            l.output.clone(),
+            l.parameters.to_string(),
+            short(l.flops),
+        ]
+    });
+    text += &table(std::iter::once(head).chain(layers).collect());
+    text += &format!(
+        "forward {} FLOPs, a training step about {}\n\n",
+        short(report.forward_flops),
+        short(report.step_flops)
+    );
+    let m = &report.memory;
+    let mut rows = vec![
+        ("weights", m.weights, String::new()),
+        ("optimizer", m.optimizer, String::new()),
+        ("activations", m.activations, format!("live bound {}", bytes(m.activations_live_bound))),
+        ("batches", m.batches, String::new()),
+        ("scalars", m.scalars, String::new()),
+        ("workspace", m.workspace, "packed operands".to_string()),
+        ("scratch", m.scratch, "of all threads".to_string()),
+        ("total", m.total, String::new()),
+    ];
+    if let Some(data) = m.data {
+        rows.push(("data", data, "the data set, beside the total".to_string()));
+    }
+    let rows = rows.into_iter().map(|(name, n, note)| vec![name.to_string(), bytes(n), note]);
+    text += "memory\n";
+    text += &table(rows.collect());
+    text += "\nlargest buffers\n";
+    let buffers = report.largest.iter().map(|b| vec![b.name.clone(), bytes(b.bytes), b.what.to_string()]);
+    text += &table(buffers.collect());
+    for (name, phase) in [("training step", &report.train), ("evaluation", &report.eval)] {
+        text += &format!(
+            "\n{name}: activations {}, live bound {}\n",
+            bytes(phase.activations),
+            bytes(phase.live_bound)
+        );
+        for kernel in &phase.kernels {
+            text += &format!("  {kernel}\n");
+        }
+    }
+    text
+}
+
+/// Columns padded to their widest cell, two spaces apart, indented by two.
+fn table(rows: Vec<Vec<String>>) -> String {
+    let width = |column: usize| {
+        rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..rows.iter().map(Vec::len).max().unwrap_or(0)).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}", width = *width)).collect();
+        format!("  {}\n", cells.join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_short() {
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(1536), "1.5 KiB");
+        assert_eq!(bytes(47 << 20), "47.0 MiB");
+        assert_eq!(short(999), "999");
+        assert_eq!(short(6_502_400), "6.5 M");
+    }
+
+    #[test]
+    fn a_product_counts_each_label_once() {
+        let spec = Einsum::parse("bi,ij->bj").unwrap();
+        assert_eq!(points(&spec, [vec![32, 784], vec![784, 128]]), 32 * 784 * 128);
+    }
+}

@@ -18,8 +18,9 @@ use cranelift_codegen::ir::{
 use cranelift_frontend::FunctionBuilder;
 use std::collections::BTreeMap;
 
-/// Every address is in bounds by the verifier of loops, every buffer is mapped.
-pub const MEM: MemFlagsData = MemFlagsData::trusted();
+/// Every address is in bounds by the verifier of loops, every buffer is mapped. Not aligned: the
+/// rows of a tensor start anywhere.
+pub const MEM: MemFlagsData = MemFlagsData::new().with_notrap();
 
 /// Where a value of each lane lies in the thread's scratch, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

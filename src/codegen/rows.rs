@@ -314,7 +314,8 @@ pub fn lay_out(
     for id in stored {
         if layout[id.index()].is_none() {
             layout[id.index()] = Some(Place::Strip(next));
-            next += 4 * strip.next_multiple_of(16);
+            // One vector more: the last lanes are read as a whole one, wherever they start.
+            next += 4 * (strip.next_multiple_of(16) + 16);
         }
     }
     *most = (*most).max(next);
@@ -326,7 +327,7 @@ pub fn live_nodes(nest: &Nest) -> Vec<bool> {
     let nodes = &nest.body.nodes;
     let mut live = vec![false; nodes.len()];
     nest.body.stores.iter().for_each(|s| live[s.value.index()] = true);
-    for id in nodes.ids().rev().filter(|id| nodes.len() > id.index()) {
+    for id in nodes.ids().rev() {
         if live[id.index()] {
             nodes[id].inputs().iter().for_each(|i| live[i.index()] = true);
         }
@@ -340,8 +341,7 @@ pub fn uniform_roots(nest: &Nest, facts: &Facts, live: &[bool]) -> Vec<NodeId> {
     let uniform =
         |id: NodeId| facts.class[id.index()] == Class::Uniform && !matches!(nodes[id], Node::Const { .. });
     let mut root = vec![false; nodes.len()];
-    for (id, node) in nodes.iter().filter(|(id, _)| live[id.index()] && !uniform(*id)) {
-        let _ = id;
+    for (_, node) in nodes.iter().filter(|(id, _)| live[id.index()] && !uniform(*id)) {
         node.inputs().iter().filter(|i| uniform(**i)).for_each(|i| root[i.index()] = true);
     }
     let values = nest.body.stores.iter().map(|s| s.value);

@@ -83,7 +83,7 @@ pub fn bench(
     let prefetch = Prefetch::choose(data.train.store.row_bytes() * order.batch);
     let mut batches = Batches::new(&data.train, order, 0, u64::MAX, prefetch);
     let mut step = || {
-        let batch = batches.next().expect("bench: steps do not end");
+        let batch = batches.advance().expect("bench: steps do not end");
         f64::from(trainer.step(&batch, batch.step + 1))
     };
 

@@ -213,13 +213,22 @@ mod tests {
     fn plain_lines() {
         let mut out = Vec::new();
         run(&mut Plain::new(&mut out));
-        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"");
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
+        digits: 10 parameters, 6 training rows, 5 steps, 2 threads, into runs/digits-1
+        epoch 1/2  valid  loss 0.1250  accuracy 0.9750  1.3 s
+        stopped early, everything is written: 3 steps in 1.50 s, into runs/digits-1
+        weights 00ff
+        ");
     }
 
     #[test]
     fn json_lines() {
         let mut out = Vec::new();
         run(&mut Json::new(&mut out));
-        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"");
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r#"
+        {"event":"begin","spec":"digits","parameters":10,"rows":6,"steps":5,"steps_per_epoch":3,"threads":2,"ready_seconds":0.5,"folder":"runs/digits-1"}
+        {"event":"epoch","of":"epoch","step":3,"epoch":1,"split":"valid","loss":0.125,"metrics":{"accuracy":0.975},"seconds":1.26}
+        {"event":"end","ending":"interrupted","steps":3,"seconds":1.5,"weights_hash":"00ff","folder":"runs/digits-1"}
+        "#);
     }
 }

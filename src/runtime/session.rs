@@ -168,7 +168,7 @@ impl Run<'_, '_> {
             problem: None,
         };
         let (mut sum, mut rows) = (0f64, 0usize);
-        while let Some(batch) = batches.next() {
+        while let Some(batch) = batches.advance() {
             let loss = trainer.step(&batch, batch.step + 1);
             state.done = batch.step + 1;
             state.epoch = batch.rows.epoch + 1;

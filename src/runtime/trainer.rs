@@ -138,7 +138,7 @@ impl<'a> Trainer<'a> {
         let names: Vec<&str> =
             std::iter::once("loss").chain(self.plan.metrics.iter().map(|m| m.name.as_str())).collect();
         let mut sums = vec![0f64; names.len()];
-        while let Some(batch) = batches.next() {
+        while let Some(batch) = batches.advance() {
             let at = self.eval_at(batch.rows.count);
             let executable = &mut self.evals[at].1;
             self.machine.run(executable, &batch, self.plan.seed, 0);

@@ -53,6 +53,8 @@ pub(super) struct Ctx<'a> {
     pub broken_words: BTreeSet<&'a str>,
     /// Models with a mistake of their own: uses of them say nothing more.
     pub broken_models: RefCell<BTreeSet<Arc<str>>>,
+    /// Names that the file gives to weights, by `as` and `let`.
+    pub weight_names: BTreeSet<String>,
     /// Blocks whose bodies some use has checked.
     pub entered: RefCell<BTreeSet<Arc<str>>>,
     pub diags: RefCell<Diagnostics>,

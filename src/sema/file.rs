@@ -24,12 +24,13 @@ pub(super) fn prepare(
     diags: &mut Diagnostics,
 ) -> ast::File {
     let mut file = ast.clone();
+    let broken = broken_words(sources, ast);
     for item in &mut file.items {
         if let ItemKind::Section(section) = &mut item.kind {
             section_word(section, diags);
         }
     }
-    variants(sources, &file, diags);
+    variants(&file, &broken, diags);
     let mut all = Vec::new();
     if let Some((name, span)) = &settings.variant {
         match overrides::variant(&file, name) {
@@ -44,11 +45,17 @@ pub(super) fn prepare(
         }
     }
     for over in &all {
-        if let Err(d) = overrides::apply(&mut file, over) {
-            diags.push(d);
-        }
+        apply(&mut file, over, &broken, diags);
     }
     file
+}
+
+/// Applies an override; one of something that did not parse says nothing more.
+fn apply(file: &mut ast::File, over: &overrides::Override, broken: &BTreeSet<&str>, diags: &mut Diagnostics) {
+    match overrides::apply(file, over) {
+        Err(d) if !broken.contains(over.first()) => diags.push(d),
+        Ok(()) | Err(_) => {}
+    }
 }
 
 /// `modle` is said once and then read as `model`, so that nothing about its contents is lost.
@@ -99,8 +106,7 @@ fn nameless(section: &Section, diags: &mut Diagnostics) {
 }
 
 /// Every variant must be right, chosen or not: its paths lead somewhere.
-fn variants(sources: &Sources, file: &ast::File, diags: &mut Diagnostics) {
-    let _ = sources;
+fn variants(file: &ast::File, broken: &BTreeSet<&str>, diags: &mut Diagnostics) {
     let mut seen: Vec<&Ident> = Vec::new();
     for section in overrides::variants(file) {
         if let Some(name) = &section.name {
@@ -111,9 +117,7 @@ fn variants(sources: &Sources, file: &ast::File, diags: &mut Diagnostics) {
         }
         let mut scratch = file.clone();
         for over in overrides::from_variant(section, diags) {
-            if let Err(d) = overrides::apply(&mut scratch, &over) {
-                diags.push(d);
-            }
+            apply(&mut scratch, &over, broken, diags);
         }
     }
 }
@@ -139,6 +143,7 @@ pub(super) fn check(
         data: Default::default(),
         reads: reads(ast),
         broken_words: broken_words(sources, ast),
+        weight_names: weight_names(ast),
         broken_models: Default::default(),
         entered: Default::default(),
         diags: Default::default(),
@@ -170,8 +175,17 @@ pub(super) fn check(
     }
     let plans: Option<Vec<_>> = cx.data.borrow().iter().map(Data::plan).collect();
     let trains: Option<Vec<_>> = trains.into_iter().collect();
-    diags.extend(cx.diags.borrow().iter().cloned());
+    diags.extend(without_echoes(&cx));
     Some(Job { name, params, data: plans?, models, trains: trains? })
+}
+
+/// What is found, less what is only unused because its name is misspelt elsewhere.
+fn without_echoes(cx: &Ctx) -> Vec<Diagnostic> {
+    let found = cx.diags.borrow();
+    let meant: BTreeSet<&str> =
+        found.iter().filter_map(|d| d.fix.as_ref()).map(|f| f.replacement.as_str()).collect();
+    let echo = |d: &Diagnostic| d.code.ends_with("::unused") && meant.contains(cx.text(d.span()));
+    found.iter().filter(|d| !echo(d)).cloned().collect()
 }
 
 fn job_name(sources: &Sources, file: FileId) -> String {
@@ -240,6 +254,33 @@ fn reads(file: &ast::File) -> BTreeMap<&str, BTreeSet<&str>> {
         });
     }
     reads
+}
+
+/// Names that `as` and `let` give.
+fn weight_names(file: &ast::File) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for item in &file.items {
+        walk::item(item, &mut |expr| {
+            if let ExprKind::As { path, .. } = &expr.kind {
+                names.insert(path.parts.iter().map(|p| &*p.name).collect::<Vec<_>>().join("."));
+            }
+        });
+        let body = match &item.kind {
+            ItemKind::Section(section) => &section.entries,
+            ItemKind::Block(block) => &block.body,
+            ItemKind::Op(_)
+            | ItemKind::Param { .. }
+            | ItemKind::Dim { .. }
+            | ItemKind::Import { .. }
+            | ItemKind::Broken => continue,
+        };
+        for entry in body {
+            if let EntryKind::Let { names: lets, .. } = &entry.kind {
+                names.extend(lets.iter().map(|n| n.name.to_string()));
+            }
+        }
+    }
+    names
 }
 
 /// Words of pieces that did not parse.

@@ -145,8 +145,14 @@ fn misplaced(cx: &Ctx, word: &str, entry: &Entry, what: &str) {
         entry.span,
         "does not belong here",
     );
-    let known = super::ctx::list(keys::of(word).iter().map(|k| k.name)).unwrap_or_default();
+    let known = super::ctx::list(built(word)).unwrap_or_default();
     cx.report(d.help(format!("`{word}` has the keys {known}")));
+}
+
+/// The keys of a section that are obeyed.
+fn built(word: &str) -> impl Iterator<Item = &'static str> + Clone {
+    let all = keys::of(word).iter();
+    all.filter(|k| !matches!(k.status, Status::Later(_))).map(|k| k.name)
 }
 
 /// A word that is no key, with the nearest that is one.
@@ -157,7 +163,10 @@ pub(super) fn unknown_key(cx: &Ctx, word: &str, key: &Ident) {
         key.span,
         "not a key",
     );
-    let built = || keys::of(word).iter().map(|k| k.name);
+    if word == "train" && ["learning_rate", "lr"].contains(&&*key.name) {
+        return cx.report(d.help("the optimizer has it: `optimizer = Adam(lr=1e-3)`"));
+    }
+    let built = || built(word);
     let near = keys::alias(word, &key.name).or_else(|| did_you_mean(&key.name, built()));
     cx.report(match near {
         Some(near) => {

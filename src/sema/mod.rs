@@ -16,6 +16,7 @@ mod names;
 mod overrides;
 mod params;
 mod probe;
+mod render;
 mod train;
 mod walk;
 
@@ -24,6 +25,7 @@ mod tests;
 
 pub use job::Job;
 pub use probe::{Blind, DataProbe, ProbeError, SchemaColumn, SourceSchema};
+pub use render::render;
 
 use crate::base::{Bindings, FileId, Sources, Span};
 use crate::diag::Diagnostics;

@@ -18,6 +18,13 @@ pub(super) struct Override {
     value: Expr,
 }
 
+impl Override {
+    /// What the path starts with.
+    pub fn first(&self) -> &str {
+        self.path.parts.first().map_or("", |p| &p.name)
+    }
+}
+
 /// The override of one `--set path=value`, whose text `span` covers.
 pub(super) fn from_setting(
     sources: &Sources,

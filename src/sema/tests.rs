@@ -79,6 +79,14 @@ impl DataProbe for People {
 fn run(text: &str, sets: &[&str], variant: Option<&str>) -> (Option<Job>, Vec<Diagnostic>, Sources) {
     let mut sources = Sources::new();
     let file = sources.add("test.mlspec", None, text);
+    let settings = settings(&mut sources, sets, variant);
+    let (ast, mut diags) = parse(&sources, file);
+    let (job, found) = check(&mut sources, file, &ast, &settings, &People);
+    diags.extend(found.sorted());
+    (job, diags.sorted(), sources)
+}
+
+fn settings(sources: &mut Sources, sets: &[&str], variant: Option<&str>) -> Settings {
     let mut settings = Settings::default();
     for set in sets {
         let (path, value) = set.split_once('=').expect("test: path=value");
@@ -89,10 +97,7 @@ fn run(text: &str, sets: &[&str], variant: Option<&str>) -> (Option<Job>, Vec<Di
         let at = sources.add("--variant", None, name);
         settings.variant = Some((name.into(), Span::new(at, 0, name.len())));
     }
-    let (ast, mut diags) = parse(&sources, file);
-    let (job, found) = check(&mut sources, file, &ast, &settings, &People);
-    diags.extend(found.sorted());
-    (job, diags.sorted(), sources)
+    settings
 }
 
 fn render(diags: &[Diagnostic], sources: &Sources) -> String {
@@ -105,8 +110,10 @@ fn render(diags: &[Diagnostic], sources: &Sources) -> String {
             let (line, _) = sources.line_col(l.span);
             let _ = writeln!(text, "  {}:{line} `{shown}` {}", sources.get(l.span.file).name, l.text);
         }
-        d.help.iter().for_each(|h| drop(writeln!(text, "  help: {h}")));
-        for f in &d.fix {
+        if let Some(h) = &d.help {
+            let _ = writeln!(text, "  help: {h}");
+        }
+        if let Some(f) = &d.fix {
             let _ = writeln!(text, "  fix: `{}` -> `{}`", sources.slice(f.span), f.replacement);
         }
     }
@@ -452,7 +459,27 @@ fn blocks() {
     assert_eq!(render(&diags, &sources), "");
     let job = job.expect("test: the spec is right");
     let weights: Vec<&str> = job.trains[0].forward.leaves.iter().map(|(_, l)| &*l.name).collect();
-    insta::assert_snapshot!(weights.join("\n"), @"");
+    assert_eq!(
+        weights,
+        [
+            "x",
+            "y",
+            "h.0.mix.up.weight",
+            "h.0.mix.up.bias",
+            "h.0.mix.down.weight",
+            "h.0.mix.down.bias",
+            "h.1.mix.up.weight",
+            "h.1.mix.up.bias",
+            "h.1.mix.down.weight",
+            "h.1.mix.down.bias",
+            "c.1.weight",
+            "c.1.bias",
+            "c.2.weight",
+            "c.2.bias",
+            "head.weight",
+            "head.bias",
+        ]
+    );
     insta::assert_snapshot!(
         "blocks",
         changed(
@@ -508,6 +535,41 @@ fn mistakes_do_not_hide_each_other() {
 fn what_did_not_parse_is_not_missing() {
     let (_, diags, sources) = run(&GOOD.replace("param hidden: int =", "param hidden: int"), &[], None);
     insta::assert_snapshot!(render(&diags, &sources));
+}
+
+fn rendered(text: &str, sets: &[&str], variant: Option<&str>) -> String {
+    let mut sources = Sources::new();
+    let file = sources.add("test.mlspec", None, text);
+    let settings = settings(&mut sources, sets, variant);
+    let (ast, _) = parse(&sources, file);
+    super::render(&sources, file, &ast, &settings)
+}
+
+/// What the job says, less the places in the text.
+fn gist(text: &str, sets: &[&str], variant: Option<&str>) -> String {
+    let (job, diags, sources) = run(text, sets, variant);
+    assert_eq!(render(&diags, &sources), "", "{text}");
+    let job = job.expect("test: the spec is right");
+    let data =
+        job.data.iter().map(|d| format!("{:?} {} {} {}", d.source.kind, d.batch, d.shuffle, d.drop_last));
+    let trains = job.trains.iter().map(|t| {
+        let graphs = format!("{}{}", crate::graph::print(&t.forward), crate::graph::print(&t.eval));
+        format!("{:?} {} {:?} {:?} {graphs}", t.length, t.seed, t.optimizer.settings, t.metrics)
+    });
+    data.chain(trains).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn rendering_writes_every_default() {
+    insta::assert_snapshot!("rendered", rendered(GOOD, &["train.optimizer.lr=0.5"], Some("tiny")));
+    insta::assert_snapshot!("rendered_table", rendered(TABLE, &[], None));
+    for (text, sets, variant) in
+        [(GOOD, &["train.optimizer.lr=0.5"][..], Some("tiny")), (TABLE, &[], None), (BLOCKS, &[], None)]
+    {
+        let once = rendered(text, sets, variant);
+        assert_eq!(rendered(&once, &[], None), once, "rendering is a fixed point");
+        assert_eq!(gist(&once, &[], None), gist(text, sets, variant), "it means the same");
+    }
 }
 
 #[test]

@@ -2,7 +2,14 @@
 
 mod broken;
 mod cli;
+mod code;
+mod lessons;
+mod memory;
 mod ops;
+mod parity;
 mod random;
+mod run;
+mod stages;
 mod style;
+mod support;
 mod tidy;

@@ -31,7 +31,7 @@ pub fn load(
     let mut input = Input::open(&found, source)?;
     let name = input.name();
     let mut bytes = Vec::new();
-    if !found.extension().is_some_and(|e| e == "gz") {
+    if found.extension().is_none_or(|e| e != "gz") {
         bytes.reserve(usize::try_from(input.at_most.min(1 << 32)).unwrap_or(0));
     }
     input.read(u64::from(u32::MAX), &mut bytes, source)?;

@@ -132,7 +132,7 @@ impl Batches {
     }
 
     /// The next batch, or none behind the last. The one before is given back.
-    pub fn next(&mut self) -> Option<Batch<'_>> {
+    pub fn advance(&mut self) -> Option<Batch<'_>> {
         let step = self.given;
         if step >= self.shared.until {
             return None;
@@ -272,7 +272,7 @@ mod tests {
         let part = part(order.rows);
         let mut batches = Batches::new(&part, order, from, until, prefetch);
         let mut all = Vec::new();
-        while let Some(batch) = batches.next() {
+        while let Some(batch) = batches.advance() {
             assert_eq!(batch.step, from + all.len() as u64);
             let n = batch.rows.count;
             assert!(batch.columns.iter().all(|c| (*c as usize).is_multiple_of(128)));
@@ -313,7 +313,7 @@ mod tests {
         for taken in 0..6 {
             let mut batches = Batches::new(&part(50), order, 0, u64::MAX, Prefetch::Thread);
             for _ in 0..taken {
-                batches.next().unwrap();
+                batches.advance().unwrap();
             }
         }
     }
@@ -326,8 +326,8 @@ mod tests {
             if step % 10 == 0 {
                 std::thread::sleep(std::time::Duration::from_millis(2));
             }
-            assert_eq!(batches.next().map(|b| b.step), Some(step));
+            assert_eq!(batches.advance().map(|b| b.step), Some(step));
         }
-        assert!(batches.next().is_none());
+        assert!(batches.advance().is_none());
     }
 }

@@ -75,11 +75,11 @@ fn row_shape(generator: &Generator) -> Vec<usize> {
     }
 }
 
-/// `y = 1 + 2 x0 - 2 x1 + 2 x2 - … + noise * N(0, 1)`, `x` uniform in [-1, 1): a rule that a
-/// lesson can name beforehand.
+/// `y = 1 + 2 x0 - 2 x1 + 2 x2 - … + noise * N(0, 1)`, `x` standard normal: a rule
+/// that a lesson can name beforehand.
 fn line(features: usize, noise: f64, rows: usize, seed: u64) -> Columns {
     let (key_x, key_noise) = (rng::key(seed, "line.x"), rng::key(seed, "line.noise"));
-    let x: Vec<f32> = (0..rows * features).map(|e| 2.0 * rng::uniform(key_x, 0, e as u64) - 1.0).collect();
+    let x: Vec<f32> = (0..rows * features).map(|e| rng::normal(key_x, 0, e as u64) as f32).collect();
     let weight = |j: usize| if j.is_multiple_of(2) { 2.0 } else { -2.0 };
     let y = (0..rows).map(|r| {
         let row = &x[r * features..(r + 1) * features];
@@ -138,7 +138,7 @@ fn classification(cube: &Cube, class_sep: f64, flip: f64, rows: usize, seed: u64
 
     let mut x = vec![0f32; rows * features];
     let mut y = vec![0i32; rows];
-    for r in 0..rows {
+    for (r, to) in row_at.into_iter().enumerate() {
         // Clusters share the rows evenly; cluster k belongs to class k modulo the classes.
         let cluster = r * clusters / rows;
         let draw = |j: usize| rng::normal(key_x, 0, (r * features + j) as u64);
@@ -150,7 +150,7 @@ fn classification(cube: &Cube, class_sep: f64, flip: f64, rows: usize, seed: u64
                 sum + if corners[cluster][j] { class_sep } else { -class_sep }
             })
             .collect();
-        let to = row_at[r] as usize;
+        let to = to as usize;
         for j in 0..features {
             let value = if j < informative {
                 placed[j]
@@ -326,9 +326,8 @@ mod tests {
             m.swap(rank, pivot);
             for r in rank + 1..6 {
                 let factor = m[r][column] / m[rank][column];
-                for c in 0..6 {
-                    m[r][c] -= factor * m[rank][c];
-                }
+                let pivot_row = m[rank];
+                m[r].iter_mut().zip(pivot_row).for_each(|(x, p)| *x -= factor * p);
             }
             rank += 1;
         }

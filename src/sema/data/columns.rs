@@ -489,7 +489,9 @@ pub(in crate::sema) fn size_of(cx: &Ctx, base: &Expr, member: &Ident) -> Option<
 impl Ctx<'_> {
     /// Members of a data section that anything outside `data` reads: `people.income`.
     pub fn read_columns(&self, section: &str) -> std::collections::BTreeSet<&str> {
-        self.reads.get(section).into_iter().flatten().copied().collect()
+        // What a section that is misspelt reads may be meant for this one.
+        let meant = |base: &str| base == section || !self.globals.contains_key(base);
+        self.reads.iter().filter(|(base, _)| meant(base)).flat_map(|(_, columns)| columns).copied().collect()
     }
 }
 

@@ -20,7 +20,11 @@ use crate::base::Span;
 use crate::diag::{Diagnostic, Severity, did_you_mean};
 use crate::syntax::ast::{Entry, EntryKind, Expr, ExprKind, Ident, Section};
 use columns::{How, how};
+pub(super) use source::source_defaults;
 use std::cell::RefCell;
+
+/// Rows in a batch, unless the spec says otherwise: Keras' choice.
+pub(super) const BATCH: i64 = 32;
 
 /// A data section, checked as far as it goes alone.
 pub(super) struct Data<'a> {
@@ -59,7 +63,9 @@ impl<'a> Data<'a> {
             typed: Vec::new(),
             derived: Vec::new(),
             split: None,
-            batch: keys.get("batch").map_or(Some(32), |e| cx.count("batch", e, 1).map(|n| n as usize)),
+            batch: keys
+                .get("batch")
+                .map_or(Some(BATCH as usize), |e| cx.count("batch", e, 1).map(|n| n as usize)),
             shuffle: keys.get("shuffle").and_then(|e| cx.flag("shuffle", e)).unwrap_or(true),
             drop_last: keys.get("drop_last").and_then(|e| cx.flag("drop_last", e)).unwrap_or(false),
             columns: RefCell::default(),
@@ -133,7 +139,7 @@ impl<'a> Data<'a> {
     }
 
     /// Typed columns are cells of a table, and in it.
-    fn check_typed(&self, cx: &Ctx) {
+    fn check_typed(&mut self, cx: &Ctx) {
         let Some(source) = &self.source else { return };
         let is_table = matches!(source.kind, SourceKind::Csv { .. });
         for (name, _) in &self.typed {
@@ -150,6 +156,9 @@ impl<'a> Data<'a> {
             } else if self.known_columns().is_some_and(|all| !all.contains(&name.name.to_string())) {
                 self.no_column(cx, name);
             }
+        }
+        if !is_table {
+            self.typed.iter_mut().for_each(|(_, how)| *how = How::Poison);
         }
     }
 

@@ -115,6 +115,7 @@ impl Call<'_, '_> {
             let name = self.cx.word("columns", item)?;
             if let Some((_, first)) = seen.iter().find(|(n, _)| *n == name) {
                 self.cx.report(duplicate(&Ident { name: name.as_str().into(), span: item.span }, *first));
+                continue;
             }
             seen.push((name, item.span));
         }
@@ -144,6 +145,7 @@ impl Call<'_, '_> {
             }
             _ => all.push(self.cx.string("missing", expr)?),
         }
+        all.dedup();
         Some(all)
     }
 
@@ -174,7 +176,7 @@ impl Call<'_, '_> {
         let mut slots = vec![("rows", false), ("seed", false)];
         slots.extend(row.settings.iter().map(|s| (s.name, false)));
         let args = arguments(self.cx, row.name, self.span, &slots, &self.args[1..])?;
-        let rows = or(&args[0], 1000, |e| self.cx.count("rows", e, 1))?;
+        let rows = or(&args[0], ROWS, |e| self.cx.count("rows", e, 1))?;
         let seed = or(&args[1], 0, |e| self.cx.count("seed", e, 0))?;
         let values: Option<Vec<f64>> = row
             .settings
@@ -222,6 +224,9 @@ fn or<T>(arg: &Option<Given<&Expr>>, default: T, read: impl FnOnce(&Expr) -> Opt
         None => Some(default),
     }
 }
+
+/// How many rows a generator makes unless the spec says otherwise.
+const ROWS: i64 = 1000;
 
 #[derive(Clone, Copy)]
 enum Min {
@@ -297,6 +302,39 @@ const GENERATORS: &[GeneratorRow] = &[
         make: |v| Generator::Normal { features: v[0] as usize, classes: v[1] as usize },
     },
 ];
+
+/// What a source call leaves to its defaults, for whoever writes them out.
+pub(in crate::sema) fn source_defaults(source: &str, args: &[Arg]) -> Vec<(&'static str, ExprKind)> {
+    let text = |text: &str| ExprKind::Str(text.to_string());
+    let mut all: Vec<(&'static str, ExprKind)> = Vec::new();
+    // Positions count from here: the path, or the generator's name.
+    let mut places = args.iter().filter(|a| a.name.is_none()).count().saturating_sub(1);
+    match source {
+        "csv" => {
+            // No `columns` means the header, which is nothing to write.
+            places = places.saturating_sub(1);
+            all.extend([
+                ("sep", text(",")),
+                ("decimal", text(".")),
+                ("missing", text("")),
+                ("skip", ExprKind::Int(0)),
+            ]);
+        }
+        "synthetic" => {
+            let name = args.first().and_then(|a| a.value.as_name());
+            let row = name.and_then(|n| GENERATORS.iter().find(|g| g.name == &*n.name));
+            let Some(row) = row else { return Vec::new() };
+            all.extend([("rows", ExprKind::Int(ROWS)), ("seed", ExprKind::Int(0))]);
+            all.extend(row.settings.iter().map(|s| match s.min {
+                Min::Count(_) => (s.name, ExprKind::Int(s.default as i64)),
+                Min::Real(_) => (s.name, ExprKind::Float(s.default)),
+            }));
+        }
+        _ => return Vec::new(),
+    }
+    let named = |name: &str| args.iter().any(|a| a.name.as_ref().is_some_and(|n| &*n.name == name));
+    all.into_iter().skip(places).filter(|(name, _)| !named(name)).collect()
+}
 
 /// What a generator makes: known without looking anywhere.
 pub(super) fn made_up(generator: &Generator, rows: usize) -> SourceSchema {

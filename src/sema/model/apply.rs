@@ -1,6 +1,6 @@
 //! Layers, blocks and models meet their tensors.
 
-use super::pipe::{Inputs, proposed, stacked};
+use super::pipe::{Inputs, made_up, stacked};
 use super::types::{Declared, fit, pattern, rigid};
 use super::{Entity, Ev, Names, Pending, Prob, What};
 use crate::base::{DType, Dim, Span};
@@ -39,8 +39,8 @@ pub(super) fn apply(ev: &mut Ev, using: Use) -> Found {
 /// The weight path of a use, claimed for it; a made-up one for layers without a name.
 fn claim(ev: &mut Ev, using: &Use) -> Checked<(String, Option<String>)> {
     let Some((name, span)) = &using.name else {
-        let proposal = proposed(ev, &using.pending.what);
-        return Ok((format!("{}{proposal}", ev.scope.prefix), Some(proposal)));
+        let (path, proposal) = made_up(ev, &using.pending.what, using.stage);
+        return Ok((path, Some(proposal)));
     };
     let path = format!("{}{name}", ev.scope.prefix);
     match ev.scope.claimed.get(&path) {

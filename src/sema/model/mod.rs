@@ -111,8 +111,10 @@ pub(super) struct Elab<'c, 'a> {
     penalized: BTreeSet<String>,
     /// Blocks and models under way: none may use itself.
     active: Vec<Arc<str>>,
-    /// How many unnamed layers of a kind there are.
-    unnamed: BTreeMap<String, usize>,
+    /// Paths that were made up for layers without a name.
+    made_up: BTreeSet<String>,
+    /// The name proposed at a stage, one for all copies of it.
+    proposed: BTreeMap<Span, String>,
     /// While a `feed` is read.
     pub feeding: Option<Feeding>,
     /// Names that `feed` gave, for models whose inputs are fed by name; `None` outside `train`.
@@ -137,7 +139,8 @@ impl<'c, 'a> Elab<'c, 'a> {
             penalties: Vec::new(),
             penalized: BTreeSet::new(),
             active: Vec::new(),
-            unnamed: BTreeMap::new(),
+            made_up: BTreeSet::new(),
+            proposed: BTreeMap::new(),
             feeding: None,
             fed: None,
             outputs: BTreeMap::new(),

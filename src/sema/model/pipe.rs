@@ -148,7 +148,7 @@ fn flow(ev: &mut Ev, called: Called, inputs: Inputs, name: Option<&Path>, stage:
                 );
                 ev.diags.push(d.help("take out `as …`; `let` names a value"));
             }
-            self::function(ev, function, inputs, args, span)
+            self::function(ev, function, inputs, args, stage)
         }
     }
 }
@@ -272,7 +272,7 @@ fn repeat(ev: &mut Ev, inputs: Checked<Inputs>, chain: Chain) -> Found {
         (_, Ok(indices)) => indices,
         (_, Err(Reported)) => {
             flowing = Err(Reported);
-            vec![0]
+            vec![1]
         }
     };
     let hidden = chain.var.map(|var| (var, ev.scope.names.get(&var.name).cloned()));
@@ -358,14 +358,22 @@ fn whole(ev: &mut Ev, expr: &Expr) -> Checked<i64> {
     }
 }
 
-/// The name that a layer would be given: `fc1` for the first `Dense`.
-pub(super) fn proposed(ev: &mut Ev, what: &What) -> String {
+/// A path for a layer without a name, and the name to propose for it: `fc1` for the first
+/// `Dense`. Neither is one that the file gives.
+pub(super) fn made_up(ev: &mut Ev, what: &What, stage: Span) -> (String, String) {
     let kind = match what {
         What::Layer { name: "Dense", .. } => "fc".to_string(),
         What::Layer { name, .. } => name.to_lowercase(),
         What::Block { name, .. } => name.to_lowercase(),
     };
-    let count = ev.scope.unnamed.entry(kind.clone()).or_default();
-    *count += 1;
-    format!("{kind}{count}")
+    let prefix = ev.scope.prefix.clone();
+    let scope = &mut ev.scope;
+    let free = |n: &usize| {
+        let name = format!("{kind}{n}");
+        !scope.cx.weight_names.contains(&name) && !scope.made_up.contains(&format!("{prefix}{name}"))
+    };
+    let name = format!("{kind}{}", (1..).find(free).expect("pipe: some number is free"));
+    let path = format!("{prefix}{name}");
+    scope.made_up.insert(path.clone());
+    (path, scope.proposed.entry(stage).or_insert(name).clone())
 }

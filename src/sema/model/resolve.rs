@@ -3,12 +3,13 @@
 
 use super::apply::{self, Use};
 use super::{Entity, Ev, Pending, What, pipe};
+use crate::base::Span;
 use crate::diag::{Diagnostic, did_you_mean};
 use crate::ops;
-use crate::ops::formula::{Checked, Given, Item, Reported, builtins};
+use crate::ops::formula::{Checked, Given, Item, Operand, Reported, arith, builtins};
 use crate::sema::ctx::Global;
 use crate::sema::{data, train};
-use crate::syntax::ast::{Arg, Expr, ExprKind, Ident};
+use crate::syntax::ast::{Arg, BinOp, Expr, ExprKind, Ident};
 use std::rc::Rc;
 
 type Found = Checked<Item<Entity>>;
@@ -45,6 +46,7 @@ pub(super) fn expr(ev: &mut Ev, expr: &Expr) -> Option<Found> {
             ev.scope.cx.later("later::index", what, expr.span, "take the whole, or shape the data before");
             Some(Err(Reported))
         }
+        ExprKind::Binary { op, left, right, .. } => Some(binary(ev, *op, left, right, expr.span)),
         ExprKind::Repeat { .. } => {
             let d = Diagnostic::error(
                 "value::kind",
@@ -60,7 +62,6 @@ pub(super) fn expr(ev: &mut Ev, expr: &Expr) -> Option<Found> {
         | ExprKind::Str(_)
         | ExprKind::Bool(_)
         | ExprKind::Neg(_)
-        | ExprKind::Binary { .. }
         | ExprKind::Range(..)
         | ExprKind::List(_)
         | ExprKind::Tuple(_)
@@ -89,8 +90,18 @@ fn value(ev: &mut Ev, name: &Ident) -> Option<Found> {
         }
         Some(Global::Param | Global::Dim | Global::Op) => None,
         None if is_function(ev, name) => None,
-        None => Some(pending(ev, name, &[], name.span)),
+        None if is_layer_word(&name.name) => Some(pending(ev, name, &[], name.span)),
+        None => Some(ev.unknown("name", name)),
     }
+}
+
+/// Words that mean a layer, here or elsewhere.
+fn is_layer_word(name: &str) -> bool {
+    ops::layer(name).is_some()
+        || ops::alias(name).is_some()
+        || ops::loss::alias(name).is_some()
+        || ops::known_later(name)
+        || LATER.contains(&name)
 }
 
 /// Ops, builtins, and constants: what the formulas' rules know.
@@ -103,7 +114,7 @@ pub(super) fn is_function(ev: &Ev, name: &Ident) -> bool {
 }
 
 /// A layer or block with settings in parentheses.
-pub(super) fn pending(ev: &mut Ev, name: &Ident, args: &[Arg], span: crate::base::Span) -> Found {
+pub(super) fn pending(ev: &mut Ev, name: &Ident, args: &[Arg], span: Span) -> Found {
     let what = if let Some(block) = ev.scope.cx.block(&name.name) {
         let settings = apply::settings(ev, block, args, span)?;
         What::Block { name: name.name.clone(), settings }
@@ -151,6 +162,31 @@ fn no_layer(ev: &mut Ev, name: &Ident, args: &[Arg]) -> Found {
         }
         None => d.help(LAYERS),
     })
+}
+
+/// Arithmetic; where shapes clash, both sides show how theirs came about.
+fn binary(ev: &mut Ev, op: BinOp, left: &Expr, right: &Expr, span: Span) -> Found {
+    let (l, r) = (ev.operand(left), ev.operand(right));
+    let (l, r) = (l?, r?);
+    let tensors = [&l, &r].map(|operand| match operand {
+        Operand::Tensor(v) => Some(*v),
+        Operand::Number(_) => None,
+    });
+    ev.at(span);
+    match arith(ev.b, op, (l, left.span), (r, right.span), span) {
+        Ok(made) => {
+            let item: Item<Entity> = made.into();
+            if let Item::Tensor(v) = item {
+                let text = format!("`{}` gives {}", op.sign(), ev.b.ty(v));
+                ev.scope.note(v, tensors[0].or(tensors[1]), span, text);
+            }
+            Ok(item)
+        }
+        Err(d) => {
+            let d = tensors.into_iter().flatten().fold(d, |d, v| ev.scope.explain(d, v));
+            ev.fail(d)
+        }
+    }
 }
 
 /// Arguments of what is not built yet may be choices (`mask=causal`): only calls and pipes in

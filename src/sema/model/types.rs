@@ -53,6 +53,15 @@ fn misspelt_sizes(cx: &Ctx, names: &super::Names, ty: &Type, diags: &mut Diagnos
     let mut ok = Ok(());
     for size in ty.shape.iter().flatten() {
         let SizeExpr::Size(expr) = size else { continue };
+        if let ExprKind::Member(base, member) = &expr.bare().kind
+            && cx.data_size(base, member).is_none()
+        {
+            let message = format!("`{}` is no size", cx.text(expr.span));
+            let d = Diagnostic::error("name::unknown", message, member.span, "not known here");
+            diags.push(crate::sema::ctx::suggest(d, "size", member, ["features", "classes", "vocab"]));
+            ok = Err(Reported);
+            continue;
+        }
         let Some(name) = expr.as_name() else { continue };
         if known(cx, names, expr).is_some() || names.contains_key(&name.name) || cx.is_poisoned(&name.name) {
             continue;

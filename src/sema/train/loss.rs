@@ -42,13 +42,13 @@ pub(in crate::sema) fn loss(
     if let Some(i) = prediction {
         given[i].value = logits(ev, def, given[i].value.clone(), given[i].span, name.span)?;
     }
+    let mut pair = None;
     if let (Some(p), Some(l)) = (prediction, label) {
         classes(ev, def, &given[p], &given[l])?;
-        let pair = Pair {
+        pair = Some(Pair {
             prediction: (given[p].value.clone(), given[p].span),
             label: (given[l].value.clone(), given[l].span),
-        };
-        ev.scope.pairs.push(pair);
+        });
     }
     let shown = prediction.and_then(|i| tensor(&given[i].value));
     let before = std::mem::take(ev.diags);
@@ -61,7 +61,9 @@ pub(in crate::sema) fn loss(
         };
         ev.diags.push(d);
     }
-    made
+    let made = made?;
+    ev.scope.pairs.extend(pair);
+    Ok(made)
 }
 
 fn tensor(item: &Item<Entity>) -> Option<Value> {

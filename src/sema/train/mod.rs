@@ -53,13 +53,17 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
         missing(cx, section, "loss", train.loss.is_some(), "loss = CrossEntropy(Model.logits, label)");
         missing(cx, section, "optimizer", keys.get("optimizer").is_some(), "optimizer = Adam(lr=1e-3)");
         missing(cx, section, "feed", keys.inner("feed").is_some(), "feed { x = data.x  y = data.y }");
-        train.unused(cx);
     }
     let length = length(cx, section, &keys);
     let optimizer = keys.get("optimizer").and_then(|e| optimizer(cx, e));
     let seed = keys.get("seed").map_or(Some(0), |e| cx.count("seed", e, 0));
+    // Without one of them, everything else would seem to miss it.
+    if named_steps || keys.inner("feed").is_none() || train.loss.is_none() {
+        return None;
+    }
     let trained = train.graph(cx, job, Mode::Train);
     let evaluated = train.graph(cx, job, Mode::Eval);
+    train.unused(cx, trained.is_some());
     let ((forward, _, read), (eval, metrics, _)) = (trained?, evaluated?);
     Some(TrainPlan {
         name: section.name.as_ref().map(|n| n.name.to_string()),
@@ -100,6 +104,10 @@ fn missing(cx: &Ctx, section: &Section, key: &str, there: bool, example: &str) {
 }
 
 fn is_near(word: &str, key: &str) -> bool {
+    // What is a key itself is no misspelling of another.
+    if super::keys::find("train", word).is_some() {
+        return false;
+    }
     super::keys::alias("train", word) == Some(key) || did_you_mean(word, [key]).is_some()
 }
 
@@ -291,13 +299,18 @@ impl<'a> Train<'a> {
         read
     }
 
-    fn unused(&self, cx: &Ctx<'a>) {
+    fn unused(&self, cx: &Ctx<'a>, sound: bool) {
         let read = self.read_names(cx);
         for (name, _) in self.feed.iter().filter(|(n, _)| !read.contains(&*n.name)) {
             let message = format!("`{}` is fed but never used", name.name);
             let d = Diagnostic::error("feed::unused", message, name.span, "no model input, no label");
             let inputs: Vec<&str> = self.model_inputs(cx).map(|(n, _)| &*n.name).collect();
-            cx.report(match did_you_mean(&name.name, inputs.iter().copied()) {
+            let near = did_you_mean(&name.name, inputs.iter().copied());
+            // A loss that is wrong may read it once it is right.
+            if !sound && near.is_none() {
+                continue;
+            }
+            cx.report(match near {
                 Some(near) => d.help(format!("did you mean the input `{near}`?")).fix(
                     format!("write `{near}`"),
                     name.span,
@@ -357,6 +370,8 @@ impl<'a> Train<'a> {
         let total = self.loss.ok_or(Reported).and_then(|e| total(&mut ev, e));
         let metrics = match mode {
             Mode::Train => Ok(Vec::new()),
+            // Metrics take the pair of the loss: without one they have nothing to say.
+            Mode::Eval if total.is_err() => Err(Reported),
             Mode::Eval => {
                 self.metrics.iter().map(|m| metric(&mut ev, m)).collect::<Vec<_>>().into_iter().collect()
             }
@@ -473,8 +488,6 @@ fn metric(ev: &mut Ev, metric: &Metric) -> Checked<(Value, MetricPlan)> {
     let (prediction, label) = match metric.args {
         [] => match ev.scope.pairs.first().cloned() {
             Some(pair) => (pair.prediction, pair.label),
-            // The loss is wrong, which is reported, or compares nothing.
-            None if ev.diags.has_errors() || ev.scope.cx.diags.borrow().has_errors() => return Err(Reported),
             None => {
                 let name = metric.def.name;
                 let message = format!("`{name}` has nothing to compare: the loss is none of the library's");

@@ -1,0 +1,101 @@
+//! What generated code is made of, and what it is not.
+
+use crate::support::{root, spec};
+use mlc::base::{Bindings, Sources, Sym};
+use mlc::codegen::{self, Options};
+use mlc::loops::{KernelKind, Program};
+use mlc::ops::{Framework, Library};
+use mlc::pipeline;
+use mlc::runtime::data::{DiskProbe, Places};
+use mlc::sema::{self, Job, Settings};
+use mlc::syntax;
+use std::path::PathBuf;
+
+fn check(text: &str, folder: PathBuf) -> Job {
+    let mut sources = Sources::new();
+    let file = sources.add("spec", Some(folder.clone()), text);
+    let (ast, found) = syntax::parse(&sources, file);
+    assert!(!found.has_errors(), "{:?}", found.sorted());
+    let probe = DiskProbe { places: Places { spec: Some(folder), data: None } };
+    let (job, found) = sema::check(&mut sources, file, &ast, &Settings::default(), &probe);
+    job.unwrap_or_else(|| panic!("{:?}", found.sorted()))
+}
+
+/// The training step of a checked spec, ready for either back end.
+fn program(job: &Job) -> Program {
+    let lib = Library::std(Framework::Keras, &mut Sources::new());
+    let plan = &job.trains[0];
+    let (graph, _) = pipeline::rewrite(pipeline::step_graph(&lib, plan));
+    let batch = job.data[plan.data].batch as i64;
+    let known = [(Sym::from("B"), batch), (Sym::from("iris.features"), 4)];
+    pipeline::lower(&graph, &Bindings::from(known))
+}
+
+fn lesson(name: &str) -> Program {
+    let text = std::fs::read_to_string(spec(name)).expect("the lesson is there");
+    program(&check(&text, root().join("specs")))
+}
+
+/// The compiler must not become an interpreter of hand-written layers: a step calls matrix
+/// products, strips of functions, random numbers and the team, nothing that knows a layer.
+#[test]
+fn a_step_calls_building_blocks_only() {
+    let mut text = String::new();
+    for name in ["line", "xor", "iris", "digits", "mnist"] {
+        let compiled = codegen::compile(&lesson(name), &Options { threads: 2, ..Options::default() });
+        text += &format!("{name}: {}\n", compiled.calls().join(" "));
+    }
+    insta::assert_snapshot!(text, @"");
+}
+
+const USER_OP: &str = r#"mlspec 1
+
+/// Bends like a square root, but passes the origin smoothly.
+op bend(x: f32[..s], sharp: float = 1.0) -> f32[..s] = x / (1 + abs(x) * sharp)
+
+/// Log-cosh written by a user.
+op log_cosh_loss(y: f32[..s], t: f32[..s]) -> f32[] = mean(log(exp(y - t) + exp(t - y)))
+
+data points {
+  source = synthetic(line, features=3, rows=64, noise=0.1, seed=1)
+  split  { train = 100% }
+  batch  = 16
+}
+
+model Net {
+  input x: f32[B, 3]
+  output y: f32[B] = x |> Dense(8) as fc1 |> bend(sharp=2.0) |> Dense(1) as fc2 |> Squeeze
+}
+
+train {
+  feed      { x = points.x  y = points.y }
+  loss      = log_cosh_loss(Net.y, y)
+  optimizer = SGD(lr=0.1)
+  epochs    = 20
+}
+"#;
+
+/// An `op` of the user's trains and is fused like the library's: its formula stands in the
+/// epilogue of the product before it, not in a kernel of its own.
+#[test]
+fn a_users_op_trains_fused() {
+    let job = check(USER_OP, root());
+    let program = program(&job);
+    let fused =
+        program.kernels.iter().any(|k| match &k.kind {
+            KernelKind::Contract(c) => c.body.nodes.iter().any(
+                |(_, n)| matches!(n, mlc::loops::Node::Op { op, .. } if *op == mlc::graph::ScalarOp::Abs),
+            ),
+            KernelKind::Rows(_) | KernelKind::Scatter(_) => false,
+        });
+    assert!(fused, "{}", mlc::loops::print(&program));
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("bend.mlspec");
+    std::fs::write(&file, USER_OP).expect("the folder is writable");
+    let records = crate::support::Run::train(&file.display().to_string(), &[]).records();
+    let losses: Vec<f64> =
+        records.iter().filter(|r| r["of"] == "epoch").filter_map(|r| r["loss"].as_f64()).collect();
+    let (first, last) = (losses[0], losses[losses.len() - 1]);
+    assert!(last < first - 0.1, "{losses:?}");
+}

@@ -17,10 +17,10 @@ pub enum Command {
     Check(CheckArgs),
     /// Show what a spec becomes at a stage of the compiler
     Dump(DumpArgs),
-    /// Tell what a training will take: layers, FLOPs, memory, kernels
-    Plan(PlanArgs),
     /// Show a spec with every default written out
     Render(RenderArgs),
+    /// Tell what a training will take: layers, FLOPs, memory, kernels
+    Plan(PlanArgs),
     /// Train a spec and write a run directory
     Train(TrainArgs),
     /// Time a training step in the steady state
@@ -98,6 +98,14 @@ pub enum Stage {
 }
 
 #[derive(Args)]
+pub struct RenderArgs {
+    /// A spec; `-` is standard input
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub spec: SpecArgs,
+}
+
+#[derive(Args)]
 pub struct PlanArgs {
     /// A spec
     pub file: PathBuf,
@@ -127,14 +135,6 @@ pub struct BenchArgs {
     /// One JSON object, to standard output
     #[arg(long)]
     pub json: bool,
-    #[command(flatten)]
-    pub spec: SpecArgs,
-}
-
-#[derive(Args)]
-pub struct RenderArgs {
-    /// A spec; `-` is standard input
-    pub file: PathBuf,
     #[command(flatten)]
     pub spec: SpecArgs,
 }

@@ -9,12 +9,16 @@ const LAYERS: &[&str] = &[
     "tools", "cli",
 ];
 
+/// The sources under a folder, less modules of tests: those may look and print anywhere.
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("tidy: the source tree is readable") {
             let path = entry.expect("tidy: the source tree is readable").path();
+            if path.file_stem().is_some_and(|name| name == "tests") {
+                continue;
+            }
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|e| e == "rs") {

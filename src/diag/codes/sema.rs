@@ -145,46 +145,6 @@ pub const CODES: &[CodeInfo] = &[
         explain: "One tensor flows into most layers; several are written `(a, b) |> Mix(4)`.",
     },
     CodeInfo {
-        code: "let::unused",
-        title: "a `let` is never used",
-        explain: "A `let` that nothing reads is nearly always a slip. Use it, or take the line out.",
-    },
-    CodeInfo {
-        code: "let::count",
-        title: "names and values do not match in number",
-        explain: "`let q, k, v = …` needs three values. One name takes one value.",
-    },
-    CodeInfo {
-        code: "number::zero",
-        title: "division by zero",
-        explain: "The divisor is 0 once everything that is known is put in.",
-    },
-    CodeInfo {
-        code: "number::large",
-        title: "a number does not fit",
-        explain: "Whole numbers are of 64 bits. Write one of them with a point to compute with floats.",
-    },
-    CodeInfo {
-        code: "size::inexact",
-        title: "a size is not a whole number",
-        explain: "Division in a size must be exact: `d / heads` needs a `d` that `heads` divides.",
-    },
-    CodeInfo {
-        code: "size::whole",
-        title: "a size must be whole",
-        explain: "Sizes are whole numbers, params of type `int`, and sums and products of them.",
-    },
-    CodeInfo {
-        code: "type::unknown",
-        title: "there is no type of that name",
-        explain: "Tensors are `f32[…]` and `i32[…]`, with the meanings `logits`, `prob`, `mask`, `class(n)`; params and settings are `int`, `float`, `bool`, `str`.",
-    },
-    CodeInfo {
-        code: "type::shape",
-        title: "a shape is not written as one",
-        explain: "A shape is a list of sizes: `f32[B, 28, 28]`. `..s` stands for any axes, `_` for any size, `f32[]` is one number.",
-    },
-    CodeInfo {
         code: "shape::declared",
         title: "a value does not have its declared shape",
         explain: "The labels show how the shape came about, stage by stage. Change the layer that makes the \

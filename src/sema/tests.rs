@@ -517,6 +517,68 @@ fn blocks() {
     );
 }
 
+fn spec(path: &str) -> String {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(path).expect("test: the spec is there")
+}
+
+#[test]
+fn normative_specs_lack_only_what_is_not_built() {
+    let mut text = String::new();
+    for name in ["digits", "people", "reviews", "gpt", "gan", "gelu"] {
+        let (job, diags, sources) = run(&spec(&format!("grammar/corpus/{name}.mlspec")), &[], None);
+        let wrong = diags.iter().filter(|d| d.severity == Severity::Error);
+        assert!(wrong.clone().all(|d| d.code.starts_with("later::")), "{name}: {}", render(&diags, &sources));
+        assert_eq!(job.is_some(), wrong.count() == 0, "{name}");
+        let _ = writeln!(text, "--- {name}\n{}", render(&diags, &sources));
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn lessons_are_clean() {
+    for name in ["line", "xor", "iris", "digits", "mnist"] {
+        let (job, diags, sources) = run(&spec(&format!("specs/{name}.mlspec")), &[], None);
+        assert!(job.is_some(), "{name}: {}", render(&diags, &sources));
+        assert!(diags.iter().all(|d| d.code == "data::missing_file"), "{name}: {}", render(&diags, &sources));
+    }
+}
+
+#[test]
+fn what_only_data_know_is_a_symbol() {
+    let text = TABLE
+        .replace("class(low, high)", "class")
+        .replace("output logit: f32[B] =", "output logits: f32[B, people.income.classes] =")
+        .replace("Dense(1) as fc2 |> Squeeze", "Dense(people.income.classes) as fc2")
+        .replace("BinaryCrossEntropy(Income.logit,", "CrossEntropy(Income.logits,");
+    let job = run(&text, &[], None).0.expect("test: the spec is right");
+    let syms: Vec<String> = job.trains[0].forward.syms().iter().map(|s| s.to_string()).collect();
+    assert_eq!(syms, ["B", "people.income.classes"]);
+
+    let mut sources = Sources::new();
+    let file = sources.add("test.mlspec", None, text.as_str());
+    let bindings = Bindings::from([("people.income.classes".into(), 3)]);
+    let (ast, _) = parse(&sources, file);
+    let settings = Settings { bindings, ..Settings::default() };
+    let job = check(&mut sources, file, &ast, &settings, &People).0.expect("test: the spec is right");
+    let syms: Vec<String> = job.trains[0].forward.syms().iter().map(|s| s.to_string()).collect();
+    assert_eq!(syms, ["B"]);
+}
+
+#[test]
+fn penalties_are_part_of_both_losses() {
+    let with = run(TABLE, &[], None).0.expect("test: the spec is right");
+    let without = run(&TABLE.replace(", l2=1e-4", ""), &[], None).0.expect("test: the spec is right");
+    for pick in [|j: &Job| j.trains[0].forward.clone(), |j: &Job| j.trains[0].eval.clone()] {
+        let reads = |job: &Job| {
+            let mut graph = pick(job);
+            crate::opt::run(&mut graph);
+            crate::graph::print(&graph).matches("fc1.weight").count()
+        };
+        assert!(reads(&with) > reads(&without), "the weight is read by its penalty too");
+    }
+}
+
 #[test]
 fn mistakes_do_not_hide_each_other() {
     let many = GOOD

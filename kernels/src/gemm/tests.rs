@@ -269,7 +269,7 @@ fn plans_say_what_they_do() {
     assert_eq!(plan(4, 8, 10, Layout::Columns), "4x8 tiles (portable), 1 thread");
     assert_eq!(
         plan(4, 800, 50, Layout::Rows),
-        "8x4 tiles (portable), transposed, B packed by each task, 1 thread"
+        "4x4 tiles (portable), transposed, B packed by each task, 1 thread"
     );
-    assert_eq!(plan(600, 64, 64, Layout::Columns), "6x8 tiles (portable), B packed, 12 tasks on 2 threads");
+    assert_eq!(plan(600, 64, 64, Layout::Columns), "4x8 tiles (portable), B packed, 12 tasks on 2 threads");
 }

@@ -45,8 +45,13 @@ pub fn most_rows(isa: Isa, vectors: usize) -> usize {
         (Isa::Avx512, _) => 14,
         (Isa::Avx2, 1) => 12,
         (Isa::Avx2, _) => 6,
-        (Isa::Portable, 1) => 8,
-        (Isa::Portable, _) => 6,
+        (Isa::Portable, _) => {
+            if cfg!(target_arch = "aarch64") {
+                8
+            } else {
+                4
+            }
+        }
     }
 }
 
@@ -120,56 +125,75 @@ unsafe fn add_products<
     tail: S::Part,
     sums: &mut [[S::F; VECTORS]; ROWS],
 ) {
-    let row_step = if UNIT { 1 } else { t.row_step };
     let mut a = t.a;
-    let mut step = |ahead: usize| {
-        // SAFETY: the promise of [`TileFn`]: `k` is within both operands.
-        unsafe {
-            let row: [S::F; VECTORS] = std::array::from_fn(|j| {
-                let at = b.add(j * S::LANES);
-                if FULL || j < VECTORS - 1 { s.load(at) } else { s.load_part(tail, at) }
-            });
-            for (i, sums) in sums.iter_mut().enumerate() {
-                let x = s.splat(*a.offset(i as isize * row_step));
-                for (sum, y) in sums.iter_mut().zip(row) {
-                    *sum = s.fma(x, y, *sum);
-                }
-            }
-            for line in 0..(VECTORS * S::LANES).div_ceil(16) {
-                prefetch(b.wrapping_offset(ahead as isize * t.ldb).wrapping_add(16 * line));
-            }
+    // A macro, since closures may stay out of line, and vectors then pass through memory.
+    macro_rules! step {
+        ($ahead:literal) => {
+            // SAFETY: the promise of [`TileFn`]: this `k` is within both operands.
+            unsafe { add_product::<S, ROWS, VECTORS, UNIT, FULL>(s, t, a, b, $ahead, tail, sums) };
             a = a.wrapping_offset(t.a_step);
             b = b.wrapping_offset(t.ldb);
-        }
-    };
-    // The lines of `c` are called for one row at a time: all at once would block the loads.
-    let early = t.k.min(ROWS);
+        };
+    }
+    // The lines of `c` are called for one row at a time: all at once would block the loads. The
+    // steps that do so leave an even number for the loop after them.
+    let early = t.k.min(ROWS + (t.k + ROWS) % 2);
     for k in 0..early {
         for line in 0..(VECTORS * S::LANES).div_ceil(16) {
-            prefetch(c.wrapping_add(k * t.ldc + 16 * line));
+            prefetch(c.wrapping_add(k.min(ROWS - 1) * t.ldc + 16 * line));
         }
-        step(8);
+        step!(8);
     }
-    let mut left = t.k - early;
-    while left >= 4 {
+    for k in (early..t.k).step_by(2) {
         if !next_a.is_null() {
-            call_for_rows::<UNIT>(t, next_a, t.k - left);
+            call_for_rows::<UNIT>(t, next_a, k);
         }
-        step(8);
-        step(8);
-        step(8);
-        step(8);
-        left -= 4;
-    }
-    for _ in 0..left {
-        step(0);
+        step!(8);
+        step!(8);
     }
 }
 
-/// Asks for the lines of the next rows that four steps from `k` on take their share of.
+/// Adds the products of one `k`, and asks for the row of `b` that comes `ahead` rows later.
+#[inline(always)]
+unsafe fn add_product<
+    S: Simd,
+    const ROWS: usize,
+    const VECTORS: usize,
+    const UNIT: bool,
+    const FULL: bool,
+>(
+    s: S,
+    t: &Tile,
+    a: *const f32,
+    b: *const f32,
+    ahead: isize,
+    tail: S::Part,
+    sums: &mut [[S::F; VECTORS]; ROWS],
+) {
+    let row_step = if UNIT { 1 } else { t.row_step };
+    // SAFETY: the promise of [`TileFn`].
+    unsafe {
+        let mut row = [s.splat(0.0); VECTORS];
+        for (j, y) in row.iter_mut().enumerate() {
+            let at = b.add(j * S::LANES);
+            *y = if FULL || j < VECTORS - 1 { s.load(at) } else { s.load_part(tail, at) };
+        }
+        for (i, sums) in sums.iter_mut().enumerate() {
+            let x = s.splat(*a.offset(i as isize * row_step));
+            for (j, sum) in sums.iter_mut().enumerate() {
+                *sum = s.fma(x, row[j], *sum);
+            }
+        }
+        for line in 0..(VECTORS * S::LANES).div_ceil(16) {
+            prefetch(b.wrapping_offset(ahead * t.ldb).wrapping_add(16 * line));
+        }
+    }
+}
+
+/// Asks for the lines of the next rows that two steps from `k` on take their share of.
 #[inline(always)]
 fn call_for_rows<const UNIT: bool>(t: &Tile, next: *const f32, k: usize) {
-    for k in k..k + 4 {
+    for k in k..k + 2 {
         let at = if UNIT {
             k as isize * t.a_step
         } else {
@@ -216,7 +240,14 @@ tiles!(avx2, crate::simd::Avx2::new(), [target_feature(enable = "avx2,fma")],
     1: [1 2 3 4 5 6 7 8 9 10 11 12]
     2: [1 2 3 4 5 6]
 );
+#[cfg(target_arch = "aarch64")]
 tiles!(portable, Portable, [],
     1: [1 2 3 4 5 6 7 8]
-    2: [1 2 3 4 5 6]
+    2: [1 2 3 4 5 6 7 8]
+);
+// Where a fused multiply-add may be a library call, larger tiles are only more code.
+#[cfg(not(target_arch = "aarch64"))]
+tiles!(portable, Portable, [],
+    1: [1 2 3 4]
+    2: [1 2 3 4]
 );

@@ -96,48 +96,16 @@ fn a_training_step_is_what_the_interpreter_says() {
     }
 }
 
-/// `cargo test --release --lib -- --ignored --nocapture measure`
 #[test]
-#[ignore = "a measurement"]
-fn measure_a_training_step() {
-    let program = program(32, 784, 128, 10, false);
-    println!("{}", crate::loops::print(&program));
-    for threads in [1, 2] {
-        let start = std::time::Instant::now();
-        let mut instance = Instance::new(program.clone(), &Options { threads, texts: false, profile: true });
-        println!("{threads} threads: compiled in {:?}", start.elapsed());
-        println!("{}", instance.compiled().schedule().join("\n"));
-        println!("calls {:?}", instance.compiled().calls());
-        for id in program.buffers.ids() {
-            let buffer = &program.buffers[id];
-            let values = (0..buffer.len()).map(|i| super::fill(buffer.dtype, id.index(), i));
-            match buffer.dtype {
-                DType::F32 => {
-                    let positive = buffer.name.ends_with(".v");
-                    let values = values.map(|x| if positive { x.abs() } else { x } as f32 * 0.05);
-                    instance.f32_mut(id).iter_mut().zip(values).for_each(|(x, y)| *x = y);
-                }
-                DType::I32 => {
-                    instance.i32_mut(id).iter_mut().enumerate().for_each(|(i, x)| *x = i as i32 % 10)
-                }
-                DType::U8 => instance.u8_mut(id).iter_mut().zip(values).for_each(|(x, y)| *x = y as u8),
-            }
-        }
-        instance.set("lr", 1e-3);
-        let mut times: Vec<f64> = (1..1000)
-            .map(|step| {
-                instance.set("step", step as f32);
-                let start = std::time::Instant::now();
-                instance.step(1, step);
-                start.elapsed().as_secs_f64() * 1e6
-            })
-            .collect();
-        let mut seconds = Vec::new();
-        (0..1000).for_each(|step| instance.profile(1, 1000 + step, &mut seconds));
-        for (kernel, seconds) in instance.compiled().schedule().iter().zip(seconds) {
-            println!("{:7.1} us  {kernel}", seconds * 1e3);
-        }
-        times.sort_by(f64::total_cmp);
-        println!("step: best {:.1} us, median {:.1} us", times[0], times[times.len() / 2]);
-    }
+fn a_step_calls_nothing_but_the_blocks_it_is_made_of() {
+    let options = Options { profile: true, ..Options::default() };
+    let mut instance = Instance::new(program(7, 30, 18, 5, true), &options);
+    let calls = ["mlc_exp", "mlc_gemm", "mlc_log", "mlc_pow", "mlc_team_run", "mlc_uniform"];
+    assert_eq!(instance.compiled().calls(), calls);
+    // A clock that ticks once for each look: every kernel takes one tick.
+    let ticks = std::cell::Cell::new(0.0);
+    let clock = || ticks.replace(ticks.get() + 1.0);
+    let mut seconds = Vec::new();
+    instance.profile(1, 1, &clock, &mut seconds);
+    assert_eq!(seconds, vec![1.0; instance.program().kernels.len()]);
 }

@@ -150,7 +150,7 @@ impl<'a> Data<'a> {
         if &*name.name == "row" {
             return self.row(cx, name);
         }
-        self.from_source(cx, name, row)
+        self.raw(cx, name, row)
     }
 
     fn stored(&self, name: &str, source: &str, how: Encode, span: Span) -> Column {
@@ -188,7 +188,7 @@ impl<'a> Data<'a> {
         Some(Found::Stored(self.stored(&name.name, &source.name, encode, name.span)))
     }
 
-    fn from_source(&self, cx: &Ctx, name: &Ident, row: Option<&TensorType>) -> Found<'a> {
+    fn raw(&self, cx: &Ctx, name: &Ident, row: Option<&TensorType>) -> Found<'a> {
         let Some(source) = &self.source else { return Found::Poison };
         let known = self.known_columns();
         if known.as_ref().is_some_and(|all| !all.iter().any(|c| **c == *name.name)) {
@@ -497,10 +497,10 @@ impl Ctx<'_> {
 
 /// Columns that are made and never read.
 pub(in crate::sema) fn unused(cx: &Ctx, data: &Data, file: &File) {
-    let trains = file.items.iter().any(
-        |i| matches!(&i.kind, ItemKind::Section(s) if &*s.word.name == "train" && !s.entries.is_empty()),
-    );
-    if !trains {
+    // Without a feed, which is reported, nothing could be read.
+    let feed = |e: &Entry| matches!(&e.kind, EntryKind::Section(s) if &*s.word.name == "feed");
+    let train = |s: &Section| &*s.word.name == "train" && s.entries.iter().any(feed);
+    if !file.items.iter().any(|i| matches!(&i.kind, ItemKind::Section(s) if train(s))) {
         return;
     }
     let read = cx.read_columns(&data.name.name);
@@ -517,7 +517,7 @@ pub(in crate::sema) fn unused(cx: &Ctx, data: &Data, file: &File) {
         let class = matches!(how, How::Known(Encode::Class(_)));
         let used =
             read.contains(&*name.name) || derived.contains(&*name.name) || inside.contains(&*name.name);
-        if !used && !(row && !class) {
+        if !used && (!row || class) {
             not_read(cx, data, name);
         }
     }

@@ -6,11 +6,12 @@
 //! how the shape came about.
 
 mod apply;
+mod bodies;
 mod pipe;
 mod resolve;
 mod types;
 
-pub(super) use apply::{alone, block_alone, define};
+pub(super) use bodies::{alone, block_alone, define};
 pub(super) use types::declared_row;
 
 use super::consts::item as constant;

@@ -1,6 +1,7 @@
 //! `input |> stage`, `stage as name`, `repeat(n) stage as h`.
 
 use super::apply::{self, Use};
+use super::bodies;
 use super::resolve::{is_function, pending};
 use super::{Entity, Ev, Pending, Prob, What};
 use crate::base::Span;
@@ -135,8 +136,8 @@ fn flow(ev: &mut Ev, called: Called, inputs: Inputs, name: Option<&Path>, stage:
             apply::apply(ev, Use { pending: &pending, name, inputs, stage })
         }
         Called::Model(model) => {
-            let outputs = apply::model_on(ev, &model, inputs, span)?;
-            apply::as_value(ev, &model, &outputs)
+            let outputs = bodies::model_on(ev, &model, inputs, span)?;
+            bodies::as_value(ev, &model, &outputs)
         }
         Called::Function(function, args) => {
             if let Some(path) = name {

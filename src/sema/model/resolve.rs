@@ -2,6 +2,7 @@
 //! things before the formulas' rules.
 
 use super::apply::{self, Use};
+use super::bodies;
 use super::{Entity, Ev, Pending, What, pipe};
 use crate::base::Span;
 use crate::diag::{Diagnostic, did_you_mean};
@@ -208,13 +209,13 @@ fn member(ev: &mut Ev, whole: &Expr, base: &Expr, member: &Ident) -> Found {
     if let ExprKind::Call { callee, args } = &base.bare().kind
         && let Some(model) = callee.as_name().filter(|n| ev.scope.cx.model(&n.name).is_some())
     {
-        let outputs = apply::model_call(ev, model, args, base.span)?;
+        let outputs = bodies::model_call(ev, model, args, base.span)?;
         return output(ev, model, &outputs, member);
     }
     match ev.eval(base)? {
         Item::Entity(Entity::Model(name)) => {
             let model = Ident { name, span: base.span };
-            let outputs = apply::fed(ev, &model, base.span)?;
+            let outputs = bodies::fed(ev, &model, base.span)?;
             output(ev, &model, &outputs, member)
         }
         Item::Entity(Entity::Pending(layer)) => weight(ev, &layer, base, member),
@@ -252,6 +253,7 @@ fn column(ev: &mut Ev, base: &Expr, member: &Ident) -> Option<Found> {
     let value = data::column(cx, found, member, data::pending(found), row.as_ref(), ev.b);
     let classes = found.classes(&member.name);
     if let (Some(v), Some(classes)) = (value, classes) {
+        let classes = classes.bind(&cx.settings.bindings);
         ev.scope.note_classes(v, classes, member.span);
     }
     Some(value.map(Item::Tensor).ok_or(Reported))
@@ -307,7 +309,8 @@ fn call(ev: &mut Ev, whole: &Expr, callee: &Expr, args: &[Arg]) -> Option<Found>
     match ev.scope.names.get(&name.name).cloned() {
         Some(Some(Item::Entity(entity))) => return Some(applied(ev, &entity, args, whole)),
         Some(Some(_)) => return None,
-        Some(None) => return Some(Err(Reported)),
+        // What is wrong with its tensors is worth saying all the same.
+        Some(None) => return Some(train::given(ev, args).and(Err(Reported))),
         None => {}
     }
     if ev.scope.cx.is_poisoned(&name.name) {
@@ -344,8 +347,8 @@ fn applied(ev: &mut Ev, entity: &Entity, args: &[Arg], whole: &Expr) -> Found {
     match entity {
         Entity::Model(name) => {
             let model = Ident { name: name.clone(), span: whole.span };
-            let outputs = apply::model_call(ev, &model, args, whole.span)?;
-            apply::as_value(ev, &model, &outputs)
+            let outputs = bodies::model_call(ev, &model, args, whole.span)?;
+            bodies::as_value(ev, &model, &outputs)
         }
         Entity::Pending(layer) => {
             let mut inputs = Vec::new();

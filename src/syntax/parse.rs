@@ -5,6 +5,9 @@
 //! and is skipped up to the next line that can start a piece, so every mistake
 //! of a file is shown and all that is sound reaches the next stages.
 
+mod comments;
+mod reports;
+
 use super::ast::*;
 use super::brackets::{Brackets, Fault, brackets};
 use super::build::{Builder, Grammar, Rule};
@@ -505,104 +508,6 @@ impl<'a> Parser<'a> {
         (heads && self.awaits_value(last)).then_some(last)
     }
 
-    // ---- reports ----
-
-    fn missing_value(&mut self, next: usize) {
-        let sign = self.tokens[next - 1];
-        let text = &self.text[sign.lo..sign.hi];
-        let head = self.tokens[next];
-        self.diagnostics.push(
-            Diagnostic::error(
-                "syntax::value",
-                format!("nothing stands behind `{text}`"),
-                Span::new(self.file, sign.lo, sign.hi),
-                "expected a value behind this",
-            )
-            .help(format!(
-                "write the value, or take the `{text}` away; `{}` on the next line starts something new",
-                &self.text[head.lo..head.hi]
-            )),
-        );
-    }
-
-    fn report(&mut self, error: &pest::error::Error<Rule>, lo: usize, hi: usize, piece: expect::Piece) {
-        let context = expect::Context { text: self.text, file: self.file, tokens: self.tokens, hi };
-        self.diagnostics.push(context.explain(error, lo, piece));
-    }
-
-    fn unexpected(&mut self, at: usize, piece: expect::Piece) {
-        let context =
-            expect::Context { text: self.text, file: self.file, tokens: self.tokens, hi: self.text.len() };
-        self.diagnostics.push(context.stray(at, piece));
-    }
-
-    fn report_faults(&mut self) {
-        let deep = |f: &&Fault| matches!(f, Fault::TooDeep(_));
-        let faults = match self.brackets.faults.iter().find(deep) {
-            Some(deep) => vec![*deep],
-            None => self.brackets.faults.clone(),
-        };
-        for fault in faults {
-            let (i, message, label, help) = match fault {
-                Fault::NeverClosed(i) => (i, "is never closed", "opened here", "add the missing"),
-                Fault::ClosesNothing(i) => {
-                    (i, "closes nothing", "no bracket is open here", "take it away, or open it before with")
-                }
-                Fault::TooDeep(i) => {
-                    let t = self.tokens[i];
-                    self.diagnostics.push(
-                        Diagnostic::error(
-                            "syntax::deep",
-                            "brackets are nested too deep",
-                            Span::new(self.file, t.lo, t.hi),
-                            "one level too many",
-                        )
-                        .help(format!(
-                            "at most {} fit into each other; give inner parts names with `let`",
-                            super::brackets::MAX_DEPTH
-                        )),
-                    );
-                    return;
-                }
-            };
-            let t = self.tokens[i];
-            let (sign, other) = match t.kind {
-                Kind::Open(b) => (b.open(), b.close()),
-                Kind::Close(b) => (b.close(), b.open()),
-                other => unreachable!("brackets: {other:?} is no bracket"),
-            };
-            let mut d = Diagnostic::error(
-                "syntax::unbalanced",
-                format!("`{sign}` {message}"),
-                Span::new(self.file, t.lo, t.hi),
-                label,
-            )
-            .help(format!("{help} `{other}`"));
-            if let (Fault::NeverClosed(_), Some(end)) = (fault, self.brackets.ends[i]) {
-                let missing = end.at.checked_sub(1).map_or(0, |last| self.tokens[last].hi);
-                d = d.label(
-                    Span::new(self.file, missing, missing),
-                    format!("`{other}` is missed here at the latest"),
-                );
-            }
-            self.diagnostics.push(d);
-        }
-    }
-
-    fn report_open_strings(&mut self) {
-        for t in self.tokens.iter().filter(|t| t.kind == Kind::OpenStr) {
-            self.diagnostics.push(
-                Diagnostic::error(
-                    "syntax::string",
-                    "this string does not end",
-                    Span::new(self.file, t.lo, t.hi),
-                    "runs to the end of the line",
-                )
-                .help("close it with `\"`; a string stays on one line, `\\n` is a line break in it"),
-            );
-        }
-    }
-
     // ---- tokens ----
 
     fn word(&self, i: usize) -> Option<&'a str> {
@@ -617,72 +522,6 @@ impl<'a> Parser<'a> {
     fn span_of(&self, at: usize, next: usize) -> Span {
         Span::new(self.file, self.tokens[at].lo, self.tokens[next.max(at + 1) - 1].hi)
     }
-
-    // ---- comments ----
-
-    fn comments_in(&self, lo: usize, hi: usize) -> std::ops::Range<usize> {
-        let index = |at: usize| self.comments.partition_point(|c| (c.at as usize) < at);
-        index(lo)..index(hi)
-    }
-
-    /// Comments and blank lines before a piece; `///` lines are its doc.
-    fn leading(&mut self, from: usize, lo: usize) -> (Vec<String>, Option<String>) {
-        let (mut before, mut doc) = (Vec::new(), Vec::new());
-        let mut at = from;
-        let first = self.tokens.partition_point(|t| t.hi <= from);
-        let opens = first == 0 || matches!(self.tokens[first - 1].kind, Kind::Open(_));
-        for i in self.comments_in(from, lo) {
-            let comment = &self.comments[i];
-            let start = comment.at as usize;
-            if blank_line(&self.text[at..start]) && !(opens && before.is_empty()) && doc.is_empty() {
-                before.push(String::new());
-            }
-            match comment.text.strip_prefix("///").filter(|rest| !rest.starts_with('/')) {
-                Some(line) => doc.push(line.strip_prefix(' ').unwrap_or(line).to_string()),
-                None => before.push(comment.text.clone()),
-            }
-            at = start + comment.text.len();
-            self.held[i] = true;
-        }
-        if blank_line(&self.text[at..lo]) && !(opens && before.is_empty()) && doc.is_empty() {
-            before.push(String::new());
-        }
-        (before, (!doc.is_empty()).then(|| doc.join("\n")))
-    }
-
-    /// Comments behind the last piece of a section or file.
-    fn rest(&mut self, from: usize, hi: usize) -> Vec<String> {
-        let (mut lines, mut at) = (Vec::new(), from);
-        for i in self.comments_in(from, hi) {
-            let start = self.comments[i].at as usize;
-            if blank_line(&self.text[at..start]) {
-                lines.push(String::new());
-            }
-            lines.push(self.comments[i].text.clone());
-            at = start + self.comments[i].text.len();
-            self.held[i] = true;
-        }
-        lines
-    }
-
-    /// The comment behind a piece on its last line, and where the text after both goes on.
-    fn trailing(&mut self, span: Span) -> (Option<String>, usize) {
-        let hi = span.hi as usize;
-        let line_end = self.text[hi..].find('\n').map_or(self.text.len(), |n| hi + n);
-        let range = self.comments_in(hi, line_end);
-        match range.clone().next() {
-            Some(i) if self.text[hi..self.comments[i].at as usize].trim().is_empty() => {
-                self.held[i] = true;
-                (Some(self.comments[i].text.clone()), line_end)
-            }
-            Some(_) | None => (None, hi),
-        }
-    }
-
-    /// Behind the comment on the line that ends at `hi`, if there is one.
-    fn behind(&mut self, hi: usize) -> usize {
-        self.trailing(Span::new(self.file, hi, hi)).1
-    }
 }
 
 struct Body {
@@ -692,10 +531,6 @@ struct Body {
     rest: (usize, usize),
     /// The token behind the closing brace.
     next: usize,
-}
-
-fn blank_line(space: &str) -> bool {
-    space.matches('\n').count() >= 2
 }
 
 fn line_starts(text: &str) -> Vec<u32> {

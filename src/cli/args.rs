@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -35,7 +36,7 @@ pub enum Command {
 #[derive(Args, Clone, Default)]
 pub struct SpecArgs {
     /// Where paths of specs are looked up if they are not beside the spec
-    #[arg(long, value_name = "DIR", env = "MLC_DATA")]
+    #[arg(long, value_name = "DIR", env = "MLC_DATA", value_parser = folder())]
     pub data: Option<PathBuf>,
     /// Set a param, dim or key: `--set hidden=256`, `--set train.epochs=1`
     #[arg(long = "set", value_name = "NAME=VALUE")]
@@ -43,6 +44,11 @@ pub struct SpecArgs {
     /// Apply a `variant` of the spec; `--set` goes over it
     #[arg(long, value_name = "NAME")]
     pub variant: Option<String>,
+}
+
+/// A folder that may be empty: `MLC_DATA=` in the environment is as good as unset.
+fn folder() -> impl clap::builder::TypedValueParser<Value = PathBuf> {
+    clap::builder::OsStringValueParser::new().map(PathBuf::from)
 }
 
 /// How diagnostics are written.

@@ -40,6 +40,7 @@ impl Progress for Bar {
     }
 
     fn epoch(&mut self, record: &Record) {
+        self.bar.set_position(record.step);
         self.bar.println(epoch_line(record, self.epochs));
     }
 

@@ -93,7 +93,7 @@ fn folder(path: &Path) -> Option<PathBuf> {
 pub fn check(path: &Path, args: &SpecArgs) -> Result<Checked, Failure> {
     let Parsed { mut sources, file, ast, mut diagnostics } = parse(path)?;
     let settings = settings(&mut sources, args)?;
-    let places = Places { spec: folder(path), data: args.data.clone() };
+    let places = Places { spec: folder(path), data: args.data.clone().filter(|d| !d.as_os_str().is_empty()) };
     let mut job = None;
     if ast.header.is_some() || !ast.items.is_empty() {
         let probe = DiskProbe { places: places.clone() };

@@ -145,7 +145,9 @@ impl Ctx<'_> {
             ExprKind::Str(text) => Some(text.clone()),
             ExprKind::Broken => None,
             _ => {
-                self.error("value::type", format!("`{what}` takes a word"), expr.span, "not a word");
+                let message = format!("`{what}` takes a word");
+                let d = Diagnostic::error("value::type", message, expr.span, "not a word");
+                self.report(d.help("write a bare word, or a string in quotes"));
                 None
             }
         }

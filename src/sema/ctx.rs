@@ -65,10 +65,6 @@ impl<'a> Ctx<'a> {
         self.diags.borrow_mut().push(diagnostic);
     }
 
-    pub fn error(&self, code: Code, message: impl Into<String>, at: Span, label: impl Into<String>) {
-        self.report(Diagnostic::error(code, message, at, label));
-    }
-
     /// A name that is not among `known`: says which is near, else lists some.
     pub fn unknown<'n>(
         &self,

@@ -82,6 +82,8 @@ fn run(text: &str, sets: &[&str], variant: Option<&str>) -> (Option<Job>, Vec<Di
     let settings = settings(&mut sources, sets, variant);
     let (ast, mut diags) = parse(&sources, file);
     let (job, found) = check(&mut sources, file, &ast, &settings, &People);
+    // Whoever runs a job refuses one that did not parse whole.
+    let job = job.filter(|_| !diags.has_errors());
     diags.extend(found.sorted());
     (job, diags.sorted(), sources)
 }
@@ -533,6 +535,40 @@ fn normative_specs_lack_only_what_is_not_built() {
         let _ = writeln!(text, "--- {name}\n{}", render(&diags, &sources));
     }
     insta::assert_snapshot!(text);
+}
+
+/// Each word of a text replaced in turn.
+fn mangled<'t>(text: &'t str, by: &'t str) -> impl Iterator<Item = String> + 't {
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    let starts = text.char_indices().filter(move |(i, c)| word(*c) && !text[..*i].ends_with(word));
+    starts.map(move |(at, _)| {
+        let rest = &text[at..];
+        let end = rest.find(|c: char| !word(c)).unwrap_or(rest.len());
+        format!("{}{by}{}", &text[..at], &rest[end..])
+    })
+}
+
+#[test]
+fn nothing_panics_and_errors_alone_take_the_job() {
+    let all = std::env::var("MLC_THOROUGH").is_ok();
+    let corpus =
+        ["people", "reviews", "gpt", "gan"].map(|name| spec(&format!("grammar/corpus/{name}.mlspec")));
+    let own = [GOOD, TABLE, BLOCKS].map(str::to_string);
+    let texts = own.into_iter().chain(corpus.into_iter().filter(|_| all));
+    let step = if all { 1 } else { 7 };
+    for text in texts {
+        for (i, by) in
+            ["", "0", "zonk", "1.5", "x", "(", "-1", "[1, 2]", "\"a\"", "B"].into_iter().enumerate()
+        {
+            for changed in mangled(&text, by).skip(i % step).step_by(step) {
+                let (job, diags, _) = run(&changed, &[], None);
+                let wrong = diags.iter().any(|d| d.severity == Severity::Error);
+                assert!(job.is_none() || !wrong, "{changed}");
+                let helpless = diags.iter().find(|d| d.help.is_none());
+                assert!(helpless.is_none(), "{helpless:?} names an action: {changed}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -45,7 +45,11 @@ fn a_step_calls_building_blocks_only() {
         let compiled = codegen::compile(&lesson(name), &Options { threads: 2, ..Options::default() });
         text += &format!("{name}: {}\n", compiled.calls().join(" "));
     }
-    insta::assert_snapshot!(text, @"");
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(root().join("tests/snapshots"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!("calls", text));
 }
 
 const USER_OP: &str = r#"mlspec 1

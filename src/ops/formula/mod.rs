@@ -146,12 +146,9 @@ impl<'a, S: Scope> Eval<'a, S> {
             Item::Tensor(v) => Ok(Operand::Tensor(v)),
             Item::Bool(_) | Item::Text(_) | Item::Tuple(_) | Item::Entity(_) => {
                 let found = self.describe(&item);
-                self.fail(Diagnostic::error(
-                    "value::kind",
-                    format!("a number or tensor is needed here, but this is {found}"),
-                    span,
-                    found.clone(),
-                ))
+                let message = format!("a number or tensor is needed here, but this is {found}");
+                let d = Diagnostic::error("value::kind", message, span, found);
+                self.fail(d.help("name one value; a layer gives one once it has its input: `x |> Dense(10)`"))
             }
         }
     }

@@ -199,7 +199,7 @@ impl Context<'_> {
 
     /// `1.`, followed by whatever.
     fn open_point(&self, at: usize) -> Option<Diagnostic> {
-        let (number, point) = (self.tokens.get(at.checked_sub(2)?)?, self.tokens.get(at - 1)?);
+        let (number, point) = (self.tokens.get(at.checked_sub(1)?)?, self.tokens.get(at)?);
         let adjacent = number.kind == Kind::Number && number.hi == point.lo;
         if !adjacent || &self.text[point.lo..point.hi] != "." {
             return None;
@@ -349,6 +349,7 @@ fn group(rule: Rule) -> Option<Wanted> {
     use Wanted::{Comma, Name, NextEntry, NextItem, Operator, Sign, Text, Type, Value, Version};
     Some(match rule {
         Rule::expr
+        | Rule::number
         | Rule::operand
         | Rule::postfix
         | Rule::primary

@@ -16,16 +16,15 @@ mod names;
 mod overrides;
 mod params;
 mod probe;
-mod render;
 mod train;
 mod walk;
 
 #[cfg(test)]
 mod tests;
 
+pub use data::source_defaults;
 pub use job::Job;
 pub use probe::{Blind, DataProbe, ProbeError, SchemaColumn, SourceSchema};
-pub use render::render;
 
 use crate::base::{Bindings, FileId, Sources, Span};
 use crate::diag::Diagnostics;

@@ -635,41 +635,6 @@ fn what_did_not_parse_is_not_missing() {
     insta::assert_snapshot!(render(&diags, &sources));
 }
 
-fn rendered(text: &str, sets: &[&str], variant: Option<&str>) -> String {
-    let mut sources = Sources::new();
-    let file = sources.add("test.mlspec", None, text);
-    let settings = settings(&mut sources, sets, variant);
-    let (ast, _) = parse(&sources, file);
-    super::render(&sources, file, &ast, &settings)
-}
-
-/// What the job says, less the places in the text.
-fn gist(text: &str, sets: &[&str], variant: Option<&str>) -> String {
-    let (job, diags, sources) = run(text, sets, variant);
-    assert_eq!(render(&diags, &sources), "", "{text}");
-    let job = job.expect("test: the spec is right");
-    let data =
-        job.data.iter().map(|d| format!("{:?} {} {} {}", d.source.kind, d.batch, d.shuffle, d.drop_last));
-    let trains = job.trains.iter().map(|t| {
-        let graphs = format!("{}{}", crate::graph::print(&t.forward), crate::graph::print(&t.eval));
-        format!("{:?} {} {:?} {:?} {graphs}", t.length, t.seed, t.optimizer.settings, t.metrics)
-    });
-    data.chain(trains).collect::<Vec<_>>().join("\n")
-}
-
-#[test]
-fn rendering_writes_every_default() {
-    insta::assert_snapshot!("rendered", rendered(GOOD, &["train.optimizer.lr=0.5"], Some("tiny")));
-    insta::assert_snapshot!("rendered_table", rendered(TABLE, &[], None));
-    for (text, sets, variant) in
-        [(GOOD, &["train.optimizer.lr=0.5"][..], Some("tiny")), (TABLE, &[], None), (BLOCKS, &[], None)]
-    {
-        let once = rendered(text, sets, variant);
-        assert_eq!(rendered(&once, &[], None), once, "rendering is a fixed point");
-        assert_eq!(gist(&once, &[], None), gist(text, sets, variant), "it means the same");
-    }
-}
-
 #[test]
 fn every_code_is_explained() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

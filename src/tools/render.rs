@@ -7,14 +7,18 @@
 use crate::base::Span;
 use crate::ops::defaults::{self, Preset};
 use crate::ops::{self, Attr, AttrType, Default, InitSpec, Library, Sig, init, optimizer};
-use crate::sema::Job;
 use crate::sema::job::{DataPlan, TrainPlan};
+use crate::sema::{self, Job};
 use crate::syntax::ast::*;
 
 /// The spec with its defaults written out; `job` is what checking made of it.
 pub fn with_defaults(file: &File, library: &Library, job: &Job) -> File {
     let mut file = file.clone();
     let filler = Filler { library };
+    if let Some(header) = &mut file.header {
+        let word = library.framework().name();
+        header.defaults.get_or_insert(Ident { name: word.into(), span: header.span.end() });
+    }
     for item in &mut file.items {
         match &mut item.kind {
             ItemKind::Op(op) => match &mut op.body {
@@ -55,6 +59,13 @@ fn keys(section: &mut Section, job: &Job) {
 
 fn data_keys(section: &mut Section, plan: &DataPlan) {
     for entry in &mut section.entries {
+        if let EntryKind::Bind { path, value } = &mut entry.kind
+            && ["source", "valid", "test"]
+                .iter()
+                .any(|key| path.parts.len() == 1 && &*path.parts[0].name == *key)
+        {
+            source(value);
+        }
         if let EntryKind::Section(split) = &mut entry.kind
             && &*split.word.name == "split"
         {
@@ -65,6 +76,17 @@ fn data_keys(section: &mut Section, plan: &DataPlan) {
     add(section, "batch", ExprKind::Int(plan.batch as i64));
     add(section, "shuffle", ExprKind::Bool(plan.shuffle));
     add(section, "drop_last", ExprKind::Bool(plan.drop_last));
+}
+
+/// `csv("a.csv")` leaves its separator to the default.
+fn source(call: &mut Expr) {
+    let close = Span { lo: call.span.hi - 1, hi: call.span.hi - 1, ..call.span };
+    if let ExprKind::Call { callee, args } = &mut call.kind
+        && let Some(name) = callee.as_name()
+    {
+        let missing = sema::source_defaults(&name.name, args);
+        args.extend(missing.into_iter().map(|(name, value)| argument(name, value, close)));
+    }
 }
 
 fn train_keys(section: &mut Section, plan: &TrainPlan) {

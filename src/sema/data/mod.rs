@@ -20,11 +20,11 @@ use crate::base::Span;
 use crate::diag::{Diagnostic, Severity, did_you_mean};
 use crate::syntax::ast::{Entry, EntryKind, Expr, ExprKind, Ident, Section};
 use columns::{How, how};
-pub(super) use source::source_defaults;
+pub use source::source_defaults;
 use std::cell::RefCell;
 
 /// Rows in a batch, unless the spec says otherwise: Keras' choice.
-pub(super) const BATCH: i64 = 32;
+const BATCH: i64 = 32;
 
 /// A data section, checked as far as it goes alone.
 pub(super) struct Data<'a> {

@@ -303,8 +303,8 @@ const GENERATORS: &[GeneratorRow] = &[
     },
 ];
 
-/// What a source call leaves to its defaults, for whoever writes them out.
-pub(in crate::sema) fn source_defaults(source: &str, args: &[Arg]) -> Vec<(&'static str, ExprKind)> {
+/// What a source call leaves to its defaults, for whoever writes them out: argument and value.
+pub fn source_defaults(source: &str, args: &[Arg]) -> Vec<(&'static str, ExprKind)> {
     let text = |text: &str| ExprKind::Str(text.to_string());
     let mut all: Vec<(&'static str, ExprKind)> = Vec::new();
     // Positions count from here: the path, or the generator's name.

@@ -215,7 +215,7 @@ fn compiled_agrees(graph: &Graph, inputs: &Inputs) -> Result<(), String> {
     opt::run(&mut bound);
     let program = loops::lower(&bound);
     loops::verify(&program)?;
-    let threads = if inputs.seed % 16 == 0 { 2 } else { 1 };
+    let threads = if inputs.seed.is_multiple_of(16) { 2 } else { 1 };
     let mut instance = Instance::new(program, &Options { threads, ..Options::default() });
     for (name, tensor) in &inputs.leaves {
         set(&mut instance, name, &tensor.data);

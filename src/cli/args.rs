@@ -147,8 +147,8 @@ pub struct BenchArgs {
 
 #[derive(Args)]
 pub struct TrainArgs {
-    /// A spec
-    pub file: PathBuf,
+    /// A spec [default: the built-in lesson, handwritten digits]
+    pub file: Option<PathBuf>,
     /// Stop after so many steps; 0 writes the first weights
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,

@@ -7,7 +7,9 @@ use crate::runtime::RunError;
 use crate::runtime::bench::{self, Options};
 
 pub fn run(args: &BenchArgs) -> Result<Outcome, Failure> {
-    let Some((checked, mut job)) = spec::job(&args.file, &args.spec)? else { return Ok(Outcome::Errors) };
+    let Some((checked, mut job)) = spec::job_with_data(&args.file, &args.spec)? else {
+        return Ok(Outcome::Errors);
+    };
     let Some(data_index) = only_train(&checked.sources, &job).map(|t| t.data) else {
         return Ok(Outcome::Errors);
     };

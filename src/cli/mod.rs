@@ -10,6 +10,7 @@ mod check;
 mod dump;
 mod explain;
 mod fmt;
+mod lesson;
 mod output;
 mod plan;
 mod progress;

@@ -116,6 +116,17 @@ pub fn job(path: &Path, args: &SpecArgs) -> Result<Option<(Checked, Job)>, Failu
     Ok(checked.job.take().map(|job| (checked, job)))
 }
 
+/// The same for a command that goes on to read the data: it will say itself, as an error, what is
+/// not there.
+pub fn job_with_data(path: &Path, args: &SpecArgs) -> Result<Option<(Checked, Job)>, Failure> {
+    let mut checked = check(path, args)?;
+    if checked.job.is_some() {
+        checked.diagnostics.retain(|d| d.code != "data::missing_file");
+    }
+    output::report(&checked.sources, &checked.diagnostics);
+    Ok(checked.job.take().map(|job| (checked, job)))
+}
+
 /// Overrides as `sema` wants them: each has a source text of its own, so that a mistake in it
 /// is shown like one in a spec.
 fn settings(sources: &mut Sources, args: &SpecArgs) -> Result<Settings, Failure> {

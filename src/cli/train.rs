@@ -1,6 +1,7 @@
 //! `mlc train`: data in, run directory out.
 
 use super::args::{ProgressForm, TrainArgs};
+use super::lesson::Lesson;
 use super::progress::Bar;
 use super::spec::{self, Checked};
 use super::{Failure, Outcome, output};
@@ -13,11 +14,19 @@ use crate::runtime::session::{self, Options};
 use crate::sema::Job;
 use crate::sema::job::TrainPlan;
 use std::io::{IsTerminal, stderr, stdout};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 pub fn run(args: &TrainArgs) -> Result<Outcome, Failure> {
-    let Some((checked, job)) = spec::job(&args.file, &args.spec)? else { return Ok(Outcome::Errors) };
+    match &args.file {
+        Some(file) => train(file, args),
+        None => train(&Lesson::unpack()?.spec(), args),
+    }
+}
+
+fn train(file: &Path, args: &TrainArgs) -> Result<Outcome, Failure> {
+    let Some((checked, job)) = spec::job_with_data(file, &args.spec)? else { return Ok(Outcome::Errors) };
     let Some(plan) = only_train(&checked.sources, &job) else { return Ok(Outcome::Errors) };
     let Some(data) = load(&checked, &job, plan) else { return Ok(Outcome::Errors) };
     let options = Options {

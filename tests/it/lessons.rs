@@ -1,11 +1,22 @@
 //! The lessons train to what they promise, with the same bits every time.
 
-use crate::support::{Run, large_data, spec};
+use crate::support::{Run, large_data, run, spec};
 
 #[test]
 fn digits_reach_95_percent() {
     let accuracy = Run::train(&spec("digits"), &[]).test_metric("accuracy");
     assert!(accuracy >= 0.95, "test accuracy {accuracy}");
+}
+
+/// A lone binary has something to train.
+#[test]
+fn without_a_spec_the_digits_are_trained() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let out = folder.path().join("run");
+    run(&["train", "--out", &out.display().to_string()]);
+    let built_in = std::fs::read(out.join("model.safetensors")).expect("the weights are there");
+    let lesson = Run::train(&spec("digits"), &[]);
+    assert!(built_in == std::fs::read(lesson.file("model.safetensors")).expect("the weights are there"));
 }
 
 #[test]
@@ -71,4 +82,36 @@ fn mnist_gives_the_same_bits() {
 fn another_seed_gives_other_bits() {
     let hash = |seed: &str| Run::train(&spec("iris"), &["--set", seed]).weights_hash();
     assert_ne!(hash("train.seed=1"), hash("train.seed=2"));
+}
+
+/// The most that a whole MNIST run may hold at once, its data included.
+const PEAK_MIB: u64 = 250;
+
+#[cfg(target_os = "linux")]
+#[test]
+fn mnist_stays_small() {
+    let Some(data) = large_data("mnist_stays_small") else { return };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let out = folder.path().join("run").display().to_string();
+    let spec = spec("mnist");
+    let args = ["train", &spec, "--data", &data, "--set", "train.epochs=1", "--out", &out];
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_mlc"))
+        .args(args)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("mlc starts");
+    // The kernel keeps the peak; it is read until the process is gone.
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait().expect("mlc can be waited for").is_none() {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|l| l.split_whitespace().next()).and_then(|n| n.parse::<u64>().ok());
+        peak = peak.max(kib.unwrap_or(0) / 1024);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    println!("mnist: peak {peak} MiB");
+    assert!(folder.path().join("run/model.safetensors").exists());
+    assert!((20..PEAK_MIB).contains(&peak), "peak {peak} MiB");
 }

@@ -84,14 +84,16 @@ pub fn shown(sources: &Sources, wrong: &[Diagnostic]) -> Outcome {
     Outcome::Errors
 }
 
-/// A flag that Ctrl-C sets; the second Ctrl-C ends the process as ever.
+/// A flag that Ctrl-C sets, and so does the signal by which containers and batch systems end a
+/// process; the second one ends the process as ever.
 fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
-    use signal_hook::consts::SIGINT;
+    use signal_hook::consts::{SIGINT, SIGTERM};
     use signal_hook::flag;
-    const ENDED_BY_INTERRUPT: i32 = 130;
     let stop = Arc::new(AtomicBool::new(false));
-    flag::register_conditional_shutdown(SIGINT, ENDED_BY_INTERRUPT, stop.clone())
-        .and_then(|_| flag::register(SIGINT, stop.clone()))
-        .map_err(|e| Failure(format!("cannot watch for Ctrl-C: {e}")))?;
+    for signal in [SIGINT, SIGTERM] {
+        flag::register_conditional_shutdown(signal, 128 + signal, stop.clone())
+            .and_then(|_| flag::register(signal, stop.clone()))
+            .map_err(|e| Failure(format!("cannot watch for Ctrl-C: {e}")))?;
+    }
     Ok(stop)
 }

@@ -72,9 +72,9 @@ pub fn bench(
 ) -> Result<Report, RunError> {
     let threads = if options.threads == 0 { session::default_threads() } else { options.threads };
     let data_plan = &job.data[plan.data];
-    let mut trainer = Trainer::new(lib, plan, data_plan, data, threads);
+    let mut trainer = Trainer::new(lib, plan, data_plan, data, threads).map_err(|wrong| *wrong)?;
     // Only full batches: the steady state has one program.
-    let order = Order { drop_last: true, ..trainer.order() };
+    let order = Order { batch: data_plan.batch, drop_last: true, ..trainer.order() };
     if order.steps_per_epoch() == 0 {
         let message = format!("{} training rows do not fill a batch of {}", order.rows, order.batch);
         let wrong = Diagnostic::error("run::no_batch", message, data_plan.span, "this data section");

@@ -5,7 +5,7 @@
 //! allocates nothing.
 
 use super::data::Batch;
-use super::memory::{Block, lay_out};
+use super::memory::{Backing, Block, lay_out};
 use super::weights::Weights;
 use crate::codegen::{self, Compiled};
 use crate::loops::memory::{self, MemoryPlan};
@@ -16,6 +16,7 @@ use std::sync::Arc;
 /// The team, the arena and the workspace: as large as the neediest program asks for.
 pub struct Machine {
     threads: usize,
+    backing: Backing,
     team: Team,
     arena: Block,
     workspace: Block,
@@ -38,8 +39,10 @@ pub struct Executable {
 }
 
 impl Machine {
-    pub fn new(threads: usize) -> Machine {
-        Machine { threads, team: Team::new(threads, 0), arena: Block::new(0), workspace: Block::new(0) }
+    /// Without memory behind it a machine loads programs, and runs none.
+    pub fn new(threads: usize, backing: Backing) -> Machine {
+        let empty = || Block::backed(backing, 0);
+        Machine { threads, backing, team: Team::new(threads, 0), arena: empty(), workspace: empty() }
     }
 
     pub fn threads(&self) -> usize {
@@ -59,16 +62,17 @@ impl Machine {
             self.team = Team::new(self.threads, compiled.scratch_bytes());
         }
         if compiled.workspace_bytes() > self.workspace.len() {
-            self.workspace = Block::new(compiled.workspace_bytes());
+            self.workspace = Block::backed(self.backing, compiled.workspace_bytes());
         }
         if memory.arena_bytes > self.arena.len() {
-            self.arena = Block::new(memory.arena_bytes);
+            self.arena = Block::backed(self.backing, memory.arena_bytes);
         }
         Executable::new(program, memory, compiled, weights, columns)
     }
 
     /// Runs a program once on a batch, its scalars set.
     pub fn run(&self, executable: &mut Executable, batch: &Batch, seed: u64, step: u64) {
+        assert_eq!(self.backing, Backing::Memory, "runtime: a machine that runs has memory");
         for (buffer, offset) in &executable.temps {
             executable.addresses[*buffer] = self.arena.at(*offset);
         }

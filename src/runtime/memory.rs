@@ -6,10 +6,19 @@ use std::ptr::NonNull;
 /// What every buffer starts at: two cache lines, so that neighbours never share one.
 pub const ALIGN: usize = 128;
 
-/// A block of zeroed bytes.
+/// A block of zeroed bytes, or the mere size of one.
 pub struct Block {
     start: NonNull<u8>,
     bytes: usize,
+    backing: Backing,
+}
+
+/// Whether there is memory behind a block's addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backing {
+    Memory,
+    /// For plans of what may not fit: addresses are in order, and nobody may read or write there.
+    Nothing,
 }
 
 // SAFETY: a block is plain owned memory; whoever writes through its pointers answers for races.
@@ -18,12 +27,22 @@ unsafe impl Send for Block {}
 unsafe impl Sync for Block {}
 
 impl Block {
+    pub fn backed(backing: Backing, bytes: usize) -> Block {
+        match backing {
+            Backing::Memory => Block::new(bytes),
+            Backing::Nothing => {
+                let start = NonNull::without_provenance(ALIGN.try_into().expect("memory: ALIGN is not 0"));
+                Block { start, bytes, backing }
+            }
+        }
+    }
+
     pub fn new(bytes: usize) -> Block {
         let layout = Self::layout(bytes);
         // SAFETY: the layout's size is at least ALIGN, never 0.
         let start = unsafe { alloc_zeroed(layout) };
         let start = NonNull::new(start).unwrap_or_else(|| handle_alloc_error(layout));
-        Block { start, bytes }
+        Block { start, bytes, backing: Backing::Memory }
     }
 
     fn layout(bytes: usize) -> Layout {
@@ -41,15 +60,17 @@ impl Block {
     /// The address `offset` bytes in.
     pub fn at(&self, offset: usize) -> *mut u8 {
         assert!(offset <= self.bytes, "memory: an offset lies inside its block");
-        // SAFETY: just checked to stay inside the allocation.
-        unsafe { self.start.as_ptr().add(offset) }
+        self.start.as_ptr().wrapping_add(offset)
     }
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
-        // SAFETY: allocated in `new` with this layout.
-        unsafe { dealloc(self.start.as_ptr(), Self::layout(self.bytes)) }
+        match self.backing {
+            // SAFETY: allocated in `new` with this layout.
+            Backing::Memory => unsafe { dealloc(self.start.as_ptr(), Self::layout(self.bytes)) },
+            Backing::Nothing => {}
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::data::{Dataset, Prefetch};
 use super::machine::{Executable, Machine};
-use super::memory::lay_out;
+use super::memory::{Backing, lay_out};
 use super::session;
 use super::trainer::lowered;
 use super::weights::{SlotKind, Weights};
@@ -96,8 +96,9 @@ pub fn report(lib: &Library, job: &Job, plan: &TrainPlan, data: Option<&Dataset>
     let batch = data.map_or(data_plan.batch, |d| data_plan.batch.min(d.train.len().max(1)));
     let (step_graph, _) = pipeline::rewrite(pipeline::step_graph(lib, plan));
     let (eval_graph, _) = pipeline::rewrite(plan.eval.clone());
-    let weights = Weights::new(&[&plan.forward, &step_graph, &eval_graph], &bindings);
-    let mut machine = Machine::new(threads);
+    // Nothing is allocated: a plan is asked for most when it may not fit.
+    let weights = Weights::new(&[&plan.forward, &step_graph, &eval_graph], &bindings, Backing::Nothing);
+    let mut machine = Machine::new(threads, Backing::Nothing);
     let columns: Vec<&str> = data_plan.columns.iter().map(|c| c.name.as_str()).collect();
     let mut load = |graph| machine.load(lowered(graph, &bindings, batch), &weights, &columns);
     let (train, eval) = (load(&step_graph), load(&eval_graph));
@@ -111,7 +112,7 @@ pub fn report(lib: &Library, job: &Job, plan: &TrainPlan, data: Option<&Dataset>
         parameters: weights.parameters(),
         forward_flops,
         step_flops: 3 * forward_flops,
-        memory: memory(&machine, &weights, &[&train, &eval], batch_bytes(data_plan, &bindings), data),
+        memory: memory(&machine, &weights, &[&train, &eval], batch_bytes(data_plan, &bindings, batch), data),
         largest: largest(&train.program, &weights),
         train: phase(&train),
         eval: phase(&eval),
@@ -185,11 +186,11 @@ fn layers(job: &Job, forward: &Graph, weights: &Weights, bindings: &Bindings, ba
 }
 
 /// Bytes of all batches that lie in memory at once.
-fn batch_bytes(plan: &DataPlan, bindings: &Bindings) -> usize {
+fn batch_bytes(plan: &DataPlan, bindings: &Bindings, batch: usize) -> usize {
     let sizes = plan.columns.iter().map(|c| {
         let shape =
             c.ty.shape.bind(bindings).as_const().expect("runtime: sizes are known once data are read");
-        plan.batch * shape.iter().product::<usize>() * c.ty.dtype.bytes()
+        batch * shape.iter().product::<usize>() * c.ty.dtype.bytes()
     });
     let sizes: Vec<usize> = sizes.collect();
     let slots = Prefetch::choose(sizes.iter().sum()).slots();

@@ -15,8 +15,17 @@ pub fn rss() -> Option<u64> {
     kibibytes("VmRSS:")
 }
 
+/// What the machine could still give without swapping, in bytes.
+pub fn available_memory() -> Option<u64> {
+    field_of("/proc/meminfo", "MemAvailable:")
+}
+
 fn kibibytes(field: &str) -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
+    field_of("/proc/self/status", field)
+}
+
+fn field_of(file: &str, field: &str) -> Option<u64> {
+    let status = fs::read_to_string(file).ok()?;
     let line = status.lines().find_map(|l| l.strip_prefix(field))?;
     let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
     Some(kib * 1024)

@@ -66,7 +66,7 @@ pub fn train(
     let began = Instant::now();
     let threads = if options.threads == 0 { default_threads() } else { options.threads };
     let data_plan = &job.data[plan.data];
-    let mut trainer = Trainer::new(lib, plan, data_plan, data, threads);
+    let mut trainer = Trainer::new(lib, plan, data_plan, data, threads).map_err(|wrong| *wrong)?;
     if let Some(file) = &options.init {
         start_from(&mut trainer, file, plan)?;
     }

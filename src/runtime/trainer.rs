@@ -5,8 +5,11 @@
 
 use super::data::{Batch, Batches, Dataset, Order, Part, Prefetch};
 use super::machine::{Executable, Machine};
+use super::memory::Backing;
+use super::process;
 use super::weights::Weights;
 use crate::base::{Bindings, Sym};
+use crate::diag::Diagnostic;
 use crate::graph::Graph;
 use crate::loops::Program;
 use crate::ops::Library;
@@ -39,22 +42,38 @@ pub struct Evaluation {
 impl<'a> Trainer<'a> {
     /// Lowers nothing yet: programs come with [`prepare`](Self::prepare) or when first met. Weights are
     /// drawn from the plan's seed.
+    ///
+    /// # Errors
+    /// If weights and optimizer states alone take more memory than the machine has left.
     pub fn new(
         lib: &Library,
         plan: &'a TrainPlan,
         data_plan: &'a DataPlan,
         data: &'a Dataset,
         threads: usize,
-    ) -> Trainer<'a> {
+    ) -> Result<Trainer<'a>, Box<Diagnostic>> {
         let (step_graph, _) = pipeline::rewrite(pipeline::step_graph(lib, plan));
         let (eval_graph, _) = pipeline::rewrite(plan.eval.clone());
         let bindings = data.bindings().clone();
         // The forward graph first: a weight that rewriting found useless is still a weight of the model.
-        let mut weights = Weights::new(&[&plan.forward, &step_graph, &eval_graph], &bindings);
+        let graphs = [&plan.forward, &step_graph, &eval_graph];
+        fits(plan, Weights::new(&graphs, &bindings, Backing::Nothing).bytes())?;
+        let mut weights = Weights::new(&graphs, &bindings, Backing::Memory);
         weights.draw(plan.seed);
-        let machine = Machine::new(threads);
+        let machine = Machine::new(threads, Backing::Memory);
         let (steps, evals) = (Vec::new(), Vec::new());
-        Trainer { plan, data_plan, data, bindings, step_graph, eval_graph, weights, machine, steps, evals }
+        Ok(Trainer {
+            plan,
+            data_plan,
+            data,
+            bindings,
+            step_graph,
+            eval_graph,
+            weights,
+            machine,
+            steps,
+            evals,
+        })
     }
 
     pub fn weights(&self) -> &Weights {
@@ -77,7 +96,7 @@ impl<'a> Trainer<'a> {
     pub fn order(&self) -> Order {
         Order {
             rows: self.data.train.len(),
-            batch: self.data_plan.batch,
+            batch: batch_of(self.data_plan, self.data.train.len()),
             drop_last: self.data_plan.drop_last,
             shuffle: self.data_plan.shuffle.then_some(self.plan.seed),
         }
@@ -132,7 +151,8 @@ impl<'a> Trainer<'a> {
 
     /// Loss and metrics over all rows of a part, in file order, batches weighing as many rows as they have.
     pub fn evaluate(&mut self, part: &Part) -> Evaluation {
-        let order = Order { rows: part.len(), batch: self.data_plan.batch, drop_last: false, shuffle: None };
+        let batch = self.data_plan.batch.min(part.len().max(1));
+        let order = Order { rows: part.len(), batch, drop_last: false, shuffle: None };
         let until = order.steps_per_epoch();
         let mut batches = Batches::new(part, order, 0, until, Prefetch::Inline);
         let names: Vec<&str> =
@@ -160,6 +180,25 @@ impl<'a> Trainer<'a> {
             metrics: self.plan.metrics.iter().zip(&sums[1..]).map(finished).collect(),
         }
     }
+}
+
+/// How many rows a batch has room for. More than all rows never come together, so a huge `batch` takes no
+/// memory; with `drop_last` it stays, since it means that there is no batch at all.
+pub fn batch_of(plan: &DataPlan, rows: usize) -> usize {
+    if plan.drop_last { plan.batch } else { plan.batch.min(rows.max(1)) }
+}
+
+/// Whether so many bytes of weights and states can be had.
+fn fits(plan: &TrainPlan, bytes: usize) -> Result<(), Box<Diagnostic>> {
+    let Some(free) = process::available_memory().filter(|free| *free < bytes as u64) else { return Ok(()) };
+    let gib = |bytes: f64| bytes / f64::from(1 << 30);
+    let message = format!(
+        "weights and optimizer states take {:.1} GiB, and the machine has {:.1} GiB left",
+        gib(bytes as f64),
+        gib(free as f64)
+    );
+    let wrong = Diagnostic::error("run::memory", message, plan.span, "this training");
+    Err(Box::new(wrong.help("make the widest layers narrower; `mlc plan` lists the largest buffers")))
 }
 
 /// The program of a graph with everything known.

@@ -1,7 +1,7 @@
 //! Weights and optimizer states: one aligned block that all programs of a job share, by name.
 
 use super::data::{FNV_START, fnv1a};
-use super::memory::{Block, lay_out};
+use super::memory::{Backing, Block, lay_out};
 use crate::base::{Bindings, DType};
 use crate::diag::{Diagnostic, did_you_mean};
 use crate::graph::{Graph, Init, LeafKind};
@@ -53,7 +53,7 @@ impl Weights {
     ///
     /// # Panics
     /// If a shape holds a symbol that `bindings` lacks, or a weight is not `f32`.
-    pub fn new(graphs: &[&Graph], bindings: &Bindings) -> Weights {
+    pub fn new(graphs: &[&Graph], bindings: &Bindings, backing: Backing) -> Weights {
         let mut slots: Vec<Slot> = Vec::new();
         let mut by_name = BTreeMap::new();
         for (_, leaf) in graphs.iter().flat_map(|g| g.leaves.iter()) {
@@ -73,7 +73,7 @@ impl Weights {
         }
         let (offsets, total) = lay_out(slots.iter().map(Slot::bytes));
         slots.iter_mut().zip(offsets).for_each(|(slot, offset)| slot.offset = offset);
-        Weights { slots, by_name, memory: Block::new(total) }
+        Weights { slots, by_name, memory: Block::backed(backing, total) }
     }
 
     /// Draws every first value from seed and name.

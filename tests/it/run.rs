@@ -229,3 +229,28 @@ fn plan_and_bench_have_json() {
         assert!(!bench[field].is_null(), "{field}");
     }
 }
+
+/// A plan is asked for most when the answer is no, and a batch never holds more than all rows.
+#[test]
+fn what_does_not_fit_is_said_and_not_tried() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(spec("line.mlspec")).unwrap();
+    let wide =
+        text.replace("Dense(1) as line", "Dense(2000000) as a |> Dense(2000000) as b |> Dense(1) as line");
+    let file = folder.path().join("wide.mlspec").display().to_string();
+    std::fs::write(&file, wide).unwrap();
+    let plan = mlc(&["plan", &file]);
+    assert!(plan.status.success() && stdout(&plan).contains("TiB"), "{}", stdout(&plan));
+    let out = folder.path().join("wide").display().to_string();
+    let output = mlc(&["train", &file, "--out", &out]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("mlc::run::memory"));
+
+    let hash = |batch: &str| {
+        let out = folder.path().join(batch).display().to_string();
+        let set = format!("points.batch={batch}");
+        assert!(mlc(&["train", &spec("line.mlspec"), "--set", &set, "--out", &out]).status.success());
+        run_yaml(std::path::Path::new(&out))["weights_hash"].as_str().unwrap().to_string()
+    };
+    assert_eq!(hash("160"), hash("4611686018427387905"));
+}

@@ -143,4 +143,11 @@ pub const CODES: &[CodeInfo] = &[
         explain: "With `drop_last = true` an epoch is the whole batches of the training rows; with fewer rows than `batch` \
                   there is none. Make `batch` smaller, or keep the last one.",
     },
+    CodeInfo {
+        code: "run::memory",
+        title: "the training does not fit into memory",
+        explain: "Weights and the optimizer's states are held in memory from the first step to the last; Adam keeps two \
+                  numbers beside each weight. Make the widest layers narrower, or train with SGD, which keeps none. \
+                  `mlc plan` tells what a training takes without taking it.",
+    },
 ];

@@ -154,10 +154,16 @@ impl Context<'_> {
         if let Some(point) = self.open_point(at) {
             return Some(point);
         }
+        let before = at.checked_sub(1).map(|p| self.tokens[p]);
+        let here = self.tokens.get(at).filter(|t| t.lo < self.hi);
+        let behind_as =
+            before.filter(|p| &self.text[p.lo..p.hi] == "as" && here.is_none_or(|t| t.starts_line));
+        if let (Some(word), true) = (behind_as, wanted.contains(&Wanted::Name)) {
+            return Some(self.nameless(word));
+        }
         let text = self.slice(at)?;
         let token = self.tokens[at];
         let span = Span::new(self.file, token.lo, token.hi);
-        let before = at.checked_sub(1).map(|p| self.tokens[p]);
         if let Some(foreign) = self.foreign(at, text, span) {
             return Some(foreign);
         }
@@ -195,6 +201,14 @@ impl Context<'_> {
             return Some(d.help("a list is `[a, b]`; a section is `word { … }`, without `=`"));
         }
         None
+    }
+
+    /// `x |> Dense(4) as`, and the line ends.
+    fn nameless(&self, word: Token) -> Diagnostic {
+        let span = Span::new(self.file, word.lo, word.hi);
+        let d =
+            Diagnostic::error("syntax::unexpected", "a name is missing behind `as`", span, "names nothing");
+        d.help("give the layer a name, `Dense(4) as hidden`, or take `as` away")
     }
 
     /// `1.`, followed by whatever.

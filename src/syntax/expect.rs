@@ -279,17 +279,37 @@ impl Context<'_> {
             "“" | "”" | "„" => {
                 no("quote", "strings stand in straight quotes: `\"`").fix("write `\"`", span, "\"")
             }
-            "\u{a0}" => say("a no-break space stands here".into(), "replace it by a plain space").fix(
-                "write a space",
-                span,
-                " ",
-            ),
+            "−" | "–" | "—" => no("operator", "the minus is `-`").fix("write `-`", span, "-"),
+            t if t.starts_with(invisible) => unseen(t, span),
             t if t.chars().all(char::is_alphanumeric) => {
                 no("name", "names are made of the letters a to z, digits and `_`")
             }
             _other => no("sign", "take it away; in a string every sign is allowed"),
         })
     }
+}
+
+/// Whether a message that quotes the character would show nothing.
+fn invisible(c: char) -> bool {
+    let formats = matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}');
+    formats || c.is_control() || c.is_whitespace()
+}
+
+/// What nobody sees is named by its code point.
+fn unseen(text: &str, at: Span) -> Diagnostic {
+    let c = text.chars().next().expect("scan: a token is not empty");
+    let point = format!("U+{:04X}", u32::from(c));
+    let what = if c == '\u{a0}' { "a non-breaking space" } else { "an invisible character" };
+    let d = Diagnostic::error(
+        "syntax::sign",
+        format!("{what} ({point}) stands here"),
+        at,
+        "no sign of this language",
+    );
+    if c.is_whitespace() {
+        return d.help("replace it by a plain space").fix("write a space", at, " ");
+    }
+    d.help("take it away").fix("take it away", at, "")
 }
 
 /// Groups of rules as people know them, in the order in which they are listed.

@@ -73,7 +73,8 @@ pub fn scan(text: &str) -> Scan {
     let (mut at, mut fresh, mut line_end) = (0, true, 0);
     while let Some(c) = text[at..].chars().next() {
         let rest = &text[at..];
-        if c.is_whitespace() {
+        // As in the grammar: other space, such as U+00A0, is a sign that no spec may hold.
+        if matches!(c, ' ' | '\t' | '\r' | '\n') {
             fresh |= c == '\n';
             at += c.len_utf8();
             continue;

@@ -61,6 +61,15 @@ pub struct Source {
     /// Where paths inside the text are looked up first; none for embedded texts.
     pub folder: Option<PathBuf>,
     pub text: Arc<str>,
+    /// Where each line starts; a search through the text for each place would be quadratic.
+    lines: Arc<[u32]>,
+}
+
+impl Source {
+    fn new(name: String, folder: Option<PathBuf>, text: Arc<str>) -> Self {
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(i, _)| i as u32 + 1)).collect();
+        Source { name, folder, text, lines }
+    }
 }
 
 /// All texts of one compilation. The user's spec is file 0.
@@ -81,7 +90,7 @@ impl Sources {
         text: impl Into<Arc<str>>,
     ) -> FileId {
         let id = u16::try_from(self.files.len()).expect("source: fewer than 2^16 files");
-        self.files.push(Source { name: name.into(), folder, text: text.into() });
+        self.files.push(Source::new(name.into(), folder, text.into()));
         FileId(id)
     }
 
@@ -99,8 +108,28 @@ impl Sources {
 
     /// Line and column of a span's start, both from 1; columns count characters.
     pub fn line_col(&self, span: Span) -> (usize, usize) {
-        let before = &self.get(span.file).text[..span.lo as usize];
-        let line_start = before.rfind('\n').map_or(0, |i| i + 1);
-        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+        let source = self.get(span.file);
+        let line = source.lines.partition_point(|start| *start <= span.lo);
+        let start = source.lines[line - 1] as usize;
+        (line, source.text[start..span.lo as usize].chars().count() + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_and_column_are_those_of_a_plain_count() {
+        for text in ["", "a", "\n", "a\n\nbä\r\n\tc", "ä\nö\n"] {
+            let mut sources = Sources::new();
+            let file = sources.add("x", None, text);
+            for at in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {
+                let before = &text[..at];
+                let line = before.matches('\n').count() + 1;
+                let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+                assert_eq!(sources.line_col(Span::new(file, at, at)), (line, column), "{text:?} at {at}");
+            }
+        }
     }
 }

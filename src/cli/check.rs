@@ -6,9 +6,18 @@ use crate::diag::{Severity, json};
 
 pub fn run(args: &CheckArgs) -> Result<Outcome, Failure> {
     let mut outcome = Outcome::Clean;
-    let mut objects = Vec::new();
+    let (mut objects, mut unreadable) = (Vec::new(), None);
     for file in &args.files {
-        let checked = spec::check(file, &args.spec)?;
+        let checked = match spec::check(file, &args.spec) {
+            Ok(checked) => checked,
+            // The other files are not to suffer; what cannot be read decides the exit code.
+            Err(failure) => {
+                if let Some(earlier) = unreadable.replace(failure) {
+                    output::err(&format!("mlc: {earlier}\n"));
+                }
+                continue;
+            }
+        };
         let errors = checked.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
         if errors > 0 {
             outcome = Outcome::Errors;
@@ -21,7 +30,7 @@ pub fn run(args: &CheckArgs) -> Result<Outcome, Failure> {
                     1 => "1 error".to_string(),
                     n => format!("{n} errors"),
                 };
-                output::err(&format!("{}: {verdict}\n", file.display()));
+                output::err(&format!("{}: {verdict}\n", spec::name(file)));
             }
             Format::Json => objects.push(json(&checked.sources, &checked.diagnostics)),
         }
@@ -29,7 +38,7 @@ pub fn run(args: &CheckArgs) -> Result<Outcome, Failure> {
     if args.format == Format::Json {
         output::out(&format!("{}\n", join(&objects)));
     }
-    Ok(outcome)
+    unreadable.map_or(Ok(outcome), Err)
 }
 
 /// One JSON array of several.

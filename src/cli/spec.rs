@@ -77,7 +77,8 @@ pub fn parse(path: &Path) -> Result<Parsed, Failure> {
     Ok(Parsed { sources, file, ast, diagnostics })
 }
 
-fn name(path: &Path) -> String {
+/// As diagnostics name it.
+pub fn name(path: &Path) -> String {
     if path == Path::new("-") { "standard input".into() } else { path.display().to_string() }
 }
 

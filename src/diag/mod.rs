@@ -12,6 +12,7 @@ pub use render::{Look, human, human_as, json};
 pub use suggest::did_you_mean;
 
 use crate::base::Span;
+use std::collections::HashMap;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -87,6 +88,8 @@ impl Diagnostic {
 #[derive(Clone, Debug, Default)]
 pub struct Diagnostics {
     all: Vec<Diagnostic>,
+    /// Indices into `all` by place: only what stands at one place can be the same.
+    by_place: HashMap<Span, Vec<usize>>,
 }
 
 impl Diagnostics {
@@ -95,7 +98,9 @@ impl Diagnostics {
     }
 
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        if !self.all.contains(&diagnostic) {
+        let here = self.by_place.entry(diagnostic.span()).or_default();
+        if here.iter().all(|i| self.all[*i] != diagnostic) {
+            here.push(self.all.len());
             self.all.push(diagnostic);
         }
     }

@@ -30,7 +30,10 @@ pub fn human(sources: &Sources, diagnostics: &[Diagnostic]) -> String {
     human_as(sources, diagnostics, Look::default())
 }
 
-/// The report that people see.
+/// So many reports are shown; nobody reads more, and each costs a search through the text.
+const SHOWN: usize = 100;
+
+/// The report that people see; behind the first hundred it only counts.
 pub fn human_as(sources: &Sources, diagnostics: &[Diagnostic], look: Look) -> String {
     let theme = if look.color { GraphicalTheme::unicode() } else { GraphicalTheme::none() };
     let handler = GraphicalReportHandler::new_themed(theme)
@@ -39,13 +42,25 @@ pub fn human_as(sources: &Sources, diagnostics: &[Diagnostic], look: Look) -> St
         .with_context_lines(1)
         .without_cause_chain();
     let mut out = String::new();
-    for d in diagnostics {
+    for d in diagnostics.iter().take(SHOWN) {
         let report = Report::of(sources, d);
         handler.render_report(&mut out, &report).expect("render: a String takes all text");
         out.push('\n');
     }
     // Lines are padded to the widest where no text follows.
-    out.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    let shown = out.lines().map(|line| format!("{}\n", line.trim_end()));
+    shown.chain(rest(&diagnostics[diagnostics.len().min(SHOWN)..])).collect()
+}
+
+/// The last line, if not all is shown.
+fn rest(hidden: &[Diagnostic]) -> Option<String> {
+    let errors = hidden.iter().filter(|d| d.severity == Severity::Error).count();
+    let what = if errors == hidden.len() { "error" } else { "message" };
+    match hidden.len() {
+        0 => None,
+        1 => Some(format!("… and 1 more {what}\n")),
+        n => Some(format!("… and {n} more {what}s\n")),
+    }
 }
 
 /// A diagnostic in one source, as miette wants it.
@@ -269,6 +284,16 @@ mod tests {
     fn json_has_places_as_lines_and_bytes() {
         let (sources, all) = example();
         insta::assert_snapshot!(json(&sources, &all));
+    }
+
+    #[test]
+    fn a_flood_of_errors_is_counted_and_not_rendered() {
+        let (sources, all) = example();
+        let flood: Vec<Diagnostic> = all.iter().cycle().take(SHOWN + 2).cloned().collect();
+        let shown = human(&sources, &flood);
+        assert_eq!(shown.matches("mlc::call::missing").count(), SHOWN);
+        assert!(shown.ends_with("… and 2 more errors\n"), "{shown}");
+        assert!(!human(&sources, &flood[..SHOWN]).contains("more error"));
     }
 
     #[test]

@@ -33,7 +33,24 @@ pub enum Fault {
 pub struct Brackets {
     /// For each token that opens a bracket: its end.
     pub ends: Vec<Option<End>>,
+    /// By token.
     pub faults: Vec<Fault>,
+}
+
+impl Fault {
+    fn token(self) -> usize {
+        match self {
+            Fault::NeverClosed(i) | Fault::ClosesNothing(i) | Fault::TooDeep(i) => i,
+        }
+    }
+}
+
+impl Brackets {
+    pub fn closes_nothing(&self, i: usize) -> bool {
+        // A token that closes nothing has no other fault.
+        let found = self.faults.binary_search_by_key(&i, |f| f.token());
+        found.is_ok_and(|n| matches!(self.faults[n], Fault::ClosesNothing(_)))
+    }
 }
 
 pub fn brackets(text: &str, tokens: &[Token]) -> Brackets {
@@ -59,7 +76,9 @@ impl Matcher<'_> {
             match token.kind {
                 Kind::Open(bracket) => {
                     if m.stack.len() == MAX_DEPTH {
+                        // Nothing is read then, so the rest need not be matched.
                         m.out.faults.push(Fault::TooDeep(i));
+                        break;
                     }
                     m.stack.push((i, bracket));
                 }
@@ -69,9 +88,7 @@ impl Matcher<'_> {
             }
         }
         m.drop_to(0, tokens.len());
-        m.out.faults.sort_by_key(|f| match f {
-            Fault::NeverClosed(i) | Fault::ClosesNothing(i) | Fault::TooDeep(i) => *i,
-        });
+        m.out.faults.sort_by_key(|f| f.token());
         m.out
     }
 

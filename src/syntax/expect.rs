@@ -154,10 +154,16 @@ impl Context<'_> {
         if let Some(point) = self.open_point(at) {
             return Some(point);
         }
+        let before = at.checked_sub(1).map(|p| self.tokens[p]);
+        let here = self.tokens.get(at).filter(|t| t.lo < self.hi);
+        let behind_as =
+            before.filter(|p| &self.text[p.lo..p.hi] == "as" && here.is_none_or(|t| t.starts_line));
+        if let (Some(word), true) = (behind_as, wanted.contains(&Wanted::Name)) {
+            return Some(self.nameless(word));
+        }
         let text = self.slice(at)?;
         let token = self.tokens[at];
         let span = Span::new(self.file, token.lo, token.hi);
-        let before = at.checked_sub(1).map(|p| self.tokens[p]);
         if let Some(foreign) = self.foreign(at, text, span) {
             return Some(foreign);
         }
@@ -195,6 +201,14 @@ impl Context<'_> {
             return Some(d.help("a list is `[a, b]`; a section is `word { … }`, without `=`"));
         }
         None
+    }
+
+    /// `x |> Dense(4) as`, and the line ends.
+    fn nameless(&self, word: Token) -> Diagnostic {
+        let span = Span::new(self.file, word.lo, word.hi);
+        let d =
+            Diagnostic::error("syntax::unexpected", "a name is missing behind `as`", span, "names nothing");
+        d.help("give the layer a name, `Dense(4) as hidden`, or take `as` away")
     }
 
     /// `1.`, followed by whatever.
@@ -265,17 +279,37 @@ impl Context<'_> {
             "“" | "”" | "„" => {
                 no("quote", "strings stand in straight quotes: `\"`").fix("write `\"`", span, "\"")
             }
-            "\u{a0}" => say("a no-break space stands here".into(), "replace it by a plain space").fix(
-                "write a space",
-                span,
-                " ",
-            ),
+            "−" | "–" | "—" => no("operator", "the minus is `-`").fix("write `-`", span, "-"),
+            t if t.starts_with(invisible) => unseen(t, span),
             t if t.chars().all(char::is_alphanumeric) => {
                 no("name", "names are made of the letters a to z, digits and `_`")
             }
             _other => no("sign", "take it away; in a string every sign is allowed"),
         })
     }
+}
+
+/// Whether a message that quotes the character would show nothing.
+fn invisible(c: char) -> bool {
+    let formats = matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}');
+    formats || c.is_control() || c.is_whitespace()
+}
+
+/// What nobody sees is named by its code point.
+fn unseen(text: &str, at: Span) -> Diagnostic {
+    let c = text.chars().next().expect("scan: a token is not empty");
+    let point = format!("U+{:04X}", u32::from(c));
+    let what = if c == '\u{a0}' { "a non-breaking space" } else { "an invisible character" };
+    let d = Diagnostic::error(
+        "syntax::sign",
+        format!("{what} ({point}) stands here"),
+        at,
+        "no sign of this language",
+    );
+    if c.is_whitespace() {
+        return d.help("replace it by a plain space").fix("write a space", at, " ");
+    }
+    d.help("take it away").fix("take it away", at, "")
 }
 
 /// Groups of rules as people know them, in the order in which they are listed.

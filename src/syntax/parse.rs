@@ -397,7 +397,6 @@ impl<'a> Parser<'a> {
     ) -> Piece<T> {
         let lo = self.tokens[at].lo;
         let hi = self.tokens.get(end).map_or(self.text.len(), |t| t.lo);
-        let recover = self.next_piece(at, end);
         match Grammar::parse(rule, &self.text[lo..hi]) {
             Ok(pairs) => {
                 let matched = pairs.clone().filter(|p| p.as_rule() != Rule::EOI).last();
@@ -410,6 +409,7 @@ impl<'a> Parser<'a> {
                 Ok((self.build(lo, |b| build(b, pairs)), next))
             }
             Err(error) => {
+                let recover = self.next_piece(at, end);
                 let failed = expect::position(&error) + lo;
                 let failed_token = self.tokens.partition_point(|t| t.hi <= failed).min(end);
                 if self.damaged(at, recover.min(failed_token + 1)) {
@@ -478,8 +478,7 @@ impl<'a> Parser<'a> {
 
     fn is_reported(&self, i: usize) -> bool {
         let open = self.brackets.ends[i].is_some_and(|e| !e.closed);
-        open || self.tokens[i].kind == Kind::OpenStr
-            || self.brackets.faults.contains(&Fault::ClosesNothing(i))
+        open || self.tokens[i].kind == Kind::OpenStr || self.brackets.closes_nothing(i)
     }
 
     /// The first line from `at` to the failure that looks like the start of the next entry.

@@ -70,15 +70,19 @@ pub struct Scan {
 
 pub fn scan(text: &str) -> Scan {
     let mut out = Scan { tokens: Vec::new(), comments: Vec::new() };
-    let (mut at, mut fresh) = (0, true);
+    let (mut at, mut fresh, mut line_end) = (0, true, 0);
     while let Some(c) = text[at..].chars().next() {
         let rest = &text[at..];
-        if c.is_whitespace() {
+        // As in the grammar: other space, such as U+00A0, is a sign that no spec may hold.
+        if matches!(c, ' ' | '\t' | '\r' | '\n') {
             fresh |= c == '\n';
             at += c.len_utf8();
             continue;
         }
-        let line = &rest[..rest.find('\n').unwrap_or(rest.len())];
+        if line_end <= at {
+            line_end = rest.find('\n').map_or(text.len(), |n| at + n);
+        }
+        let line = &text[at..line_end];
         if rest.starts_with("//") {
             let text = line.trim_end().to_string();
             out.comments.push(Comment { at: at as u32, text, behind: !fresh });

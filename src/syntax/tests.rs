@@ -237,3 +237,24 @@ fn deep_and_long_texts_are_refused_in_time() {
         }
     }
 }
+
+#[test]
+fn a_name_missing_behind_as_is_blamed_on_the_as() {
+    let text = "mlspec 1\nmodel M {\n  let h = x |> Dense(4) as\n  output y: f32[B, 4] = h\n}\n";
+    assert_eq!(found(text), ["3:25 [as] syntax::unexpected: a name is missing behind `as`"]);
+    let closed = "mlspec 1\nmodel M {\n  let h = x |> Dense(4) as\n}\n";
+    assert_eq!(found(closed), ["3:25 [as] syntax::unexpected: a name is missing behind `as`"]);
+}
+
+#[test]
+fn what_nobody_sees_is_named() {
+    for (sign, message) in [
+        ("\u{a0}", "a non-breaking space (U+00A0) stands here"),
+        ("\u{200b}", "an invisible character (U+200B) stands here"),
+        ("\0", "an invisible character (U+0000) stands here"),
+        ("−", "`−` is no operator here"),
+    ] {
+        let text = format!("mlspec 1\ntrain {{\n  lr = {sign}x\n}}\n");
+        assert_eq!(found(&text), [format!("3:8 [{sign}] syntax::sign: {message}")]);
+    }
+}

@@ -108,6 +108,34 @@ fn check_as_json_is_one_array_over_all_files() {
 }
 
 #[test]
+fn an_unreadable_file_does_not_hide_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(folder.path(), "a.mlspec", WRONG);
+    let output = mlc(&["check", "--format", "json", "nowhere.mlspec", &file, "nosuch.mlspec"]);
+    assert_eq!(code(&output), 2);
+    let all: serde_json::Value = serde_json::from_slice(&output.stdout).expect("standard output is JSON");
+    assert_eq!(all.as_array().unwrap().len(), 2);
+    let said = stderr(&output);
+    assert!(said.contains("nowhere.mlspec") && said.contains("nosuch.mlspec"), "{said}");
+    let human = mlc(&["check", "nowhere.mlspec", &file]);
+    assert_eq!(code(&human), 2);
+    assert!(stderr(&human).contains("a.mlspec: 2 errors"), "{}", stderr(&human));
+}
+
+#[test]
+fn standard_input_has_one_name() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mlc"))
+        .args(["check", "-"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(WRONG.as_bytes()).unwrap();
+    let text = stderr(&child.wait_with_output().unwrap());
+    assert!(text.contains("[standard input:2:") && text.ends_with("standard input: 2 errors\n"), "{text}");
+}
+
+#[test]
 fn what_is_no_spec_is_one_line_and_exit_2() {
     let folder = tempfile::tempdir().unwrap();
     let folder_name = folder.path().display().to_string();

@@ -54,15 +54,17 @@ impl Parser<'_> {
     /// The comment behind a piece on its last line, and where the text after both goes on.
     pub(super) fn trailing(&mut self, span: Span) -> (Option<String>, usize) {
         let hi = span.hi as usize;
-        let line_end = self.text[hi..].find('\n').map_or(self.text.len(), |n| hi + n);
-        let range = self.comments_in(hi, line_end);
-        match range.clone().next() {
-            Some(i) if self.text[hi..self.comments[i].at as usize].trim().is_empty() => {
-                self.held[i] = true;
-                (Some(self.comments[i].text.clone()), line_end)
-            }
-            Some(_) | None => (None, hi),
+        let i = self.comments_in(0, hi).end;
+        let Some(comment) = self.comments.get(i) else { return (None, hi) };
+        let at = comment.at as usize;
+        // The next token comes before a search for the end of the line: lines may be long.
+        let next = self.tokens.partition_point(|t| t.lo < hi);
+        let behind = self.tokens.get(next).is_none_or(|t| at < t.lo) && !self.text[hi..at].contains('\n');
+        if !behind {
+            return (None, hi);
         }
+        self.held[i] = true;
+        (Some(comment.text.clone()), self.text[at..].find('\n').map_or(self.text.len(), |n| at + n))
     }
 
     /// Behind the comment on the line that ends at `hi`, if there is one.

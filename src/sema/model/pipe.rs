@@ -346,6 +346,11 @@ fn indices(ev: &mut Ev, chain: &Chain) -> Checked<Vec<i64>> {
         (_, None) => (Ok(0), whole(ev, chain.count).map(|n| n - 1)),
     };
     let (from, to) = (from?, to?);
+    if chain.var.is_some() && to < from - 1 {
+        let message = format!("`{from}..{to}` runs backwards");
+        let d = Diagnostic::error("value::range", message, chain.count.span, "ends before it starts");
+        return ev.fail(d.help(format!("write `{to}..{from}`; `1..0` is no copy at all")));
+    }
     if to < from - 1 || to - from > MOST_REPEATS {
         let message = format!("`repeat` cannot chain {} copies", to - from + 1);
         let d = Diagnostic::error("value::range", message, chain.count.span, "out of range");

@@ -250,6 +250,9 @@ impl<'a, S: Scope> Eval<'a, S> {
         known.extend(self.lib.constants().map(str::to_string));
         known.extend(self.lib.op_names().map(str::to_string));
         known.extend(builtins().map(|f| f.name.to_string()));
+        // Every other letter is one edit away from a letter: only its other case is a typo of it.
+        let letter = name.name.chars().count() == 1;
+        known.retain(|k| !letter || k.eq_ignore_ascii_case(&name.name));
         let found = did_you_mean(&name.name, known.iter().map(String::as_str));
         let mut d = Diagnostic::error(
             "name::unknown",
@@ -258,6 +261,7 @@ impl<'a, S: Scope> Eval<'a, S> {
             "not known here",
         );
         d = match found {
+            _ if &*name.name == "B" => d.help("`B` is the batch: it stands in shapes alone; write a number"),
             Some(near) => {
                 d.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), name.span, near)
             }

@@ -184,6 +184,17 @@ impl<'a, S: Scope> Eval<'a, S> {
         if let ExprKind::Binary { op: BinOp::Div, left, right, .. } = &expr.bare().kind {
             let (left, right) = (self.size(left), self.size(right));
             let (left, right) = (left?, right?);
+            if right.as_const() == Some(0) {
+                return self.fail(
+                    Diagnostic::error(
+                        "size::inexact",
+                        format!("`{left} / {right}` divides by zero"),
+                        expr.span,
+                        "no size",
+                    )
+                    .help("divide by a size of at least 1"),
+                );
+            }
             return match left.div_exact(&right) {
                 Some(quotient) => Ok(quotient),
                 None => self.fail(

@@ -122,6 +122,30 @@ fn variants(file: &ast::File, broken: &BTreeSet<&str>, diags: &mut Diagnostics) 
     }
 }
 
+/// What is wrong with the values of variants that are not chosen. Each is checked as if it were;
+/// what it breaks elsewhere is for those who choose it.
+pub(super) fn variant_values(
+    sources: &mut Sources,
+    file: FileId,
+    ast: &ast::File,
+    settings: &Settings,
+    probe: &dyn DataProbe,
+    diags: &mut Diagnostics,
+) {
+    let chosen = settings.variant.as_ref().map(|(name, _)| &**name);
+    let others = overrides::variants(ast).filter(|s| s.name.as_ref().map(|n| &*n.name) != chosen);
+    for section in others {
+        let mut with = ast.clone();
+        for over in overrides::from_variant(section, &mut Diagnostics::new()) {
+            // A path that leads nowhere is reported already.
+            let _ = overrides::apply(&mut with, &over);
+        }
+        let mut found = Diagnostics::new();
+        check(sources, file, &with, settings, probe, &mut found);
+        diags.extend(found.sorted().into_iter().filter(|d| section.body.contains(d.span())));
+    }
+}
+
 /// Checks the prepared tree.
 pub(super) fn check(
     sources: &mut Sources,
@@ -149,7 +173,6 @@ pub(super) fn check(
         diags: Default::default(),
     };
     let params = params::check(&cx, ast);
-    variant_values(&cx, ast, settings);
     for (name, value) in &params {
         if let crate::ops::formula::Item::Number(number @ (Number::Int(_) | Number::Float(_))) =
             super::consts::item::<()>(value.clone())
@@ -313,30 +336,6 @@ fn broken_entries(entries: &[Entry], add: &mut impl FnMut(Span)) {
             | EntryKind::Bind { .. }
             | EntryKind::Typed { .. } => {}
         }
-    }
-}
-
-/// Values of variants that are not chosen: types and domains of params hold for them too.
-fn variant_values(cx: &Ctx, file: &ast::File, settings: &Settings) {
-    for section in overrides::variants(file) {
-        let chosen = settings
-            .variant
-            .as_ref()
-            .is_some_and(|(n, _)| section.name.as_ref().is_some_and(|s| *s.name == **n));
-        if chosen {
-            continue;
-        }
-        let mut with = file.clone();
-        for over in overrides::from_variant(section, &mut Diagnostics::new()) {
-            let _ = overrides::apply(&mut with, &over);
-        }
-        let values = cx.values.borrow().clone();
-        let before = std::mem::take(&mut *cx.diags.borrow_mut());
-        params::check(cx, &with);
-        let found = std::mem::replace(&mut *cx.diags.borrow_mut(), before);
-        let mine = found.sorted().into_iter().filter(|d| section.body.contains(d.span()));
-        cx.diags.borrow_mut().extend(mine);
-        *cx.values.borrow_mut() = values;
     }
 }
 

@@ -166,12 +166,16 @@ pub(super) fn unknown_key(cx: &Ctx, word: &str, key: &Ident) {
     if word == "train" && ["learning_rate", "lr"].contains(&&*key.name) {
         return cx.report(d.help("the optimizer has it: `optimizer = Adam(lr=1e-3)`"));
     }
-    let built = || built(word);
-    let near = keys::alias(word, &key.name).or_else(|| did_you_mean(&key.name, built()));
+    // A typo of a key that is not built yet is still a typo of that.
+    let all = keys::of(word).iter().map(|k| k.name);
+    let near = keys::alias(word, &key.name).or_else(|| did_you_mean(&key.name, all));
     cx.report(match near {
         Some(near) => {
             d.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), key.span, near)
         }
-        None => d.help(format!("write one of {}", super::ctx::list(built()).unwrap_or_default())),
+        None => match super::ctx::list(built(word)) {
+            Some(keys) => d.help(format!("write one of {keys}")),
+            None => d.help(format!("take it out: no key of `{word}` is built yet")),
+        },
     });
 }

@@ -61,6 +61,7 @@ pub fn check(
     let mut diags = Diagnostics::new();
     let ast = file::prepare(sources, ast, settings, &mut diags);
     let job = file::check(sources, file, &ast, settings, probe, &mut diags);
+    file::variant_values(sources, file, &ast, settings, probe, &mut diags);
     if has_broken(&ast) {
         // What did not parse may have used it.
         diags = diags.iter().filter(|d| !d.code.ends_with("::unused")).cloned().collect();

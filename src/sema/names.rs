@@ -19,6 +19,7 @@ pub(super) fn globals<'a>(file: &'a File, diags: &mut Diagnostics) -> Globals<'a
     let mut all = Globals::new();
     for item in &file.items {
         let Some((name, global)) = named(item) else { continue };
+        diags.extend(batch(name));
         match all.get(&name.name) {
             // Two ops of one name are the library's to report.
             Some((_, Global::Op)) if matches!(global, Global::Op) => {}
@@ -44,6 +45,14 @@ fn named(item: &Item) -> Option<(&Ident, Global<'_>)> {
         },
         ItemKind::Import { .. } | ItemKind::Broken => None,
     }
+}
+
+/// `B` is the batch everywhere: nothing else bears its name.
+fn batch(name: &Ident) -> Option<Diagnostic> {
+    (&*name.name == "B").then(|| {
+        Diagnostic::error("name::shadowed", "`B` is the batch", name.span, "a second meaning")
+            .help("choose another name")
+    })
 }
 
 pub(super) fn duplicate(name: &Ident, first: Span) -> Diagnostic {
@@ -140,8 +149,11 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// A local name may take over the library's names, never the file's.
+/// A local name may take over the library's names, never the file's or the batch's.
 pub(super) fn shadows(cx: &Ctx, name: &Ident) {
+    if let Some(diagnostic) = batch(name) {
+        return cx.report(diagnostic);
+    }
     if let Some((first, global)) = cx.globals.get(&name.name) {
         let message = format!("`{}` hides the {} of that name", name.name, global.what());
         let diagnostic = Diagnostic::error("name::shadowed", message, name.span, "a second meaning");

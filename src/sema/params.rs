@@ -3,28 +3,77 @@
 use super::consts::{item, kind};
 use super::ctx::Ctx;
 use super::job::ParamValue;
+use super::walk;
 use crate::base::Span;
 use crate::diag::Diagnostic;
 use crate::ops::formula::{Item, Number};
 use crate::syntax::ast::{self, DimBound, Expr, ExprKind, Ident, ItemKind};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 const TYPES: [&str; 4] = ["int", "float", "bool", "str"];
 
-/// Evaluates params and dims in the order of the text; later ones may use earlier ones.
+/// Evaluates params and dims, each behind those that it uses; the answer is in the order of the text.
 pub(super) fn check(cx: &Ctx, file: &ast::File) -> Vec<(String, ParamValue)> {
     let mut all = Vec::new();
-    for entry in &file.items {
-        let (name, value) = match &entry.kind {
-            ItemKind::Param { name, ty, value, domain } => {
-                (name, param(cx, name, ty.as_ref(), value, domain.as_ref()))
-            }
-            ItemKind::Dim { name, bound, value } => (name, dim(cx, name, *bound, value)),
-            _ => continue,
+    let mut waiting: Vec<_> = file.items.iter().enumerate().filter_map(uses).collect();
+    while !waiting.is_empty() {
+        let names: BTreeSet<Arc<str>> = waiting.iter().map(|w| w.name.name.clone()).collect();
+        let ready = waiting.iter().position(|w| !w.uses.iter().any(|u| names.contains(*u)));
+        let Some(ready) = ready else {
+            cycle(cx, &waiting);
+            break;
         };
-        all.extend(value.clone().map(|v| (name.name.to_string(), v)));
+        let Waiting { place, item, name, .. } = waiting.remove(ready);
+        let value = match &item.kind {
+            ItemKind::Param { ty, value, domain, .. } => param(cx, name, ty.as_ref(), value, domain.as_ref()),
+            ItemKind::Dim { bound, value, .. } => dim(cx, name, *bound, value),
+            _ => unreachable!("params: only params and dims wait"),
+        };
+        all.extend(value.clone().map(|v| (place, name.name.to_string(), v)));
         cx.values.borrow_mut().insert(name.name.clone(), value);
     }
-    all
+    all.sort_by_key(|(place, ..)| *place);
+    all.into_iter().map(|(_, name, value)| (name, value)).collect()
+}
+
+/// A param or dim, and the names that its value needs first.
+struct Waiting<'a> {
+    place: usize,
+    item: &'a ast::Item,
+    name: &'a Ident,
+    uses: BTreeSet<&'a str>,
+}
+
+fn uses((place, item): (usize, &ast::Item)) -> Option<Waiting<'_>> {
+    let (ItemKind::Param { name, .. } | ItemKind::Dim { name, .. }) = &item.kind else { return None };
+    let uses = match &item.kind {
+        // Bare words may be strings here: `param act: str = relu`.
+        ItemKind::Param { ty: Some(ty), .. } if &*ty.name.name == "str" => BTreeSet::new(),
+        _ => walk::names_in(|f| walk::item(item, f)),
+    };
+    Some(Waiting { place, item, name, uses })
+}
+
+/// Nothing of what waits has a value: each needs another of them, or itself.
+fn cycle(cx: &Ctx, waiting: &[Waiting]) {
+    let poisoned = waiting.iter().map(|w| (w.name.name.clone(), None));
+    cx.values.borrow_mut().extend(poisoned);
+    // Only what the circle itself is made of is wrong: from anywhere, as many steps as there are
+    // names end inside it.
+    let next = |w: &Waiting| waiting.iter().position(|n| w.uses.contains(&*n.name.name));
+    let mut at = 0;
+    for _ in 0..waiting.len() {
+        at = next(&waiting[at]).expect("params: what waits uses what waits");
+    }
+    let (first, second) = (waiting[at].name, next(&waiting[at]).unwrap_or(at));
+    let second = waiting[second].name;
+    let message = format!("`{}` needs its own value", first.name);
+    let mut d = Diagnostic::error("param::cycle", message, first.span, "its value goes round in a circle");
+    if first.name != second.name {
+        d = d.label(second.span, "by way of this");
+    }
+    cx.report(d.help("give one of the names in the circle a value of its own"));
 }
 
 fn dim(cx: &Ctx, name: &Ident, _: DimBound, value: &Expr) -> Option<ParamValue> {

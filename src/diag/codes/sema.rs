@@ -98,6 +98,12 @@ pub const CODES: &[CodeInfo] = &[
                   hidden: int = 1.5     // no\n    param hidden: int = 128",
     },
     CodeInfo {
+        code: "param::cycle",
+        title: "a param or dim needs its own value",
+        explain: "Params and dims may use each other in any order, but none may need itself, not even \
+                  through others. Write the value of one of them.",
+    },
+    CodeInfo {
         code: "param::domain",
         title: "a value outside the domain of its param or dim",
         explain: "`in [32, 64]` lists the values that a param may take, `in 0..1` bounds them, `dim T <= 256` \

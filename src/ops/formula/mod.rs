@@ -184,6 +184,17 @@ impl<'a, S: Scope> Eval<'a, S> {
         if let ExprKind::Binary { op: BinOp::Div, left, right, .. } = &expr.bare().kind {
             let (left, right) = (self.size(left), self.size(right));
             let (left, right) = (left?, right?);
+            if right.as_const() == Some(0) {
+                return self.fail(
+                    Diagnostic::error(
+                        "size::inexact",
+                        format!("`{left} / {right}` divides by zero"),
+                        expr.span,
+                        "no size",
+                    )
+                    .help("divide by a size of at least 1"),
+                );
+            }
             return match left.div_exact(&right) {
                 Some(quotient) => Ok(quotient),
                 None => self.fail(
@@ -250,6 +261,9 @@ impl<'a, S: Scope> Eval<'a, S> {
         known.extend(self.lib.constants().map(str::to_string));
         known.extend(self.lib.op_names().map(str::to_string));
         known.extend(builtins().map(|f| f.name.to_string()));
+        // Every other letter is one edit away from a letter: only its other case is a typo of it.
+        let letter = name.name.chars().count() == 1;
+        known.retain(|k| !letter || k.eq_ignore_ascii_case(&name.name));
         let found = did_you_mean(&name.name, known.iter().map(String::as_str));
         let mut d = Diagnostic::error(
             "name::unknown",
@@ -258,6 +272,7 @@ impl<'a, S: Scope> Eval<'a, S> {
             "not known here",
         );
         d = match found {
+            _ if &*name.name == "B" => d.help("`B` is the batch: it stands in shapes alone; write a number"),
             Some(near) => {
                 d.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), name.span, near)
             }

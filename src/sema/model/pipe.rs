@@ -125,11 +125,8 @@ fn flow(ev: &mut Ev, called: Called, inputs: Inputs, name: Option<&Path>, stage:
             let name = match (name, &pending.name) {
                 (Some(path), None) => Some((dotted(path), path.span)),
                 (None, known) => known.clone(),
-                (Some(path), Some((known, first))) => {
-                    let message = format!("this layer is named `{known}` already");
-                    let d = Diagnostic::error("name::twice", message, path.span, "named again")
-                        .label(*first, "named here");
-                    ev.diags.push(d.help("take out one of the two names"));
+                (Some(path), Some(known)) => {
+                    ev.diags.push(named_again(known, path).help("take out one of the two names"));
                     pending.name.clone()
                 }
             };
@@ -152,6 +149,11 @@ fn flow(ev: &mut Ev, called: Called, inputs: Inputs, name: Option<&Path>, stage:
             self::function(ev, function, inputs, args, stage)
         }
     }
+}
+
+fn named_again((known, first): &(String, Span), path: &Path) -> Diagnostic {
+    let message = format!("this layer is named `{known}` already");
+    Diagnostic::error("name::twice", message, path.span, "named again").label(*first, "named here")
 }
 
 pub(super) fn dotted(path: &Path) -> String {
@@ -286,6 +288,7 @@ fn repeat(ev: &mut Ev, inputs: Checked<Inputs>, chain: Chain) -> Found {
         }
         let copy = prepare(ev, chain.body, flowing.is_err());
         flowing = copy.and_then(|called| {
+            named_before(ev, &called, &chain)?;
             let called = numbered(called, &chain, i);
             let made = flow(ev, called, flowing?, None, chain.body.span, chain.span)?;
             let items = match made {
@@ -308,10 +311,18 @@ fn repeat(ev: &mut Ev, inputs: Checked<Inputs>, chain: Chain) -> Found {
     Ok(if items.len() == 1 { items.remove(0) } else { Item::Tuple(items) })
 }
 
+/// A `let` names one layer, and a chain of it shares its weights: `as` would name nothing.
+fn named_before(ev: &mut Ev, called: &Called, chain: &Chain) -> Checked<()> {
+    let (Called::Pending(pending), Some(path)) = (called, chain.name) else { return Ok(()) };
+    let Some(known) = &pending.name else { return Ok(()) };
+    let d = named_again(known, path);
+    ev.fail(d.help("take out `as …` to share the weights, or write the layer itself behind `repeat`"))
+}
+
 /// Gives copy `i` its path.
 fn numbered<'e>(called: Called<'e>, chain: &Chain, i: i64) -> Called<'e> {
     match (called, chain.name) {
-        (Called::Pending(pending), Some(path)) if pending.name.is_none() => {
+        (Called::Pending(pending), Some(path)) => {
             let name = Some((format!("{}.{i}", dotted(path)), path.span));
             Called::Pending(Rc::new(Pending { name, ..(*pending).clone() }))
         }
@@ -335,6 +346,11 @@ fn indices(ev: &mut Ev, chain: &Chain) -> Checked<Vec<i64>> {
         (_, None) => (Ok(0), whole(ev, chain.count).map(|n| n - 1)),
     };
     let (from, to) = (from?, to?);
+    if chain.var.is_some() && to < from - 1 {
+        let message = format!("`{from}..{to}` runs backwards");
+        let d = Diagnostic::error("value::range", message, chain.count.span, "ends before it starts");
+        return ev.fail(d.help(format!("write `{to}..{from}`; `1..0` is no copy at all")));
+    }
     if to < from - 1 || to - from > MOST_REPEATS {
         let message = format!("`repeat` cannot chain {} copies", to - from + 1);
         let d = Diagnostic::error("value::range", message, chain.count.span, "out of range");

@@ -1,5 +1,6 @@
 //! The binary as people use it: exit codes, streams, files.
 
+use crate::support::{stderr, stdout};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -11,14 +12,6 @@ fn mlc(args: &[&str]) -> Output {
 
 fn code(output: &Output) -> i32 {
     output.status.code().expect("mlc exits by itself")
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).expect("mlc prints text")
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("mlc prints text")
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> String {

@@ -1,5 +1,6 @@
 //! Runs as people start them: the same bits, run directories, problems on the way.
 
+use crate::support::{stderr, stdout};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -11,14 +12,6 @@ fn spec(name: &str) -> String {
 
 fn mlc(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_mlc")).args(args).output().expect("mlc starts")
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("mlc prints text")
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).expect("mlc prints text")
 }
 
 /// Trains into `out` and gives the hash of the final weights.

@@ -22,12 +22,20 @@ pub fn mlc(args: &[&str]) -> Output {
         .expect("mlc starts")
 }
 
-/// The same, and it must succeed; gives what it printed.
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("mlc prints text")
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("mlc prints text")
+}
+
+/// [`mlc`], and it must succeed; gives what it printed.
 pub fn run(args: &[&str]) -> String {
     let output = mlc(args);
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "mlc {}\n{error}", args.join(" "));
-    String::from_utf8(output.stdout).expect("mlc prints text")
+    stdout(&output)
 }
 
 /// The folder of the large data, if there is one.

@@ -1,7 +1,8 @@
 //! What is known of each node of a nest before any code is made: a side table.
 
-use super::nest::{Form, Nest, bits_of, strides_set, variation};
+use super::nest::{Form, Nest};
 use crate::base::{DType, Id};
+use crate::codegen::dims::{bits_of, strides_set, variation};
 use crate::graph::{Cpu, ScalarOp};
 use crate::loops::{Node, NodeId};
 

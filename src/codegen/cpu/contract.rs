@@ -3,10 +3,11 @@
 use super::emit::{Gen, Len, Place};
 use super::facts::{Class, Facts};
 use super::jit::Jit;
-use super::nest::{Form, Nest, insert_unit_dim, merge_dims};
+use super::nest::{Form, Nest};
 use super::rows::{lay_out, live_nodes, split_index, uniform_roots};
 use super::strip::{self, StripPlan, Targets};
 use crate::base::DType;
+use crate::codegen::dims::{insert_unit_dim, merge_dims};
 use crate::loops::{Access, BufferId, Contract, Node, NodeId};
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, Value};

@@ -1,0 +1,171 @@
+//! Loops to WGSL: one program becomes a list of dispatches of compute shaders.
+//!
+//! | step | where | what |
+//! |---|---|---|
+//! | group | `group` | kernels that do not wait for each other share a dispatch |
+//! | place | `place` | every buffer gets a heap and a word in it |
+//! | lower | `rows`, `contract`, `scatter` | each kernel becomes a [`Piece`]: a function that one workgroup runs |
+//! | assemble | `module` | pieces, what they need of `kernels/wgsl`, accessors and an entry point become one text |
+//!
+//! Promises: the text of a dispatch depends on its kernels' shapes and bodies alone, never on names, places or
+//! seeds, so equal layers share one pipeline; a device's lack is an error that names it; no float atomics, so a
+//! device gives the same bits every time. Bases of buffers and keys of random sites come in a uniform block of the
+//! dispatch; what changes with the step comes in another.
+//!
+//! # What a piece may call
+//!
+//! For slot `s` of its kernel ([`bind`](super::bind::bind)) and prefix `p` of the piece, the module provides
+//!
+//! - `fn {p}get{s}(i: i32) -> T`, element `i` of the buffer, `T` being `f32`, `i32`, or `u32` for a byte;
+//! - `fn {p}set{s}(i: i32, value: T)`, for what the kernel stores;
+//! - `fn {p}random{r}(element: u32) -> f32`, the draw of site `r`.
+//!
+//! Every workgroup has [`WORKGROUP`] invocations. `{p}main(group: u32, local: u32)` is called once by each, in
+//! uniform control flow; `group` counts from 0 to the piece's `groups`.
+
+use crate::base::DType;
+use crate::loops::BufferId;
+
+/// Invocations of every workgroup: what WebGPU promises on every device.
+pub const WORKGROUP: u32 = 256;
+
+/// Bytes of a word, the unit of every place. A byte of a batch column takes a quarter, all else a word each.
+pub const WORD: u64 = 4;
+
+/// What generation may depend on beside the program: the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Bytes that one binding may span.
+    pub max_binding_bytes: u64,
+    /// Workgroups along one axis of a dispatch.
+    pub max_groups: u32,
+    /// Storage buffers that one dispatch may bind.
+    pub max_storage_buffers: u32,
+    /// Bytes of workgroup memory.
+    pub workgroup_bytes: u32,
+    /// What an offset into a slot must be a multiple of.
+    pub slot_align: u32,
+    /// The device is a processor that runs shaders: workgroup memory gains nothing and barriers are dear.
+    pub software: bool,
+}
+
+impl Target {
+    /// What every device has: the default limits of WebGPU.
+    pub const WEBGPU: Target = Target {
+        max_binding_bytes: 128 << 20,
+        max_groups: 65535,
+        max_storage_buffers: 8,
+        workgroup_bytes: 16 << 10,
+        slot_align: 256,
+        software: false,
+    };
+}
+
+/// What a program asks for and a device lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lack {
+    /// What does not fit: ``fc1.weight` takes 412.0 MiB``.
+    pub what: String,
+    /// What the device has: `its buffers are bound 128.0 MiB at a time`.
+    pub limit: String,
+}
+
+/// What a heap is for. One physical buffer each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Heap {
+    /// Weights and states: kept between steps. Numbered, since one binding has a largest size.
+    Weights(u32),
+    /// Temporaries of a step, shared by all programs. Numbered as well.
+    Arena(u32),
+    /// What a step is given: scalars and batch columns. Read only; one slot for each step under way.
+    Inputs,
+    /// What a step leaves to be read. One slot for each step under way.
+    Results,
+}
+
+/// Where a buffer lies: a heap, and the word in it (in the slot, where a heap has slots).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub heap: Heap,
+    pub word: u32,
+}
+
+/// A kernel as WGSL.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Piece {
+    /// Module-scope declarations, every name of them starting with the piece's prefix.
+    pub text: String,
+    /// Workgroups that it takes; 0 for a kernel without points.
+    pub groups: u64,
+    /// Bytes of its workgroup variables.
+    pub shared_bytes: u32,
+    /// How it runs, for people: `one row of 10 for each invocation`.
+    pub how: String,
+}
+
+/// One shader run over a grid of workgroups.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dispatch {
+    /// Of [`Shaders::texts`].
+    pub text: usize,
+    /// Kernels of the program that it runs.
+    pub kernels: Vec<usize>,
+    /// For people: `fc1`, or `fc1 + CrossEntropy`.
+    pub label: String,
+    /// How each kernel runs.
+    pub how: Vec<String>,
+    /// Workgroups; the grid folds past the device's limit.
+    pub grid: [u32; 3],
+    /// Words of the uniform block: bases of slots and keys of random sites. A multiple of four.
+    pub params: Vec<u32>,
+    /// Bound from binding 2 on, in this order, each with whether the shader writes it.
+    pub heaps: Vec<(Heap, bool)>,
+}
+
+/// A program as shaders.
+///
+/// Group 0 of every pipeline: binding 0 is the uniform block [`StepBlock`], with a dynamic offset; binding 1 the
+/// uniform block of [`Dispatch::params`]; binding 2 and on the storage buffers of [`Dispatch::heaps`], those with slots with a
+/// dynamic offset each.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shaders {
+    /// Distinct modules; each has one entry point, `main`.
+    pub texts: Vec<String>,
+    /// In order; each waits for those before it.
+    pub dispatches: Vec<Dispatch>,
+    /// By buffer id; none for a buffer that no kernel uses.
+    pub places: Vec<Option<Place>>,
+    /// Bytes of each heap of temporaries.
+    pub arena: Vec<u64>,
+    /// The largest set of temporaries that live at once, in bytes.
+    pub live_bound_bytes: u64,
+    /// Scalars and batch columns, and bytes of a slot that holds them all.
+    pub inputs: Slot,
+    /// Results likewise.
+    pub results: Slot,
+}
+
+/// A block that is there once for each step under way.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Slot {
+    pub buffers: Vec<BufferId>,
+    /// A multiple of the target's `slot_align`.
+    pub bytes: u64,
+}
+
+/// What changes with the step, as the shader sees it (16 bytes): the number that random draws are for.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepBlock {
+    pub step_low: u32,
+    pub step_high: u32,
+    pub unused: [u32; 2],
+}
+
+/// How an element lies in a heap.
+pub fn words(dtype: DType, len: usize, heap: Heap) -> u64 {
+    match (dtype, heap) {
+        (DType::U8, Heap::Inputs) => (len as u64).div_ceil(WORD),
+        (DType::F32 | DType::I32 | DType::U8, _) => len as u64,
+    }
+}

@@ -23,6 +23,12 @@
 //! Every workgroup has [`WORKGROUP`] invocations. `{p}main(group: u32, local: u32)` is called once by each, in
 //! uniform control flow; `group` counts from 0 to the piece's `groups`.
 
+mod group;
+mod module;
+mod place;
+
+pub use place::WeightPlaces;
+
 use crate::base::DType;
 use crate::loops::BufferId;
 
@@ -168,4 +174,37 @@ pub fn words(dtype: DType, len: usize, heap: Heap) -> u64 {
         (DType::U8, Heap::Inputs) => (len as u64).div_ceil(WORD),
         (DType::F32 | DType::I32 | DType::U8, _) => len as u64,
     }
+}
+
+impl Shaders {
+    /// Adds a dispatch; its text is shared with those that have the same.
+    fn push(&mut self, mut dispatch: Dispatch, text: String, target: &Target) -> Result<(), Lack> {
+        if dispatch.heaps.len() > target.max_storage_buffers as usize {
+            return Err(Lack {
+                what: format!(
+                    "`{}` reads and writes {} buffers at once",
+                    dispatch.label,
+                    dispatch.heaps.len()
+                ),
+                limit: format!("a shader of this device sees {}", target.max_storage_buffers),
+            });
+        }
+        dispatch.text = self.texts.iter().position(|t| *t == text).unwrap_or_else(|| {
+            self.texts.push(text);
+            self.texts.len() - 1
+        });
+        self.dispatches.push(dispatch);
+        Ok(())
+    }
+}
+
+/// Whether a text is WGSL that every implementation takes.
+///
+/// # Errors
+/// What the parser or the validator says.
+pub fn validate(text: &str) -> Result<(), String> {
+    use naga::valid::{Capabilities, ValidationFlags, Validator};
+    let module = naga::front::wgsl::parse_str(text).map_err(|e| e.emit_to_string(text))?;
+    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
+    validator.validate(&module).map(|_| ()).map_err(|e| e.emit_to_string(text))
 }

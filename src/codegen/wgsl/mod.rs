@@ -28,6 +28,7 @@ mod module;
 mod place;
 
 pub use place::WeightPlaces;
+pub mod skeleton;
 
 use crate::base::DType;
 use crate::loops::BufferId;

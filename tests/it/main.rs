@@ -3,6 +3,8 @@
 mod broken;
 mod cli;
 mod code;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod lessons;
 mod memory;
 mod ops;

@@ -169,6 +169,20 @@ pub struct StepBlock {
     pub unused: [u32; 2],
 }
 
+impl StepBlock {
+    pub fn new(step: u64) -> StepBlock {
+        StepBlock { step_low: step as u32, step_high: (step >> 32) as u32, unused: [0; 2] }
+    }
+
+    /// As it lies in memory.
+    pub fn bytes(self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        bytes[..4].copy_from_slice(&self.step_low.to_le_bytes());
+        bytes[4..8].copy_from_slice(&self.step_high.to_le_bytes());
+        bytes
+    }
+}
+
 /// How an element lies in a heap.
 pub fn words(dtype: DType, len: usize, heap: Heap) -> u64 {
     match (dtype, heap) {

@@ -23,6 +23,11 @@
 //! Every workgroup has [`WORKGROUP`] invocations. `{p}main(group: u32, local: u32)` is called once by each, in
 //! uniform control flow; `group` counts from 0 to the piece's `groups`.
 
+pub mod body;
+pub mod check;
+pub mod ir;
+pub mod print;
+
 use crate::base::DType;
 use crate::loops::BufferId;
 

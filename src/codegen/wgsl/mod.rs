@@ -29,6 +29,10 @@ mod place;
 
 pub use place::WeightPlaces;
 pub mod skeleton;
+pub mod body;
+pub mod check;
+pub mod ir;
+pub mod print;
 
 use crate::base::DType;
 use crate::loops::BufferId;

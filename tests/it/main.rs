@@ -3,6 +3,7 @@
 mod broken;
 mod cli;
 mod code;
+mod labels;
 mod lessons;
 mod memory;
 mod ops;

@@ -5,6 +5,7 @@ mod cli;
 mod code;
 #[cfg(feature = "gpu")]
 mod gpu;
+mod labels;
 mod lessons;
 mod memory;
 mod ops;

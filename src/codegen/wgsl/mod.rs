@@ -28,11 +28,6 @@ mod module;
 mod place;
 
 pub use place::WeightPlaces;
-pub mod skeleton;
-pub mod body;
-pub mod check;
-pub mod ir;
-pub mod print;
 
 use crate::base::DType;
 use crate::loops::BufferId;

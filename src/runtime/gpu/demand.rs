@@ -88,7 +88,11 @@ impl Demand {
             row("batches", input, format!("of {slots} steps under way")),
             row("results", result, "of the same".to_string()),
             row("parameters", self.params, "of dispatches".to_string()),
-            row("staging", input + result + CHUNK.min(weights), "on the way to and from the device".to_string()),
+            row(
+                "staging",
+                input + result + CHUNK.min(weights),
+                "on the way to and from the device".to_string(),
+            ),
         ]
     }
 

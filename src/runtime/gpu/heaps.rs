@@ -33,11 +33,20 @@ pub(super) fn buffer(
     let size = bytes.next_multiple_of(WORD).max(16);
     let mapped_at_creation = usage.contains(BufferUsages::MAP_WRITE);
     if size > device.max_buffer_bytes() {
-        let message = format!("{what} take {size} bytes, and {} has buffers of {}", device.name(), device.max_buffer_bytes());
+        let message = format!(
+            "{what} take {size} bytes, and {} has buffers of {}",
+            device.name(),
+            device.max_buffer_bytes()
+        );
         return Err(Fault::Memory { message, table: String::new() });
     }
     device.guarded(&format!("making room for {what}"), || {
-        device.device.create_buffer(&wgpu::BufferDescriptor { label: Some(what), size, usage, mapped_at_creation })
+        device.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(what),
+            size,
+            usage,
+            mapped_at_creation,
+        })
     })
 }
 

@@ -63,7 +63,8 @@ impl Pipelines {
         let label = Some(dispatch.label.as_str());
         let doing = format!("compiling the shader of {}", dispatch.label);
         let pipeline = device.guarded(&doing, || {
-            let module = wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(text.into()) };
+            let module =
+                wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(text.into()) };
             // SAFETY: the loop IR's verifier has proved every access in bounds and loops have constant
             // bounds; the shader's accesses are those.
             let module = unsafe {

@@ -23,9 +23,14 @@
 //! Every workgroup has [`WORKGROUP`] invocations. `{p}main(group: u32, local: u32)` is called once by each, in
 //! uniform control flow; `group` counts from 0 to the piece's `groups`.
 
+pub mod body;
+pub mod check;
 mod group;
+pub mod ir;
 mod module;
 mod place;
+pub mod print;
+pub mod skeleton;
 
 pub use place::WeightPlaces;
 

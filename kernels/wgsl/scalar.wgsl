@@ -1,10 +1,6 @@
 // Functions of the scalar table that WGSL has otherwise: what is not a number stays so.
 // Tests for it look at bits, since compilers may take every float for a number.
 
-fn mlc_is_nan(x: f32) -> bool {
-    return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
-}
-
 // The larger one; not a number if either is not.
 fn mlc_max(x: f32, y: f32) -> f32 {
     return select(y, x, x > y || mlc_is_nan(x));

@@ -27,6 +27,9 @@ pub mod body;
 pub mod check;
 pub mod ir;
 pub mod print;
+pub mod rows;
+pub mod scatter;
+mod sweep;
 
 use crate::base::DType;
 use crate::loops::BufferId;

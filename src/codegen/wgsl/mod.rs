@@ -34,6 +34,9 @@ pub mod print;
 pub mod skeleton;
 
 pub use place::WeightPlaces;
+pub mod rows;
+pub mod scatter;
+mod sweep;
 
 use crate::base::DType;
 use crate::loops::BufferId;

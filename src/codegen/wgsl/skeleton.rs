@@ -19,6 +19,7 @@ pub const LIBRARY: &[(&str, &str)] = &[
     ("scalar", include_str!("../../../kernels/wgsl/scalar.wgsl")),
     ("philox", include_str!("../../../kernels/wgsl/philox.wgsl")),
     ("fold", include_str!("../../../kernels/wgsl/fold.wgsl")),
+    ("scatter", include_str!("../../../kernels/wgsl/scatter.wgsl")),
 ];
 
 /// One declaration of the module scope with the comment above it.

@@ -25,6 +25,7 @@
 
 pub mod body;
 pub mod check;
+pub mod contract;
 mod group;
 pub mod ir;
 mod module;

@@ -118,10 +118,11 @@ fn forms(kind: &mut KernelKind) -> Vec<Form<'_>> {
     match kind {
         KernelKind::Rows(rows) => body_forms(&mut rows.body).into_iter().map(|f| (f, ROWS)).collect(),
         KernelKind::Contract(c) => {
-            let mut forms: Vec<Form> = body_forms(&mut c.body).into_iter().map(|f| (f, TILE)).collect();
-            forms.push((&mut c.lhs.strides, LHS));
-            forms.push((&mut c.rhs.strides, RHS));
-            forms
+            let parts = [(&mut c.body, TILE), (&mut c.lhs.body, LHS), (&mut c.rhs.body, RHS)];
+            parts
+                .into_iter()
+                .flat_map(|(body, roles)| body_forms(body).into_iter().map(move |f| (f, roles)))
+                .collect()
         }
         KernelKind::Scatter(_) => Vec::new(),
     }

@@ -268,7 +268,7 @@ fn joined(first: &Kernel, second: &Kernel, pair: &Pair) -> Option<KernelKind> {
     }
     let KernelKind::Rows(guest) = &first.kind else { return None };
     if let KernelKind::Contract(c) = &second.kind
-        && first.writes().iter().any(|b| [c.lhs.buffer, c.rhs.buffer].contains(b))
+        && first.writes().iter().any(|&b| c.multiplies(b))
     {
         return None;
     }

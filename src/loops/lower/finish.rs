@@ -32,23 +32,20 @@ pub fn run(draft: Draft) -> Program {
 /// Points a kernel at other buffers.
 fn rename(kernel: &mut Kernel, to: impl Fn(BufferId) -> BufferId) {
     match &mut kernel.kind {
-        KernelKind::Rows(_) => {}
-        KernelKind::Contract(c) => {
-            c.lhs.buffer = to(c.lhs.buffer);
-            c.rhs.buffer = to(c.rhs.buffer);
-        }
+        KernelKind::Rows(_) | KernelKind::Contract(_) => {}
         KernelKind::Scatter(s) => {
             s.index = to(s.index);
             s.updates = to(s.updates);
             s.out = to(s.out);
         }
     }
-    let Some(body) = kernel.body_mut() else { return };
-    for access in body.nodes.iter_mut().filter_map(Node::access_mut) {
-        access.buffer = to(access.buffer);
-    }
-    for store in &mut body.stores {
-        store.access.buffer = to(store.access.buffer);
+    for body in kernel.bodies_mut() {
+        for access in body.nodes.iter_mut().filter_map(Node::access_mut) {
+            access.buffer = to(access.buffer);
+        }
+        for store in &mut body.stores {
+            store.access.buffer = to(store.access.buffer);
+        }
     }
 }
 

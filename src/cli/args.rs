@@ -105,6 +105,16 @@ pub enum Stage {
     Passes,
 }
 
+/// What computes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Device {
+    /// The processor
+    #[default]
+    Cpu,
+    /// The best GPU, or the one whose name holds MLC_GPU
+    Gpu,
+}
+
 #[derive(Args)]
 pub struct RenderArgs {
     /// A spec; `-` is standard input
@@ -161,6 +171,9 @@ pub struct VerifyArgs {
     /// Rows in the batch [default: the spec's, or fewer where the interpreter would take long]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub batch: Option<u32>,
+    /// `cpu` leaves the GPU out, `gpu` insists on one [default: the GPU too, if there is one]
+    #[arg(long, value_enum, hide_possible_values = true)]
+    pub device: Option<Device>,
     /// Threads to compute with [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,

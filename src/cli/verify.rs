@@ -1,6 +1,6 @@
 //! `mlc verify`: one step, three ways.
 
-use super::args::VerifyArgs;
+use super::args::{Device, VerifyArgs};
 use super::spec::{self, Checked};
 use super::train::{only_train, shown};
 use super::{Failure, Outcome, output};
@@ -16,7 +16,11 @@ pub fn run(args: &VerifyArgs) -> Result<Outcome, Failure> {
     let options = Options {
         batch: args.batch.map(|batch| batch as usize),
         threads: args.threads.map_or(0, usize::from),
-        gpu: Gpu::IfThere,
+        gpu: match args.device {
+            None => Gpu::IfThere,
+            Some(Device::Gpu) => Gpu::Required,
+            Some(Device::Cpu) => Gpu::LeftOut,
+        },
         tamper: None,
     };
     let report = match verified(&checked, &job, train, &options) {

@@ -27,6 +27,8 @@
 //! near 0 means little. Relative is the largest difference over the largest magnitude of the reference tensor; of an
 //! updated weight or state over its largest change, since a wrong update hides beside a large weight.
 
+#[cfg(feature = "gpu")]
+mod gpu;
 mod measure;
 mod side;
 mod start;

@@ -2,13 +2,15 @@
 
 use super::Gpu;
 use super::start::Start;
-use crate::base::{DType, Span};
+use crate::base::Span;
 use crate::codegen::{self, Instance};
 use crate::diag::Diagnostic;
-use crate::graph::Graph;
+use crate::graph::{Graph, OutputKind};
+use crate::loops::Program;
 use crate::pipeline;
 use crate::runtime::data::Values;
 use crate::runtime::session;
+use std::sync::Arc;
 
 /// A way of running a graph in `f32`.
 pub trait Side {
@@ -50,30 +52,64 @@ impl Side for Cpu {
             }
         }
         instance.step(start.seed, start.step);
-        let program = instance.program();
-        let output = |(_, id): &(_, crate::loops::BufferId)| {
-            assert_eq!(program.buffers[*id].dtype, DType::F32, "verify: what is watched is f32");
-            instance.f32(*id).to_vec()
-        };
-        Ok(program.outputs.iter().map(output).collect())
+        let after = |name: &str| instance.buffer(name).map(|id| instance.f32(id).to_vec());
+        let results = results(graph, instance.program(), start);
+        Ok(results.map(|(name, before)| after(&name).unwrap_or(before)).collect())
     }
 }
 
-/// The GPU, or none and a note why.
+/// For each output of a graph the buffer that holds it after a run, and what it is where the program has none:
+/// a weight that the step leaves as it was.
+pub fn results<'a>(
+    graph: &'a Graph,
+    program: &'a Program,
+    start: &'a Start,
+) -> impl Iterator<Item = (Arc<str>, Vec<f32>)> + 'a {
+    graph.outputs.iter().map(|output| match output.kind {
+        OutputKind::Update(leaf) => {
+            let name = graph.leaves[leaf].name.clone();
+            let before = match start.leaves.get(&name).map(|leaf| &leaf.values) {
+                Some(Values::F32(before)) => before.clone(),
+                Some(Values::U8(_) | Values::I32(_)) | None => panic!("verify: `{name}` is a weight"),
+            };
+            (name, before)
+        }
+        OutputKind::Loss | OutputKind::Metric | OutputKind::Value => {
+            let found = program.outputs.iter().find(|(name, _)| *name == output.name);
+            let (_, id) = found.expect("loops: a program hands out what its graph does");
+            (program.buffers[*id].name.clone(), Vec::new())
+        }
+    })
+}
+
+/// The GPU; or none, and a note why.
 ///
 /// # Errors
 /// If one is required and there is none.
 pub fn gpu(wish: Gpu, at: Span, notes: &mut Vec<String>) -> Result<Option<Box<dyn Side>>, Box<Diagnostic>> {
+    let why = match wish {
+        Gpu::LeftOut => return Ok(None),
+        Gpu::IfThere | Gpu::Required => match open(at) {
+            Ok(gpu) => return Ok(Some(gpu)),
+            Err(why) => why,
+        },
+    };
     match wish {
-        Gpu::LeftOut => Ok(None),
-        Gpu::IfThere => {
-            notes.push("this build has no GPU part: the interpreter and the processor are compared".into());
+        Gpu::Required => Err(why),
+        Gpu::IfThere | Gpu::LeftOut => {
+            notes.push(format!("interpreter and processor alone: {}", why.message));
             Ok(None)
         }
-        Gpu::Required => {
-            let message = "this build has no GPU part";
-            let wrong = Diagnostic::error("gpu::none", message, at, "to be verified on a GPU");
-            Err(Box::new(wrong.help("build with the feature `gpu`, or leave `--device gpu` out")))
-        }
     }
+}
+
+#[cfg(feature = "gpu")]
+fn open(at: Span) -> Result<Box<dyn Side>, Box<Diagnostic>> {
+    Ok(Box::new(super::gpu::Card::open(at)?))
+}
+
+#[cfg(not(feature = "gpu"))]
+fn open(at: Span) -> Result<Box<dyn Side>, Box<Diagnostic>> {
+    let wrong = Diagnostic::error("gpu::none", "this build of mlc has no GPU part", at, "to run on the GPU");
+    Err(Box::new(wrong.help("build with the feature `gpu`, which is on by default")))
 }

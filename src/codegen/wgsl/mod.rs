@@ -35,6 +35,8 @@ mod rows;
 mod scatter;
 pub mod skeleton;
 mod sweep;
+#[cfg(test)]
+mod tests;
 
 pub use place::WeightPlaces;
 

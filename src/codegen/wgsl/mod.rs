@@ -31,14 +31,9 @@ mod ir;
 mod module;
 mod place;
 mod print;
-pub mod print;
 mod rows;
-pub mod rows;
 mod scatter;
-pub mod scatter;
 pub mod skeleton;
-pub mod skeleton;
-mod sweep;
 mod sweep;
 #[cfg(test)]
 mod tests;

@@ -11,8 +11,21 @@ pub struct LossDef {
     /// The activation whose output it must not be fed: losses take logits, and one trailing
     /// layer of this name is folded in.
     pub folds: Option<&'static str>,
+    /// The values that a label may have.
+    pub label: LabelRange,
     /// The metrics that suit it, for help texts.
     pub metrics: &'static [&'static str],
+}
+
+/// Which labels a loss understands; others would add nothing, or anything, in silence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LabelRange {
+    /// Any number.
+    Any,
+    /// Whole numbers from 0, below the size of the prediction's last axis.
+    Classes,
+    /// From 0 to 1: one of two classes, or a share between.
+    Share,
 }
 
 /// Every loss.
@@ -29,6 +42,7 @@ pub static LOSSES: &[LossDef] = &[
             "NLLLoss",
         ],
         folds: Some("Softmax"),
+        label: LabelRange::Classes,
         metrics: &["accuracy"],
     },
     LossDef {
@@ -41,12 +55,14 @@ pub static LOSSES: &[LossDef] = &[
             "binary_cross_entropy",
         ],
         folds: Some("Sigmoid"),
+        label: LabelRange::Share,
         metrics: &["accuracy"],
     },
     LossDef {
         name: "MeanSquaredError",
         aliases: &["MSELoss", "MSE", "mse", "mean_squared_error", "mse_loss"],
         folds: None,
+        label: LabelRange::Any,
         metrics: &["mae", "rmse"],
     },
 ];

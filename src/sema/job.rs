@@ -1,6 +1,6 @@
 //! A checked spec: everything that a run needs to know, nothing left to look up.
 
-use crate::base::{Span, TensorType};
+use crate::base::{Dim, Span, TensorType};
 use crate::graph::Graph;
 pub use crate::ops::metric::Finish;
 
@@ -101,7 +101,27 @@ pub struct Column {
     pub kind: ColumnKind,
     /// Of one row; sizes that only the data know are symbols such as `people.features`.
     pub ty: TensorType,
+    /// What its values must be, by what reads it.
+    pub wanted: Vec<Wanted>,
     pub span: Span,
+}
+
+/// A range that the values of a column must lie in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wanted {
+    pub range: Range,
+    /// Who wants it: `CrossEntropy`.
+    pub by: String,
+    /// The use in the user's text.
+    pub span: Span,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Range {
+    /// Whole numbers from 0 up to this many.
+    Below(Dim),
+    /// Any number between, both ends included.
+    Between(f64, f64),
 }
 
 #[derive(Clone, Debug)]

@@ -23,6 +23,21 @@
 //! Every workgroup has [`WORKGROUP`] invocations. `{p}main(group: u32, local: u32)` is called once by each, in
 //! uniform control flow; `group` counts from 0 to the piece's `groups`.
 
+pub mod body;
+pub mod check;
+pub mod contract;
+mod group;
+pub mod ir;
+mod module;
+mod place;
+pub mod print;
+pub mod skeleton;
+
+pub use place::WeightPlaces;
+pub mod rows;
+pub mod scatter;
+mod sweep;
+
 use crate::base::DType;
 use crate::loops::BufferId;
 
@@ -162,10 +177,57 @@ pub struct StepBlock {
     pub unused: [u32; 2],
 }
 
+impl StepBlock {
+    pub fn new(step: u64) -> StepBlock {
+        StepBlock { step_low: step as u32, step_high: (step >> 32) as u32, unused: [0; 2] }
+    }
+
+    /// As it lies in memory.
+    pub fn bytes(self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        bytes[..4].copy_from_slice(&self.step_low.to_le_bytes());
+        bytes[4..8].copy_from_slice(&self.step_high.to_le_bytes());
+        bytes
+    }
+}
+
 /// How an element lies in a heap.
 pub fn words(dtype: DType, len: usize, heap: Heap) -> u64 {
     match (dtype, heap) {
         (DType::U8, Heap::Inputs) => (len as u64).div_ceil(WORD),
         (DType::F32 | DType::I32 | DType::U8, _) => len as u64,
     }
+}
+
+impl Shaders {
+    /// Adds a dispatch; its text is shared with those that have the same.
+    fn push(&mut self, mut dispatch: Dispatch, text: String, target: &Target) -> Result<(), Lack> {
+        if dispatch.heaps.len() > target.max_storage_buffers as usize {
+            return Err(Lack {
+                what: format!(
+                    "`{}` reads and writes {} buffers at once",
+                    dispatch.label,
+                    dispatch.heaps.len()
+                ),
+                limit: format!("a shader of this device sees {}", target.max_storage_buffers),
+            });
+        }
+        dispatch.text = self.texts.iter().position(|t| *t == text).unwrap_or_else(|| {
+            self.texts.push(text);
+            self.texts.len() - 1
+        });
+        self.dispatches.push(dispatch);
+        Ok(())
+    }
+}
+
+/// Whether a text is WGSL that every implementation takes.
+///
+/// # Errors
+/// What the parser or the validator says.
+pub fn validate(text: &str) -> Result<(), String> {
+    use naga::valid::{Capabilities, ValidationFlags, Validator};
+    let module = naga::front::wgsl::parse_str(text).map_err(|e| e.emit_to_string(text))?;
+    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
+    validator.validate(&module).map(|_| ()).map_err(|e| e.emit_to_string(text))
 }

@@ -83,6 +83,13 @@ pub const CODES: &[CodeInfo] = &[
                   rows. Labels that count from 1 are listed: `class(1, 2, 3)`.",
     },
     CodeInfo {
+        code: "data::range",
+        title: "a label is no number that the loss understands",
+        explain: "`CrossEntropy` counts classes from 0, one for each logit; `BinaryCrossEntropy` takes 0, 1 or a share \
+                  between. Any other number would add nothing, or nonsense, in silence. Say which values are classes, and \
+                  they are numbered for you:\n\n    quality : class(3, 4, 5, 6, 7, 8)",
+    },
+    CodeInfo {
         code: "data::magic",
         title: "a file is no IDX file of bytes",
         explain: "IDX files start with two zero bytes, the type 08 and the number of axes. MNIST's four files are the \

@@ -246,9 +246,15 @@ impl<'a> Lookup<'a> {
 
     fn named_classes(&self, names: &[String]) -> Checked<Vec<f64>> {
         self.no_missing()?;
+        // `class(1, 2)` means numbers, however the cells write them: `1.0`, `01`.
+        let numbers: Vec<Option<f64>> = names.iter().map(|n| n.parse().ok()).collect();
         let class = |row: usize| {
             let value = self.table.value_text(self.column, row);
-            names.iter().position(|n| *n == value)
+            let as_number = || {
+                let value: f64 = value.parse().ok()?;
+                numbers.iter().position(|n| *n == Some(value))
+            };
+            names.iter().position(|n| *n == value).or_else(as_number)
         };
         let classes: Vec<Option<usize>> = (0..self.table.rows).map(class).collect();
         let bad: Vec<usize> = (0..classes.len()).filter(|r| classes[*r].is_none()).collect();

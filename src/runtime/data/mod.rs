@@ -14,6 +14,7 @@ mod probe;
 mod split;
 mod synthetic;
 mod table;
+mod wanted;
 
 pub use batch::{Order, Rows};
 pub use files::{FNV_START, FileInfo, Places, fnv1a};
@@ -170,6 +171,16 @@ pub fn load(plan: &DataPlan, places: &Places) -> Result<Dataset, Vec<Diagnostic>
     let test_store = test.as_mut().map(&mut encode).transpose()?;
     let store = encode(&mut main)?;
     let bindings = bind_sizes(plan, &store, &fits).map_err(one)?;
+    let parts_read = [
+        (Some(&main), Some(&store)),
+        (valid.as_ref(), valid_store.as_ref()),
+        (test.as_ref(), test_store.as_ref()),
+    ];
+    let read = parts_read.into_iter().filter_map(|(loaded, store)| Some((loaded?, store?)));
+    let wrong: Vec<_> = read.flat_map(|(l, s)| wanted::problems(plan, l, s, &bindings)).collect();
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
 
     let of_main = |rows: Vec<u32>| Part { store: store.clone(), rows: rows.into() };
     let whole = |store: Arc<Store>, rows: usize| Part { store, rows: (0..rows as u32).collect() };

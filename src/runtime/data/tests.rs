@@ -23,7 +23,13 @@ fn field(name: &str, how: Encode) -> Field {
 }
 
 fn column(name: &str, how: Encode, ty: TensorType) -> Column {
-    Column { name: name.into(), kind: ColumnKind::One(field(name, how)), ty, span: Span::default() }
+    Column {
+        name: name.into(),
+        kind: ColumnKind::One(field(name, how)),
+        ty,
+        wanted: Vec::new(),
+        span: Span::default(),
+    }
 }
 
 fn class(name: &str, classes: Classes) -> Column {
@@ -36,7 +42,13 @@ fn float(name: &str, how: Encode) -> Column {
 
 fn row(fields: Vec<Field>) -> Column {
     let ty = TensorType::f32(Shape(vec![Dim::sym("d.features")]));
-    Column { name: "row".into(), kind: ColumnKind::Row(fields), ty, span: Span::default() }
+    Column {
+        name: "row".into(),
+        kind: ColumnKind::Row(fields),
+        ty,
+        wanted: Vec::new(),
+        span: Span::default(),
+    }
 }
 
 fn plan(source: SourcePlan, columns: Vec<Column>) -> DataPlan {

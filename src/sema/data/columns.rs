@@ -6,7 +6,7 @@ use crate::diag::{Diagnostic, did_you_mean};
 use crate::graph::{Builder, Value};
 use crate::ops::formula::{Checked, Eval, Item, Never, Reported, Scope};
 use crate::sema::ctx::{Ctx, Global, suggest};
-use crate::sema::job::{Classes, Column, ColumnKind, Encode, Field, SourceKind};
+use crate::sema::job::{Classes, Column, ColumnKind, Encode, Field, SourceKind, Wanted};
 use crate::sema::{consts, walk};
 use crate::syntax::ast::{Entry, EntryKind, Expr, ExprKind, File, Ident, ItemKind, Section};
 
@@ -108,7 +108,7 @@ fn class(cx: &Ctx, span: Span, args: &[crate::syntax::ast::Arg]) -> How {
             .count("class", &args[0].value, 2)
             .map_or(How::Poison, |n| How::Known(Encode::Class(Classes::Count(n as usize))));
     }
-    let names: Option<Vec<String>> = args.iter().map(|a| cx.word("class", &a.value)).collect();
+    let names: Option<Vec<String>> = args.iter().map(|a| class_value(cx, &a.value)).collect();
     let Some(names) = names else { return How::Poison };
     let twice = names.iter().enumerate().find(|(i, n)| names[..*i].contains(n));
     let why = match (names.len(), twice) {
@@ -120,6 +120,19 @@ fn class(cx: &Ctx, span: Span, args: &[crate::syntax::ast::Arg]) -> How {
         "list each value of the column once, as in `class(no, yes)`, or write `class(n)` for 0 to n-1",
     ));
     How::Poison
+}
+
+/// A value of a class column: a word, a string, or a number as the cells have it.
+fn class_value(cx: &Ctx, expr: &Expr) -> Option<String> {
+    match &expr.bare().kind {
+        ExprKind::Int(n) => Some(n.to_string()),
+        ExprKind::Float(x) => Some(x.to_string()),
+        ExprKind::Neg(inner) => match &inner.bare().kind {
+            ExprKind::Int(_) | ExprKind::Float(_) => class_value(cx, inner).map(|n| format!("-{n}")),
+            _ => cx.word("class", expr),
+        },
+        _ => cx.word("class", expr),
+    }
 }
 
 /// What a name in a data section stands for.
@@ -159,7 +172,8 @@ impl<'a> Data<'a> {
             Encode::AsIs | Encode::Float | Encode::Standardize | Encode::Minmax => DType::F32,
         };
         let field = Field { source: source.to_string(), how, span };
-        Column { name: name.to_string(), kind: ColumnKind::One(field), ty: TensorType::scalar(dtype), span }
+        let (kind, ty) = (ColumnKind::One(field), TensorType::scalar(dtype));
+        Column { name: name.to_string(), kind, ty, wanted: Vec::new(), span }
     }
 
     /// `label = sentiment |> class(no, yes)`: a stored column under another name.
@@ -246,7 +260,8 @@ impl<'a> Data<'a> {
             return Found::Poison;
         }
         let ty = TensorType::f32(Shape::from([fields.len()]));
-        Found::Stored(Column { name: "row".into(), kind: ColumnKind::Row(fields), ty, span: name.span })
+        let kind = ColumnKind::Row(fields);
+        Found::Stored(Column { name: "row".into(), kind, ty, wanted: Vec::new(), span: name.span })
     }
 
     fn row_fields(&self, cx: &Ctx) -> Vec<Field> {
@@ -313,6 +328,16 @@ impl<'a> Data<'a> {
         let d = Diagnostic::error("data::split", message, name.span, "not a class column");
         cx.report(d.help(format!("stratify by a class column, or write `{} : class`", name.name)));
         None
+    }
+
+    /// Notes what the values of a stored column must be.
+    pub(in crate::sema) fn want(&self, column: &str, wanted: &Wanted) {
+        let mut columns = self.columns.borrow_mut();
+        if let Some(column) = columns.iter_mut().find(|c| c.name == column)
+            && !column.wanted.contains(wanted)
+        {
+            column.wanted.push(wanted.clone());
+        }
     }
 
     /// Keeps a stored column for the plan, once.

@@ -16,7 +16,7 @@ pub(super) use types::declared_row;
 
 use super::consts::item as constant;
 use super::ctx::Ctx;
-use super::job::LayerInfo;
+use super::job::{LayerInfo, Wanted};
 use crate::base::{Dim, Span, TensorType};
 use crate::diag::Diagnostic;
 use crate::graph::Value;
@@ -123,6 +123,8 @@ pub(super) struct Elab<'c, 'a> {
     /// Outputs of models that were fed, each elaborated once.
     outputs: BTreeMap<Arc<str>, Names>,
     pub pairs: Vec<Pair>,
+    /// What losses want of columns of the batch, by name.
+    pub wanted: Vec<(Arc<str>, Wanted)>,
 }
 
 pub(super) type Ev<'e, 'c, 'a> = Eval<'e, Elab<'c, 'a>>;
@@ -146,6 +148,7 @@ impl<'c, 'a> Elab<'c, 'a> {
             fed: None,
             outputs: BTreeMap::new(),
             pairs: Vec::new(),
+            wanted: Vec::new(),
         }
     }
 

@@ -2,9 +2,10 @@
 
 use crate::base::Span;
 use crate::diag::Diagnostic;
-use crate::graph::Value;
+use crate::graph::{Prim, Value};
 use crate::ops::formula::{Checked, Given, Item, Reported};
-use crate::ops::loss::LossDef;
+use crate::ops::loss::{LabelRange, LossDef};
+use crate::sema::job::{Range, Wanted};
 use crate::sema::model::{Entity, Ev, Pair};
 use crate::syntax::ast::{Arg, Ident};
 
@@ -45,6 +46,7 @@ pub(in crate::sema) fn loss(
     let mut pair = None;
     if let (Some(p), Some(l)) = (prediction, label) {
         classes(ev, def, &given[p], &given[l])?;
+        wanted(ev, def, &given[p], &given[l], name.span);
         pair = Some(Pair {
             prediction: (given[p].value.clone(), given[p].span),
             label: (given[l].value.clone(), given[l].span),
@@ -104,6 +106,27 @@ pub(super) fn logits(
     let d = Diagnostic::error(code, message, at, "probabilities come in")
         .label(prob.span, format!("made by {} here", prob.by));
     ev.fail(d.help(format!("take out the {}: `{name}` applies its own {folds}", prob.by)))
+}
+
+/// Notes what the label's column must hold, for whoever reads it: a column that nothing has called
+/// a class may hold anything.
+fn wanted(
+    ev: &mut Ev,
+    def: &LossDef,
+    prediction: &Given<Item<Entity>>,
+    label: &Given<Item<Entity>>,
+    span: Span,
+) {
+    let (Some(p), Some(l)) = (tensor(&prediction.value), tensor(&label.value)) else { return };
+    let graph = ev.b.graph();
+    let Prim::Leaf(leaf) = graph.nodes[l].prim else { return };
+    let range = match (def.label, ev.b.shape(p).last()) {
+        (LabelRange::Classes, Some(classes)) => Range::Below(classes.clone()),
+        (LabelRange::Share, _) => Range::Between(0.0, 1.0),
+        (LabelRange::Any, _) | (LabelRange::Classes, None) => return,
+    };
+    let wanted = Wanted { range, by: def.name.to_string(), span };
+    ev.scope.wanted.push((graph.leaves[leaf].name.clone(), wanted));
 }
 
 /// As many logits as classes; one logit for two classes.

@@ -5,7 +5,7 @@ mod loss;
 pub(super) use loss::{given, loss};
 
 use super::ctx::{Ctx, list, suggest};
-use super::job::{self, Length, MetricPlan, OptimizerPlan, TrainPlan};
+use super::job::{self, Length, MetricPlan, OptimizerPlan, TrainPlan, Wanted};
 use super::keyed::{Keyed, stray, unknown_key};
 use super::model::{Elab, Entity, Ev, Feeding, Names, declared_row, define};
 use super::{names, walk};
@@ -16,6 +16,7 @@ use crate::ops::formula::{Checked, Eval, Given, Item, Never, Reported, tensor_of
 use crate::ops::{self, Mode};
 use crate::syntax::ast::{Arg, Entry, EntryKind, Expr, ExprKind, Ident, Section};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// A `train` section, taken apart.
 struct Train<'a> {
@@ -24,6 +25,16 @@ struct Train<'a> {
     lets: Vec<(&'a [Ident], &'a Expr)>,
     loss: Option<&'a Expr>,
     metrics: Vec<Metric<'a>>,
+}
+
+/// The graph of one mode, and what was seen on the way.
+struct Built {
+    graph: Graph,
+    metrics: Vec<MetricPlan>,
+    /// The data sections that it reads.
+    read: BTreeSet<usize>,
+    /// What losses want of columns.
+    wanted: Vec<(Arc<str>, Wanted)>,
 }
 
 struct Metric<'a> {
@@ -64,17 +75,21 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
     let trained = train.graph(cx, job, Mode::Train);
     let evaluated = train.graph(cx, job, Mode::Eval);
     train.unused(cx, trained.is_some());
-    let ((forward, _, read), (eval, metrics, _)) = (trained?, evaluated?);
+    let (trained, evaluated) = (trained?, evaluated?);
+    let data = train.one_section(cx, &trained.read)?;
+    for (column, wanted) in &trained.wanted {
+        cx.data.borrow()[data].want(column, wanted);
+    }
     Some(TrainPlan {
         name: section.name.as_ref().map(|n| n.name.to_string()),
         span: section.word.span,
-        data: train.one_section(cx, &read)?,
+        data,
         length: length?,
         seed: seed? as u64,
         optimizer: optimizer?,
-        forward,
-        eval,
-        metrics,
+        forward: trained.graph,
+        eval: evaluated.graph,
+        metrics: evaluated.metrics,
     })
 }
 
@@ -348,13 +363,8 @@ impl<'a> Train<'a> {
         declared_row(cx, ty)
     }
 
-    /// Builds the graph of one mode: its metrics, and the data sections it reads.
-    fn graph(
-        &self,
-        cx: &Ctx<'a>,
-        job: &str,
-        mode: Mode,
-    ) -> Option<(Graph, Vec<MetricPlan>, BTreeSet<usize>)> {
+    /// Builds the graph of one mode.
+    fn graph(&self, cx: &Ctx<'a>, job: &str, mode: Mode) -> Option<Built> {
         let (mut scope, mut found) = (Elab::new(cx, mode), Diagnostics::new());
         let suffix = match mode {
             Mode::Train => "train",
@@ -376,13 +386,15 @@ impl<'a> Train<'a> {
                 self.metrics.iter().map(|m| metric(&mut ev, m)).collect::<Vec<_>>().into_iter().collect()
             }
         };
+        let wanted = std::mem::take(&mut ev.scope.wanted);
         let made = total.and_then(|total| Ok((total, metrics?)));
         let result = made.ok().map(|(total, metrics): (Value, Vec<(Value, MetricPlan)>)| {
             b.output("loss", total, OutputKind::Loss);
             for (value, plan) in &metrics {
                 b.output(plan.name.as_str(), *value, OutputKind::Metric);
             }
-            (b.finish(), metrics.into_iter().map(|(_, plan)| plan).collect(), read)
+            let metrics = metrics.into_iter().map(|(_, plan)| plan).collect();
+            Built { graph: b.finish(), metrics, read, wanted }
         });
         cx.diags.borrow_mut().extend(found.sorted());
         result

@@ -1,0 +1,181 @@
+//! Values against what reads them: a class that no logit stands for would add nothing to a loss, in
+//! silence.
+
+use super::csv::count;
+use super::files::problem;
+use super::table::{Cells, Table, quoted};
+use super::{Array, Loaded, Store, Values, column_fields};
+use crate::base::Bindings;
+use crate::diag::Diagnostic;
+use crate::sema::job::{Column, DataPlan, Encode, Field, Range, SourceKind, Wanted};
+
+/// What is wrong with the values of a source, one diagnostic for each column and use.
+pub fn problems(plan: &DataPlan, loaded: &Loaded, store: &Store, sizes: &Bindings) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for (column, array) in plan.columns.iter().zip(&store.columns) {
+        for wanted in &column.wanted {
+            let Some((least, most)) = ends(&wanted.range, sizes) else { continue };
+            let bad = outside(array, least, most);
+            if !bad.is_empty() {
+                found.push(Outside { column, array, loaded, wanted, least, most, bad }.diagnostic());
+            }
+        }
+    }
+    found
+}
+
+/// The least and the largest value; `None` of a size that nobody knows.
+fn ends(range: &Range, sizes: &Bindings) -> Option<(f64, f64)> {
+    match range {
+        Range::Below(size) => Some((0.0, size.bind(sizes).as_const()? as f64 - 1.0)),
+        Range::Between(least, most) => Some((*least, *most)),
+    }
+}
+
+/// Places of the elements that are not in the range.
+fn outside(array: &Array, least: f64, most: f64) -> Vec<usize> {
+    let in_range = |x: f64| (least..=most).contains(&x);
+    array.numbers().enumerate().filter(|(_, x)| !in_range(*x)).map(|(i, _)| i).collect()
+}
+
+impl Array {
+    fn len(&self) -> usize {
+        match &self.values {
+            Values::U8(v) => v.len(),
+            Values::I32(v) => v.len(),
+            Values::F32(v) => v.len(),
+        }
+    }
+
+    fn number(&self, at: usize) -> f64 {
+        match &self.values {
+            Values::U8(v) => f64::from(v[at]),
+            Values::I32(v) => f64::from(v[at]),
+            Values::F32(v) => f64::from(v[at]),
+        }
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = f64> {
+        (0..self.len()).map(|i| self.number(i))
+    }
+}
+
+/// A column with values that its reader does not understand.
+struct Outside<'a> {
+    column: &'a Column,
+    array: &'a Array,
+    loaded: &'a Loaded<'a>,
+    wanted: &'a Wanted,
+    least: f64,
+    most: f64,
+    /// Places of the elements, at least one.
+    bad: Vec<usize>,
+}
+
+impl Outside<'_> {
+    fn diagnostic(&self) -> Diagnostic {
+        let (table, width) = (&self.loaded.table, self.array.row.iter().product::<usize>().max(1));
+        let row = self.bad[0] / width;
+        let field = &column_fields(self.column)[0];
+        let place = table.column(&field.source).map_or(table.name.clone(), |c| table.place(c, row));
+        let more = match self.bad.len() - 1 {
+            0 => String::new(),
+            n => format!(" (and {} more like it)", count(n, "value")),
+        };
+        let Wanted { by, span, .. } = self.wanted;
+        let range = format!("{} to {}", self.least, self.most);
+        let message = format!(
+            "{place}: {} in column `{}` is not from {range}, which `{by}` wants{more}",
+            self.shown(field, row),
+            self.column.name,
+        );
+        problem("data::range", message, self.loaded.source)
+            .label(self.column.span, "the column")
+            .label(*span, format!("wants {range}"))
+            .help(self.help(field))
+    }
+
+    /// The first wrong value as the source has it, and as it is fed if that is another.
+    fn shown(&self, field: &Field, row: usize) -> String {
+        let fed = self.array.number(self.bad[0]) as f32;
+        match text_of(&self.loaded.table, field, row) {
+            None => format!("`{fed}`"),
+            Some(text) if text.parse() == Ok(fed) => quoted(&text),
+            Some(text) => format!("{} ({fed} as it is fed)", quoted(&text)),
+        }
+    }
+
+    fn help(&self, field: &Field) -> String {
+        const LISTED: usize = 12;
+        let distinct = self.distinct();
+        let from_table = matches!(self.loaded.source.kind, SourceKind::Csv { .. });
+        let listable = from_table && matches!(field.how, Encode::Int | Encode::Float);
+        if listable && (2..=LISTED).contains(&distinct.len()) {
+            return self.list(&distinct);
+        }
+        let (by, name) = (&self.wanted.by, &self.column.name);
+        let classes = self.array.numbers().fold(0.0, f64::max) + 1.0;
+        let ids = distinct.iter().all(|x| x.fract() == 0.0 && *x >= 0.0);
+        match (&self.wanted.range, ids) {
+            (Range::Below(_), true) => format!(
+                "correct the labels, or make the last layer {classes} wide: class ids count from 0, one for \
+                 each logit"
+            ),
+            (Range::Below(_), false) => format!(
+                "class ids count from 0, one for each logit: list the classes, `{name} : class(…)`, or use \
+                 `MeanSquaredError` for numbers that are no classes"
+            ),
+            (Range::Between(..), true) => format!(
+                "`{by}` tells two classes apart: for {classes} classes use `CrossEntropy` with as many logits; \
+                 bring shares to 0 to 1 by `minmax`"
+            ),
+            (Range::Between(..), false) => format!(
+                "`{by}` takes 0, 1 or a share between: use `MeanSquaredError` for other numbers, or bring the \
+                 column to 0 to 1 by `minmax`"
+            ),
+        }
+    }
+
+    /// How few values are made classes.
+    fn list(&self, values: &[f64]) -> String {
+        let list: Vec<String> = values.iter().map(|x| x.to_string()).collect();
+        let call = format!("`{} : class({})`", self.column.name, list.join(", "));
+        let classes = match self.wanted.range {
+            Range::Below(_) => self.most as usize + 1,
+            Range::Between(..) => 2,
+        };
+        let n = values.len();
+        match &self.wanted.range {
+            _ if n == classes => format!("list the classes, which numbers them from 0: {call}"),
+            Range::Below(_) => {
+                format!(
+                    "list the classes, which numbers them from 0: {call}, and make the last layer {n} wide"
+                )
+            }
+            Range::Between(..) => {
+                format!("for {n} classes use `CrossEntropy` with {n} logits, and list them: {call}")
+            }
+        }
+    }
+
+    /// The values that occur, sorted; a few of them if they are many.
+    fn distinct(&self) -> Vec<f64> {
+        const ENOUGH: usize = 1000;
+        let mut seen: Vec<f64> = Vec::new();
+        for x in self.array.numbers() {
+            if let Err(at) = seen.binary_search_by(|s| s.total_cmp(&x)) {
+                seen.insert(at, x);
+            }
+            if seen.len() > ENOUGH {
+                break;
+            }
+        }
+        seen
+    }
+}
+
+/// What the source has in a row of a text column.
+fn text_of(table: &Table, field: &Field, row: usize) -> Option<String> {
+    let column = table.column(&field.source)?;
+    matches!(table.columns[column].cells, Cells::Text(_)).then(|| table.value_text(column, row).into_owned())
+}

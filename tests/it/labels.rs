@@ -1,0 +1,81 @@
+//! Labels that a loss does not understand are an error with file, row and value: such rows would
+//! add nothing to the loss, or nonsense, in silence.
+
+use crate::support::{mlc, stderr};
+use std::fs;
+
+/// The rows of the table: a number, a label that counts from 1, one of two signs, a word.
+fn table() -> String {
+    let row = |i: usize| format!("{i},{},{},{}\n", i % 3 + 1, [-1, 1][i % 2], ["a", "b", "c"][i % 3]);
+    format!("x,id,sign,word\n{}", (0..30).map(row).collect::<String>())
+}
+
+/// The exit code and what is said when `label` is trained by `loss` with so many logits.
+fn train(label: &str, loss: &str, logits: usize) -> (Option<i32>, String) {
+    let output = match loss {
+        "CrossEntropy" => {
+            format!("output o: f32[B, {logits}] = x |> Reshape(1) |> Dense({logits}) as d")
+        }
+        _ => "output o: f32[B] = x |> Reshape(1) |> Dense(1) as d |> Squeeze".to_string(),
+    };
+    let spec = format!(
+        "mlspec 1\n\ndata t {{\n  source = csv(\"t.csv\")\n  x : minmax\n  {label}\n}}\n\n\
+         model M {{\n  input x: f32[B]\n  {output}\n}}\n\n\
+         train {{\n  feed {{ x = t.x  y = t.y }}\n  loss = {loss}(M.o, y)\n  optimizer = SGD(lr=0.01)\n  epochs = 1\n}}\n"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("t.csv"), table()).unwrap();
+    let file = folder.path().join("t.mlspec");
+    fs::write(&file, spec).unwrap();
+    let out = folder.path().join("run");
+    let done = mlc(&["train", file.to_str().unwrap(), "--out", out.to_str().unwrap()]);
+    let flat = stderr(&done).lines().map(|l| l.trim_start_matches(['|', ' '])).collect::<Vec<_>>().join(" ");
+    (done.status.code(), flat)
+}
+
+#[test]
+fn ids_that_no_logit_stands_for_are_refused() {
+    let (code, said) = train("y = id |> int", "CrossEntropy", 3);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("t.csv:4:3: `3` in column `y` is not from 0 to 2, which `CrossEntropy` wants"),
+        "{said}"
+    );
+    assert!(said.contains("(and 9 values more like it)"), "{said}");
+    assert!(said.contains("list the classes, which numbers them from 0: `y : class(1, 2, 3)`"), "{said}");
+    let (_, said) = train("y = id |> int", "CrossEntropy", 2);
+    assert!(said.contains("`y : class(1, 2, 3)`, and make the last layer 3 wide"), "{said}");
+    let (code, said) = train("y = word |> class", "CrossEntropy", 2);
+    assert_eq!(code, Some(1), "classes that only the data know are counted too: {said}");
+    assert!(said.contains("t.csv:4:8: `c` (2 as it is fed)"), "{said}");
+    assert!(said.contains("make the last layer 3 wide"), "{said}");
+}
+
+#[test]
+fn labels_of_a_binary_loss_are_shares() {
+    let (code, said) = train("y = sign |> float", "BinaryCrossEntropy", 1);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("t.csv:2:5: `-1` in column `y` is not from 0 to 1"), "{said}");
+    assert!(said.contains("`y : class(-1, 1)`"), "{said}");
+    let (_, said) = train("y = id |> int", "BinaryCrossEntropy", 1);
+    assert!(said.contains("for 3 classes use `CrossEntropy` with 3 logits"), "{said}");
+    let (_, said) = train("y = word |> class", "BinaryCrossEntropy", 1);
+    assert!(said.contains("for 3 classes use `CrossEntropy`"), "{said}");
+    let (_, said) = train("y = id |> standardize", "BinaryCrossEntropy", 1);
+    assert!(said.contains("`1` (-1.2247449 as it is fed)"), "{said}");
+}
+
+#[test]
+fn labels_in_range_train() {
+    for (label, loss) in [
+        ("y = id |> int", "MeanSquaredError"),
+        ("y = id |> minmax", "BinaryCrossEntropy"),
+        ("y = sign |> class", "BinaryCrossEntropy"),
+        ("y = id |> class(1, 2, 3)", "CrossEntropy"),
+        ("y = id |> class(3, 2, 1.0)", "CrossEntropy"),
+        ("y = sign |> class(-1, 1)", "BinaryCrossEntropy"),
+    ] {
+        let (code, said) = train(label, loss, 3);
+        assert_eq!(code, Some(0), "{label} by {loss}: {said}");
+    }
+}

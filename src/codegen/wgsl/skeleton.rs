@@ -16,9 +16,9 @@ use std::sync::LazyLock;
 /// The files that any shader may use, in the order in which their items are written.
 pub const LIBRARY: &[(&str, &str)] = &[
     ("math", include_str!("../../../kernels/wgsl/math.wgsl")),
-    ("scalar", include_str!("../../../kernels/wgsl/scalar.wgsl")),
     ("philox", include_str!("../../../kernels/wgsl/philox.wgsl")),
     ("fold", include_str!("../../../kernels/wgsl/fold.wgsl")),
+    ("scatter", include_str!("../../../kernels/wgsl/scatter.wgsl")),
 ];
 
 /// One declaration of the module scope with the comment above it.

@@ -32,7 +32,7 @@ mod place;
 pub mod print;
 pub mod skeleton;
 
-pub use place::WeightPlaces;
+pub use place::{WeightPlaces, is_packed};
 
 use crate::base::DType;
 use crate::loops::BufferId;

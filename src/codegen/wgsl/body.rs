@@ -227,6 +227,17 @@ impl<'a> Emitter<'a> {
         }
     }
 
+    /// The row-major number of the point in `dims`.
+    pub fn row_major(&mut self, dims: std::ops::Range<usize>) -> Expr {
+        let mut strides = vec![0; self.sizes.len()];
+        let mut step = 1;
+        for dim in dims.rev() {
+            strides[dim] = step;
+            step *= self.sizes[dim] as i64;
+        }
+        self.form(0, &strides)
+    }
+
     /// Sets the index of one dim.
     pub fn set_index(&mut self, dim: usize, at: Expr) {
         self.index[dim] = at;

@@ -23,19 +23,27 @@
 //! Every workgroup has [`WORKGROUP`] invocations. `{p}main(group: u32, local: u32)` is called once by each, in
 //! uniform control flow; `group` counts from 0 to the piece's `groups`.
 
-pub mod body;
-pub mod check;
+mod body;
+mod check;
+mod contract;
 mod group;
-pub mod ir;
+mod ir;
 mod module;
 mod place;
-pub mod print;
+mod print;
+mod rows;
+mod scatter;
 pub mod skeleton;
+mod sweep;
+#[cfg(test)]
+mod tests;
 
 pub use place::{WeightPlaces, is_packed};
 
+use super::bind::{Binding, bind};
 use crate::base::DType;
-use crate::loops::BufferId;
+use crate::loops::{BufferId, KernelKind, Program};
+use module::Member;
 
 /// Invocations of every workgroup: what WebGPU promises on every device.
 pub const WORKGROUP: u32 = 256;
@@ -192,6 +200,56 @@ pub fn words(dtype: DType, len: usize, heap: Heap) -> u64 {
     match (dtype, heap) {
         (DType::U8, Heap::Inputs) => (len as u64).div_ceil(WORD),
         (DType::F32 | DType::I32 | DType::U8, _) => len as u64,
+    }
+}
+
+/// Makes the shaders of a program that the verifier of loops accepts. `weights` are those of the job; `seed` is the one that
+/// random draws are keyed by.
+///
+/// # Errors
+/// What the program needs and the device lacks.
+pub fn compile(
+    program: &Program,
+    weights: &WeightPlaces,
+    seed: u64,
+    target: &Target,
+) -> Result<Shaders, Lack> {
+    let bound: Vec<(KernelKind, Binding)> = program.kernels.iter().map(|k| bind(program, &k.kind)).collect();
+    let piece = |k: usize, position: usize| {
+        let (kind, binding): &(KernelKind, Binding) = &bound[k];
+        lower(kind, &binding.dtypes, &module::prefix(position), target)
+    };
+    let alone: Vec<Piece> = (0..bound.len()).map(|k| piece(k, 0)).collect();
+    let levels = group::levels(program);
+    let placed = place::place(program, &levels, weights, target)?;
+    let mut shaders = Shaders {
+        texts: Vec::new(),
+        dispatches: Vec::new(),
+        places: placed.places,
+        arena: placed.arena,
+        live_bound_bytes: placed.live_bound_bytes,
+        inputs: placed.inputs,
+        results: placed.results,
+    };
+    for kernels in group::dispatches(&levels, &alone, &bound, &shaders.places, target) {
+        let member = |(position, &kernel): (usize, &usize)| Member {
+            kernel,
+            prefix: module::prefix(position),
+            binding: &bound[kernel].1,
+            piece: piece(kernel, position),
+        };
+        let members: Vec<Member> = kernels.iter().enumerate().map(member).collect();
+        let (dispatch, text) = module::assemble(program, &members, &shaders.places, seed, target);
+        shaders.push(dispatch, text, target)?;
+    }
+    Ok(shaders)
+}
+
+fn lower(kind: &KernelKind, dtypes: &[DType], prefix: &str, target: &Target) -> Piece {
+    match kind {
+        KernelKind::Rows(rows) => rows::lower(rows, dtypes, prefix, target),
+        KernelKind::Contract(contract) => contract::lower(contract, dtypes, prefix, target),
+        KernelKind::Scatter(scatter) => scatter::lower(scatter, prefix, target),
     }
 }
 

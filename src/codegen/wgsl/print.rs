@@ -1,7 +1,7 @@
 //! Kernels as WGSL: one text for one function.
 //!
 //! Locals are numbered where several are called alike, in the order in which they stand. Floats are written in
-//! shortest form; what is not finite by its bits, since WGSL has no literal of it.
+//! shortest form; what is not finite by its bits, by a function of `math.wgsl`, since WGSL has no constant of it.
 
 use super::ir::{Barrier, Block, Expr, Function, Kind, Local, Stmt, Type, Unary};
 use crate::graph::ScalarOp;
@@ -19,7 +19,7 @@ pub fn print(function: &Function) -> String {
 
 /// A number of the scalar types as WGSL writes it.
 pub fn f32_literal(x: f32) -> String {
-    if x.is_finite() { format!("{x:?}") } else { format!("bitcast<f32>({:#x}u)", x.to_bits()) }
+    if x.is_finite() { format!("{x:?}") } else { format!("mlc_float({:#x}u)", x.to_bits()) }
 }
 
 /// What each local is called.

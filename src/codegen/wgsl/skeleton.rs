@@ -17,6 +17,8 @@ use std::sync::LazyLock;
 pub const LIBRARY: &[(&str, &str)] = &[
     ("math", include_str!("../../../kernels/wgsl/math.wgsl")),
     ("philox", include_str!("../../../kernels/wgsl/philox.wgsl")),
+    ("fold", include_str!("../../../kernels/wgsl/fold.wgsl")),
+    ("scatter", include_str!("../../../kernels/wgsl/scatter.wgsl")),
 ];
 
 /// One declaration of the module scope with the comment above it.

@@ -38,7 +38,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
-pub use place::WeightPlaces;
+pub use place::{WeightPlaces, is_packed};
 
 use super::bind::{Binding, bind};
 use crate::base::DType;

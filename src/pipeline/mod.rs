@@ -7,7 +7,7 @@
 use crate::ad;
 use crate::base::Bindings;
 use crate::graph::{self, Builder, Graph, LeafId, LeafKind, Output, OutputKind, Value};
-use crate::loops::{self, Program};
+use crate::loops::{self, Fusion, Program};
 use crate::ops::Library;
 use crate::ops::optimizer::{Rule, Scalars};
 use crate::opt::{self, PassReport};
@@ -75,14 +75,15 @@ pub fn rewrite(mut graph: Graph) -> (Graph, Vec<PassReport>) {
     (graph, reports)
 }
 
-/// Binds the symbols, rewrites once more (sizes are numbers now), and lowers.
+/// Binds the symbols, rewrites once more (sizes are numbers now), and lowers for a backend that
+/// takes such fusion.
 ///
 /// # Panics
 /// If a symbol is left.
-pub fn lower(graph: &Graph, bindings: &Bindings) -> Program {
+pub fn lower(graph: &Graph, bindings: &Bindings, fusion: &Fusion) -> Program {
     let mut bound = graph.bind(bindings);
     opt::run(&mut bound);
-    let mut program = loops::lower(&bound);
+    let mut program = loops::lower(&bound, fusion);
     let used = graph.syms();
     program.bindings =
         bindings.iter().filter(|(s, _)| used.contains(s)).map(|(s, n)| (s.clone(), *n)).collect();
@@ -104,14 +105,14 @@ pub enum Stage {
     Passes,
 }
 
-/// The text of a stage. `bindings` are only read by [`Stage::Loops`].
-pub fn text(lib: &Library, plan: &TrainPlan, bindings: &Bindings, stage: Stage) -> String {
+/// The text of a stage. `bindings` and `fusion` are only read by [`Stage::Loops`].
+pub fn text(lib: &Library, plan: &TrainPlan, bindings: &Bindings, fusion: &Fusion, stage: Stage) -> String {
     let step = || step_graph(lib, plan);
     match stage {
         Stage::Graph => format!("{}\n{}", graph::print(&plan.forward), graph::print(&plan.eval)),
         Stage::Grad => graph::print(&step()),
         Stage::Opt => graph::print(&rewrite(step()).0),
-        Stage::Loops => loops::print(&lower(&rewrite(step()).0, bindings)),
+        Stage::Loops => loops::print(&lower(&rewrite(step()).0, bindings, fusion)),
         Stage::Passes => passes(&rewrite(step()).1),
     }
 }

@@ -200,7 +200,7 @@ mod tests {
         }
         let mut bound = b.finish().bind(&inputs.bindings);
         opt::run(&mut bound);
-        loops::lower(&bound)
+        loops::lower(&bound, &loops::Fusion::GPU)
     }
 
     #[test]

@@ -18,7 +18,7 @@ fn program(seed: u64) -> Program {
     }
     let mut bound = b.finish().bind(&inputs.bindings);
     opt::run(&mut bound);
-    loops::lower(&bound)
+    loops::lower(&bound, &loops::Fusion::GPU)
 }
 
 fn shaders(program: &Program, seed: u64, target: &Target) -> Shaders {

@@ -51,9 +51,23 @@ fn rename(kernel: &mut Kernel, to: impl Fn(BufferId) -> BufferId) {
 
 /// Drops the nodes that no store needs.
 pub fn prune(body: &mut Body) {
+    let stored: Vec<NodeId> = body.stores.iter().map(|store| store.value).collect();
+    let renamed = keep(body, &stored);
+    for store in &mut body.stores {
+        store.value = renamed[&store.value];
+    }
+}
+
+/// Drops the nodes that the value does not need.
+pub fn prune_operand(operand: &mut Operand) {
+    operand.value = keep(&mut operand.body, &[operand.value])[&operand.value];
+}
+
+/// Keeps the nodes that some of them need; what they are called then.
+fn keep(body: &mut Body, needed: &[NodeId]) -> BTreeMap<NodeId, NodeId> {
     let mut live = vec![false; body.nodes.len()];
-    for store in &body.stores {
-        live[store.value.index()] = true;
+    for id in needed {
+        live[id.index()] = true;
     }
     for (id, node) in body.nodes.iter().rev() {
         if live[id.index()] {
@@ -68,9 +82,7 @@ pub fn prune(body: &mut Body) {
         renamed.insert(id, kept.push(node));
     }
     body.nodes = kept;
-    for store in &mut body.stores {
-        store.value = renamed[&store.value];
-    }
+    renamed
 }
 
 /// Keeps leaves and results, and the temporaries that are used, numbered as they are written.

@@ -4,11 +4,11 @@ use super::training::{adam, mlp};
 use crate::base::{DType, Id};
 use crate::graph::{Fold, ScalarOp};
 use crate::loops::{
-    self, Body, BufferId, BufferKind, Contract, Guard, KernelKind, Node, Program, Rows, memory,
+    self, Body, BufferId, BufferKind, Contract, Fusion, Guard, KernelKind, Node, Program, Rows, memory,
 };
 
 fn program() -> Program {
-    loops::lower(&mlp(6, [5, 4, 3], adam))
+    loops::lower(&mlp(6, [5, 4, 3], adam), &Fusion::CPU)
 }
 
 fn buffer(p: &Program, name: &str) -> BufferId {

@@ -26,7 +26,7 @@ impl Card {
     }
 
     fn outputs(&self, graph: &Graph, start: &Start) -> Result<Vec<Vec<f32>>, Fault> {
-        let program = pipeline::lower(graph, &start.bindings);
+        let program = pipeline::lower(graph, &start.bindings, &crate::loops::Fusion::GPU);
         let target = self.device.target();
         let places = WeightPlaces::of_program(&program, &target)?;
         let shaders = wgsl::compile(&program, &places, start.seed, &target)?;

@@ -39,7 +39,7 @@ impl Side for Cpu {
     }
 
     fn run(&mut self, graph: &Graph, start: &Start) -> Result<Vec<Vec<f32>>, Box<Diagnostic>> {
-        let program = pipeline::lower(graph, &start.bindings);
+        let program = pipeline::lower(graph, &start.bindings, &crate::loops::Fusion::CPU);
         let options = codegen::Options { threads: self.threads, ..codegen::Options::default() };
         let mut instance = Instance::new(program, &options);
         for (name, leaf) in &start.leaves {

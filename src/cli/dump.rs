@@ -66,7 +66,7 @@ fn wgsl(args: &DumpArgs) -> Result<Outcome, Failure> {
     each_train(args, |checked, library, job, plan| {
         let bindings = sizes(checked, job, plan)?;
         let (graph, _) = pipeline::rewrite(pipeline::step_graph(library, plan));
-        let program = pipeline::lower(&graph, &bindings);
+        let program = pipeline::lower(&graph, &bindings, &Fusion::GPU);
         let target = Target::WEBGPU;
         let shaders = WeightPlaces::of_program(&program, &target)
             .and_then(|weights| wgsl::compile(&program, &weights, plan.seed, &target));

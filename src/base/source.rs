@@ -106,6 +106,14 @@ impl Sources {
         &self.get(span.file).text[span.range()]
     }
 
+    /// The line in which a span starts, less its end.
+    pub fn line(&self, span: Span) -> &str {
+        let source = self.get(span.file);
+        let line = source.lines.partition_point(|start| *start <= span.lo);
+        let end = source.lines.get(line).map_or(source.text.len(), |next| *next as usize);
+        source.text[source.lines[line - 1] as usize..end].trim_end_matches(['\r', '\n'])
+    }
+
     /// Line and column of a span's start, both from 1; columns count characters.
     pub fn line_col(&self, span: Span) -> (usize, usize) {
         let source = self.get(span.file);
@@ -129,6 +137,8 @@ mod tests {
                 let line = before.matches('\n').count() + 1;
                 let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
                 assert_eq!(sources.line_col(Span::new(file, at, at)), (line, column), "{text:?} at {at}");
+                let whole = text.split('\n').nth(line - 1).unwrap_or("").trim_end_matches('\r');
+                assert_eq!(sources.line(Span::new(file, at, at)), whole, "{text:?} at {at}");
             }
         }
     }

@@ -26,6 +26,8 @@ pub enum Command {
     Train(TrainArgs),
     /// Time a training step in the steady state
     Bench(BenchArgs),
+    /// Compare a training step of interpreter, processor and GPU, by source line
+    Verify(VerifyArgs),
     /// Write specs in the one style that they have
     Fmt(FmtArgs),
     /// Say what a diagnostic's code means and what to do
@@ -103,6 +105,16 @@ pub enum Stage {
     Passes,
 }
 
+/// What computes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Device {
+    /// The processor
+    #[default]
+    Cpu,
+    /// The best GPU, or the one whose name holds MLC_GPU
+    Gpu,
+}
+
 #[derive(Args)]
 pub struct RenderArgs {
     /// A spec; `-` is standard input
@@ -135,6 +147,33 @@ pub struct BenchArgs {
     /// How long to time steps, about
     #[arg(long, value_name = "S", default_value_t = 4.0)]
     pub seconds: f64,
+    /// Threads to compute with [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// One JSON object, to standard output
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub spec: SpecArgs,
+}
+
+/// Compare a training step of interpreter, processor and GPU, by source line
+///
+/// Runs one step three times from the same weights on the same batch: in a slow interpreter that follows the
+/// graph as written, compiled for the processor, and on the GPU if there is one. Every layer's output,
+/// the loss, each gradient and each updated weight is compared, and what rounding cannot explain is an error at
+/// the line of the spec. For trust in a new machine or driver, and to find out whether a strange result
+/// comes from the spec or from the compiler.
+#[derive(Args)]
+pub struct VerifyArgs {
+    /// A spec
+    pub file: PathBuf,
+    /// Rows in the batch [default: the spec's, or fewer where the interpreter would take long]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch: Option<u32>,
+    /// `cpu` leaves the GPU out, `gpu` insists on one [default: the GPU too, if there is one]
+    #[arg(long, value_enum, hide_possible_values = true)]
+    pub device: Option<Device>,
     /// Threads to compute with [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,

@@ -6,6 +6,7 @@ use super::{Failure, Outcome, output};
 use crate::base::{Bindings, Sym};
 use crate::codegen::{self, Compiled};
 use crate::graph::Graph;
+use crate::loops::Fusion;
 use crate::ops::Library;
 use crate::pipeline;
 use crate::runtime::data;
@@ -43,7 +44,7 @@ fn pipeline_stage(args: &DumpArgs, stage: pipeline::Stage) -> Result<Outcome, Fa
             pipeline::Stage::Graph | pipeline::Stage::Grad => Bindings::new(),
             pipeline::Stage::Opt | pipeline::Stage::Passes => Bindings::new(),
         };
-        Some(pipeline::text(library, plan, &bindings, stage))
+        Some(pipeline::text(library, plan, &bindings, &Fusion::CPU, stage))
     })
 }
 
@@ -51,7 +52,7 @@ fn code(args: &DumpArgs, text: fn(&Compiled) -> String) -> Result<Outcome, Failu
     each_train(args, |checked, library, job, plan| {
         let bindings = sizes(checked, job, plan)?;
         let (graph, _) = pipeline::rewrite(pipeline::step_graph(library, plan));
-        let program = pipeline::lower(&graph, &bindings);
+        let program = pipeline::lower(&graph, &bindings, &Fusion::CPU);
         let options = codegen::Options { texts: true, ..codegen::Options::default() };
         Some(text(&codegen::compile(&program, &options)))
     })

@@ -17,6 +17,7 @@ mod progress;
 mod render;
 mod spec;
 mod train;
+mod verify;
 
 use args::{Cli, Command};
 use clap::Parser as _;
@@ -57,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Render(args) => render::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Fmt(args) => fmt::run(&args),
         Command::Explain(args) => explain::run(&args),

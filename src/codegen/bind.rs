@@ -37,13 +37,9 @@ impl Binding {
 pub fn bind(program: &Program, kind: &KernelKind) -> (KernelKind, Binding) {
     let mut kind = kind.clone();
     let mut binding = Binding::default();
+    kind.bodies_mut().into_iter().for_each(|body| bind_body(program, body, &mut binding));
     match &mut kind {
-        KernelKind::Rows(rows) => bind_body(program, &mut rows.body, &mut binding),
-        KernelKind::Contract(contract) => {
-            contract.lhs.buffer = binding.slot(program, contract.lhs.buffer);
-            contract.rhs.buffer = binding.slot(program, contract.rhs.buffer);
-            bind_body(program, &mut contract.body, &mut binding);
-        }
+        KernelKind::Rows(_) | KernelKind::Contract(_) => {}
         KernelKind::Scatter(scatter) => {
             for buffer in [&mut scatter.index, &mut scatter.updates, &mut scatter.out] {
                 *buffer = binding.slot(program, *buffer);

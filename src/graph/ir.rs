@@ -246,6 +246,16 @@ impl Graph {
         graph
     }
 
+    /// By node: the last node that reads it. None for what outputs name, and for what nobody reads.
+    pub fn last_uses(&self) -> Vec<Option<Value>> {
+        let mut last = vec![None; self.nodes.len()];
+        for (id, node) in self.nodes.iter() {
+            node.prim.inputs().iter().for_each(|v| last[v.index()] = Some(id));
+        }
+        self.outputs.iter().for_each(|o| last[o.value.index()] = None);
+        last
+    }
+
     /// Every symbol in the leaves' types, sorted, once.
     pub fn syms(&self) -> Vec<Sym> {
         let dims = self.leaves.iter().flat_map(|(_, l)| l.ty.shape.iter());

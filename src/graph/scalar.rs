@@ -24,8 +24,10 @@ pub struct Scalar {
     /// One for each operand, so their number is the arity: its gradient, where one flows.
     /// It has the shape of the result, also for an operand of rank 0.
     pub grads: &'static [Grad],
-    /// The WGSL expression of `{0}`, `{1}`, `{2}`.
+    /// The WGSL expression of `{0}`, `{1}`, `{2}`, each at most once; of `f32` if the two differ.
     pub wgsl: &'static str,
+    /// The same where the last operand is a whole number.
+    pub wgsl_whole: &'static str,
     pub cpu: Cpu,
     pub doc: &'static str,
 }
@@ -70,11 +72,13 @@ macro_rules! with_operands {
 }
 
 macro_rules! scalar_table {
+    (@last $only:literal) => { $only };
+    (@last $first:literal $last:literal) => { $last };
     ($($(#[doc = $doc:literal])+
         $op:ident $operands:tt $name:literal $types:ident {
             eval: $eval:expr,
             grad($b:pat, $y:pat, $dy:pat): [$($grad:expr),+],
-            wgsl: $wgsl:literal,
+            wgsl: $wgsl:literal $(of f32, $whole:literal of whole numbers)?,
             cpu: $cpu:expr,
         })+) => {
         /// A function of one to three numbers. `f32` unless said otherwise.
@@ -92,6 +96,7 @@ macro_rules! scalar_table {
             eval: |x| with_operands!($operands, x, $eval),
             grads: &[$(|$b, x, $y, $dy| with_operands!($operands, x, $grad)),+],
             wgsl: $wgsl,
+            wgsl_whole: scalar_table!(@last $wgsl $($whole)?),
             cpu: $cpu,
             doc: concat!($($doc),+),
         }),+];
@@ -141,7 +146,7 @@ scalar_table! {
     Neg(x) "neg" Float {
         eval: -x,
         grad(b, _, dy): [Some(b.neg(dy))],
-        wgsl: "(-{0})",
+        wgsl: "-{0}",
         cpu: Cpu::Inline,
     }
     /// The distance from 0.
@@ -155,7 +160,7 @@ scalar_table! {
     Sign(x) "sign" Float {
         eval: if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { x },
         grad(_, _, _): [None],
-        wgsl: "sign({0})",
+        wgsl: "mlc_sign({0})",
         cpu: Cpu::Inline,
     }
     /// e to the power of `x`.
@@ -190,7 +195,7 @@ scalar_table! {
     Sqrt(x) "sqrt" Float {
         eval: x.sqrt(),
         grad(b, y, dy): [{ let half = b.constant(0.5); let h = b.mul(dy, half); Some(b.div(h, y)) }],
-        wgsl: "sqrt({0})",
+        wgsl: "mlc_sqrt({0})",
         cpu: Cpu::Strip("mlc_sqrt"),
     }
     /// `1 / sqrt(x)`.
@@ -202,7 +207,7 @@ scalar_table! {
             let slope = b.mul(cube, half);
             Some(b.mul(dy, slope))
         }],
-        wgsl: "(1.0 / sqrt({0}))",
+        wgsl: "mlc_rsqrt({0})",
         cpu: Cpu::Strip("mlc_rsqrt"),
     }
     /// The hyperbolic tangent.
@@ -247,14 +252,14 @@ scalar_table! {
     Sin(x) "sin" Float {
         eval: libm::sin(x),
         grad(b, _, dy): [{ let c = b.cos(x); Some(b.mul(dy, c)) }],
-        wgsl: "sin({0})",
+        wgsl: "mlc_sin({0})",
         cpu: Cpu::Strip("mlc_sin"),
     }
     /// The cosine of `x` radians.
     Cos(x) "cos" Float {
         eval: libm::cos(x),
         grad(b, _, dy): [{ let s = b.sin(x); let slope = b.neg(s); Some(b.mul(dy, slope)) }],
-        wgsl: "cos({0})",
+        wgsl: "mlc_cos({0})",
         cpu: Cpu::Strip("mlc_cos"),
     }
     /// The largest whole number not above `x`.
@@ -268,21 +273,21 @@ scalar_table! {
     Add(x, y) "add" Number {
         eval: x + y,
         grad(_, _, dy): [Some(dy), Some(dy)],
-        wgsl: "({0} + {1})",
+        wgsl: "{0} + {1}",
         cpu: Cpu::Inline,
     }
     /// The difference.
     Sub(x, y) "sub" Number {
         eval: x - y,
         grad(b, _, dy): [Some(dy), Some(b.neg(dy))],
-        wgsl: "({0} - {1})",
+        wgsl: "{0} - {1}",
         cpu: Cpu::Inline,
     }
     /// The product.
     Mul(x, y) "mul" Number {
         eval: x * y,
         grad(b, _, dy): [Some(b.mul(dy, y)), Some(b.mul(dy, x))],
-        wgsl: "({0} * {1})",
+        wgsl: "{0} * {1}",
         cpu: Cpu::Inline,
     }
     /// The quotient.
@@ -293,7 +298,7 @@ scalar_table! {
             let product = b.mul(share, q);
             Some(b.neg(product))
         }],
-        wgsl: "({0} / {1})",
+        wgsl: "mlc_div({0}, {1})",
         cpu: Cpu::Strip("mlc_div"),
     }
     /// `x` to the power of `y`. Where `x` is not positive no gradient reaches `y`.
@@ -317,14 +322,14 @@ scalar_table! {
     Max(x, y) "max" Number {
         eval: if x.is_nan() || x > y { x } else { y },
         grad(b, _, dy): [side(b, ScalarOp::Gt, x, y, dy), side(b, ScalarOp::Gt, y, x, dy)],
-        wgsl: "max({0}, {1})",
+        wgsl: "mlc_max({0}, {1})" of f32, "max({0}, {1})" of whole numbers,
         cpu: Cpu::Inline,
     }
     /// The smaller one; not a number if either is not.
     Min(x, y) "min" Number {
         eval: if x.is_nan() || x < y { x } else { y },
         grad(b, _, dy): [side(b, ScalarOp::Lt, x, y, dy), side(b, ScalarOp::Lt, y, x, dy)],
-        wgsl: "min({0}, {1})",
+        wgsl: "mlc_min({0}, {1})" of f32, "min({0}, {1})" of whole numbers,
         cpu: Cpu::Inline,
     }
     /// 1 where both are equal, else 0. Comparisons give `f32`.
@@ -338,7 +343,7 @@ scalar_table! {
     Ne(x, y) "ne" Compare {
         eval: truth(x != y),
         grad(_, _, _): [None, None],
-        wgsl: "select(0.0, 1.0, {0} != {1})",
+        wgsl: "select(1.0, 0.0, {0} == {1})",
         cpu: Cpu::Inline,
     }
     /// 1 where `x < y`, else 0.
@@ -377,7 +382,7 @@ scalar_table! {
             { let zero = b.constant(0.0); Some(b.select(c, dy, zero)) },
             { let zero = b.constant(0.0); Some(b.select(c, zero, dy)) }
         ],
-        wgsl: "select({2}, {1}, {0} != 0.0)",
+        wgsl: "select({1}, {2}, {0} == 0.0)",
         cpu: Cpu::Inline,
     }
     /// From `i32` or `u8`.
@@ -391,7 +396,7 @@ scalar_table! {
     ToI32(x) "to_i32" ToI32 {
         eval: f64::from(x as i32),
         grad(_, _, _): [None],
-        wgsl: "i32({0})",
+        wgsl: "mlc_to_i32({0})" of f32, "i32({0})" of whole numbers,
         cpu: Cpu::Inline,
     }
     /// The input; its derivative is 0. Gone after differentiation.

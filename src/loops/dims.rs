@@ -19,8 +19,10 @@ pub enum Role {
 
 const ROWS: &[Role] = &[Role::Outer, Role::Row];
 const TILE: &[Role] = &[Role::Batch, Role::M, Role::N];
-const LHS: &[Role] = &[Role::Batch, Role::M, Role::K];
-const RHS: &[Role] = &[Role::Batch, Role::N, Role::K];
+/// What the left operand of a product varies over.
+pub const LHS: &[Role] = &[Role::Batch, Role::M, Role::K];
+/// What the right operand of a product varies over.
+pub const RHS: &[Role] = &[Role::Batch, Role::N, Role::K];
 
 /// Size and role of each dim.
 pub type Dims = Vec<(usize, Role)>;
@@ -115,13 +117,24 @@ fn position(dims: &Dims, dim: usize, roles: &[Role]) -> Option<usize> {
 }
 
 fn forms(kind: &mut KernelKind) -> Vec<Form<'_>> {
+    let own = |(body, roles)| body_forms(body).into_iter().map(move |form| (form, roles));
+    parts_mut(kind).into_iter().flat_map(own).collect()
+}
+
+/// The bodies of a kernel, those of operands first, each with the roles of the dims that it is over.
+pub fn parts(kind: &KernelKind) -> Vec<(&Body, &'static [Role])> {
     match kind {
-        KernelKind::Rows(rows) => body_forms(&mut rows.body).into_iter().map(|f| (f, ROWS)).collect(),
+        KernelKind::Rows(rows) => vec![(&rows.body, ROWS)],
+        KernelKind::Contract(c) => vec![(&c.lhs.body, LHS), (&c.rhs.body, RHS), (&c.body, TILE)],
+        KernelKind::Scatter(_) => Vec::new(),
+    }
+}
+
+pub fn parts_mut(kind: &mut KernelKind) -> Vec<(&mut Body, &'static [Role])> {
+    match kind {
+        KernelKind::Rows(rows) => vec![(&mut rows.body, ROWS)],
         KernelKind::Contract(c) => {
-            let mut forms: Vec<Form> = body_forms(&mut c.body).into_iter().map(|f| (f, TILE)).collect();
-            forms.push((&mut c.lhs.strides, LHS));
-            forms.push((&mut c.rhs.strides, RHS));
-            forms
+            vec![(&mut c.lhs.body, LHS), (&mut c.rhs.body, RHS), (&mut c.body, TILE)]
         }
         KernelKind::Scatter(_) => Vec::new(),
     }

@@ -15,11 +15,13 @@ pub type Memory = Vec<Vec<f64>>;
 pub fn run(program: &Program, memory: &mut Memory, seed: u64, step: u64) {
     assert_eq!(memory.len(), program.buffers.len(), "loops: one entry for each buffer");
     for kernel in &program.kernels {
-        let dtypes = kernel.body().map(|body| body.dtypes(&program.buffers)).unwrap_or_default();
-        let mut run = Run { memory, dtypes, seed, step };
+        let typed = |body| Typed { body, dtypes: Body::dtypes(body, &program.buffers) };
+        let mut run = Run { memory, seed, step };
         match &kernel.kind {
-            KernelKind::Rows(rows) => run.rows(rows),
-            KernelKind::Contract(contract) => run.contract(contract),
+            KernelKind::Rows(rows) => run.rows(rows, &typed(&rows.body)),
+            KernelKind::Contract(c) => {
+                run.contract(c, [typed(&c.lhs.body), typed(&c.rhs.body)], &typed(&c.body));
+            }
             KernelKind::Scatter(scatter) => run.scatter(scatter),
         }
     }
@@ -32,10 +34,29 @@ pub fn memory(program: &Program) -> Memory {
 
 struct Run<'a> {
     memory: &'a mut Memory,
-    /// Of the body's nodes.
-    dtypes: Vec<DType>,
     seed: u64,
     step: u64,
+}
+
+/// A body with the type of each node.
+struct Typed<'a> {
+    body: &'a Body,
+    dtypes: Vec<DType>,
+}
+
+/// One point outside a row, and the sums of a product at each point of the row (none elsewhere).
+struct Line<'a> {
+    outer: &'a [usize],
+    row: &'a [usize],
+    sums: &'a [f64],
+}
+
+impl Line<'_> {
+    /// Every point of the row, with its sum.
+    fn points(&self) -> impl Iterator<Item = (Vec<usize>, f64)> {
+        let sum = |i: usize| self.sums.get(i).copied().unwrap_or(f64::NAN);
+        points(self.row).enumerate().map(move |(i, row)| ([self.outer, &row].concat(), sum(i)))
+    }
 }
 
 /// Every point of a space, the last dim fastest.
@@ -58,72 +79,76 @@ fn affine(offset: i64, strides: &[i64], point: &[usize]) -> i64 {
 }
 
 impl Run<'_> {
-    fn rows(&mut self, rows: &Rows) {
+    fn rows(&mut self, rows: &Rows, body: &Typed) {
         for outer in points(&rows.outer) {
-            let folds = self.folds(rows, &outer);
-            let mut written = Vec::new();
-            for row in points(&rows.row) {
-                let point = [outer.as_slice(), &row].concat();
-                let values = self.nodes(&rows.body, &point, 0.0, &folds);
-                written.extend(self.stores(&rows.body, &point, &values));
-            }
-            // A point of an empty row still has its folds.
-            if rows.row.contains(&0) {
-                let point = [outer.as_slice(), &vec![0; rows.row.len()]].concat();
-                let kept = rows
-                    .body
-                    .stores
-                    .iter()
-                    .filter(|s| s.access.strides[outer.len()..].iter().all(|&s| s == 0));
-                for store in kept {
-                    if let Some(value) = folds[store.value.index()] {
-                        written.push((store.access.buffer, self.element(&store.access, &point), value));
-                    }
-                }
-            }
+            let written = self.line(body, &Line { outer: &outer, row: &rows.row, sums: &[] });
             self.write(written);
         }
     }
 
-    /// The folds at a point of the outer space, by node.
-    fn folds(&self, rows: &Rows, outer: &[usize]) -> Vec<Option<f64>> {
-        let mut folds = vec![None; rows.body.nodes.len()];
-        for (id, node) in rows.body.nodes.iter() {
+    fn contract(&mut self, c: &Contract, [lhs, rhs]: [Typed; 2], body: &Typed) {
+        let mut written = Vec::new();
+        for batch in points(&c.batch) {
+            for m in points(&c.m) {
+                let sum = |n: Vec<usize>| {
+                    points(&c.k).fold(0.0, |sum, k| {
+                        let a = self.nodes(&lhs, &[batch.as_slice(), &m, &k].concat(), f64::NAN, &[]);
+                        let b = self.nodes(&rhs, &[batch.as_slice(), &n, &k].concat(), f64::NAN, &[]);
+                        sum + a[c.lhs.value.index()] * b[c.rhs.value.index()]
+                    })
+                };
+                let sums: Vec<f64> = points(&c.n).map(sum).collect();
+                let outer = [batch.as_slice(), &m].concat();
+                written.extend(self.line(body, &Line { outer: &outer, row: &c.n, sums: &sums }));
+            }
+        }
+        self.write(written);
+    }
+
+    /// What a body stores at the points of one row.
+    fn line(&self, body: &Typed, line: &Line) -> Vec<(BufferId, usize, f64)> {
+        let folds = self.folds(body, line);
+        let mut written = Vec::new();
+        for (point, sum) in line.points() {
+            let values = self.nodes(body, &point, sum, &folds);
+            written.extend(self.stores(body.body, &point, &values));
+        }
+        // A point of an empty row still has its folds.
+        if line.row.contains(&0) {
+            let point = [line.outer, &vec![0; line.row.len()]].concat();
+            let kept = body
+                .body
+                .stores
+                .iter()
+                .filter(|s| s.access.strides[line.outer.len()..].iter().all(|&s| s == 0));
+            for store in kept {
+                if let Some(value) = folds[store.value.index()] {
+                    written.push((store.access.buffer, self.element(&store.access, &point), value));
+                }
+            }
+        }
+        written
+    }
+
+    /// The folds over a row, by node.
+    fn folds(&self, body: &Typed, line: &Line) -> Vec<Option<f64>> {
+        let mut folds = vec![None; body.body.nodes.len()];
+        for (id, node) in body.body.nodes.iter() {
             let Node::Fold { fold, input } = node else { continue };
             let start = match fold {
                 Fold::Sum => 0.0,
                 Fold::Max => f64::NEG_INFINITY,
             };
-            let folded = points(&rows.row).fold(start, |sum, row| {
-                let point = [outer, &row].concat();
-                let x = self.nodes(&rows.body, &point, 0.0, &folds)[input.index()];
+            let folded = line.points().fold(start, |folded, (point, sum)| {
+                let x = self.nodes(body, &point, sum, &folds)[input.index()];
                 match fold {
-                    Fold::Sum => sum + x,
-                    Fold::Max => crate::graph::ScalarOp::Max.eval(&[sum, x]),
+                    Fold::Sum => folded + x,
+                    Fold::Max => crate::graph::ScalarOp::Max.eval(&[folded, x]),
                 }
             });
             folds[id.index()] = Some(folded);
         }
         folds
-    }
-
-    fn contract(&mut self, c: &Contract) {
-        let mut written = Vec::new();
-        for batch in points(&c.batch) {
-            for m in points(&c.m) {
-                for n in points(&c.n) {
-                    let acc = points(&c.k).fold(0.0, |sum, k| {
-                        let lhs = self.load(&c.lhs, &[batch.as_slice(), &m, &k].concat());
-                        let rhs = self.load(&c.rhs, &[batch.as_slice(), &n, &k].concat());
-                        sum + lhs * rhs
-                    });
-                    let point = [batch.as_slice(), &m, &n].concat();
-                    let values = self.nodes(&c.body, &point, acc, &vec![None; c.body.nodes.len()]);
-                    written.extend(self.stores(&c.body, &point, &values));
-                }
-            }
-        }
-        self.write(written);
     }
 
     fn scatter(&mut self, s: &Scatter) {
@@ -138,9 +163,9 @@ impl Run<'_> {
     }
 
     /// The value of each node at a point.
-    fn nodes(&self, body: &Body, point: &[usize], acc: f64, folds: &[Option<f64>]) -> Vec<f64> {
-        let mut values: Vec<f64> = Vec::with_capacity(body.nodes.len());
-        for (id, node) in body.nodes.iter() {
+    fn nodes(&self, typed: &Typed, point: &[usize], acc: f64, folds: &[Option<f64>]) -> Vec<f64> {
+        let mut values: Vec<f64> = Vec::with_capacity(typed.body.nodes.len());
+        for (id, node) in typed.body.nodes.iter() {
             let value = match node {
                 Node::Acc => acc,
                 Node::Const { value, .. } => *value,
@@ -157,14 +182,14 @@ impl Run<'_> {
                 }
                 Node::Op { op, inputs } => {
                     let value = op.eval(&inputs.iter().map(|i| values[i.index()]).collect::<Vec<_>>());
-                    match self.dtypes[id.index()] {
+                    match typed.dtypes[id.index()] {
                         // Whole numbers wrap as machine integers do.
                         DType::I32 => f64::from(value as i64 as i32),
                         DType::F32 | DType::U8 => value,
                     }
                 }
                 // A fold that comes later in a chain of folds is not known yet, nor needed.
-                Node::Fold { .. } => folds[id.index()].unwrap_or(f64::NAN),
+                Node::Fold { .. } => folds.get(id.index()).copied().flatten().unwrap_or(f64::NAN),
             };
             values.push(value);
         }

@@ -89,18 +89,34 @@ pub struct Rows {
 /// of `batch` x `m` x `n`, where [`Node::Acc`] is the sum.
 ///
 /// Every sum is one chain of fused multiply-adds in row-major order of `k`.
+///
+/// A body that folds is that of [`Rows`] with `batch` x `m` outside and `n` as
+/// the row: a [`Node::Fold`] folds all of `n` away, what varies over no `n` is
+/// stored once for each (batch, m), and the same order of loads and stores
+/// holds. [`Contract::folds`] tells. What the operands read is never stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contract {
     pub batch: Vec<usize>,
     pub m: Vec<usize>,
     pub n: Vec<usize>,
     pub k: Vec<usize>,
-    /// `f32`; its strides are over `batch`, `m`, `k` in this order.
-    pub lhs: Access,
-    /// `f32`; its strides are over `batch`, `n`, `k` in this order.
-    pub rhs: Access,
-    /// Iterates over `batch`, `m`, `n`; holds no folds.
+    /// Over `batch`, `m`, `k` in this order.
+    pub lhs: Operand,
+    /// Over `batch`, `n`, `k` in this order.
+    pub rhs: Operand,
+    /// Over `batch`, `m`, `n` in this order.
     pub body: Body,
+}
+
+/// What a product multiplies: an `f32` for each point, computed anew wherever it is read.
+///
+/// Loads may have guards and any dtype; a body of more than one load is the
+/// product's prologue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operand {
+    /// Without folds, sums and stores.
+    pub body: Body,
+    pub value: NodeId,
 }
 
 /// `out = 0; for i in order { out[index[i], ..] += updates[i, ..] }`
@@ -214,15 +230,58 @@ impl Buffer {
     }
 }
 
+impl Operand {
+    /// A load and nothing else.
+    pub fn load(access: Access) -> Operand {
+        let mut body = Body::default();
+        let value = body.nodes.push(Node::Load(access));
+        Operand { body, value }
+    }
+
+    /// The access of an operand that is a load without guards and nothing else.
+    pub fn plain(&self) -> Option<&Access> {
+        match &self.body.nodes[self.value] {
+            Node::Load(access) if self.body.nodes.len() == 1 && access.guards.is_empty() => Some(access),
+            Node::Load(_)
+            | Node::Acc
+            | Node::Const { .. }
+            | Node::Index { .. }
+            | Node::Random { .. }
+            | Node::LoadAt { .. }
+            | Node::Op { .. }
+            | Node::Fold { .. } => None,
+        }
+    }
+}
+
+impl Contract {
+    pub fn operands(&self) -> [&Operand; 2] {
+        [&self.lhs, &self.rhs]
+    }
+
+    pub fn operands_mut(&mut self) -> [&mut Operand; 2] {
+        [&mut self.lhs, &mut self.rhs]
+    }
+
+    /// Whether an operand reads this buffer.
+    pub fn multiplies(&self, buffer: BufferId) -> bool {
+        self.operands().iter().any(|operand| operand.body.loads().any(|access| access.buffer == buffer))
+    }
+
+    /// Whether the body has row phases: folds over `n`.
+    pub fn folds(&self) -> bool {
+        self.body.folds()
+    }
+}
+
 impl Kernel {
     /// The buffers that it reads, sorted, once each.
     pub fn reads(&self) -> Vec<BufferId> {
-        let (mut buffers, body): (Vec<BufferId>, Option<&Body>) = match &self.kind {
-            KernelKind::Rows(rows) => (Vec::new(), Some(&rows.body)),
-            KernelKind::Contract(c) => (vec![c.lhs.buffer, c.rhs.buffer], Some(&c.body)),
-            KernelKind::Scatter(s) => (vec![s.index, s.updates], None),
+        let mut buffers: Vec<BufferId> = match &self.kind {
+            KernelKind::Rows(_) | KernelKind::Contract(_) => Vec::new(),
+            KernelKind::Scatter(s) => vec![s.index, s.updates],
         };
-        buffers.extend(body.into_iter().flat_map(Body::loads).map(|access| access.buffer));
+        buffers.extend(self.bodies().into_iter().flat_map(Body::loads).map(|access| access.buffer));
         buffers.sort();
         buffers.dedup();
         buffers
@@ -256,9 +315,37 @@ impl Kernel {
             KernelKind::Scatter(_) => None,
         }
     }
+
+    /// Those of the operands, then the one that stores.
+    pub fn bodies(&self) -> Vec<&Body> {
+        match &self.kind {
+            KernelKind::Rows(rows) => vec![&rows.body],
+            KernelKind::Contract(c) => vec![&c.lhs.body, &c.rhs.body, &c.body],
+            KernelKind::Scatter(_) => Vec::new(),
+        }
+    }
+
+    pub fn bodies_mut(&mut self) -> Vec<&mut Body> {
+        self.kind.bodies_mut()
+    }
+}
+
+impl KernelKind {
+    /// Those of the operands, then the one that stores.
+    pub fn bodies_mut(&mut self) -> Vec<&mut Body> {
+        match self {
+            KernelKind::Rows(rows) => vec![&mut rows.body],
+            KernelKind::Contract(c) => vec![&mut c.lhs.body, &mut c.rhs.body, &mut c.body],
+            KernelKind::Scatter(_) => Vec::new(),
+        }
+    }
 }
 
 impl Body {
+    pub fn folds(&self) -> bool {
+        self.nodes.iter().any(|(_, node)| matches!(node, Node::Fold { .. }))
+    }
+
     /// The accesses of all loads, in order.
     pub fn loads(&self) -> impl Iterator<Item = &Access> {
         self.nodes.iter().filter_map(|(_, node)| node.access())

@@ -25,6 +25,7 @@
 pub mod affine;
 pub mod dims;
 mod fuse;
+mod fusion;
 pub mod interp;
 mod ir;
 mod lower;
@@ -32,6 +33,7 @@ pub mod memory;
 mod print;
 mod verify;
 
+pub use fusion::Fusion;
 pub use ir::*;
 pub use lower::{lower, lower_unfused};
 pub use print::print;

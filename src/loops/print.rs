@@ -72,11 +72,18 @@ fn print_kernel(program: &Program, number: usize, kernel: &Kernel) -> String {
             .print();
         }
         KernelKind::Contract(c) => {
-            let lhs = access(program, &c.lhs, &dims.over(&[Role::Batch, Role::M, Role::K]));
-            let rhs = access(program, &c.rhs, &dims.over(&[Role::Batch, Role::N, Role::K]));
+            let operand = |name, operand: &Operand, free| {
+                let dims = dims.over(&[Role::Batch, free, Role::K]);
+                Bodies { program, body: &operand.body, dims, folded: Vec::new() }
+                    .print_value(name, operand.value)
+            };
+            let [(lhs, before_lhs), (rhs, before_rhs)] =
+                [operand("a", &c.lhs, Role::M), operand("b", &c.rhs, Role::N)];
             writeln!(out, "  a = {lhs}  b = {rhs}").expect("text grows");
+            out += &before_lhs;
+            out += &before_rhs;
             let tile = dims.over(&[Role::Batch, Role::M, Role::N]);
-            out += &Bodies { program, body: &c.body, dims: tile, folded: Vec::new() }.print();
+            out += &Bodies { program, body: &c.body, dims: tile, folded: dims.over(&[Role::N]) }.print();
         }
         KernelKind::Scatter(s) => {
             let name = |id: BufferId| &program.buffers[id].name;
@@ -191,6 +198,22 @@ struct Bodies<'a> {
 
 impl Bodies<'_> {
     fn print(&self) -> String {
+        let (texts, mut out) = self.texts("x");
+        for store in &self.body.stores {
+            let place = access(self.program, &store.access, &self.dims);
+            writeln!(out, "    {place} = {}", texts[store.value.index()].0).expect("text grows");
+        }
+        out
+    }
+
+    /// The text of one value, and the lines of what it uses more than once.
+    fn print_value(&self, letter: &str, value: NodeId) -> (String, String) {
+        let (mut texts, lines) = self.texts(letter);
+        (texts.swap_remove(value.index()).0, lines)
+    }
+
+    /// The text of each node and how tightly it binds, and the lines of those that have a name.
+    fn texts(&self, letter: &str) -> (Vec<(String, u8)>, String) {
         let uses = self.uses();
         let mut texts: Vec<(String, u8)> = Vec::with_capacity(self.body.nodes.len());
         let mut out = String::new();
@@ -201,7 +224,7 @@ impl Bodies<'_> {
             let simple = matches!(node, Node::Acc | Node::Const { .. } | Node::Index { .. });
             let stands_alone = is_fold || (uses[id.index()] > 1 && !simple);
             texts.push(if stands_alone {
-                let name = format!("x{lets}");
+                let name = format!("{letter}{lets}");
                 lets += 1;
                 writeln!(out, "    {name} = {}", text.0).expect("text grows");
                 (name, ATOM)
@@ -209,11 +232,7 @@ impl Bodies<'_> {
                 text
             });
         }
-        for store in &self.body.stores {
-            let place = access(self.program, &store.access, &self.dims);
-            writeln!(out, "    {place} = {}", texts[store.value.index()].0).expect("text grows");
-        }
-        out
+        (texts, out)
     }
 
     fn uses(&self) -> Vec<usize> {

@@ -2,12 +2,13 @@
 //!
 //! - Every affine form has one stride for each dim of its space.
 //! - Inputs of a node precede it; bodies are well typed; the sum of a product
-//!   is used in contractions only, folds in rows only.
+//!   is used in contractions only.
 //! - Every load stays inside its buffer at every point where its guards hold,
 //!   whatever a run-time index is.
 //! - Every store covers its whole buffer, each element once, and its value
 //!   varies over no dim that the store does not.
-//! - Operands of contractions are plain `f32` loads.
+//! - Operands of contractions are `f32`, without folds, sums and stores; no
+//!   more is in them than they need.
 //! - A buffer has one writer; temporaries and results are written before they
 //!   are read; batches and scalars are never written.
 //! - A kernel that writes what it reads reads at each point only the element
@@ -79,13 +80,15 @@ impl Checker<'_> {
         match &kernel.kind {
             KernelKind::Rows(rows) => {
                 let sizes = over(&[Role::Outer, Role::Row]);
-                self.body(&rows.body, &sizes, rows.outer.len(), false)
+                self.body(&rows.body, &sizes, false)?;
+                self.stores(&rows.body, &sizes, rows.outer.len())
             }
             KernelKind::Contract(c) => {
                 self.operand(&c.lhs, &over(&[Role::Batch, Role::M, Role::K]))?;
                 self.operand(&c.rhs, &over(&[Role::Batch, Role::N, Role::K]))?;
                 let sizes = over(&[Role::Batch, Role::M, Role::N]);
-                self.body(&c.body, &sizes, sizes.len(), true)
+                self.body(&c.body, &sizes, true)?;
+                self.stores(&c.body, &sizes, sizes.len() - c.n.len())
             }
             KernelKind::Scatter(s) => {
                 let sized = |id: BufferId, len: usize, dtype: DType| {
@@ -99,14 +102,18 @@ impl Checker<'_> {
         }
     }
 
-    fn operand(&self, access: &Access, sizes: &[usize]) -> Checked {
-        let buffer = &self.program.buffers[access.buffer];
-        ensure(buffer.dtype == DType::F32, || format!("operand {} is {}", buffer.name, buffer.dtype))?;
-        ensure(access.guards.is_empty(), || format!("operand {} has guards", buffer.name))?;
-        self.in_bounds(access, sizes, 0)
+    fn operand(&self, operand: &Operand, sizes: &[usize]) -> Checked {
+        let Operand { body, value } = operand;
+        ensure(body.stores.is_empty(), || "an operand stores".into())?;
+        ensure(!body.folds(), || "an operand folds".into())?;
+        ensure(value.index() + 1 == body.nodes.len(), || "an operand does more than it gives".into())?;
+        self.body(body, sizes, false)?;
+        let dtype = body.dtypes(&self.program.buffers)[value.index()];
+        ensure(dtype == DType::F32, || format!("an operand is {dtype}"))
     }
 
-    fn body(&self, body: &Body, sizes: &[usize], outer: usize, has_acc: bool) -> Checked {
+    /// Whether each node is sound over a space of these sizes.
+    fn body(&self, body: &Body, sizes: &[usize], has_acc: bool) -> Checked {
         for (id, node) in body.nodes.iter() {
             let precede = node.inputs().iter().all(|input| *input < id);
             ensure(precede, || format!("{id} uses what follows it"))?;
@@ -118,6 +125,12 @@ impl Checker<'_> {
                 ensure(dtypes[index.index()] == DType::I32, || format!("the index of {id} is no i32"))?;
             }
         }
+        Ok(())
+    }
+
+    /// Whether each store covers its buffer with what varies as it does; `outer` dims are outside the row.
+    fn stores(&self, body: &Body, sizes: &[usize], outer: usize) -> Checked {
+        let dtypes = body.dtypes(&self.program.buffers);
         let varies = varies(body, sizes.len(), outer);
         for store in &body.stores {
             let buffer = &self.program.buffers[store.access.buffer];
@@ -136,7 +149,6 @@ impl Checker<'_> {
     fn node(&self, body: &Body, id: NodeId, sizes: &[usize], has_acc: bool) -> Checked {
         match &body.nodes[id] {
             Node::Acc => ensure(has_acc, || format!("{id} is the sum of no product")),
-            Node::Fold { .. } => ensure(!has_acc, || format!("{id} folds in a contraction")),
             Node::Index { strides, .. } | Node::Random { strides, .. } => {
                 ensure(strides.len() == sizes.len(), || format!("{id} has {} strides", strides.len()))
             }
@@ -145,7 +157,7 @@ impl Checker<'_> {
                 self.in_bounds(access, sizes, 0)?;
                 self.in_bounds(access, sizes, (*rows as i64 - 1) * stride)
             }
-            Node::Const { .. } | Node::Op { .. } => Ok(()),
+            Node::Const { .. } | Node::Op { .. } | Node::Fold { .. } => Ok(()),
         }
     }
 

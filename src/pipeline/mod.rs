@@ -6,8 +6,8 @@
 
 use crate::ad;
 use crate::base::Bindings;
-use crate::graph::{self, Builder, Graph, LeafId, LeafKind, OutputKind};
-use crate::loops::{self, Program};
+use crate::graph::{self, Builder, Graph, LeafId, LeafKind, Output, OutputKind, Value};
+use crate::loops::{self, Fusion, Program};
 use crate::ops::Library;
 use crate::ops::optimizer::{Rule, Scalars};
 use crate::opt::{self, PassReport};
@@ -19,22 +19,49 @@ use crate::sema::job::TrainPlan;
 /// # Panics
 /// If the plan's forward graph has no loss, or its optimizer is not in the registry.
 pub fn step_graph(lib: &Library, plan: &TrainPlan) -> Graph {
+    step_and_gradients(lib, plan).0
+}
+
+/// The training step with more outputs behind its own, in this order: tensors of the forward graph, and the
+/// gradient of every weight as [`gradient_of`] names it.
+///
+/// # Panics
+/// As [`step_graph`].
+pub fn watched_graph(lib: &Library, plan: &TrainPlan, watched: &[(String, Value)]) -> Graph {
+    let (mut graph, gradients) = step_and_gradients(lib, plan);
+    let mut watch = |name: String, value| {
+        graph.outputs.push(Output { name: name.into(), value, kind: OutputKind::Value });
+    };
+    watched.iter().for_each(|(name, value)| watch(name.clone(), *value));
+    for (weight, gradient) in gradients {
+        watch(gradient_of(&plan.forward.leaves[weight].name), gradient);
+    }
+    graph
+}
+
+/// The output of a [`watched_graph`] that holds the gradient of a weight.
+pub fn gradient_of(weight: &str) -> String {
+    format!("gradient of {weight}")
+}
+
+fn step_and_gradients(lib: &Library, plan: &TrainPlan) -> (Graph, Vec<(LeafId, Value)>) {
     let mut b = Builder::resume(plan.forward.clone());
     let loss = plan.forward.outputs.iter().find(|o| o.kind == OutputKind::Loss);
     let loss = loss.expect("pipeline: a forward graph has a loss").value;
     let weights: Vec<LeafId> = weights(&plan.forward);
     let values: Vec<_> = weights.iter().map(|w| b.read(*w)).collect();
-    let gradients = ad::gradient(&mut b, loss, &values);
+    let gradients: Vec<(LeafId, Value)> =
+        weights.into_iter().zip(ad::gradient(&mut b, loss, &values)).collect();
 
     let rule = Rule::new(lib, &plan.optimizer.name, &plan.optimizer.settings);
     let scalars = Scalars::new(&mut b, "");
-    for (weight, gradient) in weights.into_iter().zip(gradients) {
+    for &(weight, gradient) in &gradients {
         for (leaf, next) in rule.update(lib, &mut b, scalars, weight, gradient) {
             let name = b.graph().leaves[leaf].name.clone();
             b.output(name, next, OutputKind::Update(leaf));
         }
     }
-    b.finish()
+    (b.finish(), gradients)
 }
 
 /// The leaves that training changes, in the order of the graph.
@@ -48,14 +75,15 @@ pub fn rewrite(mut graph: Graph) -> (Graph, Vec<PassReport>) {
     (graph, reports)
 }
 
-/// Binds the symbols, rewrites once more (sizes are numbers now), and lowers.
+/// Binds the symbols, rewrites once more (sizes are numbers now), and lowers for a backend that
+/// takes such fusion.
 ///
 /// # Panics
 /// If a symbol is left.
-pub fn lower(graph: &Graph, bindings: &Bindings) -> Program {
+pub fn lower(graph: &Graph, bindings: &Bindings, fusion: &Fusion) -> Program {
     let mut bound = graph.bind(bindings);
     opt::run(&mut bound);
-    let mut program = loops::lower(&bound);
+    let mut program = loops::lower(&bound, fusion);
     let used = graph.syms();
     program.bindings =
         bindings.iter().filter(|(s, _)| used.contains(s)).map(|(s, n)| (s.clone(), *n)).collect();
@@ -77,14 +105,14 @@ pub enum Stage {
     Passes,
 }
 
-/// The text of a stage. `bindings` are only read by [`Stage::Loops`].
-pub fn text(lib: &Library, plan: &TrainPlan, bindings: &Bindings, stage: Stage) -> String {
+/// The text of a stage. `bindings` and `fusion` are only read by [`Stage::Loops`].
+pub fn text(lib: &Library, plan: &TrainPlan, bindings: &Bindings, fusion: &Fusion, stage: Stage) -> String {
     let step = || step_graph(lib, plan);
     match stage {
         Stage::Graph => format!("{}\n{}", graph::print(&plan.forward), graph::print(&plan.eval)),
         Stage::Grad => graph::print(&step()),
         Stage::Opt => graph::print(&rewrite(step()).0),
-        Stage::Loops => loops::print(&lower(&rewrite(step()).0, bindings)),
+        Stage::Loops => loops::print(&lower(&rewrite(step()).0, bindings, fusion)),
         Stage::Passes => passes(&rewrite(step()).1),
     }
 }

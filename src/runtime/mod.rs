@@ -7,6 +7,8 @@
 pub mod bench;
 pub mod data;
 pub mod error;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod machine;
 pub mod memory;
 pub mod plan;

@@ -348,7 +348,7 @@ pub fn text(report: &Report) -> String {
 }
 
 /// Columns padded to their widest cell, two spaces apart, indented by two.
-fn table(rows: Vec<Vec<String>>) -> String {
+pub(super) fn table(rows: Vec<Vec<String>>) -> String {
     let width = |column: usize| {
         rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max().unwrap_or(0)
     };

@@ -11,7 +11,7 @@ use super::weights::Weights;
 use crate::base::{Bindings, Sym};
 use crate::diag::Diagnostic;
 use crate::graph::Graph;
-use crate::loops::Program;
+use crate::loops::{Fusion, Program};
 use crate::ops::Library;
 use crate::pipeline;
 use crate::sema::job::{DataPlan, Finish, TrainPlan};
@@ -205,5 +205,5 @@ fn fits(plan: &TrainPlan, bytes: usize) -> Result<(), Box<Diagnostic>> {
 pub fn lowered(graph: &Graph, bindings: &Bindings, batch: usize) -> Program {
     let mut bindings = bindings.clone();
     bindings.insert(Sym::from("B"), batch as i64);
-    pipeline::lower(graph, &bindings)
+    pipeline::lower(graph, &bindings, &Fusion::CPU)
 }

@@ -3,7 +3,7 @@
 use crate::support::{root, spec};
 use mlc::base::{Bindings, Sources, Sym};
 use mlc::codegen::{self, Options};
-use mlc::loops::{KernelKind, Program};
+use mlc::loops::{Fusion, KernelKind, Program};
 use mlc::ops::{Framework, Library};
 use mlc::pipeline;
 use mlc::runtime::data::{DiskProbe, Places};
@@ -28,7 +28,7 @@ fn program(job: &Job) -> Program {
     let (graph, _) = pipeline::rewrite(pipeline::step_graph(&lib, plan));
     let batch = job.data[plan.data].batch as i64;
     let known = [(Sym::from("B"), batch), (Sym::from("iris.features"), 4)];
-    pipeline::lower(&graph, &Bindings::from(known))
+    pipeline::lower(&graph, &Bindings::from(known), &Fusion::CPU)
 }
 
 fn lesson(name: &str) -> Program {

@@ -3,6 +3,8 @@
 mod broken;
 mod cli;
 mod code;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod labels;
 mod lessons;
 mod memory;

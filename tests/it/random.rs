@@ -9,7 +9,7 @@ use mlc::codegen::{Instance, Options};
 use mlc::graph::arbitrary::{self, agree, difference, shrink};
 use mlc::graph::interp::{Inputs, Tensor, run};
 use mlc::graph::{Builder, Graph, OutputKind, Prim, Value, parse, print, verify};
-use mlc::loops;
+use mlc::loops::{self, Fusion};
 use mlc::opt;
 
 /// Seeds of the graphs that every run tests.
@@ -213,7 +213,7 @@ fn compiled_agrees(graph: &Graph, inputs: &Inputs) -> Result<(), String> {
     let wanted = run(&both, inputs);
     let mut bound = both.bind(&inputs.bindings);
     opt::run(&mut bound);
-    let program = loops::lower(&bound);
+    let program = loops::lower(&bound, &Fusion::CPU);
     loops::verify(&program)?;
     let threads = if inputs.seed.is_multiple_of(16) { 2 } else { 1 };
     let mut instance = Instance::new(program, &Options { threads, ..Options::default() });

@@ -8,7 +8,7 @@ use super::rows::{lay_out, live_nodes, split_index, uniform_roots};
 use super::strip::{self, StripPlan, Targets};
 use crate::base::DType;
 use crate::codegen::dims::{insert_unit_dim, merge_dims};
-use crate::loops::{Access, BufferId, Contract, Node, NodeId};
+use crate::loops::{self, Access, BufferId, Contract, Node, NodeId};
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, Value};
 use cranelift_frontend::FunctionBuilder;
@@ -75,9 +75,7 @@ fn table(groups: &[(usize, i64)]) -> Vec<i32> {
 
 /// The product of a kernel, but for what becomes of its sums.
 pub fn problem(contract: &Contract, out: Out) -> Problem {
-    for access in [&contract.lhs, &contract.rhs] {
-        assert!(access.guards.is_empty(), "loops: operands of products have no guards");
-    }
+    let [lhs, rhs] = contract.operands().map(plain);
     let (b, m, n) = (contract.batch.len(), contract.m.len(), contract.n.len());
     let size = |dims: &[usize]| dims.iter().product::<usize>();
     Problem {
@@ -86,20 +84,26 @@ pub fn problem(contract: &Contract, out: Out) -> Problem {
         n: size(&contract.n),
         k: size(&contract.k),
         lhs: Operand {
-            rows: offsets(&contract.m, &contract.lhs.strides[b..b + m]),
-            ks: offsets(&contract.k, &contract.lhs.strides[b + m..]),
+            rows: offsets(&contract.m, &lhs.strides[b..b + m]),
+            ks: offsets(&contract.k, &lhs.strides[b + m..]),
         },
         rhs: Operand {
-            rows: offsets(&contract.n, &contract.rhs.strides[b..b + n]),
-            ks: offsets(&contract.k, &contract.rhs.strides[b + n..]),
+            rows: offsets(&contract.n, &rhs.strides[b..b + n]),
+            ks: offsets(&contract.k, &rhs.strides[b + n..]),
         },
-        batch_lhs: offsets(&contract.batch, &contract.lhs.strides[..b]),
-        batch_rhs: offsets(&contract.batch, &contract.rhs.strides[..b]),
+        batch_lhs: offsets(&contract.batch, &lhs.strides[..b]),
+        batch_rhs: offsets(&contract.batch, &rhs.strides[..b]),
         out,
     }
 }
 
+/// The load that an operand is: packing reads `f32` as it lies.
+pub fn plain(operand: &loops::Operand) -> &Access {
+    operand.plain().expect("loops: products for this backend have no prologues")
+}
+
 pub fn finish(contract: &Contract, dtypes: &[DType]) -> Finish {
+    assert!(!contract.folds(), "loops: products for this backend have no row phases");
     plain_store(contract).unwrap_or_else(|| Finish::Epilogue(Box::new(EpiloguePlan::new(contract, dtypes))))
 }
 

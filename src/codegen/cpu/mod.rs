@@ -182,8 +182,10 @@ fn launch<'p>(kind: &KernelKind, plan: &'p Plan, descriptor: usize) -> What<'p> 
                 Finish::Store { slot, offset, .. } => (Some((*slot, *offset)), None),
                 Finish::Epilogue(plan) => (None, Some(&**plan)),
             };
-            let lhs = (contract.lhs.buffer, contract.lhs.offset);
-            let rhs = (contract.rhs.buffer, contract.rhs.offset);
+            let [lhs, rhs] = contract.operands().map(|operand| {
+                let access = contract::plain(operand);
+                (access.buffer, access.offset)
+            });
             What::Product { descriptor, lhs, rhs, out, epilogue }
         }
         (Plan::Contract(..), KernelKind::Rows(_) | KernelKind::Scatter(_)) => {

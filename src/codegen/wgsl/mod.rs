@@ -23,8 +23,27 @@
 //! Every workgroup has [`WORKGROUP`] invocations. `{p}main(group: u32, local: u32)` is called once by each, in
 //! uniform control flow; `group` counts from 0 to the piece's `groups`.
 
+mod body;
+mod check;
+mod contract;
+mod group;
+mod ir;
+mod module;
+mod place;
+mod print;
+mod rows;
+mod scatter;
+pub mod skeleton;
+mod sweep;
+#[cfg(test)]
+mod tests;
+
+pub use place::WeightPlaces;
+
+use super::bind::{Binding, bind};
 use crate::base::DType;
-use crate::loops::BufferId;
+use crate::loops::{BufferId, KernelKind, Program};
+use module::Member;
 
 /// Invocations of every workgroup: what WebGPU promises on every device.
 pub const WORKGROUP: u32 = 256;
@@ -162,10 +181,107 @@ pub struct StepBlock {
     pub unused: [u32; 2],
 }
 
+impl StepBlock {
+    pub fn new(step: u64) -> StepBlock {
+        StepBlock { step_low: step as u32, step_high: (step >> 32) as u32, unused: [0; 2] }
+    }
+
+    /// As it lies in memory.
+    pub fn bytes(self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        bytes[..4].copy_from_slice(&self.step_low.to_le_bytes());
+        bytes[4..8].copy_from_slice(&self.step_high.to_le_bytes());
+        bytes
+    }
+}
+
 /// How an element lies in a heap.
 pub fn words(dtype: DType, len: usize, heap: Heap) -> u64 {
     match (dtype, heap) {
         (DType::U8, Heap::Inputs) => (len as u64).div_ceil(WORD),
         (DType::F32 | DType::I32 | DType::U8, _) => len as u64,
     }
+}
+
+/// Makes the shaders of a program that the verifier of loops accepts. `weights` are those of the job; `seed` is the one that
+/// random draws are keyed by.
+///
+/// # Errors
+/// What the program needs and the device lacks.
+pub fn compile(
+    program: &Program,
+    weights: &WeightPlaces,
+    seed: u64,
+    target: &Target,
+) -> Result<Shaders, Lack> {
+    let bound: Vec<(KernelKind, Binding)> = program.kernels.iter().map(|k| bind(program, &k.kind)).collect();
+    let piece = |k: usize, position: usize| {
+        let (kind, binding): &(KernelKind, Binding) = &bound[k];
+        lower(kind, &binding.dtypes, &module::prefix(position), target)
+    };
+    let alone: Vec<Piece> = (0..bound.len()).map(|k| piece(k, 0)).collect();
+    let levels = group::levels(program);
+    let placed = place::place(program, &levels, weights, target)?;
+    let mut shaders = Shaders {
+        texts: Vec::new(),
+        dispatches: Vec::new(),
+        places: placed.places,
+        arena: placed.arena,
+        live_bound_bytes: placed.live_bound_bytes,
+        inputs: placed.inputs,
+        results: placed.results,
+    };
+    for kernels in group::dispatches(&levels, &alone, &bound, &shaders.places, target) {
+        let member = |(position, &kernel): (usize, &usize)| Member {
+            kernel,
+            prefix: module::prefix(position),
+            binding: &bound[kernel].1,
+            piece: piece(kernel, position),
+        };
+        let members: Vec<Member> = kernels.iter().enumerate().map(member).collect();
+        let (dispatch, text) = module::assemble(program, &members, &shaders.places, seed, target);
+        shaders.push(dispatch, text, target)?;
+    }
+    Ok(shaders)
+}
+
+fn lower(kind: &KernelKind, dtypes: &[DType], prefix: &str, target: &Target) -> Piece {
+    match kind {
+        KernelKind::Rows(rows) => rows::lower(rows, dtypes, prefix, target),
+        KernelKind::Contract(contract) => contract::lower(contract, dtypes, prefix, target),
+        KernelKind::Scatter(scatter) => scatter::lower(scatter, prefix, target),
+    }
+}
+
+impl Shaders {
+    /// Adds a dispatch; its text is shared with those that have the same.
+    fn push(&mut self, mut dispatch: Dispatch, text: String, target: &Target) -> Result<(), Lack> {
+        if dispatch.heaps.len() > target.max_storage_buffers as usize {
+            return Err(Lack {
+                what: format!(
+                    "`{}` reads and writes {} buffers at once",
+                    dispatch.label,
+                    dispatch.heaps.len()
+                ),
+                limit: format!("a shader of this device sees {}", target.max_storage_buffers),
+            });
+        }
+        dispatch.text = self.texts.iter().position(|t| *t == text).unwrap_or_else(|| {
+            self.texts.push(text);
+            self.texts.len() - 1
+        });
+        self.dispatches.push(dispatch);
+        Ok(())
+    }
+}
+
+/// Whether a text is WGSL that every implementation takes.
+///
+/// # Errors
+/// What the parser or the validator says.
+pub fn validate(text: &str) -> Result<(), String> {
+    use naga::valid::{Capabilities, ValidationFlags, Validator};
+    let module = naga::front::wgsl::parse_str(text).map_err(|e| e.emit_to_string(text))?;
+    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
+    validator.validate(&module).map(|_| ()).map_err(|e| e.emit_to_string(text))
 }

@@ -157,4 +157,13 @@ pub const CODES: &[CodeInfo] = &[
                   numbers beside each weight. Make the widest layers narrower, or train with SGD, which keeps none. \
                   `mlc plan` tells what a training takes without taking it.",
     },
+    CodeInfo {
+        code: "verify::differs",
+        title: "compiled code or the GPU computes something else than the spec says",
+        explain: "`mlc verify` runs one training step in a slow interpreter, on the processor and on the GPU. Here two \
+                  of them differ by more than the rounding of 32-bit numbers can explain, first in this line. \
+                  The spec is not at fault: it is a defect of mlc, of the driver or of the hardware. Report \
+                  it with the spec and the table that `mlc verify` prints; if only the GPU differs, train with \
+                  `--device cpu` until it is mended.",
+    },
 ];

@@ -3,6 +3,7 @@
 //! Slow on purpose; no rewriting, no reuse. Every other way of running a graph is compared
 //! with this one. Numbers of `i32` wrap as machine integers do.
 
+mod rounding;
 mod tensor;
 
 use super::ir::{Einsum, Fold, Graph, Leaf, Node, Prim, Value};
@@ -12,6 +13,7 @@ use mlc_kernels::rng;
 use std::collections::BTreeMap;
 use tensor::strides;
 
+pub use rounding::{Bounded, UNIT, run_bounded};
 pub use tensor::Tensor;
 pub(super) use tensor::each_place;
 
@@ -32,7 +34,16 @@ pub struct Inputs {
 /// # Panics
 /// If a leaf is missing or has another shape than its type: the caller made both.
 pub fn run(graph: &Graph, inputs: &Inputs) -> Vec<Tensor> {
-    let values = run_all(graph, inputs);
+    let run = Run { bindings: bindings(graph, inputs), graph, inputs };
+    let last = graph.last_uses();
+    let mut values: Vec<Tensor> = Vec::with_capacity(graph.nodes.len());
+    for (id, node) in graph.nodes.iter() {
+        values.push(run.node(node, &values));
+        // A training step of a large model holds hundreds of tensors, few of them at once.
+        for input in node.prim.inputs().iter().filter(|v| last[v.index()] == Some(id)) {
+            values[input.index()] = Tensor::default();
+        }
+    }
     graph.outputs.iter().map(|o| values[o.value.index()].clone()).collect()
 }
 
@@ -193,8 +204,17 @@ fn contract(spec: &Einsum, lhs: &Tensor, rhs: &Tensor, shape: Vec<usize>) -> Ten
     let [a, b, c] = [along(&spec.lhs, &lhs.shape), along(&spec.rhs, &rhs.shape), along(&spec.out, &shape)];
     let offset = |at: &[usize], strides: &[usize]| at.iter().zip(strides).map(|(i, s)| i * s).sum::<usize>();
     let mut out = Tensor { data: vec![0.0; shape.iter().product()], shape };
-    each_place(&space, |at| {
-        out.data[offset(at, &c)] += lhs.data[offset(at, &a)] * rhs.data[offset(at, &b)];
+    // Along the last label in a loop of its own: offsets only step there.
+    let outer = space.len().saturating_sub(1);
+    let (count, [da, db, dc]) = (
+        space.get(outer).copied().unwrap_or(1),
+        [&a, &b, &c].map(|strides| strides.get(outer).copied().unwrap_or(0)),
+    );
+    each_place(&space[..outer], |at| {
+        let (a, b, c) = (offset(at, &a), offset(at, &b), offset(at, &c));
+        for i in 0..count {
+            out.data[c + i * dc] += lhs.data[a + i * da] * rhs.data[b + i * db];
+        }
     });
     out
 }

@@ -1,7 +1,7 @@
 //! Dense tensors of f64, row-major.
 
 /// A tensor of the reference interpreter. Whatever its element type, numbers are f64.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tensor {
     pub shape: Vec<usize>,
     pub data: Vec<f64>,

@@ -6,6 +6,7 @@
 //! host, the other the guest.
 
 use super::super::dims::{self, Role};
+use super::super::fusion::Fusion;
 use super::super::ir::*;
 
 /// A host whose dims may be split, and a guest with its body rewritten over them.
@@ -33,7 +34,7 @@ enum Pairing {
 
 /// `guest` over the space of `host`. They agree on the first of `shared`, buffers that both touch;
 /// the others are asked about dims that it leaves open.
-pub fn align(host: &KernelKind, guest: &Rows, shared: &[BufferId]) -> Option<Aligned> {
+pub fn align(host: &KernelKind, guest: &Rows, shared: &[BufferId], fusion: &Fusion) -> Option<Aligned> {
     if shared.is_empty() {
         return None;
     }
@@ -57,7 +58,7 @@ pub fn align(host: &KernelKind, guest: &Rows, shared: &[BufferId]) -> Option<Ali
             }
         }
         let map: Vec<usize> = map.into_iter().collect::<Option<_>>()?;
-        let fits = fits(&host, &guest_kind, &map);
+        let fits = fits(&host, &guest_kind, &map, fusion);
         let KernelKind::Rows(rows) = guest_kind else { unreachable!("loops: a guest is rows") };
         return fits.then(|| Aligned { guest: embed(rows.body, &map, body_rank(&host)), host });
     }
@@ -133,25 +134,52 @@ fn pair(host: &KernelKind, guest: &KernelKind, buffer: BufferId, map: &mut [Opti
 }
 
 /// Whether the guest's points are points of the host on one level, folds over the same rows.
-fn fits(host: &KernelKind, guest: &KernelKind, map: &[usize]) -> bool {
+fn fits(host: &KernelKind, guest: &KernelKind, map: &[usize], fusion: &Fusion) -> bool {
     let (host_dims, guest_dims) = (dims::of(host), dims::of(guest));
     let rank = body_rank(host);
-    let outer = host_dims.iter().filter(|d| d.1 == Role::Outer).count();
+    let outer = host_dims[..rank].iter().filter(|d| !is_row(d.1)).count();
     let guest_folds = guest_dims.iter().any(|d| d.1 == Role::Row);
     let covers =
         |all: std::ops::Range<usize>| all.clone().all(|dim| map.contains(&dim) || host_dims[dim].0 == 1);
     let level = if covers(0..rank) {
         Level::Full
-    } else if matches!(host, KernelKind::Rows(_)) && covers(0..outer) && map.iter().all(|&dim| dim < outer) {
+    } else if has_rows(host) && covers(0..outer) && map.iter().all(|&dim| dim < outer) {
         Level::Outer
     } else {
         return false;
     };
-    let same_roles = || map.iter().zip(&guest_dims).all(|(&h, &(_, role))| host_dims[h].1 == role);
+    let same_rows =
+        || map.iter().zip(&guest_dims).all(|(&h, &(_, role))| is_row(host_dims[h].1) == is_row(role));
     match (level, guest_folds) {
         (_, false) => true,
-        (Level::Full, true) => same_roles(),
+        (Level::Full, true) => same_rows() && folds_over(host, fusion),
         (Level::Outer, true) => false,
+    }
+}
+
+/// Whether folds go over the dims of this role.
+fn is_row(role: Role) -> bool {
+    match role {
+        Role::Row | Role::N => true,
+        Role::Outer | Role::Batch | Role::M | Role::K => false,
+    }
+}
+
+/// Whether a kernel computes some things once for a row.
+fn has_rows(kind: &KernelKind) -> bool {
+    match kind {
+        KernelKind::Rows(_) => true,
+        KernelKind::Contract(c) => c.folds(),
+        KernelKind::Scatter(_) => false,
+    }
+}
+
+/// Whether a backend can fold over the rows of this kernel.
+fn folds_over(kind: &KernelKind, fusion: &Fusion) -> bool {
+    match kind {
+        KernelKind::Rows(_) => true,
+        KernelKind::Contract(c) => (1..=fusion.row_epilogue).contains(&c.n.iter().product()),
+        KernelKind::Scatter(_) => false,
     }
 }
 

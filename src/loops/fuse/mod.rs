@@ -10,10 +10,12 @@
 //! Each decision leaves a reason in the kernel.
 
 mod align;
+mod inline;
 mod join;
 mod sequence;
 
 use super::dims;
+use super::fusion::Fusion;
 use super::ir::*;
 use super::lower::{Draft, Links, overwrites_safely, prune};
 use crate::graph::Fold;
@@ -24,16 +26,25 @@ use std::collections::BTreeSet;
 /// The longest row, in elements, that stays close between two phases over it.
 const CLOSE_ROW: usize = 16 * 1024;
 
-pub fn run(draft: &mut Draft) {
-    for kernel in &mut draft.program.kernels {
-        dims::merge(&mut kernel.kind);
+pub fn run(draft: &mut Draft, fusion: &Fusion) {
+    merge_dims(draft);
+    if fusion.prologues {
+        inline::run(draft);
+        merge_dims(draft);
     }
-    let mut fuser = Fuser::new(std::mem::take(draft));
+    let mut fuser = Fuser::new(std::mem::take(draft), *fusion);
     while fuser.join_readers() || fuser.join_neighbours() {}
     *draft = fuser.finish();
 }
 
+fn merge_dims(draft: &mut Draft) {
+    for kernel in &mut draft.program.kernels {
+        dims::merge(&mut kernel.kind);
+    }
+}
+
 struct Fuser {
+    fusion: Fusion,
     draft: Draft,
     /// None for a kernel that has joined another.
     kernels: Vec<Option<Kernel>>,
@@ -51,11 +62,11 @@ struct Pair {
 }
 
 impl Fuser {
-    fn new(mut draft: Draft) -> Fuser {
+    fn new(mut draft: Draft, fusion: Fusion) -> Fuser {
         let links = Links::of(&draft.program.kernels, &draft.becomes);
         let kernels: Vec<_> = std::mem::take(&mut draft.program.kernels).into_iter().map(Some).collect();
         let sequence = Sequence::of(&links, kernels.len());
-        Fuser { draft, kernels, links, sequence }
+        Fuser { fusion, draft, kernels, links, sequence }
     }
 
     fn finish(mut self) -> Draft {
@@ -147,7 +158,7 @@ impl Fuser {
     /// Makes one kernel of two if that is right and pays.
     fn join(&mut self, pair: &Pair) -> bool {
         let (first, second) = (self.kernel(pair.first), self.kernel(pair.second));
-        let Some(kind) = joined(first, second, pair) else { return false };
+        let Some(kind) = joined(first, second, pair, &self.fusion) else { return false };
         let mut kernel = Kernel { label: String::new(), reasons: Vec::new(), kind };
         let unstored = self.drop_dead_stores(pair, &mut kernel);
         if !pays(first, second, &kernel, &unstored) || !self.keeps_weights(&kernel) {
@@ -258,9 +269,9 @@ fn name(kernel: &Kernel) -> &'static str {
 
 /// The kernel that does what both do, if their spaces can be laid into each other: the second into
 /// the first, or what comes before a fold or in an epilogue into the second.
-fn joined(first: &Kernel, second: &Kernel, pair: &Pair) -> Option<KernelKind> {
+fn joined(first: &Kernel, second: &Kernel, pair: &Pair, fusion: &Fusion) -> Option<KernelKind> {
     if let KernelKind::Rows(guest) = &second.kind
-        && let Some(mut aligned) = align(&first.kind, guest, &pair.shared)
+        && let Some(mut aligned) = align(&first.kind, guest, &pair.shared, fusion)
     {
         let body = body_of(&mut aligned.host)?;
         *body = join::bodies(body, &aligned.guest)?;
@@ -268,11 +279,11 @@ fn joined(first: &Kernel, second: &Kernel, pair: &Pair) -> Option<KernelKind> {
     }
     let KernelKind::Rows(guest) = &first.kind else { return None };
     if let KernelKind::Contract(c) = &second.kind
-        && first.writes().iter().any(|b| [c.lhs.buffer, c.rhs.buffer].contains(b))
+        && (guest.body.folds() || first.writes().iter().any(|&b| c.multiplies(b)))
     {
         return None;
     }
-    let mut aligned = align(&second.kind, guest, &pair.shared)?;
+    let mut aligned = align(&second.kind, guest, &pair.shared, fusion)?;
     let body = body_of(&mut aligned.host)?;
     *body = join::bodies(&aligned.guest, body)?;
     Some(aligned.host)

@@ -32,31 +32,42 @@ pub fn run(draft: Draft) -> Program {
 /// Points a kernel at other buffers.
 fn rename(kernel: &mut Kernel, to: impl Fn(BufferId) -> BufferId) {
     match &mut kernel.kind {
-        KernelKind::Rows(_) => {}
-        KernelKind::Contract(c) => {
-            c.lhs.buffer = to(c.lhs.buffer);
-            c.rhs.buffer = to(c.rhs.buffer);
-        }
+        KernelKind::Rows(_) | KernelKind::Contract(_) => {}
         KernelKind::Scatter(s) => {
             s.index = to(s.index);
             s.updates = to(s.updates);
             s.out = to(s.out);
         }
     }
-    let Some(body) = kernel.body_mut() else { return };
-    for access in body.nodes.iter_mut().filter_map(Node::access_mut) {
-        access.buffer = to(access.buffer);
-    }
-    for store in &mut body.stores {
-        store.access.buffer = to(store.access.buffer);
+    for body in kernel.bodies_mut() {
+        for access in body.nodes.iter_mut().filter_map(Node::access_mut) {
+            access.buffer = to(access.buffer);
+        }
+        for store in &mut body.stores {
+            store.access.buffer = to(store.access.buffer);
+        }
     }
 }
 
 /// Drops the nodes that no store needs.
 pub fn prune(body: &mut Body) {
+    let stored: Vec<NodeId> = body.stores.iter().map(|store| store.value).collect();
+    let renamed = keep(body, &stored);
+    for store in &mut body.stores {
+        store.value = renamed[&store.value];
+    }
+}
+
+/// Drops the nodes that the value does not need.
+pub fn prune_operand(operand: &mut Operand) {
+    operand.value = keep(&mut operand.body, &[operand.value])[&operand.value];
+}
+
+/// Keeps the nodes that some of them need; what they are called then.
+fn keep(body: &mut Body, needed: &[NodeId]) -> BTreeMap<NodeId, NodeId> {
     let mut live = vec![false; body.nodes.len()];
-    for store in &body.stores {
-        live[store.value.index()] = true;
+    for id in needed {
+        live[id.index()] = true;
     }
     for (id, node) in body.nodes.iter().rev() {
         if live[id.index()] {
@@ -71,9 +82,7 @@ pub fn prune(body: &mut Body) {
         renamed.insert(id, kept.push(node));
     }
     body.nodes = kept;
-    for store in &mut body.stores {
-        store.value = renamed[&store.value];
-    }
+    renamed
 }
 
 /// Keeps leaves and results, and the temporaries that are used, numbered as they are written.

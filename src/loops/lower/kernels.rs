@@ -2,7 +2,7 @@
 
 use super::super::affine::{Affine, flatten};
 use super::super::dims::Role;
-use super::super::ir::{Access, BufferId, Contract, KernelKind, Node, NodeId, Rows, Scatter, Store};
+use super::super::ir::{Access, BufferId, Contract, KernelKind, Node, NodeId, Operand, Rows, Scatter, Store};
 use super::Shapes;
 use super::emit::{Emitter, Obstacle, Stored, resolve};
 use super::space::Space;
@@ -166,8 +166,8 @@ impl Sources<'_> {
             m: space.sizes_of(Role::M),
             n: space.sizes_of(Role::N),
             k: space.sizes_of(Role::K),
-            lhs: over(first, Role::M),
-            rhs: over(second, Role::N),
+            lhs: Operand::load(over(first, Role::M)),
+            rhs: Operand::load(over(second, Role::N)),
             body,
         }))
     }

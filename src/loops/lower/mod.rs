@@ -19,11 +19,13 @@ mod prepare;
 mod roots;
 mod space;
 
-pub use finish::prune;
+pub use finish::{prune, prune_operand};
 pub use order::{Becomes, Links, overwrites_safely, sort};
+pub use roots::work;
 
 use super::affine::dense_strides;
 use super::fuse;
+use super::fusion::Fusion;
 use super::ir::*;
 use crate::base::Dim;
 use crate::graph::{Graph, LeafId, LeafKind, OutputKind, Prim, Value};
@@ -67,10 +69,10 @@ pub struct Draft {
     pub becomes: Becomes,
 }
 
-/// The program of a graph whose sizes are all numbers.
-pub fn lower(graph: &Graph) -> Program {
+/// The program of a graph whose sizes are all numbers, for a backend that takes such fusion.
+pub fn lower(graph: &Graph, fusion: &Fusion) -> Program {
     let mut draft = draft(graph);
-    fuse::run(&mut draft);
+    fuse::run(&mut draft, fusion);
     finish::run(draft)
 }
 

@@ -135,7 +135,7 @@ pub fn overwrites_safely(kernel: &Kernel, temp: BufferId, leaf: BufferId) -> boo
     }
     let body = match &kernel.kind {
         KernelKind::Scatter(_) => return false,
-        KernelKind::Contract(c) if c.lhs.buffer == leaf || c.rhs.buffer == leaf => return false,
+        KernelKind::Contract(c) if c.multiplies(leaf) => return false,
         KernelKind::Contract(c) => &c.body,
         KernelKind::Rows(rows) => &rows.body,
     };

@@ -177,7 +177,7 @@ fn collect_readers(
 }
 
 /// What an operation takes, in cheap ones.
-fn work(op: ScalarOp) -> usize {
+pub fn work(op: ScalarOp) -> usize {
     use ScalarOp::*;
     match op {
         Exp | Expm1 | Log | Log1p | Tanh | Sigmoid | Erf | Sin | Cos | Pow => 8,

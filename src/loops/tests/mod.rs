@@ -1,6 +1,7 @@
 //! Programs compared with the graph they came from, and snapshots.
 
 mod movement;
+mod product;
 mod random;
 mod support;
 mod training;

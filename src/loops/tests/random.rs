@@ -6,6 +6,7 @@ use crate::base::DType;
 use crate::graph::arbitrary::{self, agree, shrink};
 use crate::graph::interp::{self, Inputs, Tensor};
 use crate::graph::{Builder, Graph, LeafId, LeafKind, OutputKind, Value, print};
+use crate::loops::Fusion;
 use crate::{loops, opt};
 
 const SEEDS: u64 = 300;
@@ -66,7 +67,12 @@ fn descend(graph: &Graph) -> Graph {
 
 fn same(graph: &Graph, inputs: &Inputs, which: &str) -> Result<(), String> {
     let wanted = interp::run(graph, inputs);
-    for (program, how) in [(loops::lower_unfused(graph), "unfused"), (loops::lower(graph), "fused")] {
+    let programs = [
+        (loops::lower_unfused(graph), "unfused"),
+        (loops::lower(graph, &Fusion::CPU), "fused for the CPU"),
+        (loops::lower(graph, &Fusion::GPU), "fused for a GPU"),
+    ];
+    for (program, how) in programs {
         let at = |why: String| format!("{which}, {how}: {why}\n{}", loops::print(&program));
         loops::verify(&program).map_err(at)?;
         let found = results(&program, graph, inputs);

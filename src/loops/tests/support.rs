@@ -3,7 +3,7 @@
 use crate::base::DType;
 use crate::graph::interp::{Inputs, Tensor};
 use crate::graph::{Graph, LeafKind, OutputKind, interp as reference};
-use crate::loops::{self, Program};
+use crate::loops::{self, Fusion, Program};
 
 /// Numbers that look like nothing in particular, and are the same each time.
 pub fn inputs(graph: &Graph, seed: u64) -> Inputs {
@@ -52,13 +52,13 @@ pub fn results(program: &Program, graph: &Graph, inputs: &Inputs) -> Vec<Vec<f64
     outputs.collect()
 }
 
-/// Both programs of a graph compute what the graph does.
+/// The programs of a graph, unfused and for every backend, compute what the graph does; the CPU's.
 pub fn check(graph: &Graph) -> Program {
     crate::graph::verify(graph).expect("tests build sound graphs");
     let inputs = inputs(graph, 7);
     let wanted = reference::run(graph, &inputs);
-    let fused = loops::lower(graph);
-    for program in [&loops::lower_unfused(graph), &fused] {
+    let [cpu, gpu] = [Fusion::CPU, Fusion::GPU].map(|fusion| loops::lower(graph, &fusion));
+    for program in [&loops::lower_unfused(graph), &cpu, &gpu] {
         loops::verify(program).unwrap_or_else(|why| panic!("{why}\n{}", loops::print(program)));
         let found = results(program, graph, &inputs);
         for ((output, wanted), found) in graph.outputs.iter().zip(&wanted).zip(&found) {
@@ -69,7 +69,7 @@ pub fn check(graph: &Graph) -> Program {
             }
         }
     }
-    fused
+    cpu
 }
 
 pub fn names(graph: &Graph) -> Vec<&str> {

@@ -4,7 +4,7 @@ use super::support::check;
 use crate::ad;
 use crate::base::{DType, Dim, TensorType};
 use crate::graph::{Builder, Graph, Init, OutputKind, Value};
-use crate::loops::{self, KernelKind, Program};
+use crate::loops::{self, Fusion, KernelKind, Program};
 
 const ZEROS: Init = Init::Constant(0.0);
 
@@ -112,17 +112,25 @@ fn count(program: &Program, wanted: fn(&KernelKind) -> bool) -> usize {
 #[test]
 fn mlp_with_sgd() {
     check(&mlp(3, [5, 4, 3], sgd));
-    let program = loops::lower(&mlp(32, [784, 128, 10], sgd));
+    let program = loops::lower(&mlp(32, [784, 128, 10], sgd), &Fusion::CPU);
     insta::assert_snapshot!("mlp_sgd", loops::print(&program));
 }
 
 #[test]
 fn mlp_with_adam() {
     check(&mlp(3, [5, 4, 3], adam));
-    let program = loops::lower(&mlp(32, [784, 128, 10], adam));
+    let program = loops::lower(&mlp(32, [784, 128, 10], adam), &Fusion::CPU);
     loops::verify(&program).expect("sound");
     assert_eq!(count(&program, |k| matches!(k, KernelKind::Contract(_))), 5);
     insta::assert_snapshot!("mlp_adam", loops::print(&program));
+}
+
+/// Bytes become numbers where they are read, the loss is in the product of the logits.
+#[test]
+fn mlp_for_a_gpu() {
+    let program = loops::lower(&mlp(32, [784, 128, 10], adam), &Fusion::GPU);
+    loops::verify(&program).expect("sound");
+    insta::assert_snapshot!("mlp_adam_gpu", loops::print(&program));
 }
 
 #[test]
@@ -151,7 +159,7 @@ fn xor() {
 }
 
 #[test]
-fn dropout_mask_is_drawn_once() {
+fn dropout_mask_is_drawn_once_or_again() {
     let mut b = Builder::new("dropout.train");
     let x = b.batch("x", TensorType::f32([6, 5]));
     let (h, fc1) = dense(&mut b, x, "fc1", [5, 7]);
@@ -166,8 +174,10 @@ fn dropout_mask_is_drawn_once() {
     let loss = b.mean(square, &[0, 1]);
     b.output("loss", loss, OutputKind::Loss);
     sgd(&mut b, loss, &[fc1, fc2].concat());
-    let program = check(&optimised(b));
-    insta::assert_snapshot!("dropout_sgd", loops::print(&program));
+    let graph = optimised(b);
+    insta::assert_snapshot!("dropout_sgd", loops::print(&check(&graph)));
+    let program = loops::lower(&graph, &Fusion::GPU);
+    insta::assert_snapshot!("dropout_sgd_gpu", loops::print(&program));
 }
 
 #[test]
@@ -211,7 +221,7 @@ fn a_layer_takes_four_kernels() {
     let loss = b.mean(square, &[0, 1]);
     b.output("loss", loss, OutputKind::Loss);
     adam(&mut b, loss, &weights);
-    let program = loops::lower(&optimised(b));
+    let program = loops::lower(&optimised(b), &Fusion::CPU);
     loops::verify(&program).expect("sound");
     // Forward, gradient of the input (not of the first), of the bias, of the weight; loss and scalars.
     assert_eq!(program.kernels.len(), 4 * layers - 1 + 2, "{}", loops::print(&program));

@@ -2,12 +2,13 @@
 
 use super::training::{adam, mlp};
 use crate::base::{DType, Id};
+use crate::graph::{Fold, ScalarOp};
 use crate::loops::{
-    self, Body, BufferId, BufferKind, Contract, Guard, KernelKind, Node, Program, Rows, memory,
+    self, Body, BufferId, BufferKind, Contract, Fusion, Guard, KernelKind, Node, Program, Rows, memory,
 };
 
 fn program() -> Program {
-    loops::lower(&mlp(6, [5, 4, 3], adam))
+    loops::lower(&mlp(6, [5, 4, 3], adam), &Fusion::CPU)
 }
 
 fn buffer(p: &Program, name: &str) -> BufferId {
@@ -42,15 +43,31 @@ fn every_property_is_checked() {
     let cases: &[Case] = &[
         ("strides", |p| first_load(&mut rows(p).body).strides.push(0)),
         ("is read at", |p| first_load(&mut rows(p).body).offset = 1),
-        ("is read at", |p| product(p).lhs.offset = -1),
-        ("has guards", |p| {
-            let lhs = &mut product(p).lhs;
-            lhs.guards.push(Guard { offset: 0, strides: vec![0; lhs.strides.len()], size: 1 });
+        ("is read at", |p| first_load(&mut product(p).lhs.body).offset = -1),
+        // A guard may keep a load inside its buffer, or not.
+        ("is read at", |p| {
+            let load = first_load(&mut product(p).lhs.body);
+            load.offset = -1;
+            load.guards.push(Guard { offset: 0, strides: load.strides.clone(), size: 1 << 20 });
         }),
-        ("folds in a contraction", |p| {
-            let body = &mut product(p).body;
-            let input = body.stores[0].value;
-            body.nodes.push(Node::Fold { fold: crate::graph::Fold::Sum, input });
+        ("an operand folds", |p| {
+            let lhs = &mut product(p).lhs;
+            lhs.value = lhs.body.nodes.push(Node::Fold { fold: Fold::Sum, input: lhs.value });
+        }),
+        ("an operand stores", |p| {
+            let store = product(p).body.stores[0].clone();
+            product(p).lhs.body.stores.push(store);
+        }),
+        ("does more than it gives", |p| {
+            product(p).lhs.body.nodes.push(Node::Const { value: 0.0, dtype: DType::F32 });
+        }),
+        ("an operand is i32", |p| {
+            let lhs = &mut product(p).lhs;
+            lhs.value = lhs.body.nodes.push(Node::Op { op: ScalarOp::ToI32, inputs: vec![lhs.value] });
+        }),
+        ("is the sum of no product", |p| {
+            let rhs = &mut product(p).rhs;
+            rhs.value = rhs.body.nodes.push(Node::Acc);
         }),
         ("is the sum of no product", |p| {
             rows(p).body.nodes.push(Node::Acc);

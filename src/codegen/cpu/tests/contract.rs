@@ -22,8 +22,8 @@ fn product(batch: usize, m: usize, n: usize, k: usize, turned: bool) -> Product 
         m: vec![m],
         n: vec![n],
         k: vec![k],
-        lhs: access(lhs, &strides(m, k, true)),
-        rhs: access(rhs, &strides(n, k, false)),
+        lhs: Operand::load(access(lhs, &strides(m, k, true))),
+        rhs: Operand::load(access(rhs, &strides(n, k, false))),
         body: Body::default(),
     };
     Product { make, contract }
@@ -139,8 +139,8 @@ fn decodes_groups_of_dims_that_do_not_merge() {
         m: vec![b, t],
         n: vec![h, d],
         k: vec![k],
-        lhs: access(lhs, &[k as i64, (b * k) as i64, 1]),
-        rhs: access(rhs, &[1, h as i64, (d * h) as i64]),
+        lhs: Operand::load(access(lhs, &[k as i64, (b * k) as i64, 1])),
+        rhs: Operand::load(access(rhs, &[1, h as i64, (d * h) as i64])),
         body: code.body(),
     }));
     check(&make.program(), 1e-5);

@@ -86,7 +86,7 @@ pub fn step_graph(batch: usize, input: usize, hidden: usize, classes: usize, dro
 pub fn program(batch: usize, input: usize, hidden: usize, classes: usize, dropout: bool) -> Program {
     let mut graph = step_graph(batch, input, hidden, classes, dropout);
     crate::opt::run(&mut graph);
-    crate::loops::lower(&graph)
+    crate::loops::lower(&graph, &crate::loops::Fusion::CPU)
 }
 
 #[test]

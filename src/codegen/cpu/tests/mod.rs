@@ -8,8 +8,8 @@ use super::{Instance, Options};
 use crate::base::{Bindings, DType};
 use crate::graph::{Fold, ScalarOp};
 use crate::loops::{
-    Access, Body, Buffer, BufferId, BufferKind, Contract, Guard, Kernel, KernelKind, Node, NodeId, Program,
-    Rows, Scatter, Store, interp,
+    Access, Body, Buffer, BufferId, BufferKind, Contract, Guard, Kernel, KernelKind, Node, NodeId, Operand,
+    Program, Rows, Scatter, Store, interp,
 };
 use std::sync::Arc;
 

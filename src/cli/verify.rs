@@ -1,0 +1,63 @@
+//! `mlc verify`: one step, three ways.
+
+use super::args::{Device, VerifyArgs};
+use super::spec::{self, Checked};
+use super::train::{only_train, shown};
+use super::{Failure, Outcome, output};
+use crate::diag::Diagnostic;
+use crate::runtime::data;
+use crate::sema::Job;
+use crate::sema::job::TrainPlan;
+use crate::tools::verify::{self, Gpu, Options, Report};
+
+pub fn run(args: &VerifyArgs) -> Result<Outcome, Failure> {
+    let Some((checked, job)) = spec::job(&args.file, &args.spec)? else { return Ok(Outcome::Errors) };
+    let Some(train) = only_train(&checked.sources, &job) else { return Ok(Outcome::Errors) };
+    let options = Options {
+        batch: args.batch.map(|batch| batch as usize),
+        threads: args.threads.map_or(0, usize::from),
+        gpu: match args.device {
+            None => Gpu::IfThere,
+            Some(Device::Gpu) => Gpu::Required,
+            Some(Device::Cpu) => Gpu::LeftOut,
+        },
+        tamper: None,
+    };
+    let report = match verified(&checked, &job, train, &options) {
+        Ok(report) => report,
+        Err(wrong) => return Ok(shown(&checked.sources, &wrong)),
+    };
+    if args.json {
+        output::out(&format!("{}\n", serde_json::to_string(&report).expect("cli: a report is plain data")));
+    } else {
+        output::out(&verify::text(&report));
+    }
+    match verify::diagnostics(&report).as_slice() {
+        [] => Ok(Outcome::Clean),
+        wrong => Ok(shown(&checked.sources, wrong)),
+    }
+}
+
+/// Data that are not here are done without, unless a size comes from them.
+fn verified(
+    checked: &Checked,
+    job: &Job,
+    train: &TrainPlan,
+    options: &Options,
+) -> Result<Report, Vec<Diagnostic>> {
+    let loaded = data::load(&job.data[train.data], &checked.places);
+    let data = match loaded {
+        Ok(data) => Some(data),
+        Err(wrong) => {
+            let only_missing = wrong.iter().all(|d| d.code == "data::missing_file");
+            let sizes_known = train.forward.syms().iter().all(|s| &**s == "B");
+            if !(only_missing && sizes_known) {
+                return Err(wrong);
+            }
+            None
+        }
+    };
+    let library = checked.library();
+    verify::verify(&library, &checked.sources, job, train, data.as_ref(), options)
+        .map_err(|wrong| vec![*wrong])
+}

@@ -1,0 +1,128 @@
+//! What a job asks a device to hold: known before anything is allocated.
+
+use super::device::Device;
+use super::fault::Fault;
+use super::loaded::params_bytes;
+use crate::codegen::wgsl::{Shaders, WORD};
+use crate::runtime::plan::{bytes, table};
+use serde::Serialize;
+
+/// Bytes of weights that are moved between host and device at a time.
+pub(super) const CHUNK: u64 = 16 << 20;
+
+/// Batches under way take about this many bytes, if one does not take more.
+const UNDER_WAY: u64 = 8 << 20;
+
+/// Groups of steps that alternate: one runs on the device while the other is filled.
+pub(super) const FLIGHTS: u64 = 2;
+
+/// Steps of a group, at most: enough that handing them over is no part of the time.
+const STEPS: u64 = 16;
+
+/// Sizes of what is shared by all programs of a job: as large as the neediest asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Demand {
+    /// Bytes of each heap of weights, and of temporaries.
+    pub weights: Vec<u64>,
+    pub arena: Vec<u64>,
+    /// Bytes of a slot for what a step is given, and for what it leaves.
+    pub input_slot: u64,
+    pub result_slot: u64,
+    /// What the dispatches of all programs are told once.
+    pub params: u64,
+    pub ring: Ring,
+}
+
+/// Slots of steps under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ring {
+    pub flights: u64,
+    pub steps: u64,
+}
+
+impl Ring {
+    pub fn slots(self) -> u64 {
+        self.flights * self.steps
+    }
+}
+
+impl Demand {
+    pub fn of_weights(heaps: &[u64]) -> Demand {
+        Demand { weights: heaps.to_vec(), ..Demand::default() }
+    }
+
+    /// Takes a program in. `align` is the device's for slots, `kept` what is read of a step beside
+    /// its slot of results, in numbers.
+    pub fn add(&mut self, shaders: &Shaders, align: u64, kept: usize) {
+        let arena = &mut self.arena;
+        arena.resize(arena.len().max(shaders.arena.len()), 0);
+        arena.iter_mut().zip(&shaders.arena).for_each(|(all, one)| *all = (*all).max(*one));
+        // A slot of inputs opens with what changes with the step.
+        let input = align + shaders.inputs.bytes.next_multiple_of(align);
+        let result = (shaders.results.bytes + kept as u64 * WORD).next_multiple_of(align).max(align);
+        self.input_slot = self.input_slot.max(input);
+        self.result_slot = self.result_slot.max(result);
+        self.params += params_bytes(shaders, align);
+    }
+
+    /// Settles how many steps are under way. `most` is the largest buffer of the device.
+    pub fn settle(&mut self, most: u64) {
+        let slot = self.input_slot.max(self.result_slot).max(1);
+        let room = UNDER_WAY.min(most) / (FLIGHTS * slot);
+        self.ring = Ring { flights: FLIGHTS, steps: room.clamp(1, STEPS) };
+    }
+
+    /// What takes how much, by what it is for.
+    pub fn rows(&self) -> Vec<Row> {
+        let slots = self.ring.slots();
+        let (input, result) = (slots * self.input_slot, slots * self.result_slot);
+        let weights: u64 = self.weights.iter().sum();
+        let row = |what, bytes, note: String| Row { what, bytes, note };
+        let heaps = |sizes: &[u64]| match sizes.len() {
+            1 => String::new(),
+            n => format!("in {n} heaps"),
+        };
+        vec![
+            row("weights and states", weights, heaps(&self.weights)),
+            row("temporaries", self.arena.iter().sum(), heaps(&self.arena)),
+            row("batches", input, format!("of {slots} steps under way")),
+            row("results", result, "of the same".to_string()),
+            row("parameters", self.params, "of dispatches".to_string()),
+            row(
+                "staging",
+                input + result + CHUNK.min(weights),
+                "on the way to and from the device".to_string(),
+            ),
+        ]
+    }
+
+    pub fn total(&self) -> u64 {
+        self.rows().iter().map(|row| row.bytes).sum()
+    }
+
+    /// Whether the device can hold it all.
+    pub fn check(&self, device: &Device) -> Result<(), Fault> {
+        let Some(has) = device.memory().filter(|has| *has < self.total()) else { return Ok(()) };
+        let message = format!(
+            "training takes {} on the GPU, and {} has {}",
+            bytes(self.total() as usize),
+            device.name(),
+            bytes(has as usize)
+        );
+        Err(Fault::Memory { message, table: self.table() })
+    }
+
+    /// The rows as text, each on a line of its own.
+    pub fn table(&self) -> String {
+        let line = |row: &Row| vec![row.what.to_string(), bytes(row.bytes as usize), row.note.clone()];
+        table(self.rows().iter().map(line).collect())
+    }
+}
+
+/// One line of the account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Row {
+    pub what: &'static str,
+    pub bytes: u64,
+    pub note: String,
+}

@@ -1,0 +1,325 @@
+//! Programs as pipelines and bind groups.
+//!
+//! One pipeline for each distinct text of a job, one layout for each way to bind; a program has a
+//! bind group for each dispatch, and records itself into a pass for any slot of the ring.
+
+use super::device::Device;
+use super::fault::Fault;
+use super::heaps::{Heaps, STEP_BLOCK, buffer};
+use crate::base::DType;
+use crate::codegen::wgsl::{Dispatch, Heap, Place, Shaders, WORD};
+use crate::loops::{BufferKind, Program};
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use wgpu::BufferUsages;
+
+/// What storage buffers a shader binds, in order: whether with an offset of the step, whether written.
+type Signature = Vec<(bool, bool)>;
+
+/// Pipelines by text, shared by all programs of a job.
+#[derive(Default)]
+pub(super) struct Pipelines {
+    layouts: BTreeMap<Signature, (wgpu::BindGroupLayout, wgpu::PipelineLayout)>,
+    by_text: BTreeMap<String, wgpu::ComputePipeline>,
+}
+
+/// Whether a heap has a slot for each step.
+fn has_slots(heap: Heap) -> bool {
+    match heap {
+        Heap::Weights(_) | Heap::Arena(_) => false,
+        Heap::Inputs | Heap::Results => true,
+    }
+}
+
+fn signature(dispatch: &Dispatch) -> Signature {
+    dispatch.heaps.iter().map(|(heap, writes)| (has_slots(*heap), *writes)).collect()
+}
+
+impl Pipelines {
+    fn layout(
+        &mut self,
+        device: &Device,
+        signature: &Signature,
+    ) -> Result<&(wgpu::BindGroupLayout, wgpu::PipelineLayout), Fault> {
+        if !self.layouts.contains_key(signature) {
+            let layout = device.guarded("laying out bindings", || layout(device, signature))?;
+            self.layouts.insert(signature.clone(), layout);
+        }
+        Ok(&self.layouts[signature])
+    }
+
+    fn pipeline(
+        &mut self,
+        device: &Device,
+        text: &str,
+        dispatch: &Dispatch,
+    ) -> Result<wgpu::ComputePipeline, Fault> {
+        if let Some(pipeline) = self.by_text.get(text) {
+            return Ok(pipeline.clone());
+        }
+        let (_, layout) = self.layout(device, &signature(dispatch))?;
+        let layout = layout.clone();
+        let label = Some(dispatch.label.as_str());
+        let doing = format!("compiling the shader of {}", dispatch.label);
+        let pipeline = device.guarded(&doing, || {
+            let module =
+                wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(text.into()) };
+            // SAFETY: the loop IR's verifier has proved every access in bounds and loops have constant
+            // bounds; the shader's accesses are those.
+            let module = unsafe {
+                device.device.create_shader_module_trusted(module, wgpu::ShaderRuntimeChecks::unchecked())
+            };
+            let compilation_options = wgpu::PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: false,
+                ..Default::default()
+            };
+            device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label,
+                layout: Some(&layout),
+                module: &module,
+                entry_point: Some("main"),
+                compilation_options,
+                cache: None,
+            })
+        })?;
+        self.by_text.insert(text.to_string(), pipeline.clone());
+        Ok(pipeline)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.by_text.len()
+    }
+}
+
+fn layout(device: &Device, signature: &Signature) -> (wgpu::BindGroupLayout, wgpu::PipelineLayout) {
+    let entry = |binding: usize, ty, has_dynamic_offset| wgpu::BindGroupLayoutEntry {
+        binding: binding as u32,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: None },
+        count: None,
+    };
+    let uniform = wgpu::BufferBindingType::Uniform;
+    let mut entries = vec![entry(0, uniform, true), entry(1, uniform, false)];
+    for (i, (dynamic, writes)) in signature.iter().enumerate() {
+        entries.push(entry(2 + i, wgpu::BufferBindingType::Storage { read_only: !writes }, *dynamic));
+    }
+    let group = wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries };
+    let group = device.device.create_bind_group_layout(&group);
+    let pipeline = device.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        label: None,
+        bind_group_layouts: &[Some(&group)],
+        immediate_size: 0,
+    });
+    (group, pipeline)
+}
+
+/// A program ready to run.
+pub(super) struct Loaded {
+    pub program: Program,
+    pub shaders: Shaders,
+    /// What is read after each run: see [`Source`].
+    pub kept: Vec<Source>,
+    /// Scalars by name, and batch columns with their index among the data's, each with its place.
+    pub scalars: Vec<(Arc<str>, Place)>,
+    pub columns: Vec<Column>,
+    /// None until it is bound.
+    steps: Option<Vec<Ready>>,
+}
+
+/// A batch column of a program.
+pub(super) struct Column {
+    pub index: usize,
+    pub place: Place,
+    pub bytes: usize,
+}
+
+/// Where a number lies that is read after a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Byte of the slot of results.
+    Result(u64),
+    /// Elsewhere (an output that is a weight or an input): copied behind the results, to the byte.
+    Copied(Place, u64),
+}
+
+/// A dispatch with all that it takes.
+struct Ready {
+    pipeline: wgpu::ComputePipeline,
+    group: wgpu::BindGroup,
+    grid: [u32; 3],
+    /// For each dynamic binding after the first, in order.
+    slotted: Vec<Heap>,
+}
+
+impl Loaded {
+    /// `columns` are the names of the data's columns in their order; `kept` the outputs, by their index in
+    /// the program, whose one number is read after each run.
+    ///
+    /// # Panics
+    /// If the program reads a batch column that there is not, or an output that is kept is no number.
+    pub fn new(program: Program, shaders: Shaders, columns: &[&str], kept: &[usize]) -> Loaded {
+        let mut loaded = Loaded {
+            kept: sources(&program, &shaders, kept),
+            scalars: Vec::new(),
+            columns: Vec::new(),
+            steps: None,
+            program,
+            shaders,
+        };
+        for (id, buffer) in loaded.program.buffers.iter() {
+            let Some(place) = loaded.shaders.places[id.index()] else { continue };
+            match buffer.kind {
+                BufferKind::Scalar => loaded.scalars.push((buffer.name.clone(), place)),
+                BufferKind::Batch => {
+                    let index = columns.iter().position(|name| **name == *buffer.name);
+                    let index = index.expect("runtime: every batch leaf is a column of the data");
+                    loaded.columns.push(Column { index, place, bytes: buffer.bytes() });
+                }
+                BufferKind::Param(_) | BufferKind::State(_) | BufferKind::Temp | BufferKind::Output => {}
+            }
+        }
+        loaded
+    }
+
+    /// How many numbers are copied behind the results.
+    pub fn copied(&self) -> usize {
+        self.kept.iter().filter(|source| matches!(source, Source::Copied(..))).count()
+    }
+
+    /// Compiles and binds it, unless that was done.
+    pub fn bind(&mut self, device: &Device, pipelines: &mut Pipelines, heaps: &Heaps) -> Result<(), Fault> {
+        if self.steps.is_none() {
+            self.steps = Some(ready(device, pipelines, heaps, &self.shaders)?);
+        }
+        Ok(())
+    }
+
+    /// To be called when the heaps were made anew.
+    pub fn unbind(&mut self) {
+        self.steps = None;
+    }
+
+    /// Records one run into an encoder, its inputs in `slot`.
+    ///
+    /// # Panics
+    /// If it was not bound.
+    pub fn record(&self, encoder: &mut wgpu::CommandEncoder, heaps: &Heaps, slot: u64) {
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        let mut offsets: Vec<u32> = Vec::with_capacity(3);
+        let fits = |bytes: u64| u32::try_from(bytes).expect("runtime: the ring is smaller than 4 GiB");
+        for step in self.steps.as_ref().expect("runtime: a program is bound before it runs") {
+            offsets.clear();
+            offsets.push(fits(slot * heaps.input_slot));
+            offsets.extend(step.slotted.iter().map(|heap| match heap {
+                Heap::Inputs => fits(slot * heaps.input_slot + heaps.align),
+                Heap::Results => fits(slot * heaps.result_slot),
+                Heap::Weights(_) | Heap::Arena(_) => panic!("runtime: only inputs and results have slots"),
+            }));
+            pass.set_pipeline(&step.pipeline);
+            pass.set_bind_group(0, &step.group, &offsets);
+            let [x, y, z] = step.grid;
+            pass.dispatch_workgroups(x, y, z);
+        }
+        drop(pass);
+        for source in &self.kept {
+            if let Source::Copied(place, byte) = source {
+                let from = heaps.buffer(place.heap);
+                let to = slot * heaps.result_slot + byte;
+                encoder.copy_buffer_to_buffer(from, heaps.offset(*place, slot), &heaps.results, to, WORD);
+            }
+        }
+    }
+}
+
+/// Bytes of the parameters of all dispatches, each at a multiple of `align`.
+pub(super) fn params_bytes(shaders: &Shaders, align: u64) -> u64 {
+    shaders.dispatches.iter().map(|dispatch| room(dispatch, align)).sum()
+}
+
+fn room(dispatch: &Dispatch, align: u64) -> u64 {
+    (dispatch.params.len() as u64 * WORD).next_multiple_of(align).max(align)
+}
+
+fn sources(program: &Program, shaders: &Shaders, kept: &[usize]) -> Vec<Source> {
+    let mut end = shaders.results.bytes;
+    let source = |index: &usize| {
+        let (name, id) = &program.outputs[*index];
+        let buffer = &program.buffers[*id];
+        assert!(
+            buffer.len() == 1 && buffer.dtype == DType::F32,
+            "runtime: losses and metrics are numbers, {name} is not"
+        );
+        let place = shaders.places[id.index()].expect("codegen: outputs have places");
+        if place.heap == Heap::Results {
+            return Source::Result(u64::from(place.word) * WORD);
+        }
+        let at = end;
+        end += WORD;
+        Source::Copied(place, at)
+    };
+    kept.iter().map(source).collect()
+}
+
+fn ready(
+    device: &Device,
+    pipelines: &mut Pipelines,
+    heaps: &Heaps,
+    shaders: &Shaders,
+) -> Result<Vec<Ready>, Fault> {
+    let align = heaps.align;
+    let params = buffer(
+        device,
+        "parameters of dispatches",
+        params_bytes(shaders, align),
+        BufferUsages::UNIFORM | BufferUsages::COPY_DST,
+    )?;
+    let mut all = Vec::with_capacity(shaders.dispatches.len());
+    let mut at = 0;
+    for dispatch in &shaders.dispatches {
+        let pipeline = pipelines.pipeline(device, &shaders.texts[dispatch.text], dispatch)?;
+        let (layout, _) = pipelines.layout(device, &signature(dispatch))?;
+        let words: Vec<u8> = dispatch.params.iter().flat_map(|w| w.to_le_bytes()).collect();
+        let group = device.guarded("binding buffers", || {
+            if !words.is_empty() {
+                device.queue.write_buffer(&params, at, &words);
+            }
+            group(device, heaps, shaders, dispatch, layout, (&params, at, words.len().max(16) as u64))
+        })?;
+        at += room(dispatch, align);
+        let slotted = dispatch.heaps.iter().map(|(heap, _)| *heap).filter(|h| has_slots(*h)).collect();
+        all.push(Ready { pipeline, group, grid: dispatch.grid, slotted });
+    }
+    Ok(all)
+}
+
+fn group(
+    device: &Device,
+    heaps: &Heaps,
+    shaders: &Shaders,
+    dispatch: &Dispatch,
+    layout: &wgpu::BindGroupLayout,
+    (params, at, bytes): (&wgpu::Buffer, u64, u64),
+) -> wgpu::BindGroup {
+    let part = |binding: usize, buffer, offset, bytes| wgpu::BindGroupEntry {
+        binding: binding as u32,
+        resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+            buffer,
+            offset,
+            size: NonZeroU64::new(bytes),
+        }),
+    };
+    let mut entries = vec![part(0, &heaps.inputs, 0, STEP_BLOCK), part(1, params, at, bytes)];
+    for (i, (heap, _)) in dispatch.heaps.iter().enumerate() {
+        let buffer = heaps.buffer(*heap);
+        // Without slots a binding is the whole heap.
+        let bytes = match heap {
+            Heap::Weights(_) | Heap::Arena(_) => buffer.size(),
+            Heap::Inputs => shaders.inputs.bytes,
+            Heap::Results => shaders.results.bytes,
+        };
+        entries.push(part(2 + i, buffer, 0, bytes));
+    }
+    device.device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout, entries: &entries })
+}

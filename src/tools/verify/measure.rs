@@ -1,0 +1,96 @@
+//! How far two tensors are apart.
+
+use serde::Serialize;
+
+/// The worst elements of a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Difference {
+    /// Units in the last place of `f32` between the element and the reference rounded to `f32`: how many
+    /// numbers lie between them. [`NOT_A_NUMBER`] where one side has a number and the other has none.
+    pub ulp: u64,
+    /// The largest difference over the tensor's scale.
+    pub relative: f64,
+    /// An element is further from the reference than rounding can explain.
+    pub over: bool,
+}
+
+pub const NOT_A_NUMBER: u64 = u64::MAX;
+
+/// Compares with the reference, element by element within `bound`.
+///
+/// NaN or an infinity on one side alone is over any bound.
+pub fn against(found: &[f32], wanted: &[f64], bound: &[f64], scale: f64) -> Difference {
+    assert_eq!(found.len(), wanted.len(), "verify: both sides have the same shape");
+    let mut worst = Difference { ulp: 0, relative: 0.0, over: false };
+    for ((&x, &y), &bound) in found.iter().zip(wanted).zip(bound) {
+        let rounded = y as f32;
+        let ulp = ulp(x, rounded);
+        // Numbers that f32 cannot hold are compared as the infinities that they become.
+        let apart = match x.is_finite() && rounded.is_finite() {
+            true => (f64::from(x) - y).abs(),
+            false if ulp == 0 => 0.0,
+            false => f64::INFINITY,
+        };
+        worst.ulp = worst.ulp.max(ulp);
+        worst.relative = worst.relative.max(relative(apart, scale));
+        worst.over |= apart.is_infinite() || apart > bound;
+    }
+    worst
+}
+
+/// How far two sides are apart; neither is the reference.
+pub fn between(a: &[f32], b: &[f32], scale: f64) -> Difference {
+    let wanted: Vec<f64> = b.iter().map(|&x| f64::from(x)).collect();
+    against(a, &wanted, &vec![f64::INFINITY; b.len()], scale)
+}
+
+/// `x` over `scale`; of nothing nothing.
+pub fn relative(x: f64, scale: f64) -> f64 {
+    if x == 0.0 { 0.0 } else { x / scale }
+}
+
+/// Steps between two numbers of `f32`; 0 and -0 are one.
+fn ulp(a: f32, b: f32) -> u64 {
+    match (a.is_nan(), b.is_nan()) {
+        (true, true) => return 0,
+        (true, false) | (false, true) => return NOT_A_NUMBER,
+        (false, false) => {}
+    }
+    let place = |x: f32| {
+        let magnitude = i64::from(x.to_bits() & 0x7fff_ffff);
+        if x.is_sign_negative() { -magnitude } else { magnitude }
+    };
+    place(a).abs_diff(place(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_in_the_last_place_count_numbers() {
+        assert_eq!(ulp(1.0, 1.0 + f32::EPSILON), 1);
+        assert_eq!(ulp(0.0, -0.0), 0);
+        assert_eq!(ulp(-f32::from_bits(1), f32::from_bits(1)), 2);
+        assert_eq!(ulp(f32::MAX, f32::INFINITY), 1);
+        assert_eq!(ulp(f32::NAN, f32::NAN), 0);
+    }
+
+    #[test]
+    fn a_side_without_a_number_is_over_any_bound() {
+        for (x, y) in [(f32::NAN, 1.0), (1.0, f64::NAN), (f32::INFINITY, 1.0), (1.0, f64::INFINITY)] {
+            let found = against(&[x], &[y], &[f64::INFINITY], 1.0);
+            assert!(found.over && found.relative.is_infinite(), "{x} {y}");
+        }
+        for y in [f64::NAN, f64::NEG_INFINITY, 1e300] {
+            assert!(!against(&[y as f32], &[y], &[0.0], 1.0).over, "{y}");
+        }
+    }
+
+    #[test]
+    fn the_bound_is_each_elements_own() {
+        assert!(!against(&[1.5, 2.0], &[1.0, 2.0], &[0.5, 0.0], 2.0).over);
+        assert!(against(&[1.5, 2.0], &[1.0, 2.0], &[0.0, 0.5], 2.0).over);
+        assert_eq!(against(&[1.5, 2.0], &[1.0, 2.0], &[0.5, 0.0], 2.0).relative, 0.25);
+    }
+}

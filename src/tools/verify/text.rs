@@ -1,0 +1,98 @@
+//! The report for people.
+
+use super::{Difference, NOT_A_NUMBER, Report, Role, Row};
+use std::fmt::Write;
+
+/// The table, grouped by the lines of the spec; a `!` marks what is over its bound.
+pub fn text(report: &Report) -> String {
+    let mut text = head(report);
+    let cells: Vec<(&Row, Vec<String>)> = report.tensors.iter().map(|row| (row, cells(row))).collect();
+    let titles = titles(report.gpu.is_some());
+    let width = |i: usize| {
+        let all = cells.iter().map(|(_, cells)| cells[i].chars().count());
+        all.chain([titles[i].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..titles.len()).map(width).collect();
+    let line = |mark: char, cells: &[String]| {
+        let mut line = format!("{mark} ");
+        for (i, (cell, &width)) in cells.iter().zip(&widths).enumerate() {
+            // Names and shapes to the left, numbers to the right.
+            let _ = if i < 2 { write!(line, " {cell:<width$} ") } else { write!(line, " {cell:>width$} ") };
+        }
+        format!("{}\n", line.trim_end())
+    };
+    text += &line(' ', &titles);
+    let mut here = None;
+    for (row, cells) in &cells {
+        if here != Some((&row.file, row.line)) {
+            here = Some((&row.file, row.line));
+            let _ = writeln!(text, "{}:{}  {}", row.file, row.line, row.source);
+        }
+        text += &line(if row.over() { '!' } else { ' ' }, cells);
+    }
+    text + &verdict(report)
+}
+
+fn head(report: &Report) -> String {
+    let Report { spec, batch, rows, seed, cpu, gpu, notes, bound, .. } = report;
+    let mut text = format!("{spec}: one training step, {batch} rows, {rows}, seed {seed}\n");
+    let mut say = |name: &str, what: &str| {
+        let _ = writeln!(text, "  {name:<9} {what}");
+    };
+    say("reference", "interpreter in f64, the graph as written");
+    say("cpu", cpu);
+    if let Some(gpu) = gpu {
+        say("gpu", gpu);
+    }
+    say("ulp", "numbers of f32 between a side and the reference, at the worst element");
+    say(
+        "relative",
+        "the largest difference over the tensor's largest magnitude; over its largest change after the step",
+    );
+    say("bound", bound);
+    notes.iter().for_each(|note| say("note", note));
+    text + "\n"
+}
+
+fn titles(gpu: bool) -> Vec<String> {
+    let mut titles = vec!["tensor", "shape", "bound", "cpu ulp", "relative"];
+    if gpu {
+        titles.extend(["gpu ulp", "relative", "cpu-gpu ulp", "relative"]);
+    }
+    titles.into_iter().map(String::from).collect()
+}
+
+fn cells(row: &Row) -> Vec<String> {
+    let name = match row.role {
+        Role::Value | Role::Loss | Role::Weight | Role::State => row.name.clone(),
+        Role::Gradient => format!("d {}", row.name),
+    };
+    let shape = row.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+    let mut cells = vec![name, format!("[{shape}]"), short(row.bound)];
+    for side in [Some(row.cpu), row.gpu, row.cpu_gpu].into_iter().flatten() {
+        cells.extend(numbers(side));
+    }
+    cells
+}
+
+fn numbers(difference: Difference) -> [String; 2] {
+    let ulp = match difference.ulp {
+        NOT_A_NUMBER => "NaN".to_string(),
+        // Beyond a million the digits say nothing.
+        n if n >= 1_000_000 => format!("{:.0e}", n as f64),
+        n => n.to_string(),
+    };
+    [ulp, short(difference.relative)]
+}
+
+fn short(x: f64) -> String {
+    if x == 0.0 { "0".to_string() } else { format!("{x:.1e}") }
+}
+
+fn verdict(report: &Report) -> String {
+    let all = report.tensors.len();
+    match report.tensors.iter().filter(|row| row.over()).count() {
+        0 => format!("{all} tensors agree within what rounding can do\n"),
+        over => format!("{over} of {all} tensors differ by more than rounding can do\n"),
+    }
+}

@@ -93,8 +93,6 @@ pub struct Emitter<'a> {
     /// By node.
     types: Vec<Type>,
     uses: Vec<usize>,
-    /// Where the point is along each dim.
-    index: Vec<Expr>,
     known: Known,
     /// The blocks that are open, and what was known before each.
     open: Vec<(Block, Known)>,
@@ -103,6 +101,8 @@ pub struct Emitter<'a> {
 /// What has been computed in the blocks that are open.
 #[derive(Clone, Debug, Default)]
 struct Known {
+    /// Where the point is along each dim; 0 along those of loops that are not open.
+    index: Vec<Expr>,
     /// By node.
     values: Vec<Option<Expr>>,
     /// By strides: the sum of strides times indices.
@@ -117,7 +117,11 @@ impl<'a> Emitter<'a> {
         prefix: &'a str,
         function: Function,
     ) -> Emitter<'a> {
-        let known = Known { values: vec![None; body.nodes.len()], forms: BTreeMap::new() };
+        let known = Known {
+            index: vec![Expr::I32(0); sizes.len()],
+            values: vec![None; body.nodes.len()],
+            forms: BTreeMap::new(),
+        };
         Emitter {
             body,
             sizes,
@@ -126,7 +130,6 @@ impl<'a> Emitter<'a> {
             prefix,
             types: types(body, dtypes),
             uses: uses(body),
-            index: vec![Expr::I32(0); sizes.len()],
             known,
             open: vec![(Block::new(), Known::default())],
         }
@@ -222,7 +225,7 @@ impl<'a> Emitter<'a> {
                 true => (Expr::I32(0), rest),
                 false => rest.split(self.sizes[dim]),
             };
-            self.index[dim] = self.bind("i", low);
+            self.known.index[dim] = self.bind("i", low);
             rest = if dim == first { high } else { self.bind("i", high) };
         }
     }
@@ -240,7 +243,7 @@ impl<'a> Emitter<'a> {
 
     /// Sets the index of one dim.
     pub fn set_index(&mut self, dim: usize, at: Expr) {
-        self.index[dim] = at;
+        self.known.index[dim] = at;
     }
 
     // ---- affine forms
@@ -253,7 +256,7 @@ impl<'a> Emitter<'a> {
         let base = match self.known.forms.get(&strides) {
             Some(base) => base.clone(),
             None => {
-                let terms = strides.iter().zip(&self.index).filter(|(s, _)| **s != 0);
+                let terms = strides.iter().zip(&self.known.index).filter(|(s, _)| **s != 0);
                 let sum = terms.fold(Expr::I32(0), |sum, (&s, i)| sum.plus(i.clone().times(whole(s))));
                 let base = self.bind("at", sum);
                 self.known.forms.insert(strides, base.clone());
@@ -432,7 +435,7 @@ impl<'a> Emitter<'a> {
     /// True at one of the points that would store the same element; none where each point stores its own.
     fn once(&mut self, store: &Store) -> Option<Expr> {
         let repeats = (0..self.sizes.len()).filter(|&d| self.sizes[d] > 1 && store.access.strides[d] == 0);
-        let first = |d: usize| match &self.index[d] {
+        let first = |d: usize| match &self.known.index[d] {
             Expr::I32(0) => None,
             index => Some(index.clone().binary(Binary::Eq, Expr::I32(0))),
         };

@@ -235,3 +235,106 @@ impl Expr {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codegen::wgsl::ir::Barrier;
+
+    /// Checks a function of `group` and `local`, with whatever body is made of them.
+    fn checked(body: impl Fn(&mut Function, Expr, Expr) -> Block) {
+        let mut function = Function::new("main");
+        let group = function.param("group", Type::U32, true);
+        let local = function.param("local", Type::U32, false);
+        function.body = body(&mut function, group, local);
+        check(&function);
+    }
+
+    fn below(x: Expr, bound: u32) -> Expr {
+        x.binary(Binary::Lt, Expr::U32(bound))
+    }
+
+    fn only(when: Expr, then: Block) -> Stmt {
+        Stmt::If { when, then, otherwise: Block::new() }
+    }
+
+    const WAIT: Stmt = Stmt::Barrier(Barrier::Workgroup);
+
+    fn repeat(f: &mut Function, to: Expr, body: impl Fn(Expr) -> Block) -> Stmt {
+        let counter = f.local("i", Type::U32, Kind::Counter);
+        let body = body(Expr::Local(counter));
+        Stmt::For { counter, from: Expr::U32(0), to, step: Expr::U32(1), body }
+    }
+
+    #[test]
+    fn uniform_flow_may_wait() {
+        checked(|f, group, local| {
+            let inner = |i: Expr| vec![only(below(i, 2), vec![WAIT])];
+            let walk = repeat(f, group.clone(), inner);
+            vec![only(below(group, 4), vec![WAIT]), walk, only(below(local, 4), vec![]), WAIT]
+        });
+    }
+
+    #[test]
+    #[should_panic(expected = "a barrier stands in uniform flow")]
+    fn some_of_a_workgroup_may_not_wait() {
+        checked(|_, _, local| vec![only(below(local, 4), vec![WAIT])]);
+    }
+
+    #[test]
+    #[should_panic(expected = "a barrier stands in uniform flow")]
+    fn a_value_made_of_others_is_no_more_uniform_than_they_are() {
+        checked(|f, group, local| {
+            let mixed = f.local("x", Type::U32, Kind::Let);
+            let value = group.binary(Binary::Add, local);
+            vec![Stmt::Let { local: mixed, value }, only(below(Expr::Local(mixed), 4), vec![WAIT])]
+        });
+    }
+
+    #[test]
+    #[should_panic(expected = "a barrier stands in uniform flow")]
+    fn loops_of_different_length_may_not_wait() {
+        checked(|f, _, local| vec![repeat(f, local, |_| vec![WAIT])]);
+    }
+
+    #[test]
+    #[should_panic(expected = "a barrier stands in uniform flow")]
+    fn who_has_returned_is_missed() {
+        checked(|_, _, local| vec![only(below(local, 4), vec![Stmt::Return(None)]), WAIT]);
+    }
+
+    #[test]
+    #[should_panic(expected = "a barrier stands in uniform flow")]
+    fn who_returned_a_turn_ago_is_missed() {
+        checked(|f, _, local| {
+            vec![repeat(f, Expr::U32(3), |_| {
+                vec![WAIT, only(below(local.clone(), 4), vec![Stmt::Return(None)])]
+            })]
+        });
+    }
+
+    #[test]
+    #[should_panic(expected = "a collective call stands in uniform flow")]
+    fn a_function_with_barriers_is_called_by_all() {
+        checked(|_, _, local| {
+            let call = Stmt::Call { function: "mlc_fold_sum".into(), args: vec![], collective: true };
+            vec![only(below(local, 4), vec![call])]
+        });
+    }
+
+    #[test]
+    #[should_panic(expected = "operands have one type")]
+    fn types_agree() {
+        checked(|_, group, _| vec![only(group.binary(Binary::Lt, Expr::I32(1)), vec![])]);
+    }
+
+    #[test]
+    #[should_panic(expected = "i is used where it is known")]
+    fn locals_end_with_their_block() {
+        checked(|f, _, _| {
+            let walk = repeat(f, Expr::U32(3), |_| vec![]);
+            let Stmt::For { counter, .. } = walk else { panic!("a loop") };
+            vec![walk, only(below(Expr::Local(counter), 4), vec![])]
+        });
+    }
+}

@@ -1,6 +1,7 @@
 //! What needs a device: skipped by name without one, unless `MLC_REQUIRE_GPU=1`.
 
 mod device;
+mod kernels;
 
 use mlc::runtime::gpu::{Choice, Device};
 

@@ -1,7 +1,10 @@
 //! What needs a device: skipped by name without one, unless `MLC_REQUIRE_GPU=1`.
 
+mod contract;
 mod device;
+mod harness;
 mod kernels;
+mod math;
 
 use mlc::runtime::gpu::{Choice, Device};
 

@@ -4,6 +4,7 @@ mod contract;
 mod device;
 mod harness;
 mod math;
+mod train;
 
 use mlc::runtime::gpu::{Choice, Device};
 

@@ -102,6 +102,8 @@ pub enum Stage {
     Clif,
     /// Machine code
     Asm,
+    /// The shaders that a GPU of the least limits is given, with what runs them
+    Wgsl,
     /// What each rewrite did
     Passes,
 }

@@ -16,3 +16,4 @@ mod stages;
 mod style;
 mod support;
 mod tidy;
+mod verify;

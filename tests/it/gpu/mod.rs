@@ -5,6 +5,7 @@ mod device;
 mod harness;
 mod kernels;
 mod math;
+mod train;
 
 use mlc::runtime::gpu::{Choice, Device};
 

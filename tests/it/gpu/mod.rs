@@ -1,6 +1,8 @@
 //! What needs a device: skipped by name without one, unless `MLC_REQUIRE_GPU=1`.
 
 mod device;
+mod random;
+mod specs;
 
 use mlc::runtime::gpu::{Choice, Device};
 

@@ -103,6 +103,11 @@ impl<T> Arena<T> {
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (Id<T>, &T)> + ExactSizeIterator {
         self.items.iter().enumerate().map(|(i, item)| (Id::new(i), item))
     }
+
+    /// What was pushed behind the first `before` items.
+    pub fn since(&self, before: usize) -> &[T] {
+        &self.items[before..]
+    }
 }
 
 impl<T> Index<Id<T>> for Arena<T> {

@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+use crate::runtime::DeviceKind;
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -117,6 +118,15 @@ pub enum Device {
     Gpu,
 }
 
+impl Device {
+    pub fn kind(self) -> DeviceKind {
+        match self {
+            Device::Cpu => DeviceKind::Cpu,
+            Device::Gpu => DeviceKind::Gpu,
+        }
+    }
+}
+
 #[derive(Args)]
 pub struct RenderArgs {
     /// A spec; `-` is standard input
@@ -132,6 +142,9 @@ pub struct PlanArgs {
     /// One JSON object, to standard output
     #[arg(long)]
     pub json: bool,
+    /// What to plan for
+    #[arg(long, value_enum, default_value_t)]
+    pub device: Device,
     /// Threads to plan for [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
@@ -149,6 +162,9 @@ pub struct BenchArgs {
     /// How long to time steps, about
     #[arg(long, value_name = "S", default_value_t = 4.0)]
     pub seconds: f64,
+    /// What to compute on
+    #[arg(long, value_enum, default_value_t)]
+    pub device: Device,
     /// Threads to compute with [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
@@ -193,6 +209,9 @@ pub struct TrainArgs {
     /// Stop after so many steps; 0 writes the first weights
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
+    /// What to compute on
+    #[arg(long, value_enum, default_value_t)]
+    pub device: Device,
     /// Threads to compute with; results do not depend on it [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,

@@ -68,7 +68,7 @@ impl Reader {
             "state" => LeafKind::State(at.init()?),
             other => return Err(format!("`{other}` is no kind of leaf")),
         };
-        if self.b.graph().leaf(&name).is_some() {
+        if self.b.find(&name).is_some() {
             return Err(format!("leaf `{name}` exists"));
         }
         self.b.leaf(name, ty, kind);
@@ -169,7 +169,7 @@ impl Reader {
         let token = at.peek_token();
         if at.rest.starts_with('"') || is_word(token) {
             let name = at.name()?;
-            let leaf = self.b.graph().leaf(&name).ok_or_else(|| format!("there is no leaf `{name}`"))?;
+            let leaf = self.b.find(&name).ok_or_else(|| format!("there is no leaf `{name}`"))?;
             return Ok(self.b.read(leaf));
         }
         let whole = token.trim_start_matches('-').bytes().all(|c| c.is_ascii_digit());
@@ -189,7 +189,7 @@ impl Reader {
     fn update(&mut self, at: &mut Cursor) -> Result<(), String> {
         let name = at.name()?;
         let of = if at.take("of ") { at.name()? } else { name.clone() };
-        let leaf = self.b.graph().leaf(&of).ok_or_else(|| format!("there is no leaf `{of}`"))?;
+        let leaf = self.b.find(&of).ok_or_else(|| format!("there is no leaf `{of}`"))?;
         at.expect("=")?;
         let value = self.operand(at)?;
         self.outputs.push(Output { name: name.into(), value, kind: OutputKind::Update(leaf) });

@@ -208,17 +208,33 @@ impl Library {
                 self.broken.insert(name.clone());
             }
         }
-        // Those that use a broken one say nothing, so the order does not matter.
-        let mut wrong = Vec::new();
-        for name in names {
-            if let Some(op) = self.op(name)
-                && !self.is_broken(name)
+        // Those that use a broken one say nothing, so it comes first.
+        for name in self.callees_first(names) {
+            if let Some(op) = self.op(&name)
+                && !self.is_broken(&name)
                 && self.check_formula(op, diags) == Err(Reported)
             {
-                wrong.push(name.clone());
+                self.broken.insert(name);
             }
         }
-        self.broken.extend(wrong);
+    }
+
+    /// The same names, each behind those that its formula uses.
+    fn callees_first(&self, names: &[Arc<str>]) -> Vec<Arc<str>> {
+        let wanted: BTreeSet<&Arc<str>> = names.iter().collect();
+        let (mut seen, mut order) = (BTreeSet::new(), Vec::new());
+        // A name comes back once those that it uses are through.
+        let mut open: Vec<(Arc<str>, bool)> = names.iter().rev().map(|n| (n.clone(), false)).collect();
+        while let Some((name, through)) = open.pop() {
+            if through {
+                order.push(name);
+            } else if seen.insert(name.clone()) {
+                let used = self.op(&name).map(OpDecl::mentions).unwrap_or_default();
+                open.push((name, true));
+                open.extend(used.into_iter().filter(|n| wanted.contains(n)).map(|n| (n, false)));
+            }
+        }
+        order
     }
 
     fn check_formula(&self, op: &OpDecl, diags: &mut Diagnostics) -> Checked<()> {

@@ -131,7 +131,7 @@ impl Scalars {
     pub fn new(b: &mut Builder, prefix: &str) -> Scalars {
         let mut scalar = |name: &str| {
             let full = format!("{prefix}{name}");
-            match b.graph().leaf(&full) {
+            match b.find(&full) {
                 Some(leaf) => b.read(leaf),
                 None => b.scalar_leaf(full, DType::F32),
             }
@@ -183,7 +183,7 @@ impl Rule {
         for (state, name) in self.form.states.iter().zip(self.states(&leaf.name)) {
             let value = b.state(name.clone(), leaf.ty.shape.clone(), Init::Constant(0.0));
             inputs.push((state, value));
-            targets.push(b.graph().leaf(&name).expect("optimizer: the state was just made"));
+            targets.push(b.find(&name).expect("optimizer: the state was just made"));
         }
         let op = lib.std_op(self.form.op).expect("optimizer: its formula is in the library");
         let args = op.params.iter().map(|param| {

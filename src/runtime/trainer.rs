@@ -1,10 +1,12 @@
 //! One train section, compiled: steps and evaluations, without files or clocks.
 //!
-//! There is a program for each batch size that occurs, compiled when it is first met; all share
-//! weights, states and memory.
+//! There is a program for each batch size that occurs; all share weights, states and memory. They run
+//! on an [`Engine`]: the processor, where a step's loss is known when it returns, or a GPU, where
+//! steps are under way for a while and losses come later, in order.
 
+use super::RunError;
 use super::data::{Batch, Batches, Dataset, Order, Part, Prefetch};
-use super::machine::{Executable, Machine};
+use super::engine::{Engine, On};
 use super::memory::Backing;
 use super::process;
 use super::weights::Weights;
@@ -14,7 +16,8 @@ use crate::graph::Graph;
 use crate::loops::{Fusion, Program};
 use crate::ops::Library;
 use crate::pipeline;
-use crate::sema::job::{DataPlan, Finish, TrainPlan};
+use crate::sema::job::{DataPlan, Finish, MetricPlan, TrainPlan};
+use std::collections::VecDeque;
 
 /// Everything that steps need.
 pub struct Trainer<'a> {
@@ -26,9 +29,24 @@ pub struct Trainer<'a> {
     step_graph: Graph,
     eval_graph: Graph,
     weights: Weights,
-    machine: Machine,
-    steps: Vec<(usize, Executable)>,
-    evals: Vec<(usize, Executable)>,
+    engine: Engine,
+    /// Programs by batch size: their place in the engine.
+    steps: Vec<(usize, usize)>,
+    evals: Vec<(usize, usize)>,
+    /// What was handed over and has no loss yet, and losses that nobody took yet, both in order.
+    under_way: VecDeque<Loss>,
+    losses: VecDeque<Loss>,
+}
+
+/// The loss of one step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Loss {
+    /// Both from 1.
+    pub step: u64,
+    pub epoch: u64,
+    /// Rows of its batch.
+    pub rows: usize,
+    pub value: f32,
 }
 
 /// Averages over all rows of a part.
@@ -39,18 +57,23 @@ pub struct Evaluation {
     pub metrics: Vec<(String, f64)>,
 }
 
+/// Room for losses that wait: more than are ever under way, so that a step allocates nothing.
+const WAITING: usize = 64;
+
 impl<'a> Trainer<'a> {
-    /// Lowers nothing yet: programs come with [`prepare`](Self::prepare) or when first met. Weights are
-    /// drawn from the plan's seed.
+    /// Weights are drawn from the plan's seed. On the processor nothing is lowered yet: programs come with
+    /// [`prepare`](Self::prepare) or when first met. A GPU must hold all that may come, so all are
+    /// generated here and its memory is taken.
     ///
     /// # Errors
-    /// If weights and optimizer states alone take more memory than the machine has left.
+    /// If weights and optimizer states alone take more memory than the machine has left, or the GPU
+    /// cannot hold the job.
     pub fn new(
         lib: &Library,
         plan: &'a TrainPlan,
         data_plan: &'a DataPlan,
         data: &'a Dataset,
-        threads: usize,
+        on: On,
     ) -> Result<Trainer<'a>, Box<Diagnostic>> {
         let (step_graph, _) = pipeline::rewrite(pipeline::step_graph(lib, plan));
         let (eval_graph, _) = pipeline::rewrite(plan.eval.clone());
@@ -60,9 +83,8 @@ impl<'a> Trainer<'a> {
         fits(plan, Weights::new(&graphs, &bindings, Backing::Nothing).bytes())?;
         let mut weights = Weights::new(&graphs, &bindings, Backing::Memory);
         weights.draw(plan.seed);
-        let machine = Machine::new(threads, Backing::Memory);
-        let (steps, evals) = (Vec::new(), Vec::new());
-        Ok(Trainer {
+        let engine = Engine::new(on, &weights, plan)?;
+        let mut trainer = Trainer {
             plan,
             data_plan,
             data,
@@ -70,26 +92,58 @@ impl<'a> Trainer<'a> {
             step_graph,
             eval_graph,
             weights,
-            machine,
-            steps,
-            evals,
-        })
+            engine,
+            steps: Vec::new(),
+            evals: Vec::new(),
+            under_way: VecDeque::with_capacity(WAITING),
+            losses: VecDeque::with_capacity(WAITING),
+        };
+        if trainer.engine.plans_ahead() {
+            trainer.add_all()?;
+            trainer.engine.allocate(&trainer.weights)?;
+        }
+        Ok(trainer)
     }
 
+    /// Adds the programs of every batch size that occurs.
+    fn add_all(&mut self) -> Result<(), Box<Diagnostic>> {
+        for batch in self.order().batch_sizes() {
+            self.step_at(batch)?;
+        }
+        for part in [&self.data.valid, &self.data.test] {
+            if !part.is_empty() {
+                for batch in self.eval_order(part).batch_sizes() {
+                    self.eval_at(batch)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The weights as they were last synced.
     pub fn weights(&self) -> &Weights {
         &self.weights
     }
 
-    pub fn weights_mut(&mut self) -> &mut Weights {
-        &mut self.weights
+    /// Brings the weights here from where steps change them.
+    pub fn sync(&mut self) -> Result<(), RunError> {
+        self.finish()?;
+        self.engine.download(&mut self.weights).map_err(|wrong| self.stopped(wrong))
     }
 
-    pub fn machine(&self) -> &Machine {
-        &self.machine
+    /// Changes the weights, here and where steps read them.
+    pub fn set_weights<E>(
+        &mut self,
+        change: impl FnOnce(&mut Weights) -> Result<(), E>,
+    ) -> Result<Result<(), E>, RunError> {
+        self.sync()?;
+        let changed = change(&mut self.weights);
+        self.engine.upload(&self.weights).map_err(|wrong| self.stopped(wrong))?;
+        Ok(changed)
     }
 
-    pub fn executables(&self) -> impl Iterator<Item = &Executable> {
-        self.steps.iter().chain(&self.evals).map(|(_, e)| e)
+    pub fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// How training goes through the rows.
@@ -102,84 +156,132 @@ impl<'a> Trainer<'a> {
         }
     }
 
+    /// How an evaluation goes through a part: in file order.
+    fn eval_order(&self, part: &Part) -> Order {
+        let batch = self.data_plan.batch.min(part.len().max(1));
+        Order { rows: part.len(), batch, drop_last: false, shuffle: None }
+    }
+
     /// Compiles the step of a batch size.
-    pub fn prepare(&mut self, batch: usize) -> &Executable {
-        let at = self.step_at(batch);
-        &self.steps[at].1
+    pub fn prepare(&mut self, batch: usize) -> Result<(), RunError> {
+        let at = self.step_at(batch).map_err(|wrong| *wrong)?;
+        self.engine.prepare(at).map_err(|wrong| self.stopped(wrong))
     }
 
-    /// Compiles the evaluation of a batch size.
-    pub fn prepare_eval(&mut self, batch: usize) -> &Executable {
-        let at = self.eval_at(batch);
-        &self.evals[at].1
-    }
-
-    fn step_at(&mut self, batch: usize) -> usize {
-        if let Some(at) = self.steps.iter().position(|(n, _)| *n == batch) {
-            return at;
+    fn step_at(&mut self, batch: usize) -> Result<usize, Box<Diagnostic>> {
+        if let Some((_, at)) = self.steps.iter().find(|(n, _)| *n == batch) {
+            return Ok(*at);
         }
-        let executable = self.load(lowered(&self.step_graph, &self.bindings, batch));
-        self.steps.push((batch, executable));
-        self.steps.len() - 1
-    }
-
-    fn eval_at(&mut self, batch: usize) -> usize {
-        if let Some(at) = self.evals.iter().position(|(n, _)| *n == batch) {
-            return at;
-        }
-        let executable = self.load(lowered(&self.eval_graph, &self.bindings, batch));
-        self.evals.push((batch, executable));
-        self.evals.len() - 1
-    }
-
-    fn load(&mut self, program: Program) -> Executable {
-        let columns: Vec<&str> = self.data_plan.columns.iter().map(|c| c.name.as_str()).collect();
-        self.machine.load(program, &self.weights, &columns)
-    }
-
-    /// Trains on a batch; gives its loss. `step` counts from 1.
-    pub fn step(&mut self, batch: &Batch, step: u64) -> f32 {
-        let at = self.step_at(batch.rows.count);
-        let executable = &mut self.steps[at].1;
-        executable.set("step", step as f32);
-        let lr = self.plan.optimizer.settings.iter().find(|(name, _)| name == "lr");
-        executable.set("lr", lr.map_or(0.0, |(_, lr)| *lr as f32));
-        self.machine.run(executable, batch, self.plan.seed, step);
+        let program = lowered(&self.step_graph, &self.bindings, batch);
         // The loss is the first output of a training graph.
-        executable.output(0)
+        let at = self.engine.add(program, &self.weights, &columns(self.data_plan), &[0])?;
+        self.steps.push((batch, at));
+        Ok(at)
+    }
+
+    fn eval_at(&mut self, batch: usize) -> Result<usize, Box<Diagnostic>> {
+        if let Some((_, at)) = self.evals.iter().find(|(n, _)| *n == batch) {
+            return Ok(*at);
+        }
+        let program = lowered(&self.eval_graph, &self.bindings, batch);
+        let names = std::iter::once("loss").chain(self.plan.metrics.iter().map(|m| m.name.as_str()));
+        let output = |name: &str| program.outputs.iter().position(|(n, _)| **n == *name);
+        let kept: Vec<usize> =
+            names.map(|name| output(name).expect("runtime: every metric is an output")).collect();
+        let at = self.engine.add(program, &self.weights, &columns(self.data_plan), &kept)?;
+        self.evals.push((batch, at));
+        Ok(at)
+    }
+
+    /// Trains on a batch. Its loss comes with [`next_loss`](Self::next_loss), on a GPU some steps later.
+    pub fn step(&mut self, batch: &Batch) -> Result<(), RunError> {
+        let at = self.step_at(batch.rows.count).map_err(|wrong| *wrong)?;
+        let lr = self.plan.optimizer.settings.iter().find(|(name, _)| name == "lr");
+        let lr = lr.map_or(0.0, |(_, lr)| *lr as f32);
+        let step = batch.step + 1;
+        self.under_way.push_back(Loss {
+            step,
+            epoch: batch.rows.epoch + 1,
+            rows: batch.rows.count,
+            value: 0.0,
+        });
+        let scalars = [("step", step as f32), ("lr", lr)];
+        self.engine.run(at, batch, &scalars, step).map_err(|wrong| self.stopped(wrong))?;
+        self.gather();
+        Ok(())
+    }
+
+    fn gather(&mut self) {
+        while let Some(values) = self.engine.landed() {
+            let loss = self.under_way.pop_front().expect("runtime: a result is of a step under way");
+            self.losses.push_back(Loss { value: values[0], ..loss });
+        }
+    }
+
+    /// Waits for all steps under way.
+    pub fn finish(&mut self) -> Result<(), RunError> {
+        self.engine.finish().map_err(|wrong| self.stopped(wrong))?;
+        self.gather();
+        Ok(())
+    }
+
+    /// The loss of the next step in order, if it is known by now.
+    pub fn next_loss(&mut self) -> Option<Loss> {
+        self.losses.pop_front()
+    }
+
+    /// What ended the training, with the step at which it did.
+    fn stopped(&self, mut wrong: Box<Diagnostic>) -> RunError {
+        if let Some(loss) = self.under_way.front() {
+            wrong.message += &format!(
+                " (step {}, epoch {}); nothing of this run's weights was written",
+                loss.step, loss.epoch
+            );
+        }
+        (*wrong).into()
     }
 
     /// Loss and metrics over all rows of a part, in file order, batches weighing as many rows as they have.
-    pub fn evaluate(&mut self, part: &Part) -> Evaluation {
-        let batch = self.data_plan.batch.min(part.len().max(1));
-        let order = Order { rows: part.len(), batch, drop_last: false, shuffle: None };
+    pub fn evaluate(&mut self, part: &Part) -> Result<Evaluation, RunError> {
+        self.finish()?;
+        let order = self.eval_order(part);
         let until = order.steps_per_epoch();
         let mut batches = Batches::new(part, order, 0, until, Prefetch::Inline);
-        let names: Vec<&str> =
-            std::iter::once("loss").chain(self.plan.metrics.iter().map(|m| m.name.as_str())).collect();
-        let mut sums = vec![0f64; names.len()];
-        while let Some(batch) = batches.advance() {
-            let at = self.eval_at(batch.rows.count);
-            let executable = &mut self.evals[at].1;
-            self.machine.run(executable, &batch, self.plan.seed, 0);
-            for (sum, name) in sums.iter_mut().zip(&names) {
-                let index = executable.output_index(name).expect("runtime: every metric is an output");
-                *sum += f64::from(executable.output(index)) * batch.rows.count as f64;
+        let mut sums = vec![0f64; 1 + self.plan.metrics.len()];
+        let mut counted = 0;
+        let mut add = |engine: &mut Engine, counted: &mut u64| {
+            while let Some(values) = engine.landed() {
+                let rows = order.rows_of(*counted).count as f64;
+                sums.iter_mut().zip(values).for_each(|(sum, x)| *sum += f64::from(*x) * rows);
+                *counted += 1;
             }
+        };
+        while let Some(batch) = batches.advance() {
+            let at = self.eval_at(batch.rows.count).map_err(|wrong| *wrong)?;
+            self.engine.run(at, &batch, &[], 0).map_err(|wrong| *wrong)?;
+            add(&mut self.engine, &mut counted);
         }
+        self.engine.finish().map_err(|wrong| *wrong)?;
+        add(&mut self.engine, &mut counted);
+        assert_eq!(counted, until, "runtime: every batch has results");
         let mean = |sum: f64| sum / part.len() as f64;
-        let finished = |(plan, sum): (&crate::sema::job::MetricPlan, &f64)| {
+        let finished = |(plan, sum): (&MetricPlan, &f64)| {
             let value = match plan.finish {
                 Finish::Mean => mean(*sum),
                 Finish::Root => mean(*sum).sqrt(),
             };
             (plan.name.clone(), value)
         };
-        Evaluation {
+        Ok(Evaluation {
             loss: mean(sums[0]),
             metrics: self.plan.metrics.iter().zip(&sums[1..]).map(finished).collect(),
-        }
+        })
     }
+}
+
+/// The names of the data's columns, as batches have them.
+pub fn columns(plan: &DataPlan) -> Vec<&str> {
+    plan.columns.iter().map(|c| c.name.as_str()).collect()
 }
 
 /// How many rows a batch has room for. More than all rows never come together, so a huge `batch` takes no

@@ -116,6 +116,20 @@ impl Weights {
         unsafe { std::slice::from_raw_parts_mut(self.memory.at(slot.offset).cast(), slot.count()) }
     }
 
+    /// The numbers as they lie in memory.
+    pub fn bytes_of(&self, index: usize) -> &[u8] {
+        let values = self.values(index);
+        // SAFETY: numbers have no padding, and the borrow is handed on.
+        unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
+    }
+
+    /// The same to be written; any bytes are numbers.
+    pub fn bytes_of_mut(&mut self, index: usize) -> &mut [u8] {
+        let values = self.values_mut(index);
+        // SAFETY: as in `bytes_of`; every bit pattern is an `f32`.
+        unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), size_of_val(values)) }
+    }
+
     fn of(&self, kind: SlotKind) -> impl Iterator<Item = (usize, &Slot)> {
         self.slots.iter().enumerate().filter(move |(_, slot)| slot.kind == kind)
     }

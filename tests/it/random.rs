@@ -23,6 +23,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("gradients are slopes", gradients_are_slopes),
     ("passes keep gradients", passes_keep_gradients),
     ("compiled code computes what is written", compiled_agrees),
+    ("gpu loops compute what is written", gpu_loops_agree),
 ];
 
 #[test]
@@ -48,6 +49,11 @@ fn random_graphs_passes_on_gradients() {
 #[test]
 fn random_graphs_compiled() {
     test_seeds(4);
+}
+
+#[test]
+fn random_graphs_gpu_loops() {
+    test_seeds(5);
 }
 
 /// Every graph kept as text passes every check.
@@ -264,6 +270,31 @@ fn compiled_agrees(graph: &Graph, inputs: &Inputs) -> Result<(), String> {
     within(&names(&both), &bound, inputs, &both, &found)?;
     // What rounding can do to these graphs is little: a bound that says otherwise is wrong itself.
     agree(&names(&both), &found, &run(&both, inputs), 1e-3)
+}
+
+/// Values and gradients, rewritten, fused for a GPU, interpreted: no device.
+fn gpu_loops_agree(graph: &Graph, inputs: &Inputs) -> Result<(), String> {
+    let (both, _) = with_gradient(graph);
+    let wanted = run(&both, inputs);
+    let mut bound = both.bind(&inputs.bindings);
+    opt::run(&mut bound);
+    let program = loops::lower(&bound, &Fusion::GPU);
+    loops::verify(&program)?;
+    let mut memory = loops::interp::memory(&program);
+    for (id, buffer) in program.buffers.iter() {
+        match inputs.leaves.get(&*buffer.name) {
+            Some(leaf) => memory[id.index()].copy_from_slice(&leaf.data),
+            // What is read before it is written should be seen.
+            None => memory[id.index()].fill(f64::NAN),
+        }
+    }
+    loops::interp::run(&program, &mut memory, inputs.seed, inputs.step);
+    let of = |name: &str| program.outputs.iter().find(|(n, _)| &**n == name).expect("an output").1;
+    let outputs = both.outputs.iter().zip(&wanted);
+    let found: Vec<Tensor> = outputs
+        .map(|(output, wanted)| Tensor::new(wanted.shape.clone(), memory[of(&output.name).index()].clone()))
+        .collect();
+    agree(&names(&both), &found, &wanted, 1e-7)
 }
 
 /// Sets a leaf; the program may have found that it does not matter.

@@ -14,7 +14,7 @@ fn grad(text: &str, wrt: &[&str]) -> String {
     let wrt_values: Vec<Value> = wrt
         .iter()
         .map(|&name| {
-            let leaf = b.graph().leaf(name).expect("test: a leaf");
+            let leaf = b.find(name).expect("test: a leaf");
             b.read(leaf)
         })
         .collect();

@@ -9,6 +9,7 @@ use super::skeleton::{Fill, Skeleton};
 use super::{Piece, Target, WORKGROUP};
 use crate::base::DType;
 use crate::loops::{Contract, Operand};
+use std::cmp::Reverse;
 use std::sync::LazyLock;
 
 /// Workgroups that keep a large GPU busy.
@@ -152,22 +153,25 @@ pub fn choose(shape: Shape, target: &Target) -> Lowering {
 
 /// The split that keeps the device busy and loads least; failing that the one with the most workgroups.
 fn split(shape: Shape, target: &Target) -> Option<Lowering> {
-    let rows = if shape.m >= 4 { 4 } else { shape.m as u32 };
-    SLICES
-        .into_iter()
-        .filter(|&slices| shape.k >= SLICE_K * slices as usize)
-        .flat_map(|slices| {
-            let places = WORKGROUP / slices;
+    splits(shape).filter(|s| s.shared_bytes() <= target.workgroup_bytes).min_by_key(|s| {
+        let (groups, (rows, columns)) = (s.groups(shape), s.tile());
+        (Reverse(groups.min(BUSY)), groups * u64::from(rows + columns))
+    })
+}
+
+/// Every split in which a slice has some terms.
+fn splits(shape: Shape) -> impl Iterator<Item = Lowering> {
+    let slices = SLICES.into_iter().filter(move |&s| shape.k >= SLICE_K * s as usize);
+    let rows = [4, 2, 1].into_iter().filter(move |&r| r as usize <= shape.m);
+    slices.flat_map(move |slices| {
+        let places = WORKGROUP / slices;
+        rows.clone().flat_map(move |rows| {
             (0..=places.ilog2()).map(move |log| {
                 let along_m = 1 << log;
                 Lowering::Split { rows, slices, along_m, along_n: places / along_m }
             })
         })
-        .filter(|s| s.shared_bytes() <= target.workgroup_bytes)
-        .min_by_key(|s| {
-            let (groups, (rows, columns)) = (s.groups(shape), s.tile());
-            (std::cmp::Reverse(groups.min(BUSY)), groups * u64::from(rows + columns))
-        })
+    })
 }
 
 /// A kernel whose buffers are slots, as a piece.

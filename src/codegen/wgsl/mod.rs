@@ -39,7 +39,7 @@ mod sweep;
 mod tests;
 mod text;
 
-pub use place::WeightPlaces;
+pub use place::{WeightPlaces, is_packed};
 pub use text::text;
 
 use super::bind::{Binding, bind};

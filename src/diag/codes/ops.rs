@@ -211,6 +211,14 @@ pub const CODES: &[CodeInfo] = &[
                   fractions.",
     },
     CodeInfo {
+        code: "graph::too_large",
+        title: "written out, a spec has more operations than any machine trains",
+        explain: "Uses of ops and blocks and the copies of a `repeat` are written out, each with nodes of its own, and a \
+                  graph has at most 50000. Nested copies multiply: `repeat(30)` of a block that has `repeat(30)` of \
+                  another is 900 of those. Take fewer copies or levels; a value that several places need is made once \
+                  by `let`:\n\n    let y = f(x)\n    output z = y + y",
+    },
+    CodeInfo {
         code: "size::inexact",
         title: "a size does not divide",
         explain: "A size is a whole number, so a division in it must be exact: `d / heads` with `d = 384` \

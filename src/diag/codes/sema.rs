@@ -334,6 +334,12 @@ pub const CODES: &[CodeInfo] = &[
         explain: "`SGD` (with momentum) and `Adam` are built; the others of the language will follow.",
     },
     CodeInfo {
+        code: "later::type",
+        title: "a type that is not built yet",
+        explain: "`box(xyxy)` is part of the language, and this program cannot do it yet. `f32` holds the \
+                  same numbers without their meaning.",
+    },
+    CodeInfo {
         code: "later::size",
         title: "a size that is not built yet",
         explain: "Vocabularies come with text sources, which are not built yet. Write the number for now.",

@@ -22,6 +22,7 @@ pub struct Builder {
     graph: Graph,
     span: Span,
     once: BTreeMap<Once, Value>,
+    leaves: BTreeMap<Arc<str>, LeafId>,
 }
 
 /// What a graph needs only one node for.
@@ -63,7 +64,8 @@ impl Builder {
 
     /// Goes on with a graph; its constants, sizes and leaves are used again.
     pub fn resume(graph: Graph) -> Self {
-        let mut b = Builder { graph: Graph::default(), span: Span::default(), once: BTreeMap::new() };
+        let leaves = graph.leaves.iter().map(|(id, leaf)| (leaf.name.clone(), id)).collect();
+        let mut b = Builder { graph: Graph::default(), span: Span::default(), once: BTreeMap::new(), leaves };
         for (value, node) in graph.nodes.iter() {
             b.remember(value, node);
         }
@@ -150,9 +152,15 @@ impl Builder {
     /// A new leaf; its name is not taken yet.
     pub fn leaf(&mut self, name: impl Into<Arc<str>>, ty: TensorType, kind: LeafKind) -> Value {
         let name = name.into();
-        assert!(self.graph.leaf(&name).is_none(), "graph: leaf `{name}` is made once");
-        let leaf = self.graph.leaves.push(Leaf { name, ty, kind, span: self.span });
+        assert!(self.find(&name).is_none(), "graph: leaf `{name}` is made once");
+        let leaf = self.graph.leaves.push(Leaf { name: name.clone(), ty, kind, span: self.span });
+        self.leaves.insert(name, leaf);
         self.read(leaf)
+    }
+
+    /// The leaf of that name, if it is made already.
+    pub fn find(&self, name: &str) -> Option<LeafId> {
+        self.leaves.get(name).copied()
     }
 
     /// The node that stands for a leaf.

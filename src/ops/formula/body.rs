@@ -2,7 +2,7 @@
 
 use super::decl::OpDecl;
 use super::item::{Item, Never};
-use super::{Checked, Eval, Reported, Scope};
+use super::{Checked, Eval, Memo, Reported, Scope};
 use crate::base::Span;
 use crate::diag::Diagnostic;
 use crate::syntax::ast::{Entry, EntryKind, Expr, Ident, OpBody};
@@ -16,6 +16,7 @@ pub(in crate::ops) struct Body {
     pub(super) used: BTreeSet<Arc<str>>,
     /// Names of `let`s with a mistake.
     pub(super) broken: BTreeSet<Arc<str>>,
+    pub(super) memo: Memo,
 }
 
 impl Scope for Body {
@@ -37,6 +38,10 @@ impl Scope for Body {
 
     fn is_broken(&self, name: &str) -> bool {
         self.broken.contains(name)
+    }
+
+    fn memo(&self) -> Memo {
+        self.memo.clone()
     }
 
     fn describe(&self, entity: &Never) -> String {

@@ -8,7 +8,7 @@ use super::decl::{OpDecl, OpParam, ParamKind};
 use super::fit::{Fitting, Placed, fit_result};
 use super::item::{Given, Item, Operand};
 use super::types::{Bound, Pattern, PatternSize};
-use super::{ArgSource, Checked, Eval, Reported, Scope};
+use super::{ArgSource, Checked, Eval, Memo, Reported, Scope, in_use, room};
 use crate::base::{DType, Dim, Shape, Span, TensorType};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::graph::{Builder, Value};
@@ -92,7 +92,16 @@ impl<S: Scope> Eval<'_, S> {
         }
         let items = items.into_iter().collect::<Checked<Vec<_>>>()?;
         self.at(span);
-        let results = instantiate(self.lib, self.b, self.diags, op, items, span)?;
+        let memo = self.scope.memo();
+        let key = Memo::key(op, &items);
+        let results = match memo.get(&key) {
+            Some(made) => made,
+            None => {
+                let made = instantiate(self.lib, self.b, self.diags, op, items, span, &memo);
+                memo.put(key, made.clone());
+                made
+            }
+        }?;
         let mut lifted: Vec<Item<S::Entity>> = results.into_iter().map(lift).collect();
         Ok(if lifted.len() == 1 { lifted.remove(0) } else { Item::Tuple(lifted) })
     }
@@ -142,7 +151,12 @@ impl Eval<'_, Body> {
             })
             .collect();
         let mut found = Diagnostics::new();
-        let result = instantiate(self.lib, self.b, &mut found, op, args, op.name_span).map(|_| ());
+        let result =
+            instantiate(self.lib, self.b, &mut found, op, args, op.name_span, &self.scope.memo()).map(|_| ());
+        if found.is_empty() {
+            // Well, or resting on something that is reported.
+            return result;
+        }
         let several = names_of_sizes(op).len() > 1;
         let sure: Vec<Diagnostic> =
             found.sorted().into_iter().filter(|d| !several || !d.code.starts_with("shape::")).collect();
@@ -209,11 +223,14 @@ pub(super) fn instantiate(
     op: &OpDecl,
     args: Vec<Option<Placed>>,
     span: Span,
+    memo: &Memo,
 ) -> Checked<Vec<Item>> {
     if !op.std && lib.is_broken(&op.name) {
         return Err(Reported);
     }
-    let mut fitting = Fitting { lib, b, diags, op, call: span, bound: Bound::new(), body: Body::default() };
+    room(b, diags, &op.name, span)?;
+    let body = Body { memo: memo.clone(), ..Body::default() };
+    let mut fitting = Fitting { lib, b, diags, op, call: span, bound: Bound::new(), body };
     fitting.all(&args)?;
     let Fitting { mut bound, mut body, .. } = fitting;
     let pin = op.std.then_some(span);
@@ -229,9 +246,9 @@ pub(super) fn instantiate(
         }
         typed.into_iter().collect::<Checked<Vec<_>>>()
     });
-    diags.extend(inner.sorted().into_iter().map(|d| match span == op.name_span {
-        true => d,
-        false => d.label(span, format!("in this use of `{}`", op.name)),
-    }));
+    match span == op.name_span {
+        true => diags.extend(inner.sorted()),
+        false => diags.extend(in_use(inner, &format!("`{}`", op.name), span, |_| true)),
+    }
     results
 }

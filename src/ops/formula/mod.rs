@@ -14,6 +14,8 @@ mod call;
 mod decl;
 mod fit;
 mod item;
+mod limit;
+mod memo;
 mod types;
 
 pub use arith::{arith, promote, tensor_of};
@@ -23,6 +25,8 @@ pub use builtin::{Builtin, builtins};
 pub use call::{apply, apply_std};
 pub use decl::{OpDecl, OpParam, ParamKind, mentioned};
 pub use item::{Given, Item, Never, Number, Operand};
+pub use limit::{MOST_NODES, in_use, room};
+pub use memo::Memo;
 pub use types::{Bound, Mismatch, Pattern, PatternSize, unify};
 
 use super::Library;
@@ -57,6 +61,12 @@ pub trait Scope: Sized {
     /// nothing more.
     fn is_broken(&self, _name: &str) -> bool {
         false
+    }
+
+    /// Uses of ops whose results may be taken again: those of a formula under way, if this is one.
+    /// Elsewhere the text itself bounds how many there are.
+    fn memo(&self) -> Memo {
+        Memo::default()
     }
 
     /// How messages call an entity: "a layer".

@@ -236,6 +236,16 @@ fn dtype_of(ty: &Type, diags: &mut Diagnostics) -> Checked<Option<DType>> {
         "i32" | "class" => Ok(Some(DType::I32)),
         "u8" => Ok(Some(DType::U8)),
         "number" => Ok(None),
+        "box" => {
+            let d = Diagnostic::error(
+                "later::type",
+                "`box` is not built yet",
+                ty.name.span,
+                "part of the language, but not built yet",
+            );
+            diags.push(d.help("write `f32[B, 4]`: a box is stored as four numbers"));
+            Err(super::Reported)
+        }
         other => {
             let known =
                 ["f32", "i32", "u8", "number", "int", "float", "bool", "logits", "prob", "mask", "class"];

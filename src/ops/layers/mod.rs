@@ -216,7 +216,7 @@ impl Call {
     /// The weight `{path}.{name}`; a layer that is used twice finds the one it has.
     pub fn param(&self, b: &mut Builder, name: &str, shape: Shape, init: Init) -> Result<Value, Diagnostic> {
         let full = if self.path.is_empty() { name.to_string() } else { format!("{}.{name}", self.path) };
-        let Some(leaf) = b.graph().leaf(&full) else { return Ok(b.param(full, shape, init)) };
+        let Some(leaf) = b.find(&full) else { return Ok(b.param(full, shape, init)) };
         let known = &b.graph().leaves[leaf];
         let (ty, first) = (known.ty.clone(), known.span);
         if !matches!(known.kind, LeafKind::Param(_)) || ty != TensorType::f32(shape.clone()) {

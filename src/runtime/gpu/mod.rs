@@ -9,6 +9,7 @@
 
 mod demand;
 mod device;
+mod engine;
 mod fault;
 mod heaps;
 mod instance;
@@ -16,5 +17,6 @@ mod loaded;
 
 pub use demand::{Demand, Row};
 pub use device::{BY_NAME, Choice, Device, Limits};
+pub use engine::Engine;
 pub use fault::Fault;
 pub use instance::Instance;

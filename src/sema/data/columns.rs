@@ -9,6 +9,8 @@ use crate::sema::ctx::{Ctx, Global, suggest};
 use crate::sema::job::{Classes, Column, ColumnKind, Encode, Field, SourceKind, Wanted};
 use crate::sema::{consts, walk};
 use crate::syntax::ast::{Entry, EntryKind, Expr, ExprKind, File, Ident, ItemKind, Section};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 /// What `name : how` says.
 #[derive(Clone, Debug)]
@@ -361,6 +363,7 @@ fn is_transform(stage: &Expr) -> bool {
 }
 
 /// Arithmetic on columns: names are columns of one section.
+#[derive(Clone, Copy)]
 struct Rows<'d, 'c, 'a> {
     cx: &'c Ctx<'a>,
     data: &'d Data<'a>,
@@ -368,6 +371,8 @@ struct Rows<'d, 'c, 'a> {
     before: usize,
     /// What the use expects of a batch.
     row: Option<&'d TensorType>,
+    /// Derived columns by their place, each computed once; `None` is reported.
+    made: &'d RefCell<BTreeMap<usize, Option<Value>>>,
 }
 
 impl Scope for Rows<'_, '_, '_> {
@@ -377,8 +382,8 @@ impl Scope for Rows<'_, '_, '_> {
         match &expr.kind {
             ExprKind::Name(name) if ev.scope.is_param(name) => None,
             ExprKind::Name(name) => {
-                let Rows { cx, data, before, row } = *ev.scope;
-                Some(column(cx, data, name, before, row, ev.b).map(Item::Tensor).ok_or(Reported))
+                let rows = *ev.scope;
+                Some(rows.column(name, ev.b).map(Item::Tensor).ok_or(Reported))
             }
             ExprKind::Index { .. } => {
                 ev.scope.cx.later(
@@ -419,6 +424,43 @@ impl Scope for Rows<'_, '_, '_> {
 }
 
 impl Rows<'_, '_, '_> {
+    fn column(&self, name: &Ident, b: &mut Builder) -> Option<Value> {
+        match self.data.lookup(self.cx, name, self.before, self.row) {
+            Found::Poison => None,
+            Found::Derived(at, expr) => {
+                let known = self.made.borrow().get(&at).copied();
+                known.unwrap_or_else(|| {
+                    let value = self.derived(at, expr, b);
+                    self.made.borrow_mut().insert(at, value);
+                    value
+                })
+            }
+            Found::Stored(column) => Some(self.stored(column, b)),
+        }
+    }
+
+    fn derived(&self, at: usize, expr: &Expr, b: &mut Builder) -> Option<Value> {
+        let mut scope = Rows { before: at, ..*self };
+        let mut found = crate::diag::Diagnostics::new();
+        let result = Eval::new(&self.cx.library, b, &mut found, &mut scope).tensor(expr);
+        self.cx.diags.borrow_mut().extend(found.sorted());
+        result.ok()
+    }
+
+    fn stored(&self, column: Column, b: &mut Builder) -> Value {
+        let value = match b.find(&column.name) {
+            Some(leaf) => b.read(leaf),
+            None => {
+                let mut shape = vec![Dim::sym("B")];
+                shape.extend(column.ty.shape.0.iter().cloned());
+                b.at(column.span);
+                b.batch(column.name.as_str(), TensorType::new(column.ty.dtype, shape))
+            }
+        };
+        self.data.keep(column);
+        value
+    }
+
     /// Columns come first, as the nearest scope.
     fn is_param(&self, name: &Ident) -> bool {
         let made = self.data.derived[..self.before].iter().any(|(n, _)| n.name == name.name);
@@ -437,30 +479,8 @@ pub(in crate::sema) fn column<'a>(
     row: Option<&TensorType>,
     b: &mut Builder,
 ) -> Option<Value> {
-    match data.lookup(cx, name, before, row) {
-        Found::Poison => None,
-        Found::Derived(at, expr) => {
-            let mut scope = Rows { cx, data, before: at, row };
-            let mut found = crate::diag::Diagnostics::new();
-            let result = Eval::new(&cx.library, b, &mut found, &mut scope).tensor(expr);
-            cx.diags.borrow_mut().extend(found.sorted());
-            result.ok()
-        }
-        Found::Stored(column) => {
-            let leaf = b.graph().leaf(&column.name);
-            let value = match leaf {
-                Some(leaf) => b.read(leaf),
-                None => {
-                    let mut shape = vec![Dim::sym("B")];
-                    shape.extend(column.ty.shape.0.iter().cloned());
-                    b.at(column.span);
-                    b.batch(column.name.as_str(), TensorType::new(column.ty.dtype, shape))
-                }
-            };
-            data.keep(column);
-            Some(value)
-        }
-    }
+    let made = RefCell::default();
+    Rows { cx, data, before, row, made: &made }.column(name, b)
 }
 
 /// How many derived columns a section has: all of them are in reach of a feed.

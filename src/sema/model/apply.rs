@@ -6,7 +6,7 @@ use super::{Entity, Ev, Names, Pending, Prob, What};
 use crate::base::{Dim, Span};
 use crate::diag::Diagnostic;
 use crate::graph::{LeafKind, Value};
-use crate::ops::formula::{Checked, Given, Item, Number, Reported, Slot, bind, tensor_of};
+use crate::ops::formula::{Checked, Given, Item, Number, Reported, Slot, bind, room, tensor_of};
 use crate::ops::{self, AttrValue, Call, OpDef};
 use crate::sema::job::LayerInfo;
 use crate::syntax::ast::{Arg, Block, Field, Ident};
@@ -25,6 +25,11 @@ pub(super) struct Use<'u> {
 }
 
 pub(super) fn apply(ev: &mut Ev, using: Use) -> Found {
+    let name = match &using.pending.what {
+        What::Layer { name, .. } => name,
+        What::Block { name, .. } => &**name,
+    };
+    room(ev.b, ev.diags, name, using.stage)?;
     match &using.pending.what {
         What::Layer { name, attrs } => {
             let def = ops::layer(name).expect("resolve: pending layers are in the registry");
@@ -61,7 +66,7 @@ pub(super) fn claim(ev: &mut Ev, using: &Use) -> Checked<(String, Option<String>
 /// Weights without a name are an error, so that no checkpoint holds a guess.
 pub(super) fn named_or_say(ev: &mut Ev, using: &Use, what: &str, before: usize, proposal: Option<String>) {
     let Some(proposal) = proposal else { return };
-    let weights = ev.b.graph().leaves.iter().skip(before).any(|(_, l)| !matches!(l.kind, LeafKind::Batch));
+    let weights = ev.b.graph().leaves.since(before).iter().any(|l| !matches!(l.kind, LeafKind::Batch));
     if weights {
         let message = format!("`{what}` has weights, so it needs a name");
         let d = Diagnostic::error("name::unnamed", message, using.stage, "name this");
@@ -214,9 +219,8 @@ pub(super) fn arity<T>(ev: &mut Ev, callee: &str, wanted: &[&str], using: &Use) 
 
 /// A row of the table that `plan` shows.
 fn describe(ev: &mut Ev, using: &Use, path: String, input: Value, output: Value, before: usize) {
-    let params = ev.b.graph().leaves.iter().skip(before);
-    let params =
-        params.filter(|(_, l)| matches!(l.kind, LeafKind::Param(_))).map(|(_, l)| l.name.to_string());
+    let made = ev.b.graph().leaves.since(before).iter();
+    let params = made.filter(|l| matches!(l.kind, LeafKind::Param(_))).map(|l| l.name.to_string());
     let info = LayerInfo {
         path,
         call: ev.scope.cx.text(using.pending.span).to_string(),

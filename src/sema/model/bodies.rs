@@ -5,8 +5,8 @@ use super::pipe::Inputs;
 use super::types::{Declared, fit, pattern, rigid};
 use super::{Entity, Ev, Names, Pending, Prob, What};
 use crate::base::{DType, Dim, Span};
-use crate::diag::{Diagnostic, Diagnostics};
-use crate::ops::formula::{Bound, Checked, Given, Item, Reported, Slot, bind};
+use crate::diag::Diagnostic;
+use crate::ops::formula::{Bound, Checked, Given, Item, Reported, Slot, bind, in_use, room};
 use crate::syntax::ast::{Arg, Block, Entry, EntryKind, Ident, Section, Type};
 use std::sync::Arc;
 
@@ -47,15 +47,12 @@ pub(super) fn block(ev: &mut Ev, block: &Block, settings: &Names, using: &Use) -
     // Mistakes of shape depend on the use, so they name it.
     let mut own = std::mem::take(ev.diags);
     let result = block_body(ev, block, using);
-    for d in std::mem::replace(ev.diags, Diagnostics::new()).sorted() {
+    let of_use = |d: &Diagnostic| {
         let shape = ["shape::", "dtype::", "size::"].iter().any(|p| d.code.starts_with(p));
-        let inside = d.labels.iter().any(|l| l.span == using.stage);
-        own.push(if shape && !inside {
-            d.label(using.stage, format!("in this use of `{}`", block.name.name))
-        } else {
-            d
-        });
-    }
+        shape && !d.labels.iter().any(|l| l.span == using.stage)
+    };
+    let found = std::mem::take(ev.diags);
+    own.extend(in_use(found, &format!("`{}`", block.name.name), using.stage, of_use));
     *ev.diags = own;
     leave(ev, outer);
     named_or_say(ev, using, &block.name.name, before, proposal);
@@ -267,6 +264,7 @@ fn model(ev: &mut Ev, model: &Ident, section: &Section, given: Inputs) -> Checke
     if ev.scope.cx.broken_models.borrow().contains(&model.name) {
         return Err(Reported);
     }
+    room(ev.b, ev.diags, &model.name, model.span)?;
     let prefix = if ev.scope.cx.several_models() { format!("{}.", model.name) } else { String::new() };
     let outer = enter(ev, &model.name, Names::new(), prefix, model.span)?;
     let result = model_body(ev, section, given);

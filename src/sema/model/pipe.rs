@@ -7,7 +7,7 @@ use super::{Entity, Ev, Pending, Prob, What};
 use crate::base::Span;
 use crate::diag::Diagnostic;
 use crate::ops;
-use crate::ops::formula::{Checked, Given, Item, Reported};
+use crate::ops::formula::{Checked, Given, Item, Reported, in_use};
 use crate::sema::train;
 use crate::syntax::ast::{Arg, Expr, ExprKind, Ident, Path};
 use std::rc::Rc;
@@ -282,6 +282,7 @@ fn repeat(ev: &mut Ev, inputs: Checked<Inputs>, chain: Chain) -> Found {
     if let Some(var) = chain.var {
         crate::sema::names::shadows(ev.scope.cx, var);
     }
+    let (copies, before) = (indices.len(), std::mem::take(ev.diags));
     for i in indices {
         if let Some(var) = chain.var {
             ev.scope.names.insert(var.name.clone(), Some(Item::int(i)));
@@ -301,6 +302,8 @@ fn repeat(ev: &mut Ev, inputs: Checked<Inputs>, chain: Chain) -> Found {
             break;
         }
     }
+    let found = std::mem::replace(ev.diags, before);
+    ev.diags.extend(in_use(found, &format!("a `repeat` of {copies} copies"), chain.stage, |_| false));
     if let Some((var, before)) = hidden {
         match before {
             Some(item) => ev.scope.names.insert(var.name.clone(), item),

@@ -278,7 +278,7 @@ fn weight(ev: &mut Ev, layer: &Pending, base: &Expr, member: &Ident) -> Found {
         return ev.fail(d.help("bind it first: `let fc = Dense(10)`"));
     };
     let full = format!("{}{path}.{}", ev.scope.prefix, member.name);
-    if let Some(leaf) = ev.b.graph().leaf(&full) {
+    if let Some(leaf) = ev.b.find(&full) {
         return Ok(Item::Tensor(ev.b.read(leaf)));
     }
     let start = format!("{}{path}.", ev.scope.prefix);

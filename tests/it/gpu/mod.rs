@@ -1,6 +1,9 @@
 //! What needs a device: skipped by name without one, unless `MLC_REQUIRE_GPU=1`.
 
+mod contract;
 mod device;
+mod harness;
+mod math;
 mod random;
 mod specs;
 

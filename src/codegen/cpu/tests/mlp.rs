@@ -51,7 +51,7 @@ fn adam(b: &mut Builder, weights: &[Value], gradients: &[Value]) {
         let step = b.div(above, below);
         let w2 = b.sub(w, step);
         for (next, suffix) in [(w2, ""), (m2, ".m"), (v2, ".v")] {
-            let leaf = b.graph().leaf(&format!("{name}{suffix}")).expect("the leaf was made");
+            let leaf = b.find(&format!("{name}{suffix}")).expect("the leaf was made");
             b.output(format!("{name}{suffix}"), next, OutputKind::Update(leaf));
         }
     }

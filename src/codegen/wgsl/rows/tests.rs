@@ -58,7 +58,7 @@ fn taken(program: &Program, target: &Target) -> String {
 /// The kernels of a graph on a large device, after every kind of device has taken them, joined or not.
 fn kernels(graph: &Graph) -> String {
     crate::graph::verify(graph).expect("tests build sound graphs");
-    let (alone, fused) = (loops::lower_unfused(graph), loops::lower(graph));
+    let (alone, fused) = (loops::lower_unfused(graph), loops::lower(graph, &loops::Fusion::GPU));
     taken(&alone, &Target::WEBGPU);
     taken(&alone, &PROCESSOR);
     taken(&fused, &PROCESSOR);

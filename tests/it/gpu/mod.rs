@@ -5,6 +5,8 @@ mod device;
 mod harness;
 mod kernels;
 mod math;
+mod random;
+mod specs;
 mod train;
 
 use mlc::runtime::gpu::{Choice, Device};

@@ -3,7 +3,7 @@
 use super::device::Device;
 use super::fault::Fault;
 use super::loaded::params_bytes;
-use crate::codegen::wgsl::{Shaders, WORD};
+use crate::codegen::wgsl::Shaders;
 use crate::runtime::plan::{Row, bytes, table};
 
 /// Bytes of weights that are moved between host and device at a time.
@@ -50,15 +50,14 @@ impl Demand {
         Demand { weights: heaps.to_vec(), ..Demand::default() }
     }
 
-    /// Takes a program in. `align` is the device's for slots, `kept` what is read of a step beside
-    /// its slot of results, in numbers.
-    pub fn add(&mut self, shaders: &Shaders, align: u64, kept: usize) {
+    /// Takes a program in. `align` is the device's for slots.
+    pub fn add(&mut self, shaders: &Shaders, align: u64) {
         let arena = &mut self.arena;
         arena.resize(arena.len().max(shaders.arena.len()), 0);
         arena.iter_mut().zip(&shaders.arena).for_each(|(all, one)| *all = (*all).max(*one));
         // A slot of inputs opens with what changes with the step.
         let input = align + shaders.inputs.bytes.next_multiple_of(align);
-        let result = (shaders.results.bytes + kept as u64 * WORD).next_multiple_of(align).max(align);
+        let result = shaders.results.bytes.next_multiple_of(align).max(align);
         self.input_slot = self.input_slot.max(input);
         self.result_slot = self.result_slot.max(result);
         self.params += params_bytes(shaders, align);
@@ -109,6 +108,14 @@ impl Demand {
             bytes(has as usize)
         );
         Err(Fault::Memory { message, table: self.table() })
+    }
+
+    /// A fault of the allocation, with what was asked for.
+    pub(super) fn explain(&self, fault: Fault) -> Fault {
+        match fault {
+            Fault::Memory { message, .. } => Fault::Memory { message, table: self.table() },
+            Fault::Absent { .. } | Fault::Lost { .. } | Fault::Refused { .. } | Fault::Lacks(_) => fault,
+        }
     }
 
     /// The rows as text, each on a line of its own.

@@ -119,8 +119,8 @@ fn layout(device: &Device, signature: &Signature) -> (wgpu::BindGroupLayout, wgp
 pub(super) struct Loaded {
     pub program: Program,
     pub shaders: Shaders,
-    /// What is read after each run: see [`Source`].
-    pub kept: Vec<Source>,
+    /// The numbers that are read after each run: their bytes in the slot of results.
+    pub kept: Vec<u64>,
     /// Scalars by name, and batch columns with their index among the data's, each with its place.
     pub scalars: Vec<(Arc<str>, Place)>,
     pub columns: Vec<Column>,
@@ -133,15 +133,6 @@ pub(super) struct Column {
     pub index: usize,
     pub place: Place,
     pub bytes: usize,
-}
-
-/// Where a number lies that is read after a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
-    /// Byte of the slot of results.
-    Result(u64),
-    /// Elsewhere (an output that is a weight or an input): copied behind the results, to the byte.
-    Copied(Place, u64),
 }
 
 /// A dispatch with all that it takes.
@@ -161,7 +152,7 @@ impl Loaded {
     /// If the program reads a batch column that there is not, or an output that is kept is no number.
     pub fn new(program: Program, shaders: Shaders, columns: &[&str], kept: &[usize]) -> Loaded {
         let mut loaded = Loaded {
-            kept: sources(&program, &shaders, kept),
+            kept: kept.iter().map(|output| result_byte(&program, &shaders, *output)).collect(),
             scalars: Vec::new(),
             columns: Vec::new(),
             steps: None,
@@ -183,22 +174,12 @@ impl Loaded {
         loaded
     }
 
-    /// How many numbers are copied behind the results.
-    pub fn copied(&self) -> usize {
-        self.kept.iter().filter(|source| matches!(source, Source::Copied(..))).count()
-    }
-
     /// Compiles and binds it, unless that was done.
     pub fn bind(&mut self, device: &Device, pipelines: &mut Pipelines, heaps: &Heaps) -> Result<(), Fault> {
         if self.steps.is_none() {
             self.steps = Some(ready(device, pipelines, heaps, &self.shaders)?);
         }
         Ok(())
-    }
-
-    /// To be called when the heaps were made anew.
-    pub fn unbind(&mut self) {
-        self.steps = None;
     }
 
     /// Records one run into an encoder, its inputs in `slot`.
@@ -222,14 +203,6 @@ impl Loaded {
             let [x, y, z] = step.grid;
             pass.dispatch_workgroups(x, y, z);
         }
-        drop(pass);
-        for source in &self.kept {
-            if let Source::Copied(place, byte) = source {
-                let from = heaps.buffer(place.heap);
-                let to = slot * heaps.result_slot + byte;
-                encoder.copy_buffer_to_buffer(from, heaps.offset(*place, slot), &heaps.results, to, WORD);
-            }
-        }
     }
 }
 
@@ -242,24 +215,17 @@ fn room(dispatch: &Dispatch, align: u64) -> u64 {
     (dispatch.params.len() as u64 * WORD).next_multiple_of(align).max(align)
 }
 
-fn sources(program: &Program, shaders: &Shaders, kept: &[usize]) -> Vec<Source> {
-    let mut end = shaders.results.bytes;
-    let source = |index: &usize| {
-        let (name, id) = &program.outputs[*index];
-        let buffer = &program.buffers[*id];
-        assert!(
-            buffer.len() == 1 && buffer.dtype == DType::F32,
-            "runtime: losses and metrics are numbers, {name} is not"
-        );
-        let place = shaders.places[id.index()].expect("codegen: outputs have places");
-        if place.heap == Heap::Results {
-            return Source::Result(u64::from(place.word) * WORD);
-        }
-        let at = end;
-        end += WORD;
-        Source::Copied(place, at)
-    };
-    kept.iter().map(source).collect()
+/// Where in the slot of results an output lies that is one number.
+fn result_byte(program: &Program, shaders: &Shaders, output: usize) -> u64 {
+    let (name, id) = &program.outputs[output];
+    let buffer = &program.buffers[*id];
+    assert!(
+        buffer.len() == 1 && buffer.dtype == DType::F32,
+        "runtime: losses and metrics are numbers, {name} is not"
+    );
+    let place = shaders.places[id.index()].expect("codegen: outputs have places");
+    assert_eq!(place.heap, Heap::Results, "runtime: losses and metrics are computed");
+    u64::from(place.word) * WORD
 }
 
 fn ready(

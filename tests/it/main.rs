@@ -12,6 +12,8 @@ mod ops;
 mod parity;
 mod random;
 mod run;
+#[cfg(feature = "gpu")]
+mod shaders;
 mod stages;
 mod style;
 mod support;

@@ -25,7 +25,7 @@
 
 mod body;
 mod check;
-mod contract;
+pub mod contract;
 mod group;
 mod ir;
 mod module;

@@ -3,7 +3,11 @@
 mod contract;
 mod device;
 mod harness;
+mod kernels;
 mod math;
+mod random;
+mod specs;
+mod train;
 
 use mlc::runtime::gpu::{Choice, Device};
 

@@ -82,6 +82,9 @@ pub struct DumpArgs {
     /// Which text to show
     #[arg(long, value_enum)]
     pub stage: Stage,
+    /// What the loops are fused for
+    #[arg(long, value_enum, default_value_t)]
+    pub device: Device,
     #[command(flatten)]
     pub spec: SpecArgs,
 }

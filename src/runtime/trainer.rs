@@ -8,13 +8,13 @@ use super::machine::{Executable, Machine};
 use super::memory::Backing;
 use super::process;
 use super::weights::Weights;
-use crate::base::{Bindings, Sym};
+use crate::base::{Bindings, Dim, Sym};
 use crate::diag::Diagnostic;
 use crate::graph::Graph;
 use crate::loops::{Fusion, Program};
 use crate::ops::Library;
 use crate::pipeline;
-use crate::sema::job::{DataPlan, Finish, TrainPlan};
+use crate::sema::job::{DataPlan, Finish, MetricPlan, TrainPlan};
 
 /// Everything that steps need.
 pub struct Trainer<'a> {
@@ -155,31 +155,50 @@ impl<'a> Trainer<'a> {
         let order = Order { rows: part.len(), batch, drop_last: false, shuffle: None };
         let until = order.steps_per_epoch();
         let mut batches = Batches::new(part, order, 0, until, Prefetch::Inline);
-        let names: Vec<&str> =
-            std::iter::once("loss").chain(self.plan.metrics.iter().map(|m| m.name.as_str())).collect();
-        let mut sums = vec![0f64; names.len()];
+        let metrics = &self.plan.metrics;
+        let (mut loss, mut totals) = (0f64, vec![Total::default(); metrics.len()]);
         while let Some(batch) = batches.advance() {
-            let at = self.eval_at(batch.rows.count);
+            let rows = batch.rows.count;
+            let at = self.eval_at(rows);
             let executable = &mut self.evals[at].1;
             self.machine.run(executable, &batch, self.plan.seed, 0);
-            for (sum, name) in sums.iter_mut().zip(&names) {
+            let output = |name: &str| {
                 let index = executable.output_index(name).expect("runtime: every metric is an output");
-                *sum += f64::from(executable.output(index)) * batch.rows.count as f64;
+                f64::from(executable.output(index))
+            };
+            loss += output("loss") * rows as f64;
+            for (total, metric) in totals.iter_mut().zip(metrics) {
+                total.sum += output(&metric.name);
+                total.count += elements(&metric.count, &self.bindings, rows);
             }
         }
-        let mean = |sum: f64| sum / part.len() as f64;
-        let finished = |(plan, sum): (&crate::sema::job::MetricPlan, &f64)| {
-            let value = match plan.finish {
-                Finish::Mean => mean(*sum),
-                Finish::Root => mean(*sum).sqrt(),
+        let finished = |(metric, total): (&MetricPlan, &Total)| {
+            let mean = total.sum / total.count;
+            let value = match metric.finish {
+                Finish::Mean => mean,
+                Finish::Root => mean.sqrt(),
             };
-            (plan.name.clone(), value)
+            (metric.name.clone(), value)
         };
         Evaluation {
-            loss: mean(sums[0]),
-            metrics: self.plan.metrics.iter().zip(&sums[1..]).map(finished).collect(),
+            loss: loss / part.len() as f64,
+            metrics: metrics.iter().zip(&totals).map(finished).collect(),
         }
     }
+}
+
+/// What a metric adds up to, and over how many elements.
+#[derive(Clone, Debug, Default)]
+struct Total {
+    sum: f64,
+    count: f64,
+}
+
+/// A size in a batch of so many rows.
+fn elements(size: &Dim, bindings: &Bindings, rows: usize) -> f64 {
+    let batch = Dim::from(rows as i64);
+    let known = size.substitute(&Sym::from("B"), &batch).bind(bindings).as_const();
+    known.expect("runtime: data fix every size but the batch") as f64
 }
 
 /// How many rows a batch has room for. More than all rows never come together, so a huge `batch` takes no

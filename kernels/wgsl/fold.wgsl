@@ -7,13 +7,13 @@
 var<workgroup> mlc_fold: array<f32, 256>;
 
 // Waits until the last fold was read, then puts every invocation's number into its place.
-fn mlc_fold_begin(place: u32, value: f32) {
+fn mlc_fold_begin(place: i32, value: f32) {
     workgroupBarrier();
     mlc_fold[place] = value;
     workgroupBarrier();
 }
 
-fn mlc_fold_sum(place: u32, distance: u32) {
+fn mlc_fold_sum(place: i32, distance: i32) {
     if (place < distance) {
         mlc_fold[place] = mlc_fold[place] + mlc_fold[place + distance];
     }
@@ -21,7 +21,7 @@ fn mlc_fold_sum(place: u32, distance: u32) {
 }
 
 // What is not a number stays so.
-fn mlc_fold_max(place: u32, distance: u32) {
+fn mlc_fold_max(place: i32, distance: i32) {
     if (place < distance) {
         let x = mlc_fold[place];
         let y = mlc_fold[place + distance];

@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+use crate::runtime::DeviceKind;
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -101,6 +102,8 @@ pub enum Stage {
     Clif,
     /// Machine code
     Asm,
+    /// The shaders that a GPU of the least limits is given, with what runs them
+    Wgsl,
     /// What each rewrite did
     Passes,
 }
@@ -113,6 +116,15 @@ pub enum Device {
     Cpu,
     /// The best GPU, or the one whose name holds MLC_GPU
     Gpu,
+}
+
+impl Device {
+    pub fn kind(self) -> DeviceKind {
+        match self {
+            Device::Cpu => DeviceKind::Cpu,
+            Device::Gpu => DeviceKind::Gpu,
+        }
+    }
 }
 
 #[derive(Args)]
@@ -130,6 +142,9 @@ pub struct PlanArgs {
     /// One JSON object, to standard output
     #[arg(long)]
     pub json: bool,
+    /// What to plan for
+    #[arg(long, value_enum, default_value_t)]
+    pub device: Device,
     /// Threads to plan for [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
@@ -147,6 +162,9 @@ pub struct BenchArgs {
     /// How long to time steps, about
     #[arg(long, value_name = "S", default_value_t = 4.0)]
     pub seconds: f64,
+    /// What to compute on
+    #[arg(long, value_enum, default_value_t)]
+    pub device: Device,
     /// Threads to compute with [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
@@ -191,6 +209,9 @@ pub struct TrainArgs {
     /// Stop after so many steps; 0 writes the first weights
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
+    /// What to compute on
+    #[arg(long, value_enum, default_value_t)]
+    pub device: Device,
     /// Threads to compute with; results do not depend on it [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,

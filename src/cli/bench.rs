@@ -18,8 +18,12 @@ pub fn run(args: &BenchArgs) -> Result<Outcome, Failure> {
     }
     let train = &job.trains[0];
     let Some(data) = load(&checked, &job, train) else { return Ok(Outcome::Errors) };
-    let options =
-        Options { seconds: args.seconds, threads: args.threads.map_or(0, usize::from), ..Options::default() };
+    let options = Options {
+        seconds: args.seconds,
+        threads: args.threads.map_or(0, usize::from),
+        device: args.device.kind(),
+        ..Options::default()
+    };
     match bench::bench(&checked.library(), &job, train, &data, &options) {
         Ok(report) if args.json => {
             let json = serde_json::to_string(&report).expect("cli: a report is plain data");

@@ -24,6 +24,7 @@ pub fn run(args: &DumpArgs) -> Result<Outcome, Failure> {
         Stage::Loops => pipeline_stage(args, pipeline::Stage::Loops),
         Stage::Clif => code(args, Compiled::clif),
         Stage::Asm => code(args, Compiled::asm),
+        Stage::Wgsl => wgsl(args),
     }
 }
 
@@ -56,6 +57,33 @@ fn code(args: &DumpArgs, text: fn(&Compiled) -> String) -> Result<Outcome, Failu
         let options = codegen::Options { texts: true, ..codegen::Options::default() };
         Some(text(&codegen::compile(&program, &options)))
     })
+}
+
+/// For a device with what WebGPU promises everywhere: the text is the same on every machine.
+#[cfg(feature = "gpu")]
+fn wgsl(args: &DumpArgs) -> Result<Outcome, Failure> {
+    use crate::codegen::wgsl::{self, Target, WeightPlaces};
+    each_train(args, |checked, library, job, plan| {
+        let bindings = sizes(checked, job, plan)?;
+        let (graph, _) = pipeline::rewrite(pipeline::step_graph(library, plan));
+        let program = pipeline::lower(&graph, &bindings, &Fusion::GPU);
+        let target = Target::WEBGPU;
+        let shaders = WeightPlaces::of_program(&program, &target)
+            .and_then(|weights| wgsl::compile(&program, &weights, plan.seed, &target));
+        match shaders {
+            Ok(shaders) => Some(wgsl::text(&shaders, &program)),
+            Err(lack) => {
+                let wrong = crate::runtime::gpu::Fault::from(lack).diagnostic(plan.span);
+                output::report(&checked.sources, &[wrong]);
+                None
+            }
+        }
+    })
+}
+
+#[cfg(not(feature = "gpu"))]
+fn wgsl(_: &DumpArgs) -> Result<Outcome, Failure> {
+    Err(Failure("this build of mlc has no GPU part: build it with the feature `gpu`".to_string()))
 }
 
 /// Prints a text for each train section, under its name if there are several.

@@ -32,6 +32,7 @@ fn train(file: &Path, args: &TrainArgs) -> Result<Outcome, Failure> {
     let options = Options {
         steps: args.steps,
         threads: args.threads.map_or(0, usize::from),
+        device: args.device.kind(),
         out: args.out.clone(),
         init: args.init.clone(),
     };

@@ -5,7 +5,13 @@
 //! and L1, movement composed into access maps, new weights written in place.
 //! [`print`] shows it to people, [`verify`] checks what the backends rely on,
 //! [`interp`] runs it by its meaning, and [`memory`] places what is temporary.
-//! Everything here is a function of the graph alone: no device, no threads.
+//! Everything here is a function of the graph and of [`Fusion`], what a backend
+//! can take, as data: no device, no threads.
+//!
+//! A product multiplies two [`Operand`]s, each a formula of what it loads (bytes
+//! scaled to numbers, padding, a lookup), and ends in a body that may fold over
+//! all of its columns (softmax with its loss). A backend that takes less is
+//! given plain loads, and rows as kernels of their own.
 //!
 //! How it is meant to hold what is not built yet:
 //!
@@ -14,11 +20,11 @@
 //!   at `t`, the carry is a pair of buffers, the gates an epilogue of `h @ W`.
 //!   Its gradient is a scan with `T - 1 - t` in the forms.
 //! - **3x3 convolution.** Already a [`Contract`]: `m` is (row, column), `k` is
-//!   (window row, window column, channel), and a window puts two strides on one
-//!   axis of the padded input. Of its gradients, the weight's has the same map;
+//!   (window row, window column, channel), a window puts two strides on one
+//!   axis of the input, and guards are its padding. Of its gradients, the weight's has the same map;
 //!   the input's is a product over windows of the gradient, padded in between.
-//! - **Attention.** Today two products and one rows kernel over the scores, the
-//!   causal mask being `Index` comparisons in its body. An `Attend` kernel takes
+//! - **Attention.** Today two products, the first ending in the softmax where
+//!   its rows are short, the causal mask being `Index` comparisons in its body. An `Attend` kernel takes
 //!   all three: a product, phases over `k` that rescale what they have summed,
 //!   a product; operands are the same strided loads (heads are only strides).
 

@@ -5,6 +5,7 @@
 
 use super::RunError;
 use super::data::{Batches, Dataset, Order, Prefetch};
+use super::engine::{DeviceKind, On};
 use super::process;
 use super::trainer::Trainer;
 use super::{plan, session};
@@ -22,11 +23,12 @@ pub struct Options {
     pub steps: u64,
     /// 0 for as many as the machine has cores.
     pub threads: usize,
+    pub device: DeviceKind,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { seconds: 4.0, steps: 5000, threads: 0 }
+        Options { seconds: 4.0, steps: 5000, threads: 0, device: DeviceKind::Cpu }
     }
 }
 
@@ -38,6 +40,8 @@ pub struct Report {
     pub work: String,
     pub batch: usize,
     pub threads: usize,
+    /// What computes: `2 threads`, or a GPU's name.
+    pub device: String,
     pub params: usize,
     /// From the start of the process.
     pub first_step_s: Option<f64>,
@@ -60,7 +64,10 @@ pub struct Report {
 
 /// Aim of a chunk: long against the clock's own cost, short against the noise of the machine.
 const CHUNK_SECONDS: f64 = 0.005;
-const WARM_STEPS: usize = 5;
+const WARM_CHUNKS: usize = 5;
+/// Where steps go together, a chunk is at least so many groups, so that the wait at its end is a small
+/// part of it.
+const CHUNK_GROUPS: u64 = 4;
 
 /// Times the steps of a train section.
 pub fn bench(
@@ -72,7 +79,9 @@ pub fn bench(
 ) -> Result<Report, RunError> {
     let threads = if options.threads == 0 { session::default_threads() } else { options.threads };
     let data_plan = &job.data[plan.data];
-    let mut trainer = Trainer::new(lib, plan, data_plan, data, threads).map_err(|wrong| *wrong)?;
+    let on = On::open(options.device, threads, plan.span).map_err(|wrong| *wrong)?;
+    let device = on.name();
+    let mut trainer = Trainer::new(lib, plan, data_plan, data, on).map_err(|wrong| *wrong)?;
     // Only full batches: the steady state has one program.
     let order = Order { batch: data_plan.batch, drop_last: true, ..trainer.order() };
     if order.steps_per_epoch() == 0 {
@@ -80,24 +89,44 @@ pub fn bench(
         let wrong = Diagnostic::error("run::no_batch", message, data_plan.span, "this data section");
         return Err(wrong.help("choose a smaller `--batch`, or more rows").into());
     }
+    let (parameters, group) = (trainer.weights().parameters(), trainer.engine().group());
     let prefetch = Prefetch::choose(data.train.store.row_bytes() * order.batch);
     let mut batches = Batches::new(&data.train, order, 0, u64::MAX, prefetch);
-    let mut step = || {
-        let batch = batches.advance().expect("bench: steps do not end");
-        f64::from(trainer.step(&batch, batch.step + 1))
+    // Steps one after the other, and the loss of the last once all are done.
+    let mut steps = |count: u64| -> Result<f64, RunError> {
+        let mut last = 0.0;
+        for _ in 0..count {
+            trainer.step(&batches.advance().expect("bench: steps do not end"))?;
+            while let Some(loss) = trainer.next_loss() {
+                last = f64::from(loss.value);
+            }
+        }
+        trainer.finish()?;
+        while let Some(loss) = trainer.next_loss() {
+            last = f64::from(loss.value);
+        }
+        Ok(last)
     };
 
-    let loss_first = step();
+    let loss_first = steps(1)?;
     let first_step_s = process::age();
-    let mut warm: Vec<f64> = Vec::new();
-    while warm.len() < WARM_STEPS && warm.iter().sum::<f64>() < options.seconds {
+    let (mut warm, mut warmed, mut count) = (Vec::new(), 0.0, 1);
+    let mut done = 1;
+    while warm.len() < WARM_CHUNKS && warmed < options.seconds {
         let start = Instant::now();
-        step();
-        warm.push(start.elapsed().as_secs_f64());
+        steps(count)?;
+        let took = start.elapsed().as_secs_f64();
+        warm.push(took / count as f64);
+        warmed += took;
+        done += count;
+        // Where steps go together, they go faster in larger groups.
+        count = (2 * count).min(group);
     }
     let fastest = warm.iter().copied().fold(f64::INFINITY, f64::min);
-    let chunk = ((CHUNK_SECONDS / fastest).round() as u64).clamp(1, options.steps.max(1));
-    let mut done = 1 + warm.len() as u64;
+    let most = options.steps.max(1);
+    let affordable = (options.seconds / 3.0 / fastest) as u64;
+    let grouped = (CHUNK_GROUPS * (group - 1)).min(affordable);
+    let chunk = ((CHUNK_SECONDS / fastest).round() as u64).max(grouped).clamp(1, most);
 
     let (mut times, mut loss_last) = (Vec::new(), loss_first);
     let (cpu, machine) = (process::cpu_seconds(), process::machine_cpu_seconds());
@@ -106,9 +135,7 @@ pub fn bench(
         && (times.len() < 3 || begin.elapsed().as_secs_f64() < options.seconds)
     {
         let start = Instant::now();
-        for _ in 0..chunk {
-            loss_last = step();
-        }
+        loss_last = steps(chunk)?;
         done += chunk;
         times.push(start.elapsed().as_secs_f64() / chunk as f64 * 1e3);
     }
@@ -125,7 +152,8 @@ pub fn bench(
         work: job.name.clone(),
         batch: order.batch,
         threads,
-        params: trainer.weights().parameters(),
+        device,
+        params: parameters,
         first_step_s: first_step_s.map(|s| rounded(s, 3)),
         step_ms: rounded(step_ms, 4),
         p10: rounded(quantile(&times, 0.1), 4),
@@ -156,7 +184,7 @@ fn rounded(x: f64, digits: i32) -> f64 {
 
 /// The report for people.
 pub fn text(report: &Report) -> String {
-    let Report { work, batch, threads, params, step_ms, p10, p90, best_ms, samples_per_s, gflops, .. } =
+    let Report { work, batch, device, params, step_ms, p10, p90, best_ms, samples_per_s, gflops, .. } =
         report;
     let known =
         |value: Option<f64>, unit: &str| value.map_or("unknown".to_string(), |x| format!("{x} {unit}"));
@@ -169,7 +197,7 @@ pub fn text(report: &Report) -> String {
         ("loss", format!("{} to {} in {} steps", report.loss_first, report.loss_last, report.steps)),
         ("others", known(report.other_cpus, "cores busy with other processes")),
     ];
-    let mut text = format!("{work}: {params} parameters, batch {batch}, threads {threads}\n");
+    let mut text = format!("{work}: {params} parameters, batch {batch}, {device}\n");
     for (name, value) in rows {
         text += &format!("  {name:<12} {value}\n");
     }

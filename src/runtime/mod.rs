@@ -6,6 +6,7 @@
 
 pub mod bench;
 pub mod data;
+pub mod engine;
 pub mod error;
 #[cfg(feature = "gpu")]
 pub mod gpu;
@@ -19,4 +20,5 @@ pub mod session;
 pub mod trainer;
 pub mod weights;
 
+pub use engine::{DeviceKind, On};
 pub use error::RunError;

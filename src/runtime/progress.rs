@@ -16,7 +16,8 @@ pub struct Begin<'a> {
     pub rows: usize,
     pub steps: u64,
     pub steps_per_epoch: u64,
-    pub threads: usize,
+    /// What computes: `2 threads`, or a GPU's name.
+    pub device: &'a str,
     /// From the start of the session to here: compilation and first weights.
     pub ready_seconds: f64,
     pub folder: &'a Path,
@@ -96,12 +97,9 @@ pub fn epoch_line(record: &Record, epochs: u64) -> String {
 
 /// What is said before the first step.
 pub fn begin_line(begin: &Begin) -> String {
-    let Begin { spec, parameters, rows, steps, threads, .. } = begin;
+    let Begin { spec, parameters, rows, steps, device, .. } = begin;
     let folder = begin.folder.display();
-    format!(
-        "{spec}: {parameters} parameters, {rows} training rows, {steps} steps, {threads} thread{}, into {folder}",
-        if *threads == 1 { "" } else { "s" }
-    )
+    format!("{spec}: {parameters} parameters, {rows} training rows, {steps} steps, {device}, into {folder}")
 }
 
 /// What is said after everything is written.
@@ -190,7 +188,7 @@ mod tests {
             rows: 6,
             steps: 5,
             steps_per_epoch: 3,
-            threads: 2,
+            device: "2 threads",
             ready_seconds: 0.5,
             folder,
         });
@@ -226,7 +224,7 @@ mod tests {
         let mut out = Vec::new();
         run(&mut Json::new(&mut out));
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r#"
-        {"event":"begin","spec":"digits","parameters":10,"rows":6,"steps":5,"steps_per_epoch":3,"threads":2,"ready_seconds":0.5,"folder":"runs/digits-1"}
+        {"event":"begin","spec":"digits","parameters":10,"rows":6,"steps":5,"steps_per_epoch":3,"device":"2 threads","ready_seconds":0.5,"folder":"runs/digits-1"}
         {"event":"epoch","of":"epoch","step":3,"epoch":1,"split":"valid","loss":0.125,"metrics":{"accuracy":0.975},"seconds":1.26}
         {"event":"end","ending":"interrupted","steps":3,"seconds":1.5,"weights_hash":"00ff","folder":"runs/digits-1"}
         "#);

@@ -172,7 +172,7 @@ pub struct RunInfo {
     pub batch: usize,
     pub seed: u64,
     pub threads: usize,
-    /// Instruction set, operating system and architecture.
+    /// The GPU, if it was one; instruction set, operating system and architecture.
     pub host: String,
     pub data: Vec<FileInfo>,
     pub fitted: Vec<FittedField>,

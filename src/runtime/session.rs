@@ -4,10 +4,11 @@
 //! happens depends on spec, data and seed alone: clocks are only reported.
 
 use super::data::{Batches, Dataset, Prefetch};
+use super::engine::{DeviceKind, On};
 use super::error::RunError;
 use super::progress::{Begin, End, Ending, Progress};
 use super::run_dir::{MetricsLog, Record, RunDir, RunInfo, Scope, Split};
-use super::trainer::{Evaluation, Trainer};
+use super::trainer::{Evaluation, Loss, Trainer};
 use super::weights::{SlotKind, misfit};
 use crate::diag::Diagnostic;
 use crate::ops::Library;
@@ -24,6 +25,7 @@ pub struct Options {
     pub steps: Option<u64>,
     /// 0 for as many as the machine has cores.
     pub threads: usize,
+    pub device: DeviceKind,
     pub out: Option<PathBuf>,
     /// Weights to start from.
     pub init: Option<PathBuf>,
@@ -66,7 +68,9 @@ pub fn train(
     let began = Instant::now();
     let threads = if options.threads == 0 { default_threads() } else { options.threads };
     let data_plan = &job.data[plan.data];
-    let mut trainer = Trainer::new(lib, plan, data_plan, data, threads).map_err(|wrong| *wrong)?;
+    let on = On::open(options.device, threads, plan.span).map_err(|wrong| *wrong)?;
+    let device = on.name();
+    let mut trainer = Trainer::new(lib, plan, data_plan, data, on).map_err(|wrong| *wrong)?;
     if let Some(file) = &options.init {
         start_from(&mut trainer, file, plan)?;
     }
@@ -83,7 +87,7 @@ pub fn train(
     let until = options.steps.unwrap_or(planned);
     if until > 0 {
         // The first program before the first batch: the gatherer's thread works meanwhile.
-        trainer.prepare(order.rows_of(0).count);
+        trainer.prepare(order.rows_of(0).count)?;
     }
     let dir = RunDir::create(options.out.as_deref(), &job.name)?;
     progress.begin(&Begin {
@@ -92,7 +96,7 @@ pub fn train(
         rows: order.rows,
         steps: until,
         steps_per_epoch: order.steps_per_epoch(),
-        threads,
+        device: &device,
         ready_seconds: began.elapsed().as_secs_f64(),
         folder: dir.path(),
     });
@@ -100,12 +104,14 @@ pub fn train(
     let mut run = Run { plan, data, log: dir.metrics()?, progress, started: Instant::now(), until };
     let mut state = run.steps(&mut trainer, stop)?;
     if state.ending == Ending::Complete && until > 0 && !data.test.is_empty() {
-        let evaluation = trainer.evaluate(&data.test);
+        let evaluation = trainer.evaluate(&data.test)?;
         run.report(&state, Split::Test, &evaluation)?;
         state.test = Some(evaluation);
     }
     let seconds = run.started.elapsed().as_secs_f64();
-    let info = run_info(job, plan, data, &trainer, &state, threads, seconds);
+    trainer.sync()?;
+    let place = Place { threads, device: &device, kind: options.device };
+    let info = run_info(job, plan, data, &trainer, &state, &place, seconds);
     dir.write("model.safetensors", &trainer.weights().to_safetensors(SlotKind::Weight, state.done))?;
     dir.write("optimizer.safetensors", &trainer.weights().to_safetensors(SlotKind::State, state.done))?;
     let yaml = serde_yaml::to_string(&info).expect("runtime: what was run is plain data");
@@ -128,7 +134,8 @@ pub fn train(
 fn start_from(trainer: &mut Trainer, file: &std::path::Path, plan: &TrainPlan) -> Result<(), RunError> {
     let bytes = std::fs::read(file).map_err(|e| RunError::io("read", file, &e))?;
     let name = file.display().to_string();
-    trainer.weights_mut().read_safetensors(&bytes).map_err(|wrong| misfit(&name, &wrong, plan.span).into())
+    let read = trainer.set_weights(|weights| weights.read_safetensors(&bytes))?;
+    read.map_err(|wrong| misfit(&name, &wrong, plan.span).into())
 }
 
 /// The fixed surroundings of the loop over steps.
@@ -150,6 +157,9 @@ struct State {
     valid: Option<Evaluation>,
     test: Option<Evaluation>,
     problem: Option<Diagnostic>,
+    /// Losses of the epoch so far, each times its rows; and the rows.
+    sum: f64,
+    rows: usize,
 }
 
 impl Run<'_, '_> {
@@ -157,7 +167,6 @@ impl Run<'_, '_> {
         let order = trainer.order();
         let prefetch = Prefetch::choose(self.data.train.store.row_bytes() * order.batch);
         let mut batches = Batches::new(&self.data.train, order, 0, self.until, prefetch);
-        let log_every = self.until.div_ceil(STEP_RECORDS).max(1);
         let mut state = State {
             done: 0,
             epoch: 0,
@@ -166,44 +175,66 @@ impl Run<'_, '_> {
             valid: None,
             test: None,
             problem: None,
+            sum: 0.0,
+            rows: 0,
         };
-        let (mut sum, mut rows) = (0f64, 0usize);
         while let Some(batch) = batches.advance() {
-            let loss = trainer.step(&batch, batch.step + 1);
+            trainer.step(&batch)?;
             state.done = batch.step + 1;
             state.epoch = batch.rows.epoch + 1;
-            sum += f64::from(loss) * batch.rows.count as f64;
-            rows += batch.rows.count;
-            let record = self.record(&state, Scope::Step, Split::Train, f64::from(loss), &[]);
-            if !loss.is_finite() {
-                self.log.append(&record)?;
-                state.ending = Ending::NotFinite;
-                state.problem = Some(not_finite(self.plan, &state, loss));
-                break;
-            }
-            if state.done.is_multiple_of(log_every) || state.done == self.until {
-                self.log.append(&record)?;
-            }
-            self.progress.step(&record);
             let interrupted = stop.load(Ordering::Relaxed);
             let ends_epoch = state.done.is_multiple_of(order.steps_per_epoch());
-            if ends_epoch || interrupted || state.done == self.until {
-                let mean = Evaluation { loss: sum / rows as f64, metrics: Vec::new() };
+            let ends = ends_epoch || state.done == self.until;
+            if ends || interrupted {
+                trainer.finish()?;
+            }
+            while let Some(loss) = trainer.next_loss() {
+                self.take(&mut state, loss)?;
+                if state.ending == Ending::NotFinite {
+                    return Ok(state);
+                }
+            }
+            if ends || interrupted {
+                let mean = Evaluation { loss: state.sum / state.rows as f64, metrics: Vec::new() };
                 self.report(&state, Split::Train, &mean)?;
                 state.train_loss = Some(mean.loss);
-                (sum, rows) = (0.0, 0);
+                (state.sum, state.rows) = (0.0, 0);
             }
             if interrupted {
                 state.ending = Ending::Interrupted;
                 break;
             }
-            if (ends_epoch || state.done == self.until) && !self.data.valid.is_empty() {
-                let evaluation = trainer.evaluate(&self.data.valid);
+            if ends && !self.data.valid.is_empty() {
+                let evaluation = trainer.evaluate(&self.data.valid)?;
                 self.report(&state, Split::Valid, &evaluation)?;
                 state.valid = Some(evaluation);
             }
         }
         Ok(state)
+    }
+
+    /// Notes the loss of a step, which may be older than the last step done.
+    fn take(&mut self, state: &mut State, loss: Loss) -> Result<(), RunError> {
+        let value = f64::from(loss.value);
+        let record = Record {
+            step: loss.step,
+            epoch: loss.epoch,
+            ..self.record(state, Scope::Step, Split::Train, value, &[])
+        };
+        if !loss.value.is_finite() {
+            self.log.append(&record)?;
+            state.ending = Ending::NotFinite;
+            state.problem = Some(not_finite(self.plan, &loss));
+            return Ok(());
+        }
+        state.sum += value * loss.rows as f64;
+        state.rows += loss.rows;
+        let every = self.until.div_ceil(STEP_RECORDS).max(1);
+        if loss.step.is_multiple_of(every) || loss.step == self.until {
+            self.log.append(&record)?;
+        }
+        self.progress.step(&record);
+        Ok(())
     }
 
     fn record<'m>(
@@ -225,8 +256,8 @@ impl Run<'_, '_> {
     }
 }
 
-fn not_finite(plan: &TrainPlan, state: &State, loss: f32) -> Diagnostic {
-    let message = format!("the loss is {loss} at step {} (epoch {})", state.done, state.epoch);
+fn not_finite(plan: &TrainPlan, loss: &Loss) -> Diagnostic {
+    let message = format!("the loss is {} at step {} (epoch {})", loss.value, loss.step, loss.epoch);
     let lr = plan.optimizer.settings.iter().find(|(name, _)| name == "lr");
     let smaller = lr.map_or("a smaller learning rate".to_string(), |(_, lr)| format!("`lr={}`", lr / 10.0));
     Diagnostic::error("run::not_finite", message, plan.optimizer.span, "trained by this").help(format!(
@@ -235,13 +266,20 @@ fn not_finite(plan: &TrainPlan, state: &State, loss: f32) -> Diagnostic {
     ))
 }
 
+/// Where a run was trained.
+struct Place<'a> {
+    threads: usize,
+    device: &'a str,
+    kind: DeviceKind,
+}
+
 fn run_info(
     job: &Job,
     plan: &TrainPlan,
     data: &Dataset,
     trainer: &Trainer,
     state: &State,
-    threads: usize,
+    place: &Place,
     seconds: f64,
 ) -> RunInfo {
     let value = |v: &ParamValue| match v {
@@ -270,8 +308,11 @@ fn run_info(
         optimizer_settings: plan.optimizer.settings.iter().cloned().collect(),
         batch: job.data[plan.data].batch,
         seed: plan.seed,
-        threads,
-        host: host(),
+        threads: place.threads,
+        host: match place.kind {
+            DeviceKind::Cpu => host(),
+            DeviceKind::Gpu => format!("{}, {}", place.device, host()),
+        },
         data: data.files.clone(),
         fitted: data.fitted.clone(),
         rows: [("train", &data.train), ("valid", &data.valid), ("test", &data.test)]

@@ -1,10 +1,12 @@
 //! One train section, compiled: steps and evaluations, without files or clocks.
 //!
-//! There is a program for each batch size that occurs, compiled when it is first met; all share
-//! weights, states and memory.
+//! There is a program for each batch size that occurs; all share weights, states and memory. They run
+//! on an [`Engine`]: the processor, where a step's loss is known when it returns, or a GPU, where
+//! steps are under way for a while and losses come later, in order.
 
+use super::RunError;
 use super::data::{Batch, Batches, Dataset, Order, Part, Prefetch};
-use super::machine::{Executable, Machine};
+use super::engine::{Engine, On};
 use super::memory::Backing;
 use super::process;
 use super::weights::Weights;
@@ -15,6 +17,7 @@ use crate::loops::{Fusion, Program};
 use crate::ops::Library;
 use crate::pipeline;
 use crate::sema::job::{DataPlan, Finish, MetricPlan, TrainPlan};
+use std::collections::VecDeque;
 
 /// Everything that steps need.
 pub struct Trainer<'a> {
@@ -26,9 +29,24 @@ pub struct Trainer<'a> {
     step_graph: Graph,
     eval_graph: Graph,
     weights: Weights,
-    machine: Machine,
-    steps: Vec<(usize, Executable)>,
-    evals: Vec<(usize, Executable)>,
+    engine: Engine,
+    /// Programs by batch size: their place in the engine.
+    steps: Vec<(usize, usize)>,
+    evals: Vec<(usize, usize)>,
+    /// What was handed over and has no loss yet, and losses that nobody took yet, both in order.
+    under_way: VecDeque<Loss>,
+    losses: VecDeque<Loss>,
+}
+
+/// The loss of one step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Loss {
+    /// Both from 1.
+    pub step: u64,
+    pub epoch: u64,
+    /// Rows of its batch.
+    pub rows: usize,
+    pub value: f32,
 }
 
 /// Averages over all rows of a part.
@@ -39,18 +57,23 @@ pub struct Evaluation {
     pub metrics: Vec<(String, f64)>,
 }
 
+/// Room for losses that wait: more than are ever under way, so that a step allocates nothing.
+const WAITING: usize = 64;
+
 impl<'a> Trainer<'a> {
-    /// Lowers nothing yet: programs come with [`prepare`](Self::prepare) or when first met. Weights are
-    /// drawn from the plan's seed.
+    /// Weights are drawn from the plan's seed. On the processor nothing is lowered yet: programs come with
+    /// [`prepare`](Self::prepare) or when first met. A GPU must hold all that may come, so all are
+    /// generated here and its memory is taken.
     ///
     /// # Errors
-    /// If weights and optimizer states alone take more memory than the machine has left.
+    /// If weights and optimizer states alone take more memory than the machine has left, or the GPU
+    /// cannot hold the job.
     pub fn new(
         lib: &Library,
         plan: &'a TrainPlan,
         data_plan: &'a DataPlan,
         data: &'a Dataset,
-        threads: usize,
+        on: On,
     ) -> Result<Trainer<'a>, Box<Diagnostic>> {
         let (step_graph, _) = pipeline::rewrite(pipeline::step_graph(lib, plan));
         let (eval_graph, _) = pipeline::rewrite(plan.eval.clone());
@@ -60,9 +83,8 @@ impl<'a> Trainer<'a> {
         fits(plan, Weights::new(&graphs, &bindings, Backing::Nothing).bytes())?;
         let mut weights = Weights::new(&graphs, &bindings, Backing::Memory);
         weights.draw(plan.seed);
-        let machine = Machine::new(threads, Backing::Memory);
-        let (steps, evals) = (Vec::new(), Vec::new());
-        Ok(Trainer {
+        let engine = Engine::new(on, &weights, plan)?;
+        let mut trainer = Trainer {
             plan,
             data_plan,
             data,
@@ -70,26 +92,58 @@ impl<'a> Trainer<'a> {
             step_graph,
             eval_graph,
             weights,
-            machine,
-            steps,
-            evals,
-        })
+            engine,
+            steps: Vec::new(),
+            evals: Vec::new(),
+            under_way: VecDeque::with_capacity(WAITING),
+            losses: VecDeque::with_capacity(WAITING),
+        };
+        if trainer.engine.plans_ahead() {
+            trainer.add_all()?;
+            trainer.engine.allocate(&trainer.weights)?;
+        }
+        Ok(trainer)
     }
 
+    /// Adds the programs of every batch size that occurs.
+    fn add_all(&mut self) -> Result<(), Box<Diagnostic>> {
+        for batch in self.order().batch_sizes() {
+            self.step_at(batch)?;
+        }
+        for part in [&self.data.valid, &self.data.test] {
+            if !part.is_empty() {
+                for batch in self.eval_order(part).batch_sizes() {
+                    self.eval_at(batch)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The weights as they were last synced.
     pub fn weights(&self) -> &Weights {
         &self.weights
     }
 
-    pub fn weights_mut(&mut self) -> &mut Weights {
-        &mut self.weights
+    /// Brings the weights here from where steps change them.
+    pub fn sync(&mut self) -> Result<(), RunError> {
+        self.finish()?;
+        self.engine.download(&mut self.weights).map_err(|wrong| self.stopped(wrong))
     }
 
-    pub fn machine(&self) -> &Machine {
-        &self.machine
+    /// Changes the weights, here and where steps read them.
+    pub fn set_weights<E>(
+        &mut self,
+        change: impl FnOnce(&mut Weights) -> Result<(), E>,
+    ) -> Result<Result<(), E>, RunError> {
+        self.sync()?;
+        let changed = change(&mut self.weights);
+        self.engine.upload(&self.weights).map_err(|wrong| self.stopped(wrong))?;
+        Ok(changed)
     }
 
-    pub fn executables(&self) -> impl Iterator<Item = &Executable> {
-        self.steps.iter().chain(&self.evals).map(|(_, e)| e)
+    pub fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// How training goes through the rows.
@@ -102,96 +156,127 @@ impl<'a> Trainer<'a> {
         }
     }
 
+    /// How an evaluation goes through a part: in file order.
+    fn eval_order(&self, part: &Part) -> Order {
+        let batch = self.data_plan.batch.min(part.len().max(1));
+        Order { rows: part.len(), batch, drop_last: false, shuffle: None }
+    }
+
     /// Compiles the step of a batch size.
-    pub fn prepare(&mut self, batch: usize) -> &Executable {
-        let at = self.step_at(batch);
-        &self.steps[at].1
+    pub fn prepare(&mut self, batch: usize) -> Result<(), RunError> {
+        let at = self.step_at(batch).map_err(|wrong| *wrong)?;
+        self.engine.prepare(at).map_err(|wrong| self.stopped(wrong))
     }
 
-    /// Compiles the evaluation of a batch size.
-    pub fn prepare_eval(&mut self, batch: usize) -> &Executable {
-        let at = self.eval_at(batch);
-        &self.evals[at].1
-    }
-
-    fn step_at(&mut self, batch: usize) -> usize {
-        if let Some(at) = self.steps.iter().position(|(n, _)| *n == batch) {
-            return at;
+    fn step_at(&mut self, batch: usize) -> Result<usize, Box<Diagnostic>> {
+        if let Some((_, at)) = self.steps.iter().find(|(n, _)| *n == batch) {
+            return Ok(*at);
         }
-        let executable = self.load(lowered(&self.step_graph, &self.bindings, batch));
-        self.steps.push((batch, executable));
-        self.steps.len() - 1
-    }
-
-    fn eval_at(&mut self, batch: usize) -> usize {
-        if let Some(at) = self.evals.iter().position(|(n, _)| *n == batch) {
-            return at;
-        }
-        let executable = self.load(lowered(&self.eval_graph, &self.bindings, batch));
-        self.evals.push((batch, executable));
-        self.evals.len() - 1
-    }
-
-    fn load(&mut self, program: Program) -> Executable {
-        let columns: Vec<&str> = self.data_plan.columns.iter().map(|c| c.name.as_str()).collect();
-        self.machine.load(program, &self.weights, &columns)
-    }
-
-    /// Trains on a batch; gives its loss. `step` counts from 1.
-    pub fn step(&mut self, batch: &Batch, step: u64) -> f32 {
-        let at = self.step_at(batch.rows.count);
-        let executable = &mut self.steps[at].1;
-        executable.set("step", step as f32);
-        let lr = self.plan.optimizer.settings.iter().find(|(name, _)| name == "lr");
-        executable.set("lr", lr.map_or(0.0, |(_, lr)| *lr as f32));
-        self.machine.run(executable, batch, self.plan.seed, step);
+        let program = lowered(&self.step_graph, &self.bindings, batch, self.engine.fusion());
         // The loss is the first output of a training graph.
-        executable.output(0)
+        let at = self.engine.add(program, &self.weights, &columns(self.data_plan), &[0])?;
+        self.steps.push((batch, at));
+        Ok(at)
+    }
+
+    fn eval_at(&mut self, batch: usize) -> Result<usize, Box<Diagnostic>> {
+        if let Some((_, at)) = self.evals.iter().find(|(n, _)| *n == batch) {
+            return Ok(*at);
+        }
+        let program = lowered(&self.eval_graph, &self.bindings, batch, self.engine.fusion());
+        let names = std::iter::once("loss").chain(self.plan.metrics.iter().map(|m| m.name.as_str()));
+        let output = |name: &str| program.outputs.iter().position(|(n, _)| **n == *name);
+        let kept: Vec<usize> =
+            names.map(|name| output(name).expect("runtime: every metric is an output")).collect();
+        let at = self.engine.add(program, &self.weights, &columns(self.data_plan), &kept)?;
+        self.evals.push((batch, at));
+        Ok(at)
+    }
+
+    /// Trains on a batch. Its loss comes with [`next_loss`](Self::next_loss), on a GPU some steps later.
+    pub fn step(&mut self, batch: &Batch) -> Result<(), RunError> {
+        let at = self.step_at(batch.rows.count).map_err(|wrong| *wrong)?;
+        let lr = self.plan.optimizer.settings.iter().find(|(name, _)| name == "lr");
+        let lr = lr.map_or(0.0, |(_, lr)| *lr as f32);
+        let step = batch.step + 1;
+        self.under_way.push_back(Loss {
+            step,
+            epoch: batch.rows.epoch + 1,
+            rows: batch.rows.count,
+            value: 0.0,
+        });
+        let scalars = [("step", step as f32), ("lr", lr)];
+        self.engine.run(at, batch, &scalars, step).map_err(|wrong| self.stopped(wrong))?;
+        self.gather();
+        Ok(())
+    }
+
+    fn gather(&mut self) {
+        while let Some(values) = self.engine.landed() {
+            let loss = self.under_way.pop_front().expect("runtime: a result is of a step under way");
+            self.losses.push_back(Loss { value: values[0], ..loss });
+        }
+    }
+
+    /// Waits for all steps under way.
+    pub fn finish(&mut self) -> Result<(), RunError> {
+        self.engine.finish().map_err(|wrong| self.stopped(wrong))?;
+        self.gather();
+        Ok(())
+    }
+
+    /// The loss of the next step in order, if it is known by now.
+    pub fn next_loss(&mut self) -> Option<Loss> {
+        self.losses.pop_front()
+    }
+
+    /// What ended the training, with the step at which it did.
+    fn stopped(&self, mut wrong: Box<Diagnostic>) -> RunError {
+        if let Some(loss) = self.under_way.front() {
+            wrong.message += &format!(
+                " (step {}, epoch {}); nothing of this run's weights was written",
+                loss.step, loss.epoch
+            );
+        }
+        (*wrong).into()
     }
 
     /// Loss and metrics over all rows of a part, in file order, batches weighing as many rows as they have.
-    pub fn evaluate(&mut self, part: &Part) -> Evaluation {
-        let batch = self.data_plan.batch.min(part.len().max(1));
-        let order = Order { rows: part.len(), batch, drop_last: false, shuffle: None };
+    pub fn evaluate(&mut self, part: &Part) -> Result<Evaluation, RunError> {
+        self.finish()?;
+        let order = self.eval_order(part);
         let until = order.steps_per_epoch();
         let mut batches = Batches::new(part, order, 0, until, Prefetch::Inline);
-        let metrics = &self.plan.metrics;
-        let (mut loss, mut totals) = (0f64, vec![Total::default(); metrics.len()]);
-        while let Some(batch) = batches.advance() {
-            let rows = batch.rows.count;
-            let at = self.eval_at(rows);
-            let executable = &mut self.evals[at].1;
-            self.machine.run(executable, &batch, self.plan.seed, 0);
-            let output = |name: &str| {
-                let index = executable.output_index(name).expect("runtime: every metric is an output");
-                f64::from(executable.output(index))
-            };
-            loss += output("loss") * rows as f64;
-            for (total, metric) in totals.iter_mut().zip(metrics) {
-                total.sum += output(&metric.name);
-                total.count += elements(&metric.count, &self.bindings, rows);
+        // The loss is an average over its batch, metrics are sums.
+        let (mut loss, mut sums) = (0f64, vec![0f64; self.plan.metrics.len()]);
+        let mut counted = 0;
+        let mut add = |engine: &mut Engine, counted: &mut u64| {
+            while let Some([mean, scores @ ..]) = engine.landed() {
+                loss += f64::from(*mean) * order.rows_of(*counted).count as f64;
+                sums.iter_mut().zip(scores).for_each(|(sum, x)| *sum += f64::from(*x));
+                *counted += 1;
             }
+        };
+        while let Some(batch) = batches.advance() {
+            let at = self.eval_at(batch.rows.count).map_err(|wrong| *wrong)?;
+            self.engine.run(at, &batch, &[], 0).map_err(|wrong| *wrong)?;
+            add(&mut self.engine, &mut counted);
         }
-        let finished = |(metric, total): (&MetricPlan, &Total)| {
-            let mean = total.sum / total.count;
-            let value = match metric.finish {
+        self.engine.finish().map_err(|wrong| *wrong)?;
+        add(&mut self.engine, &mut counted);
+        assert_eq!(counted, until, "runtime: every batch has results");
+        let finished = |(plan, sum): (&MetricPlan, f64)| {
+            let in_batch = |i: u64| elements(&plan.count, &self.bindings, order.rows_of(i).count);
+            let mean = sum / (0..until).map(in_batch).sum::<f64>();
+            let value = match plan.finish {
                 Finish::Mean => mean,
                 Finish::Root => mean.sqrt(),
             };
-            (metric.name.clone(), value)
+            (plan.name.clone(), value)
         };
-        Evaluation {
-            loss: loss / part.len() as f64,
-            metrics: metrics.iter().zip(&totals).map(finished).collect(),
-        }
+        let metrics = self.plan.metrics.iter().zip(sums).map(finished).collect();
+        Ok(Evaluation { loss: loss / part.len() as f64, metrics })
     }
-}
-
-/// What a metric adds up to, and over how many elements.
-#[derive(Clone, Debug, Default)]
-struct Total {
-    sum: f64,
-    count: f64,
 }
 
 /// A size in a batch of so many rows.
@@ -199,6 +284,11 @@ fn elements(size: &Dim, bindings: &Bindings, rows: usize) -> f64 {
     let batch = Dim::from(rows as i64);
     let known = size.substitute(&Sym::from("B"), &batch).bind(bindings).as_const();
     known.expect("runtime: data fix every size but the batch") as f64
+}
+
+/// The names of the data's columns, as batches have them.
+pub fn columns(plan: &DataPlan) -> Vec<&str> {
+    plan.columns.iter().map(|c| c.name.as_str()).collect()
 }
 
 /// How many rows a batch has room for. More than all rows never come together, so a huge `batch` takes no
@@ -221,8 +311,8 @@ fn fits(plan: &TrainPlan, bytes: usize) -> Result<(), Box<Diagnostic>> {
 }
 
 /// The program of a graph with everything known.
-pub fn lowered(graph: &Graph, bindings: &Bindings, batch: usize) -> Program {
+pub fn lowered(graph: &Graph, bindings: &Bindings, batch: usize, fusion: &Fusion) -> Program {
     let mut bindings = bindings.clone();
     bindings.insert(Sym::from("B"), batch as i64);
-    pipeline::lower(graph, &bindings, &Fusion::CPU)
+    pipeline::lower(graph, &bindings, fusion)
 }

@@ -94,6 +94,11 @@ impl Weights {
         self.memory.len()
     }
 
+    /// Bytes of the weights, or of the states, gaps included.
+    pub fn kind_bytes(&self, kind: SlotKind) -> usize {
+        lay_out(self.of(kind).map(|(_, slot)| slot.bytes())).1
+    }
+
     /// How many numbers training changes.
     pub fn parameters(&self) -> usize {
         self.of(SlotKind::Weight).map(|(_, slot)| slot.count()).sum()
@@ -114,6 +119,20 @@ impl Weights {
         let slot = &self.slots[index];
         // SAFETY: as in `values`; `self` is borrowed alone.
         unsafe { std::slice::from_raw_parts_mut(self.memory.at(slot.offset).cast(), slot.count()) }
+    }
+
+    /// The numbers as they lie in memory.
+    pub fn bytes_of(&self, index: usize) -> &[u8] {
+        let values = self.values(index);
+        // SAFETY: numbers have no padding, and the borrow is handed on.
+        unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
+    }
+
+    /// The same to be written; any bytes are numbers.
+    pub fn bytes_of_mut(&mut self, index: usize) -> &mut [u8] {
+        let values = self.values_mut(index);
+        // SAFETY: as in `bytes_of`; every bit pattern is an `f32`.
+        unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), size_of_val(values)) }
     }
 
     fn of(&self, kind: SlotKind) -> impl Iterator<Item = (usize, &Slot)> {

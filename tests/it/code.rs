@@ -21,19 +21,46 @@ fn check(text: &str, folder: PathBuf) -> Job {
     job.unwrap_or_else(|| panic!("{:?}", found.sorted()))
 }
 
-/// The training step of a checked spec, ready for either back end.
-fn program(job: &Job) -> Program {
+/// The training step of a checked spec, ready for a back end.
+fn program(job: &Job, fusion: &Fusion) -> Program {
     let lib = Library::std(Framework::Keras, &mut Sources::new());
     let plan = &job.trains[0];
     let (graph, _) = pipeline::rewrite(pipeline::step_graph(&lib, plan));
     let batch = job.data[plan.data].batch as i64;
     let known = [(Sym::from("B"), batch), (Sym::from("iris.features"), 4)];
-    pipeline::lower(&graph, &Bindings::from(known), &Fusion::CPU)
+    pipeline::lower(&graph, &Bindings::from(known), fusion)
 }
 
-fn lesson(name: &str) -> Program {
+fn lesson(name: &str, fusion: &Fusion) -> Program {
     let text = std::fs::read_to_string(spec(name)).expect("the lesson is there");
-    program(&check(&text, root().join("specs")))
+    program(&check(&text, root().join("specs")), fusion)
+}
+
+/// How many kernels of a program wait for one another in the longest chain, by what they read and write.
+fn levels(program: &Program) -> usize {
+    let mut chains: Vec<usize> = Vec::new();
+    for (i, kernel) in program.kernels.iter().enumerate() {
+        let (reads, writes) = (kernel.reads(), kernel.writes());
+        let waits = |j: &usize| {
+            let before = &program.kernels[*j];
+            before.writes().iter().any(|b| reads.contains(b) || writes.contains(b))
+                || before.reads().iter().any(|b| writes.contains(b))
+        };
+        chains.push(1 + (0..i).filter(waits).map(|j| chains[j]).max().unwrap_or(0));
+    }
+    chains.into_iter().max().unwrap_or(0)
+}
+
+/// The hidden layer; the logits with their loss; the gradient of the hidden layer; the updates. Of
+/// the pixels no copy in `f32` is ever stored, nor of the dropout's mask.
+#[test]
+fn mnist_on_a_gpu_is_four_levels() {
+    let program = lesson("mnist", &Fusion::GPU);
+    let text = mlc::loops::print(&program);
+    mlc::loops::verify(&program).unwrap_or_else(|why| panic!("{why}\n{text}"));
+    assert_eq!((program.kernels.len(), levels(&program)), (9, 4), "{text}");
+    assert_eq!(text.matches("f32(image@(").count(), 2, "{text}");
+    assert_eq!(text.matches("random(dropout1").count(), 2, "{text}");
 }
 
 /// The compiler must not become an interpreter of hand-written layers: a step calls matrix
@@ -42,7 +69,8 @@ fn lesson(name: &str) -> Program {
 fn a_step_calls_building_blocks_only() {
     let mut text = String::new();
     for name in ["line", "xor", "iris", "digits", "mnist"] {
-        let compiled = codegen::compile(&lesson(name), &Options { threads: 2, ..Options::default() });
+        let compiled =
+            codegen::compile(&lesson(name, &Fusion::CPU), &Options { threads: 2, ..Options::default() });
         text += &format!("{name}: {}\n", compiled.calls().join(" "));
     }
     let mut settings = insta::Settings::clone_current();
@@ -84,7 +112,7 @@ train {
 #[test]
 fn a_users_op_trains_fused() {
     let job = check(USER_OP, root());
-    let program = program(&job);
+    let program = program(&job, &Fusion::CPU);
     let fused =
         program.kernels.iter().any(|k| match &k.kind {
             KernelKind::Contract(c) => c.body.nodes.iter().any(

@@ -13,7 +13,10 @@ mod ops;
 mod parity;
 mod random;
 mod run;
+#[cfg(feature = "gpu")]
+mod shaders;
 mod stages;
 mod style;
 mod support;
 mod tidy;
+mod verify;

@@ -7,7 +7,7 @@ use mlc::ad;
 use mlc::base::DType;
 use mlc::codegen::{Instance, Options};
 use mlc::graph::arbitrary::{self, agree, difference, shrink};
-use mlc::graph::interp::{Inputs, Tensor, run};
+use mlc::graph::interp::{Inputs, Tensor, run, run_bounded};
 use mlc::graph::{Builder, Graph, OutputKind, Prim, Value, parse, print, verify};
 use mlc::loops::{self, Fusion};
 use mlc::opt;
@@ -23,6 +23,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("gradients are slopes", gradients_are_slopes),
     ("passes keep gradients", passes_keep_gradients),
     ("compiled code computes what is written", compiled_agrees),
+    ("gpu loops compute what is written", gpu_loops_agree),
 ];
 
 #[test]
@@ -48,6 +49,11 @@ fn random_graphs_passes_on_gradients() {
 #[test]
 fn random_graphs_compiled() {
     test_seeds(4);
+}
+
+#[test]
+fn random_graphs_gpu_loops() {
+    test_seeds(5);
 }
 
 /// Every graph kept as text passes every check.
@@ -91,7 +97,7 @@ fn guarded(check: Check, graph: &Graph, inputs: &Inputs) -> Result<(), String> {
     })
 }
 
-fn names(graph: &Graph) -> Vec<&str> {
+pub fn names(graph: &Graph) -> Vec<&str> {
     graph.outputs.iter().map(|o| &*o.name).collect()
 }
 
@@ -138,7 +144,7 @@ fn weights(graph: &Graph) -> Vec<String> {
 }
 
 /// The graph with one more output for the gradient of each `f32` leaf, and their number.
-fn with_gradient(graph: &Graph) -> (Graph, usize) {
+pub fn with_gradient(graph: &Graph) -> (Graph, usize) {
     let loss = graph.outputs.iter().find(|o| o.kind == OutputKind::Loss).expect("a graph with a loss").value;
     let weights = weights(graph);
     let mut b = Builder::resume(graph.clone());
@@ -207,12 +213,44 @@ fn passes_keep_gradients(graph: &Graph, inputs: &Inputs) -> Result<(), String> {
     agree(&names(&both), &run(&small, inputs), &wanted, 1e-7)
 }
 
+/// The graph that is lowered: sizes are numbers, everything is rewritten.
+pub fn settled(graph: &Graph, inputs: &Inputs) -> Graph {
+    let mut bound = graph.bind(&inputs.bindings);
+    opt::run(&mut bound);
+    bound
+}
+
+/// Whether every element that a run of the `settled` graph gave is as near to the reference's, which runs the graph
+/// as `written`, as rounding allows.
+pub fn within(
+    names: &[&str],
+    settled: &Graph,
+    inputs: &Inputs,
+    written: &Graph,
+    found: &[Tensor],
+) -> Result<(), String> {
+    let wanted = run(written, inputs);
+    for (((name, found), wanted), bounded) in
+        names.iter().zip(found).zip(&wanted).zip(run_bounded(settled, inputs))
+    {
+        if found.shape != wanted.shape {
+            return Err(format!("{name} is {:?}, not {:?}", found.shape, wanted.shape));
+        }
+        let bounds = &bounded.error.data;
+        for (i, ((x, y), bound)) in found.data.iter().zip(&wanted.data).zip(bounds).enumerate() {
+            let both_nan = x.is_nan() && y.is_nan();
+            if !(both_nan || x == y || (x - y).abs() <= *bound) {
+                return Err(format!("{name}[{i}] is {x}, not {y} within {bound:e}"));
+            }
+        }
+    }
+    if found.len() == wanted.len() { Ok(()) } else { Err(format!("{} outputs", found.len())) }
+}
+
 /// Values and gradients, rewritten, fused, compiled; in f32, so within its rounding.
 fn compiled_agrees(graph: &Graph, inputs: &Inputs) -> Result<(), String> {
     let (both, _) = with_gradient(graph);
-    let wanted = run(&both, inputs);
-    let mut bound = both.bind(&inputs.bindings);
-    opt::run(&mut bound);
+    let bound = settled(&both, inputs);
     let program = loops::lower(&bound, &Fusion::CPU);
     loops::verify(&program)?;
     let threads = if inputs.seed.is_multiple_of(16) { 2 } else { 1 };
@@ -221,13 +259,42 @@ fn compiled_agrees(graph: &Graph, inputs: &Inputs) -> Result<(), String> {
         set(&mut instance, name, &tensor.data);
     }
     instance.step(inputs.seed, inputs.step);
-    let found: Vec<Tensor> = both
+    let found: Vec<Tensor> = bound
         .outputs
         .iter()
-        .zip(&wanted)
-        .map(|(output, wanted)| Tensor::new(wanted.shape.clone(), read(&instance, &output.name)))
+        .map(|output| {
+            let shape = bound.ty(output.value).shape.as_const().expect("sizes are numbers");
+            Tensor::new(shape, read(&instance, &output.name))
+        })
         .collect();
-    agree(&names(&both), &found, &wanted, 1e-3)
+    within(&names(&both), &bound, inputs, &both, &found)?;
+    // What rounding can do to these graphs is little: a bound that says otherwise is wrong itself.
+    agree(&names(&both), &found, &run(&both, inputs), 1e-3)
+}
+
+/// Values and gradients, rewritten, fused for a GPU, interpreted: no device.
+fn gpu_loops_agree(graph: &Graph, inputs: &Inputs) -> Result<(), String> {
+    let (both, _) = with_gradient(graph);
+    let wanted = run(&both, inputs);
+    let mut bound = both.bind(&inputs.bindings);
+    opt::run(&mut bound);
+    let program = loops::lower(&bound, &Fusion::GPU);
+    loops::verify(&program)?;
+    let mut memory = loops::interp::memory(&program);
+    for (id, buffer) in program.buffers.iter() {
+        match inputs.leaves.get(&*buffer.name) {
+            Some(leaf) => memory[id.index()].copy_from_slice(&leaf.data),
+            // What is read before it is written should be seen.
+            None => memory[id.index()].fill(f64::NAN),
+        }
+    }
+    loops::interp::run(&program, &mut memory, inputs.seed, inputs.step);
+    let of = |name: &str| program.outputs.iter().find(|(n, _)| &**n == name).expect("an output").1;
+    let outputs = both.outputs.iter().zip(&wanted);
+    let found: Vec<Tensor> = outputs
+        .map(|(output, wanted)| Tensor::new(wanted.shape.clone(), memory[of(&output.name).index()].clone()))
+        .collect();
+    agree(&names(&both), &found, &wanted, 1e-7)
 }
 
 /// Sets a leaf; the program may have found that it does not matter.

@@ -43,6 +43,12 @@ fn loops() {
     stage("loops");
 }
 
+#[cfg(feature = "gpu")]
+#[test]
+fn wgsl() {
+    stage("wgsl");
+}
+
 /// Defaults written out, still the same spec: what `render` prints checks and is its own rendering.
 #[test]
 fn render() {

@@ -5,7 +5,7 @@
 //! and short stands where it is used.
 
 use super::check;
-use super::ir::{Binary, Block, Expr, Function, Kind, Local, Stmt, Type, Unary};
+use super::ir::{Binary, Block, Expr, Function, Kind, Local, Stmt, Type};
 use super::print;
 use crate::base::DType;
 use crate::codegen::dims::merge_dims;
@@ -65,13 +65,6 @@ pub fn value_function(
     e.finish()
 }
 
-/// A body that loads one element, and the node that does.
-pub fn load(access: &Access) -> (Body, NodeId) {
-    let mut body = Body::default();
-    let node = body.nodes.push(Node::Load(access.clone()));
-    (body, node)
-}
-
 /// The body over merged dims, their sizes, and how many belong to each group.
 pub fn merged<const N: usize>(body: &Body, groups: [&[usize]; N]) -> (Body, Vec<usize>, [usize; N]) {
     let mut body = body.clone();
@@ -93,8 +86,6 @@ pub struct Emitter<'a> {
     /// By node.
     types: Vec<Type>,
     uses: Vec<usize>,
-    /// Where the point is along each dim.
-    index: Vec<Expr>,
     known: Known,
     /// The blocks that are open, and what was known before each.
     open: Vec<(Block, Known)>,
@@ -103,6 +94,8 @@ pub struct Emitter<'a> {
 /// What has been computed in the blocks that are open.
 #[derive(Clone, Debug, Default)]
 struct Known {
+    /// Where the point is along each dim; 0 along those of loops that are not open.
+    index: Vec<Expr>,
     /// By node.
     values: Vec<Option<Expr>>,
     /// By strides: the sum of strides times indices.
@@ -117,7 +110,11 @@ impl<'a> Emitter<'a> {
         prefix: &'a str,
         function: Function,
     ) -> Emitter<'a> {
-        let known = Known { values: vec![None; body.nodes.len()], forms: BTreeMap::new() };
+        let known = Known {
+            index: vec![Expr::I32(0); sizes.len()],
+            values: vec![None; body.nodes.len()],
+            forms: BTreeMap::new(),
+        };
         Emitter {
             body,
             sizes,
@@ -126,7 +123,6 @@ impl<'a> Emitter<'a> {
             prefix,
             types: types(body, dtypes),
             uses: uses(body),
-            index: vec![Expr::I32(0); sizes.len()],
             known,
             open: vec![(Block::new(), Known::default())],
         }
@@ -222,7 +218,7 @@ impl<'a> Emitter<'a> {
                 true => (Expr::I32(0), rest),
                 false => rest.split(self.sizes[dim]),
             };
-            self.index[dim] = self.bind("i", low);
+            self.known.index[dim] = self.bind("i", low);
             rest = if dim == first { high } else { self.bind("i", high) };
         }
     }
@@ -240,7 +236,7 @@ impl<'a> Emitter<'a> {
 
     /// Sets the index of one dim.
     pub fn set_index(&mut self, dim: usize, at: Expr) {
-        self.index[dim] = at;
+        self.known.index[dim] = at;
     }
 
     // ---- affine forms
@@ -253,7 +249,7 @@ impl<'a> Emitter<'a> {
         let base = match self.known.forms.get(&strides) {
             Some(base) => base.clone(),
             None => {
-                let terms = strides.iter().zip(&self.index).filter(|(s, _)| **s != 0);
+                let terms = strides.iter().zip(&self.known.index).filter(|(s, _)| **s != 0);
                 let sum = terms.fold(Expr::I32(0), |sum, (&s, i)| sum.plus(i.clone().times(whole(s))));
                 let base = self.bind("at", sum);
                 self.known.forms.insert(strides, base.clone());
@@ -407,7 +403,7 @@ impl<'a> Emitter<'a> {
         let (a, b) = (self.value(inputs[0]), self.value(inputs[1]));
         let a = if a.is_literal() && b.is_literal() { self.bind_literal(a) } else { a };
         let holds = a.binary(sign, b);
-        Some(if negated { Expr::Unary(Unary::Not, Box::new(holds)) } else { holds })
+        Some(if negated { Expr::Not(Box::new(holds)) } else { holds })
     }
 
     // ---- stores
@@ -432,7 +428,7 @@ impl<'a> Emitter<'a> {
     /// True at one of the points that would store the same element; none where each point stores its own.
     fn once(&mut self, store: &Store) -> Option<Expr> {
         let repeats = (0..self.sizes.len()).filter(|&d| self.sizes[d] > 1 && store.access.strides[d] == 0);
-        let first = |d: usize| match &self.index[d] {
+        let first = |d: usize| match &self.known.index[d] {
             Expr::I32(0) => None,
             index => Some(index.clone().binary(Binary::Eq, Expr::I32(0))),
         };
@@ -459,10 +455,7 @@ fn size(expr: &Expr) -> usize {
     let all = |parts: &[Expr]| parts.iter().map(size).sum::<usize>();
     1 + match expr {
         Expr::F32(_) | Expr::I32(_) | Expr::U32(_) | Expr::Local(_) => 0,
-        Expr::Unary(_, x)
-        | Expr::Cast { value: x, .. }
-        | Expr::Bitcast { value: x, .. }
-        | Expr::Element { index: x, .. } => size(x),
+        Expr::Not(x) | Expr::Cast { value: x, .. } | Expr::Element { index: x, .. } => size(x),
         Expr::Binary(_, a, b) => size(a) + size(b),
         Expr::Scalar { args, .. } | Expr::Call { args, .. } => all(args),
         Expr::Select { when, then, otherwise } => size(when) + size(then) + size(otherwise),

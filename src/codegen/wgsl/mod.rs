@@ -25,7 +25,7 @@
 
 mod body;
 mod check;
-mod contract;
+pub mod contract;
 mod group;
 mod ir;
 mod module;
@@ -37,8 +37,10 @@ pub mod skeleton;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod text;
 
-pub use place::WeightPlaces;
+pub use place::{WeightPlaces, is_packed};
+pub use text::text;
 
 use super::bind::{Binding, bind};
 use crate::base::DType;

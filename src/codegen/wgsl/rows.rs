@@ -23,17 +23,17 @@ const POINTS_EACH: usize = 4;
 /// Invocations that keep a large device busy.
 const BUSY: usize = 1 << 14;
 /// Elements of a row that an invocation folds at least.
-const LEAST_EACH: usize = 4;
+const LEAST_EACH: usize = 8;
 /// Invocations side by side that make one access of memory.
 const SIDE_BY_SIDE: usize = 32;
-/// Rows that a processor takes alone, whatever else is there to do.
-const LONG_FOR_PROCESSOR: usize = 4096;
+/// From here on rows are shared on a processor too, if they are so few that a workgroup is not filled otherwise.
+const LONG_FOR_PROCESSOR: usize = 64;
 
 /// The piece of a bound kernel; `dtypes` are those of its slots.
 pub fn lower(rows: &Rows, dtypes: &[DType], prefix: &str, target: &Target) -> Piece {
     let (body, sizes, [outer, _]) = merged(&rows.body, [&rows.outer, &rows.row]);
     let sweeps = Sweeps::of(&body, &sizes, outer);
-    if sweeps.is_map(&body) || body.stores.is_empty() {
+    if sweeps.is_map(&body, &sizes) || body.stores.is_empty() {
         return map(rows, dtypes, prefix);
     }
     let space = Space { body: &body, sizes: &sizes, outer, sweeps };
@@ -138,7 +138,8 @@ impl Space<'_> {
         }
         let most = 1 << most.ilog2();
         if target.software {
-            return if row > LONG_FOR_PROCESSOR && points < WORKGROUP as usize { most } else { 1 };
+            let room = (WORKGROUP as usize / points).max(1);
+            return if row >= LONG_FOR_PROCESSOR { most.min(1 << room.ilog2()) } else { 1 };
         }
         let wanted = BUSY.div_ceil(points).next_power_of_two();
         match self.along_rows() {
@@ -196,8 +197,7 @@ impl Space<'_> {
         let groups = points.div_ceil(each) as u64;
         let (mut e, group, local) = main_of(self.body, self.sizes, dtypes, prefix);
         let (lane, at) = places(&mut e, &local, lanes, along);
-        let point = group.cast(Type::I32).times(each as i32).plus(at.clone().cast(Type::I32));
-        let named = e.bind("point", point);
+        let named = e.bind("point", group.cast(Type::I32).times(each as i32).plus(at.clone()));
         let condition = inside(&named, points, groups * each as u64);
         // Lanes past the last row fold it once more, so that all meet at the barriers.
         let point = match condition {
@@ -208,16 +208,9 @@ impl Space<'_> {
             None => named,
         };
         e.enter(0..self.outer, point);
-        let place = match along {
-            true => {
-                let place = lane.clone().binary(Binary::Mul, Expr::U32(each as u32));
-                e.bind("place", place.binary(Binary::Add, at.clone()))
-            }
-            false => local,
-        };
-        let lane = e.bind("lane", lane.cast(Type::I32));
+        let place = e.bind("place", lane.clone().times(each as i32).plus(at.clone()));
         let lanes_of =
-            Lanes { lanes: lanes as i32, lane, points: each as u32, point: at, place, exists: condition };
+            Lanes { lanes: lanes as i32, lane, points: each as i32, point: at, place, exists: condition };
         self.sweeps.emit(&mut e, &Walk::Shared(lanes_of));
         let how = match each {
             1 => format!("a workgroup for each row of {row}"),
@@ -229,16 +222,15 @@ impl Space<'_> {
 
 /// Which lane of which of the workgroup's rows an invocation is: neighbours lie along the row, or down columns.
 fn places(e: &mut Emitter, local: &Expr, lanes: usize, along: bool) -> (Expr, Expr) {
-    let each = WORKGROUP as usize / lanes;
-    let inner = if along { lanes } else { each };
-    let high = match WORKGROUP as usize / inner {
-        1 => Expr::U32(0),
-        _ => local.clone().binary(Binary::Shr, Expr::U32(inner.ilog2())),
+    let inner = if along { lanes } else { WORKGROUP as usize / lanes };
+    let (names, local) = (if along { ["at", "lane"] } else { ["lane", "at"] }, local.clone().cast(Type::I32));
+    let (high, low) = match inner == WORKGROUP as usize {
+        true => (Expr::I32(0), local),
+        false => local.split(inner),
     };
-    let low = match inner {
-        1 => Expr::U32(0),
-        _ => local.clone().binary(Binary::BitAnd, Expr::U32(inner as u32 - 1)),
-    };
-    let (lane, at) = if along { (low, high) } else { (high, low) };
-    (e.bind("lane", lane), e.bind("at", at))
+    let (high, low) = (e.bind(names[0], high), e.bind(names[1], low));
+    if along { (low, high) } else { (high, low) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@
 //! A workgroup takes 256 indices at a time and finds together which of them name one of its rows; only those are
 //! looked at by all. A processor walks the indices alone.
 
-use super::body::{Emitter, both};
+use super::body::Emitter;
 use super::ir::{Binary, Expr, Function, Kind, Local, Stmt, Type};
 use super::sweep::count;
 use super::{Piece, Target, WORKGROUP};
@@ -110,7 +110,7 @@ impl Work<'_> {
         let named = e.function.local("named", Type::I32, Kind::Var);
         e.push(Stmt::Var { local: named, value: Expr::I32(-1) });
         let there = (!whole).then(|| i.clone().binary(Binary::Lt, count(self.scatter.count)));
-        e.when(both(there, None), |e| {
+        e.when(there, |e| {
             let value = self.named_row(i);
             e.push(Stmt::Assign { local: named, value });
         });

@@ -34,7 +34,14 @@ struct Item {
 fn items(file: &str) -> Vec<Item> {
     let mut items: Vec<Item> = Vec::new();
     let mut comment = String::new();
+    // Blank lines of a function count only if it goes on.
+    let mut blank = String::new();
     for line in file.lines() {
+        if line.is_empty() {
+            comment.clear();
+            blank += "\n";
+            continue;
+        }
         if line.starts_with("//") {
             comment += &format!("{line}\n");
         } else if let Some(name) = declared(line) {
@@ -44,12 +51,11 @@ fn items(file: &str) -> Vec<Item> {
                 text: format!("{}{line}\n", std::mem::take(&mut comment)),
                 hole,
             });
-        } else if line.is_empty() {
-            comment.clear();
         } else {
             let item = items.last_mut().expect("wgsl: a file starts with a declaration");
-            item.text += &format!("{line}\n");
+            item.text += &format!("{blank}{line}\n");
         }
+        blank.clear();
     }
     items
 }
@@ -167,8 +173,20 @@ impl Skeleton {
             let at = items.iter().position(|i| i.hole && i.name == *name);
             text[at.unwrap_or_else(|| panic!("wgsl: the skeleton has no hole `{name}`"))] = function.clone();
         }
-        text.join("\n")
+        lay_out(&text)
     }
+}
+
+/// Declarations one under the other: a blank line above each but a constant without a comment.
+fn lay_out(declarations: &[String]) -> String {
+    let mut out = String::new();
+    for text in declarations {
+        if !out.is_empty() && !text.starts_with("const ") {
+            out += "\n";
+        }
+        out += text;
+    }
+    out
 }
 
 fn find<'a>(items: &'a mut [Item], name: &str) -> &'a mut Item {
@@ -250,14 +268,7 @@ fn copies(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use naga::valid::{Capabilities, ValidationFlags, Validator};
-
-    fn validate(text: &str) -> Result<(), String> {
-        let module = naga::front::wgsl::parse_str(text).map_err(|e| e.emit_to_string(text))?;
-        let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
-        validator.validate(&module).map_err(|e| e.emit_to_string(text))?;
-        Ok(())
-    }
+    use crate::codegen::wgsl::validate;
 
     #[test]
     fn every_file_is_valid_as_it_stands() {
@@ -293,7 +304,7 @@ mod tests {
     fn a_text_gets_what_it_uses_and_no_more() {
         let text = needed("fn f(x: f32) -> f32 { return mlc_sqrt(x); } // mlc_pow");
         let names: Vec<String> = items(&text).into_iter().map(|i| i.name).collect();
-        assert_eq!(names, ["mlc_is_normal", "mlc_short", "mlc_rest", "mlc_sqrt"]);
+        assert_eq!(names, ["MLC_SMALL", "mlc_is_normal", "mlc_keep", "mlc_short", "mlc_rest", "mlc_sqrt"]);
         validate(&format!("{text}fn f(x: f32) -> f32 {{ return mlc_sqrt(x); }}")).expect("it stands alone");
         assert_eq!(needed("fn f() { let a = b.mlc_exp; }"), "");
     }

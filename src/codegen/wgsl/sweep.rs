@@ -4,7 +4,7 @@
 //! last sweep, stores once for the row come after it.
 
 use super::body::{Emitter, both};
-use super::ir::{Barrier, Binary, Expr, Local, Stmt, Type};
+use super::ir::{Binary, Expr, Local, Stmt, Type};
 use crate::codegen::dims::{strides_set, variation};
 use crate::graph::{Fold, ScalarOp};
 use crate::loops::{Body, Node, NodeId};
@@ -43,10 +43,10 @@ pub struct Lanes {
     /// How many, and which this one is: `i32`.
     pub lanes: i32,
     pub lane: Expr,
-    /// Rows of the workgroup, a power of two, and which of them this one is: `u32`.
-    pub points: u32,
+    /// Rows of the workgroup, a power of two, and which of them this one is: `i32`.
+    pub points: i32,
     pub point: Expr,
-    /// The place of this invocation among all lanes of all rows of the workgroup, rows fastest: `u32`.
+    /// The place of this invocation among all lanes of all rows of the workgroup, rows fastest: `i32`.
     pub place: Expr,
     /// True where there is such a row; none if there always is.
     pub exists: Option<Expr>,
@@ -75,10 +75,11 @@ impl Sweeps {
         Sweeps { row, level, live, row_store, count: last_fold.max(last_store), outer }
     }
 
-    /// Whether every store is made at every point and nothing is folded.
-    pub fn is_map(&self, body: &Body) -> bool {
+    /// Whether nothing is folded and, where there are rows, everything is stored at every point of them.
+    pub fn is_map(&self, body: &Body, sizes: &[usize]) -> bool {
         let folds = body.nodes.iter().any(|(id, n)| self.live[id.index()] && matches!(n, Node::Fold { .. }));
-        !folds && self.row_store.iter().all(|row| *row)
+        let has_rows = sizes[self.outer..].iter().any(|&n| n != 1);
+        !folds && (!has_rows || self.row_store.iter().all(|row| *row))
     }
 
     /// All sweeps and stores at one point of the outer dims, of which `e` has the indices.
@@ -96,7 +97,7 @@ impl Sweeps {
         let written = |buffer| stores.iter().any(|&s| body.stores[s].access.buffer == buffer);
         if body.loads().any(|load| written(load.buffer)) {
             // Other lanes may still have to read what is overwritten now.
-            e.push(Stmt::Barrier(Barrier::Storage));
+            e.push(Stmt::StorageBarrier);
         }
         let first = lanes.lane.clone().binary(Binary::Eq, Expr::I32(0));
         e.when(both(Some(first), lanes.exists.clone()), |e| e.stores(&stores));
@@ -234,9 +235,9 @@ fn tree(e: &mut Emitter, lanes: &Lanes, fold: Fold, sum: Expr) -> Expr {
         Fold::Max => "mlc_fold_max",
     };
     e.call("mlc_fold_begin", vec![lanes.place.clone(), sum], true);
-    let mut distance = super::WORKGROUP / 2;
+    let mut distance = super::WORKGROUP as i32 / 2;
     while distance >= lanes.points {
-        e.call(step, vec![lanes.place.clone(), Expr::U32(distance)], true);
+        e.call(step, vec![lanes.place.clone(), Expr::I32(distance)], true);
         distance /= 2;
     }
     let folded =

@@ -1,6 +1,7 @@
 //! Every diagnostic code, with what it means: the table behind `mlc explain`.
 
 mod data;
+mod gpu;
 mod ops;
 mod sema;
 mod syntax;
@@ -19,7 +20,7 @@ pub struct CodeInfo {
 
 /// All rows, in the order of the stages that report them.
 pub fn codes() -> impl Iterator<Item = &'static CodeInfo> {
-    [syntax::CODES, ops::CODES, sema::CODES, data::CODES].into_iter().flatten()
+    [syntax::CODES, ops::CODES, sema::CODES, data::CODES, gpu::CODES].into_iter().flatten()
 }
 
 /// The row of a code, written with or without the `mlc::` in front.

@@ -1,8 +1,10 @@
 //! Joins kernels, so that values stay in registers and in L1.
 //!
-//! Greedy in program order. A kernel of rows joins the product or the rows
+//! First, for a backend that takes it, what is cheap goes to its readers
+//! ([`inline`]). Then greedy in program order. A kernel of rows joins the product or the rows
 //! that make what it reads (a map in an epilogue, a fold over the same rows,
-//! an optimizer's update behind its gradient), or takes its only reader's
+//! an optimizer's update behind its gradient, rows behind a product whose
+//! columns they are if the backend folds there), or takes its only reader's
 //! place in front of a fold; then kernels that read the same tensor over the
 //! same points join. What no other kernel reads is then never stored. No two
 //! kernels join if something between them would have to wait for both, nor if

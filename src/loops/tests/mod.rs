@@ -1,5 +1,6 @@
 //! Programs compared with the graph they came from, and snapshots.
 
+mod fusion;
 mod movement;
 mod product;
 mod random;

@@ -6,7 +6,7 @@ use crate::base::DType;
 use crate::graph::arbitrary::{self, agree, shrink};
 use crate::graph::interp::{self, Inputs, Tensor};
 use crate::graph::{Builder, Graph, LeafId, LeafKind, OutputKind, Value, print};
-use crate::loops::Fusion;
+use crate::loops::{Fusion, KernelKind};
 use crate::{loops, opt};
 
 const SEEDS: u64 = 300;
@@ -21,6 +21,24 @@ fn random_graphs_lower() {
             panic!("{reason}\n// seed {seed}: \n{}", print(&small));
         }
     }
+}
+
+/// The graphs above do reach the forms that only a GPU takes.
+#[test]
+fn random_graphs_have_prologues_and_row_phases() {
+    let (mut prologues, mut phases) = (0, 0);
+    for seed in 0..SEEDS {
+        let (graph, inputs) = arbitrary::graph(seed);
+        let mut trained = descend(&graph.bind(&inputs.bindings));
+        opt::run(&mut trained);
+        for kernel in &loops::lower(&trained, &Fusion::GPU).kernels {
+            if let KernelKind::Contract(c) = &kernel.kind {
+                prologues += usize::from(c.operands().iter().any(|operand| operand.plain().is_none()));
+                phases += usize::from(c.folds());
+            }
+        }
+    }
+    assert!(prologues >= 40 && phases >= 5, "{prologues} products with prologues, {phases} with phases");
 }
 
 fn guarded(graph: &Graph, inputs: &Inputs) -> Result<(), String> {

@@ -6,7 +6,7 @@ use super::fault::Fault;
 use super::heaps::Heaps;
 use super::loaded::{Loaded, Pipelines};
 use crate::base::DType;
-use crate::codegen::wgsl::{Heap, Shaders, StepBlock, WORD, words};
+use crate::codegen::wgsl::{self, Heap, Shaders, StepBlock, WORD, WeightPlaces, is_packed, words};
 use crate::loops::{BufferId, Program};
 
 /// A program on the device. Buffers start zeroed.
@@ -17,10 +17,18 @@ pub struct Instance<'d> {
 }
 
 impl<'d> Instance<'d> {
-    /// Compiles a program for the device and makes room for it.
+    /// Compiles a program for the device and makes room for it. Random numbers are drawn from `seed`.
     ///
     /// # Errors
     /// If the device lacks what the program needs, or its memory.
+    pub fn new(device: &'d Device, program: Program, seed: u64) -> Result<Self, Fault> {
+        let target = device.target();
+        let places = WeightPlaces::of_program(&program, &target)?;
+        let shaders = wgsl::compile(&program, &places, seed, &target)?;
+        Instance::with_shaders(device, program, shaders, &places.heaps)
+    }
+
+    /// The same with shaders from elsewhere and the bytes of each heap of weights that they use.
     pub fn with_shaders(
         device: &'d Device,
         program: Program,
@@ -63,7 +71,7 @@ impl<'d> Instance<'d> {
         let buffer = &self.program().buffers[id];
         assert_eq!(bytes.len(), buffer.bytes(), "runtime: `{name}` is set as a whole");
         let Some(place) = self.loaded.shaders.places[id.index()] else { return Ok(()) };
-        if packed(buffer.dtype, place.heap) {
+        if lies_as_it_is(buffer.dtype, place.heap) {
             return self.heaps.write(self.device, place, 0, bytes);
         }
         let wide: Vec<u8> = bytes.iter().flat_map(|b| u32::from(*b).to_le_bytes()).collect();
@@ -98,7 +106,7 @@ impl<'d> Instance<'d> {
         let id = self.named(name);
         let buffer = &self.program().buffers[id];
         let Some(place) = self.loaded.shaders.places[id.index()] else { return Ok(None) };
-        if packed(buffer.dtype, place.heap) {
+        if lies_as_it_is(buffer.dtype, place.heap) {
             let mut bytes = vec![0; buffer.bytes()];
             self.heaps.read(self.device, place, 0, &mut bytes)?;
             return Ok(Some(bytes));
@@ -116,10 +124,10 @@ impl<'d> Instance<'d> {
     }
 }
 
-/// Whether a buffer's bytes lie in the heap as they do in memory. Elsewhere a byte has a word to itself.
-fn packed(dtype: DType, heap: Heap) -> bool {
+/// Whether a buffer's bytes lie in the heap as they do in memory; else each byte has a word to itself.
+fn lies_as_it_is(dtype: DType, heap: Heap) -> bool {
     match dtype {
         DType::F32 | DType::I32 => true,
-        DType::U8 => heap == Heap::Inputs,
+        DType::U8 => is_packed(dtype, heap),
     }
 }

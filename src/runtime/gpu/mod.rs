@@ -9,12 +9,14 @@
 
 mod demand;
 mod device;
+mod engine;
 mod fault;
 mod heaps;
 mod instance;
 mod loaded;
 
-pub use demand::{Demand, Row};
+pub use demand::{Demand, Ring};
 pub use device::{BY_NAME, Choice, Device, Limits};
+pub use engine::Engine;
 pub use fault::Fault;
 pub use instance::Instance;

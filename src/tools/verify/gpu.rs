@@ -6,6 +6,7 @@ use crate::base::Span;
 use crate::codegen::wgsl::{self, WeightPlaces};
 use crate::diag::Diagnostic;
 use crate::graph::Graph;
+use crate::loops::Fusion;
 use crate::pipeline;
 use crate::runtime::data::Values;
 use crate::runtime::gpu::{Choice, Device, Fault, Instance};
@@ -26,7 +27,7 @@ impl Card {
     }
 
     fn outputs(&self, graph: &Graph, start: &Start) -> Result<Vec<Vec<f32>>, Fault> {
-        let program = pipeline::lower(graph, &start.bindings, &crate::loops::Fusion::GPU);
+        let program = pipeline::lower(graph, &start.bindings, &Fusion::GPU);
         let target = self.device.target();
         let places = WeightPlaces::of_program(&program, &target)?;
         let shaders = wgsl::compile(&program, &places, start.seed, &target)?;

@@ -10,16 +10,16 @@
 //!
 //! `f32` rounds, so no two sides agree to the bit. What rounding can do is computed
 //! ([`run_bounded`](crate::graph::interp::run_bounded)): each operation rounds by u = 2^-24 (other functions than
-//! sums and products by 8 u), a sum of n terms by n u of its magnitudes, and these errors go through the
-//! graph element by element, cancellation and division included. An element that is further from
-//! the reference than its own bound is a defect of the compiler or the device.
+//! sums and products by 8 u), a sum of n terms by min(n, 8 sqrt n) u of its magnitudes, and these errors go
+//! through the graph element by element, cancellation and division included; in sums they add up by squares.
+//! An element that is further from the reference than its own bound is a defect of the compiler or the device.
 //!
 //! Jumps need no exception. Where a comparison is so close that rounding may turn it (a relu at 0, a dropout
 //! draw at its rate), its bound is the whole jump, and so is that of what hangs on it; all others
 //! stay strict. Adam's first step divides a gradient by its own magnitude; where the gradient is within its bound of 0
 //! that bound is divided as well, so the sign of such an element is left open and of no other.
 //!
-//! The bound is a worst case and gets loose with depth. The table shows it beside the differences.
+//! The table shows how much of its bound the worst element takes: some percent on sound machines.
 //!
 //! # What is shown
 //!
@@ -58,7 +58,7 @@ use watch::Watched;
 
 /// The rule in one line, as it is printed.
 pub const BOUND: &str = "what rounding can do: + - * round by u = 2^-24, other functions by 8 u, a sum of n terms by \
-                         n u, carried through the graph element by element";
+                         min(n, 8 sqrt n) u, carried through the graph element by element";
 
 /// What the command line decides.
 #[derive(Clone, Copy, Debug, Default)]
@@ -116,11 +116,11 @@ pub struct Row {
     pub shape: Vec<usize>,
     /// What relative numbers are relative to.
     pub scale: f64,
-    /// The largest bound of an element, relative.
+    /// The bound of the middle element of those that may be off at all, relative.
     pub bound: f64,
     pub cpu: Difference,
     pub gpu: Option<Difference>,
-    /// The GPU against the processor; it has no bound of its own.
+    /// The GPU against the processor: its share is one of both bounds.
     pub cpu_gpu: Option<Difference>,
     #[serde(skip)]
     pub span: Span,
@@ -268,10 +268,10 @@ fn row(
         name,
         shape: reference.shape.clone(),
         scale,
-        bound: measure::relative(largest(&mut found.bound.iter().copied()), scale),
+        bound: measure::relative(measure::middle(&found.bound), scale),
         cpu: against(&found.cpu),
         gpu: found.gpu.as_ref().map(against),
-        cpu_gpu: found.gpu.as_ref().map(|gpu| measure::between(gpu, &found.cpu, scale)),
+        cpu_gpu: found.gpu.as_ref().map(|gpu| measure::between(gpu, &found.cpu, &found.bound, scale)),
         span,
         order,
     }
@@ -280,7 +280,7 @@ fn row(
 impl Row {
     /// Whether some side is further from the reference than rounding can explain.
     pub fn over(&self) -> bool {
-        self.cpu.over || self.gpu.is_some_and(|gpu| gpu.over)
+        self.cpu.over() || self.gpu.is_some_and(|gpu| gpu.over())
     }
 
     /// `the gradient of fc1.weight`.
@@ -307,17 +307,17 @@ pub fn diagnostics(report: &Report) -> Vec<Diagnostic> {
 }
 
 fn differs(side: &str, all: Vec<(&Row, Difference)>, action: &str) -> Option<Diagnostic> {
-    let over: Vec<&(&Row, Difference)> = all.iter().filter(|(_, d)| d.over).collect();
+    let over: Vec<&(&Row, Difference)> = all.iter().filter(|(_, d)| d.over()).collect();
     let (row, difference) = over.iter().min_by_key(|(row, _)| row.order)?;
     let message = match difference.ulp {
         NOT_A_NUMBER => {
             format!("{} is a number here and none there: {side} and the interpreter", row.called())
         }
         _ => format!(
-            "{} differs between {side} and the interpreter by {:.1e} of its scale; rounding explains {:.1e}",
+            "{} differs between {side} and the interpreter by {:.1e} of its scale, {:.0e} times what rounding explains",
             row.called(),
             difference.relative,
-            row.bound
+            difference.share
         ),
     };
     let others = match over.len() - 1 {

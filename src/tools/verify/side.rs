@@ -6,7 +6,7 @@ use crate::base::Span;
 use crate::codegen::{self, Instance};
 use crate::diag::Diagnostic;
 use crate::graph::{Graph, OutputKind};
-use crate::loops::Program;
+use crate::loops::{Fusion, Program};
 use crate::pipeline;
 use crate::runtime::data::Values;
 use crate::runtime::session;
@@ -39,7 +39,7 @@ impl Side for Cpu {
     }
 
     fn run(&mut self, graph: &Graph, start: &Start) -> Result<Vec<Vec<f32>>, Box<Diagnostic>> {
-        let program = pipeline::lower(graph, &start.bindings, &crate::loops::Fusion::CPU);
+        let program = pipeline::lower(graph, &start.bindings, &Fusion::CPU);
         let options = codegen::Options { threads: self.threads, ..codegen::Options::default() };
         let mut instance = Instance::new(program, &options);
         for (name, leaf) in &start.leaves {

@@ -55,9 +55,9 @@ fn head(report: &Report) -> String {
 }
 
 fn titles(gpu: bool) -> Vec<String> {
-    let mut titles = vec!["tensor", "shape", "bound", "cpu ulp", "relative"];
+    let mut titles = vec!["tensor", "shape", "bound", "cpu ulp", "relative", "of bound"];
     if gpu {
-        titles.extend(["gpu ulp", "relative", "cpu-gpu ulp", "relative"]);
+        titles.extend(["gpu ulp", "relative", "of bound", "cpu-gpu ulp", "relative"]);
     }
     titles.into_iter().map(String::from).collect()
 }
@@ -69,9 +69,11 @@ fn cells(row: &Row) -> Vec<String> {
     };
     let shape = row.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
     let mut cells = vec![name, format!("[{shape}]"), short(row.bound)];
-    for side in [Some(row.cpu), row.gpu, row.cpu_gpu].into_iter().flatten() {
+    for side in [Some(row.cpu), row.gpu].into_iter().flatten() {
         cells.extend(numbers(side));
+        cells.push(percent(side.share));
     }
+    cells.extend(row.cpu_gpu.into_iter().flat_map(numbers));
     cells
 }
 
@@ -83,6 +85,14 @@ fn numbers(difference: Difference) -> [String; 2] {
         n => n.to_string(),
     };
     [ulp, short(difference.relative)]
+}
+
+fn percent(share: f64) -> String {
+    match share {
+        0.0 => "0".to_string(),
+        share if share < 1e4 => format!("{:.2}%", 100.0 * share),
+        share => format!("{:.0e}%", 100.0 * share),
+    }
 }
 
 fn short(x: f64) -> String {

@@ -41,7 +41,9 @@ pub fn values(sources: &Sources, job: &Job, plan: &TrainPlan) -> Vec<(Watched, V
     let computed = computed(graph);
     let shown = |(v, node): &(Value, &Node)| {
         let inner = !matches!(node.prim, Prim::Leaf(_)) && node.ty.dtype == DType::F32;
-        inner && node.span != Span::default() && computed[v.index()] && handed_on[v.index()]
+        // Texts of the library have no folder: what goes on inside of its formulas is its own affair.
+        let theirs = node.span != Span::default() && sources.get(node.span.file).folder.is_some();
+        inner && theirs && computed[v.index()] && handed_on[v.index()]
     };
     let shown: Vec<(Value, &Node)> = graph.nodes.iter().filter(shown).collect();
     let layers: Vec<&LayerInfo> = job.models.iter().flat_map(|m| &m.layers).collect();

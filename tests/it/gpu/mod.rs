@@ -1,6 +1,13 @@
 //! What needs a device: skipped by name without one, unless `MLC_REQUIRE_GPU=1`.
 
+mod contract;
 mod device;
+mod harness;
+mod kernels;
+mod math;
+mod random;
+mod specs;
+mod train;
 
 use mlc::runtime::gpu::{Choice, Device};
 

@@ -2,10 +2,9 @@
 
 use super::*;
 use crate::base::Id;
-use crate::codegen::wgsl::skeleton;
-use crate::graph::ScalarOp;
+use crate::codegen::wgsl::{self, skeleton};
+use crate::graph::{Fold, ScalarOp};
 use crate::loops::{Access, Body, Node, Store};
-use naga::valid::{Capabilities, ValidationFlags, Validator};
 
 fn access(buffer: usize, strides: Vec<i64>) -> Access {
     Access { buffer: Id::new(buffer), offset: 0, strides, guards: Vec::new(), fill: 0.0 }
@@ -36,19 +35,39 @@ fn product(batch: &[usize], m: &[usize], n: &[usize], k: &[usize]) -> Contract {
     }
 }
 
+/// The softmax of each row, and the sum under it.
+fn with_softmax(mut contract: Contract) -> Contract {
+    let own = [contract.batch.clone(), contract.m.clone()].concat();
+    let mut body = Body::default();
+    let acc = body.nodes.push(Node::Acc);
+    let max = body.nodes.push(Node::Fold { fold: Fold::Max, input: acc });
+    let less = body.nodes.push(Node::Op { op: ScalarOp::Sub, inputs: vec![acc, max] });
+    let power = body.nodes.push(Node::Op { op: ScalarOp::Exp, inputs: vec![less] });
+    let sum = body.nodes.push(Node::Fold { fold: Fold::Sum, input: power });
+    let value = body.nodes.push(Node::Op { op: ScalarOp::Div, inputs: vec![power, sum] });
+    let whole = dense(&[&own, &contract.n]);
+    let once = [dense(&[&own]), vec![0; contract.n.len()]].concat();
+    body.stores.push(Store { value, access: access(2, whole) });
+    body.stores.push(Store { value: sum, access: access(3, once) });
+    contract.body = body;
+    contract
+}
+
 fn validate(piece: &Piece) {
     let mut accessors = String::new();
     for slot in 0..2 {
         accessors += &format!("fn k7_get{slot}(i: i32) -> f32 {{\n    return f32(i);\n}}\n\n");
     }
-    accessors += "fn k7_set2(i: i32, value: f32) {\n}\n\n";
+    for slot in 2..4 {
+        accessors += &format!("fn k7_set{slot}(i: i32, value: f32) {{\n}}\n\n");
+    }
     let entry = "@compute @workgroup_size(256)\nfn main(\n    @builtin(workgroup_id) at: vec3<u32>,\n    \
                  @builtin(local_invocation_index) local: u32,\n) {\n    k7_main(at.x, local);\n}\n";
     let text = format!("{accessors}{}{}\n{entry}", skeleton::needed(&piece.text), piece.text);
-    let module =
-        naga::front::wgsl::parse_str(&text).unwrap_or_else(|e| panic!("{}", e.emit_to_string(&text)));
-    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
-    let info = validator.validate(&module).unwrap_or_else(|e| panic!("{}", e.emit_to_string(&text)));
+    if let Err(why) = wgsl::validate(&text) {
+        panic!("{why}");
+    }
+    let module = naga::front::wgsl::parse_str(&text).expect("it is valid");
     let shared: u32 = module
         .global_variables
         .iter()
@@ -56,10 +75,9 @@ fn validate(piece: &Piece) {
         .map(|(_, v)| module.types[v.ty].inner.size(module.to_ctx()))
         .sum();
     assert_eq!(shared, piece.shared_bytes, "{}", piece.how);
-    drop(info);
 }
 
-const DTYPES: [DType; 3] = [DType::F32; 3];
+const DTYPES: [DType; 4] = [DType::F32; 4];
 
 /// Batch, m, n and k, each a list of dims.
 type Dims = [&'static [usize]; 4];
@@ -101,6 +119,22 @@ fn every_lowering_of_every_shape_is_valid() {
             validate(&lower(&contract, &DTYPES, "k7_", &Target { software, ..Target::WEBGPU }));
         }
     }
+}
+
+#[test]
+fn rows_are_finished_as_a_whole_at_every_shape() {
+    let mut text = String::new();
+    let more: &[Dims] =
+        &[[&[], &[3], &[0], &[5]], [&[], &[32], &[10], &[128]], [&[], &[60000], &[64], &[128]]];
+    for [batch, m, n, k] in SHAPES.iter().chain(more).filter(|d| d[2].iter().product::<usize>() <= 64) {
+        let contract = with_softmax(product(batch, m, n, k));
+        for (name, software) in [("gpu", false), ("cpu", true)] {
+            let piece = lower(&contract, &DTYPES, "k7_", &Target { software, ..Target::WEBGPU });
+            validate(&piece);
+            text += &format!("{name} {:?} {}\n", [batch, m, n, k], piece.how);
+        }
+    }
+    insta::assert_snapshot!(text);
 }
 
 #[test]

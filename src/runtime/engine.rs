@@ -1,0 +1,278 @@
+//! What runs programs: the processor or a GPU.
+//!
+//! Both take programs in, run them on batches in order and hand their results out in the same order.
+//! The processor is done when [`Engine::run`] returns and allocates nothing in it; a GPU may hold
+//! several runs under way and keeps the weights to itself until they are asked for.
+
+use super::data::Batch;
+#[cfg(feature = "gpu")]
+use super::gpu;
+use super::machine::{Executable, Machine};
+use super::memory::Backing;
+use super::weights::Weights;
+use crate::base::Span;
+use crate::diag::Diagnostic;
+use crate::loops::{Fusion, Program};
+use crate::sema::job::TrainPlan;
+
+/// Where to train, as a user says it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceKind {
+    #[default]
+    Cpu,
+    Gpu,
+}
+
+/// A place to train, opened.
+pub enum On {
+    Cpu {
+        threads: usize,
+    },
+    #[cfg(feature = "gpu")]
+    Gpu(Box<gpu::Device>),
+}
+
+impl On {
+    /// Opens the processor with so many threads, or the GPU that the environment names.
+    ///
+    /// # Errors
+    /// At `span`, if there is no GPU or this build knows none.
+    pub fn open(kind: DeviceKind, threads: usize, span: Span) -> Result<On, Box<Diagnostic>> {
+        match kind {
+            DeviceKind::Cpu => Ok(On::Cpu { threads }),
+            DeviceKind::Gpu => gpu_at(span),
+        }
+    }
+
+    /// As people know it: `2 threads`.
+    pub fn name(&self) -> String {
+        match self {
+            On::Cpu { threads: 1 } => "1 thread".to_string(),
+            On::Cpu { threads } => format!("{threads} threads"),
+            #[cfg(feature = "gpu")]
+            On::Gpu(device) => device.name(),
+        }
+    }
+}
+
+#[cfg(feature = "gpu")]
+fn gpu_at(span: Span) -> Result<On, Box<Diagnostic>> {
+    match gpu::Device::open(&gpu::Choice::from_env()) {
+        Ok(device) => Ok(On::Gpu(Box::new(device))),
+        Err(fault) => Err(Box::new(fault.diagnostic(span))),
+    }
+}
+
+#[cfg(not(feature = "gpu"))]
+fn gpu_at(span: Span) -> Result<On, Box<Diagnostic>> {
+    let message = "this build of mlc has no part for GPUs";
+    let wrong = Diagnostic::error("gpu::not_built", message, span, "to run on the GPU");
+    Err(Box::new(
+        wrong.help("build it with the feature `gpu`, which is on by default, or train with `--device cpu`"),
+    ))
+}
+
+/// Runs programs.
+pub enum Engine {
+    Cpu(Cpu),
+    #[cfg(feature = "gpu")]
+    Gpu(Box<Gpu>),
+}
+
+/// Programs on the processor.
+pub struct Cpu {
+    machine: Machine,
+    seed: u64,
+    programs: Vec<Loaded>,
+    /// Results of the last run, and whether nobody took them yet.
+    values: Vec<f32>,
+    landed: bool,
+}
+
+struct Loaded {
+    executable: Executable,
+    /// Indices of the outputs that are results.
+    kept: Vec<usize>,
+}
+
+/// Programs on a GPU, and the place in the spec that its troubles are told at.
+#[cfg(feature = "gpu")]
+pub struct Gpu {
+    engine: gpu::Engine,
+    span: Span,
+}
+
+type Checked<T> = Result<T, Box<Diagnostic>>;
+
+#[cfg(feature = "gpu")]
+impl Gpu {
+    fn told<T>(&self, done: Result<T, gpu::Fault>) -> Checked<T> {
+        done.map_err(|fault| Box::new(fault.diagnostic(self.span)))
+    }
+
+    pub fn engine(&self) -> &gpu::Engine {
+        &self.engine
+    }
+}
+
+impl Engine {
+    pub fn new(on: On, weights: &Weights, plan: &TrainPlan) -> Checked<Engine> {
+        match on {
+            On::Cpu { threads } => Ok(Engine::Cpu(Cpu {
+                machine: Machine::new(threads, Backing::Memory),
+                seed: plan.seed,
+                programs: Vec::new(),
+                values: Vec::new(),
+                landed: false,
+            })),
+            #[cfg(feature = "gpu")]
+            On::Gpu(device) => match gpu::Engine::new(*device, weights, plan.seed) {
+                Ok(engine) => Ok(Engine::Gpu(Box::new(Gpu { engine, span: plan.span }))),
+                Err(fault) => Err(Box::new(fault.diagnostic(plan.span))),
+            },
+        }
+    }
+
+    /// What programs may be made of.
+    pub fn fusion(&self) -> &'static Fusion {
+        match self {
+            Engine::Cpu(_) => &Fusion::CPU,
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(_) => &Fusion::GPU,
+        }
+    }
+
+    /// Whether all programs must be added before [`allocate`](Self::allocate), and nothing runs before it.
+    pub fn plans_ahead(&self) -> bool {
+        match self {
+            Engine::Cpu(_) => false,
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(_) => true,
+        }
+    }
+
+    /// How many runs are worth being handed over before their results are asked for.
+    pub fn group(&self) -> u64 {
+        match self {
+            Engine::Cpu(_) => 1,
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(gpu) => gpu.engine.demand().ring.steps,
+        }
+    }
+
+    /// Takes a program in. `columns` are the data's columns in their order; `kept` the outputs whose
+    /// one number is a result of each run. Gives its number for [`run`](Self::run).
+    pub fn add(
+        &mut self,
+        program: Program,
+        weights: &Weights,
+        columns: &[&str],
+        kept: &[usize],
+    ) -> Checked<usize> {
+        match self {
+            Engine::Cpu(cpu) => {
+                let executable = cpu.machine.load(program, weights, columns);
+                cpu.programs.push(Loaded { executable, kept: kept.to_vec() });
+                cpu.values.reserve(kept.len());
+                Ok(cpu.programs.len() - 1)
+            }
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(gpu) => {
+                let added = gpu.engine.add(program, columns, kept);
+                gpu.told(added)
+            }
+        }
+    }
+
+    /// Makes room for all programs, and takes the first weights.
+    pub fn allocate(&mut self, _weights: &Weights) -> Checked<()> {
+        match self {
+            Engine::Cpu(_) => Ok(()),
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(gpu) => {
+                let done = gpu.engine.allocate(_weights);
+                gpu.told(done)
+            }
+        }
+    }
+
+    /// Does what else the first run of a program would wait for.
+    pub fn prepare(&mut self, _program: usize) -> Checked<()> {
+        match self {
+            Engine::Cpu(_) => Ok(()),
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(gpu) => {
+                let done = gpu.engine.prepare(_program);
+                gpu.told(done)
+            }
+        }
+    }
+
+    /// Runs a program on a batch, its scalars given by name; random numbers are those of `step`.
+    ///
+    /// # Panics
+    /// If the results of the run before were not taken, where they are there at once.
+    pub fn run(&mut self, program: usize, batch: &Batch, scalars: &[(&str, f32)], step: u64) -> Checked<()> {
+        match self {
+            Engine::Cpu(cpu) => {
+                assert!(!cpu.landed, "runtime: results are taken before the next run");
+                let Loaded { executable, kept } = &mut cpu.programs[program];
+                scalars.iter().for_each(|(name, value)| executable.set(name, *value));
+                cpu.machine.run(executable, batch, cpu.seed, step);
+                cpu.values.clear();
+                cpu.values.extend(kept.iter().map(|index| executable.output(*index)));
+                cpu.landed = true;
+                Ok(())
+            }
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(gpu) => {
+                let done = gpu.engine.run(program, batch, scalars, step);
+                gpu.told(done)
+            }
+        }
+    }
+
+    /// The results of the next run in order, if they are there.
+    pub fn landed(&mut self) -> Option<&[f32]> {
+        match self {
+            Engine::Cpu(cpu) => std::mem::take(&mut cpu.landed).then_some(cpu.values.as_slice()),
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(gpu) => gpu.engine.landed(),
+        }
+    }
+
+    /// Waits for all runs.
+    pub fn finish(&mut self) -> Checked<()> {
+        match self {
+            Engine::Cpu(_) => Ok(()),
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(gpu) => {
+                let done = gpu.engine.finish();
+                gpu.told(done)
+            }
+        }
+    }
+
+    /// Gives the engine all weights, and takes them back.
+    pub fn upload(&mut self, _weights: &Weights) -> Checked<()> {
+        match self {
+            Engine::Cpu(_) => Ok(()),
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(gpu) => {
+                let done = gpu.engine.upload(_weights);
+                gpu.told(done)
+            }
+        }
+    }
+
+    pub fn download(&mut self, _weights: &mut Weights) -> Checked<()> {
+        match self {
+            Engine::Cpu(_) => Ok(()),
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(gpu) => {
+                let done = gpu.engine.download(_weights);
+                gpu.told(done)
+            }
+        }
+    }
+}

@@ -4,16 +4,26 @@ use super::args::PlanArgs;
 use super::spec::{self, Checked};
 use super::train::{only_train, shown};
 use super::{Failure, Outcome, output};
-use crate::runtime::data;
+use crate::diag::Diagnostic;
+use crate::runtime::On;
+use crate::runtime::data::{self, Dataset};
 use crate::runtime::plan::{self, Report};
+use crate::runtime::session;
 use crate::sema::Job;
 use crate::sema::job::TrainPlan;
 
 pub fn run(args: &PlanArgs) -> Result<Outcome, Failure> {
     let Some((checked, job)) = spec::job(&args.file, &args.spec)? else { return Ok(Outcome::Errors) };
     let Some(train) = only_train(&checked.sources, &job) else { return Ok(Outcome::Errors) };
-    let threads = args.threads.map_or(0, usize::from);
-    let report = match planned(&checked, &job, train, threads) {
+    let threads = match args.threads {
+        Some(threads) => usize::from(threads),
+        None => session::default_threads(),
+    };
+    let on = match On::open(args.device.kind(), threads, train.span) {
+        Ok(on) => on,
+        Err(wrong) => return Ok(shown(&checked.sources, &[*wrong])),
+    };
+    let report = match planned(&checked, &job, train, on) {
         Ok(report) => report,
         Err(wrong) => return Ok(shown(&checked.sources, &wrong)),
     };
@@ -26,20 +36,21 @@ pub fn run(args: &PlanArgs) -> Result<Outcome, Failure> {
 }
 
 /// Data that are not here are done without, unless a size comes from them.
-fn planned(
-    checked: &Checked,
-    job: &Job,
-    train: &TrainPlan,
-    threads: usize,
-) -> Result<Report, Vec<crate::diag::Diagnostic>> {
+fn planned(checked: &Checked, job: &Job, train: &TrainPlan, on: On) -> Result<Report, Vec<Diagnostic>> {
     let library = checked.library();
+    let report = |data: Option<&Dataset>| match on {
+        On::Cpu { threads } => Ok(plan::report(&library, job, train, data, threads)),
+        #[cfg(feature = "gpu")]
+        On::Gpu(device) => plan::gpu_report(&library, job, train, data, *device)
+            .map_err(|fault| vec![fault.diagnostic(train.span)]),
+    };
     match data::load(&job.data[train.data], &checked.places) {
-        Ok(data) => Ok(plan::report(&library, job, train, Some(&data), threads)),
+        Ok(data) => report(Some(&data)),
         Err(wrong) => {
             let only_missing = wrong.iter().all(|d| d.code == "data::missing_file");
             let sizes_known = train.forward.syms().iter().chain(&train.eval.syms()).all(|s| &**s == "B");
             match only_missing && sizes_known {
-                true => Ok(plan::report(&library, job, train, None, threads)),
+                true => report(None),
                 false => Err(wrong),
             }
         }

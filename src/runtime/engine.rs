@@ -12,7 +12,7 @@ use super::memory::Backing;
 use super::weights::Weights;
 use crate::base::Span;
 use crate::diag::Diagnostic;
-use crate::loops::Program;
+use crate::loops::{Fusion, Program};
 use crate::sema::job::TrainPlan;
 
 /// Where to train, as a user says it.
@@ -130,6 +130,15 @@ impl Engine {
                 Ok(engine) => Ok(Engine::Gpu(Box::new(Gpu { engine, span: plan.span }))),
                 Err(fault) => Err(Box::new(fault.diagnostic(plan.span))),
             },
+        }
+    }
+
+    /// What programs may be made of.
+    pub fn fusion(&self) -> &'static Fusion {
+        match self {
+            Engine::Cpu(_) => &Fusion::CPU,
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(_) => &Fusion::GPU,
         }
     }
 

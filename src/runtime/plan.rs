@@ -4,14 +4,15 @@
 //! them (a test compares the two); files and compiler aside.
 
 use super::data::{Dataset, Prefetch};
+use super::engine::On;
 use super::machine::{Executable, Machine};
 use super::memory::{Backing, lay_out};
 use super::session;
-use super::trainer::lowered;
+use super::trainer::{columns, lowered};
 use super::weights::{SlotKind, Weights};
 use crate::base::{Bindings, Span, Sym};
 use crate::graph::{Einsum, Graph, Prim};
-use crate::loops::{BufferKind, Program};
+use crate::loops::{BufferKind, Fusion, Program};
 use crate::ops::Library;
 use crate::pipeline;
 use crate::sema::job::{DataPlan, Job, LayerInfo, TrainPlan};
@@ -23,12 +24,16 @@ pub struct Report {
     pub spec: String,
     pub batch: usize,
     pub threads: usize,
+    /// What computes: `2 threads`, or a GPU's name.
+    pub device: String,
     pub layers: Vec<Layer>,
     pub parameters: usize,
     /// Of one training step, by matrix products: forward, and by convention three times as much.
     pub forward_flops: u64,
     pub step_flops: u64,
     pub memory: Memory,
+    /// What lies on the GPU, if it is one.
+    pub gpu: Option<OnGpu>,
     pub largest: Vec<Buffer>,
     pub train: Phase,
     pub eval: Phase,
@@ -66,6 +71,23 @@ pub struct Memory {
     pub data: Option<usize>,
 }
 
+/// What a GPU is asked to hold.
+#[derive(Clone, Debug, Serialize)]
+pub struct OnGpu {
+    /// What it has, if anybody tells.
+    pub has: Option<u64>,
+    pub rows: Vec<Row>,
+    pub total: u64,
+}
+
+/// One line of an account of memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Row {
+    pub what: &'static str,
+    pub bytes: u64,
+    pub note: String,
+}
+
 #[derive(Clone, Debug, Serialize)]
 pub struct Buffer {
     pub name: String,
@@ -74,7 +96,7 @@ pub struct Buffer {
 }
 
 /// A program: its temporaries and how each kernel runs.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Phase {
     pub activations: usize,
     pub live_bound: usize,
@@ -84,38 +106,119 @@ pub struct Phase {
 /// How many of the largest buffers are listed.
 const LARGEST: usize = 8;
 
-/// Compiles a train section's step and evaluation and reports what they take.
+/// Compiles a train section's step and evaluation for the processor and reports what they take.
 ///
 /// # Panics
 /// If a size is known to the data only and `data` is none.
 pub fn report(lib: &Library, job: &Job, plan: &TrainPlan, data: Option<&Dataset>, threads: usize) -> Report {
     let threads = if threads == 0 { session::default_threads() } else { threads };
-    let data_plan = &job.data[plan.data];
-    let bindings = data.map_or_else(Bindings::new, |d| d.bindings().clone());
-    // A batch larger than all rows never occurs.
-    let batch = data.map_or(data_plan.batch, |d| data_plan.batch.min(d.train.len().max(1)));
-    let (step_graph, _) = pipeline::rewrite(pipeline::step_graph(lib, plan));
-    let (eval_graph, _) = pipeline::rewrite(plan.eval.clone());
-    // Nothing is allocated: a plan is asked for most when it may not fit.
-    let weights = Weights::new(&[&plan.forward, &step_graph, &eval_graph], &bindings, Backing::Nothing);
+    let subject = Subject::new(lib, job, plan, data);
+    let Subject { bindings, batch, weights, .. } = &subject;
     let mut machine = Machine::new(threads, Backing::Nothing);
-    let columns: Vec<&str> = data_plan.columns.iter().map(|c| c.name.as_str()).collect();
-    let mut load = |graph| machine.load(lowered(graph, &bindings, batch), &weights, &columns);
-    let (train, eval) = (load(&step_graph), load(&eval_graph));
-    let forward = with_batch(&plan.forward, &bindings, batch);
-    let forward_flops = contraction_flops(&forward, |_| true);
+    let columns = columns(subject.data_plan);
+    let mut load = |graph| machine.load(lowered(graph, bindings, *batch, &Fusion::CPU), weights, &columns);
+    let (train, eval) = (load(&subject.step_graph), load(&subject.eval_graph));
+    let batches = batch_bytes(subject.data_plan, bindings, *batch);
     Report {
-        spec: job.name.clone(),
-        batch,
         threads,
-        layers: layers(job, &forward, &weights, &bindings, batch),
-        parameters: weights.parameters(),
-        forward_flops,
-        step_flops: 3 * forward_flops,
-        memory: memory(&machine, &weights, &[&train, &eval], batch_bytes(data_plan, &bindings, batch), data),
-        largest: largest(&train.program, &weights),
+        device: On::Cpu { threads }.name(),
+        memory: memory(&machine, weights, &[&train, &eval], batches, data),
+        largest: largest(&train.program, weights),
         train: phase(&train),
         eval: phase(&eval),
+        ..subject.report()
+    }
+}
+
+/// The same for a GPU, which takes the programs of all batch sizes that occur.
+///
+/// # Errors
+/// If the device cannot run them. Too little memory is no error: it is told.
+///
+/// # Panics
+/// If a size is known to the data only and `data` is none.
+#[cfg(feature = "gpu")]
+pub fn gpu_report(
+    lib: &Library,
+    job: &Job,
+    plan: &TrainPlan,
+    data: Option<&Dataset>,
+    device: super::gpu::Device,
+) -> Result<Report, super::gpu::Fault> {
+    let subject = Subject::new(lib, job, plan, data);
+    let Subject { bindings, batch, weights, .. } = &subject;
+    let (name, has) = (device.name(), device.memory());
+    let mut engine = super::gpu::Engine::new(device, weights, plan.seed)?;
+    let columns = columns(subject.data_plan);
+    for graph in [&subject.step_graph, &subject.eval_graph] {
+        engine.add(lowered(graph, bindings, *batch, &Fusion::GPU), &columns, &[0])?;
+    }
+    let demand = engine.demand();
+    let on_gpu = OnGpu { has, rows: demand.rows(), total: demand.total() };
+    let programs: Vec<_> = engine.shaders().collect();
+    let host = Memory {
+        weights: weights.kind_bytes(SlotKind::Weight),
+        optimizer: weights.kind_bytes(SlotKind::State),
+        batches: batch_bytes(subject.data_plan, bindings, *batch),
+        data: data.map(Dataset::bytes),
+        ..Memory::default()
+    };
+    Ok(Report {
+        device: name,
+        memory: Memory { total: host.weights + host.optimizer + host.batches, ..host },
+        gpu: Some(on_gpu),
+        largest: largest(programs[0].0, weights),
+        train: gpu_phase(programs[0].1),
+        eval: gpu_phase(programs[1].1),
+        ..subject.report()
+    })
+}
+
+/// What is planned, whatever it runs on.
+struct Subject<'a> {
+    job: &'a Job,
+    plan: &'a TrainPlan,
+    data_plan: &'a DataPlan,
+    bindings: Bindings,
+    batch: usize,
+    step_graph: Graph,
+    eval_graph: Graph,
+    /// Nothing is allocated: a plan is asked for most when it may not fit.
+    weights: Weights,
+}
+
+impl<'a> Subject<'a> {
+    fn new(lib: &Library, job: &'a Job, plan: &'a TrainPlan, data: Option<&Dataset>) -> Subject<'a> {
+        let data_plan = &job.data[plan.data];
+        let bindings = data.map_or_else(Bindings::new, |d| d.bindings().clone());
+        // A batch larger than all rows never occurs.
+        let batch = data.map_or(data_plan.batch, |d| data_plan.batch.min(d.train.len().max(1)));
+        let (step_graph, _) = pipeline::rewrite(pipeline::step_graph(lib, plan));
+        let (eval_graph, _) = pipeline::rewrite(plan.eval.clone());
+        let graphs = [&plan.forward, &step_graph, &eval_graph];
+        let weights = Weights::new(&graphs, &bindings, Backing::Nothing);
+        Subject { job, plan, data_plan, bindings, batch, step_graph, eval_graph, weights }
+    }
+
+    /// The part of a report that is the same everywhere.
+    fn report(&self) -> Report {
+        let forward = with_batch(&self.plan.forward, &self.bindings, self.batch);
+        let forward_flops = contraction_flops(&forward, |_| true);
+        Report {
+            spec: self.job.name.clone(),
+            batch: self.batch,
+            threads: 1,
+            device: String::new(),
+            layers: layers(self.job, &forward, &self.weights, &self.bindings, self.batch),
+            parameters: self.weights.parameters(),
+            forward_flops,
+            step_flops: 3 * forward_flops,
+            memory: Memory::default(),
+            gpu: None,
+            largest: Vec::new(),
+            train: Phase::default(),
+            eval: Phase::default(),
+        }
     }
 }
 
@@ -205,14 +308,10 @@ fn memory(
     batch_bytes: usize,
     data: Option<&Dataset>,
 ) -> Memory {
-    let of = |kind: SlotKind| -> usize {
-        let (_, total) = lay_out(weights.slots().iter().filter(|s| s.kind == kind).map(|s| s.bytes()));
-        total
-    };
     let [activations, workspace, scratch] = machine.bytes();
     let mut memory = Memory {
-        weights: of(SlotKind::Weight),
-        optimizer: of(SlotKind::State),
+        weights: weights.kind_bytes(SlotKind::Weight),
+        optimizer: weights.kind_bytes(SlotKind::State),
         activations,
         activations_live_bound: programs.iter().map(|p| p.memory.live_bound_bytes).max().unwrap_or(0),
         batches: batch_bytes,
@@ -264,6 +363,20 @@ fn phase(executable: &Executable) -> Phase {
     }
 }
 
+/// A line for each dispatch, and one for each kernel that it runs.
+#[cfg(feature = "gpu")]
+fn gpu_phase(shaders: &crate::codegen::wgsl::Shaders) -> Phase {
+    let mut kernels = Vec::new();
+    for (i, dispatch) in shaders.dispatches.iter().enumerate() {
+        let [x, y, z] = dispatch.grid;
+        kernels.push(format!("dispatch {i}  {}  grid {x}x{y}x{z}", dispatch.label));
+        let each = dispatch.kernels.iter().zip(&dispatch.how);
+        kernels.extend(each.map(|(kernel, how)| format!("  k{kernel}  {how}")));
+    }
+    let activations = shaders.arena.iter().sum::<u64>() as usize;
+    Phase { activations, live_bound: shaders.live_bound_bytes as usize, kernels }
+}
+
 /// `412 B`, `1.5 KiB`, `47.0 MiB`.
 pub fn bytes(n: usize) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
@@ -292,11 +405,8 @@ fn short(n: u64) -> String {
 
 /// The report for people.
 pub fn text(report: &Report) -> String {
-    let Report { spec, batch, threads, parameters, .. } = report;
-    let mut text = format!(
-        "{spec}: {parameters} parameters, batch {batch}, {threads} thread{}\n\n",
-        if *threads == 1 { "" } else { "s" }
-    );
+    let Report { spec, batch, device, parameters, .. } = report;
+    let mut text = format!("{spec}: {parameters} parameters, batch {batch}, {device}\n\n");
     let head = ["layer", "", "input", "output", "parameters", "FLOPs"].map(String::from).to_vec();
     let layers = report.layers.iter().map(|l| {
         vec![
@@ -328,9 +438,16 @@ pub fn text(report: &Report) -> String {
     if let Some(data) = m.data {
         rows.push(("data", data, "the data set, beside the total".to_string()));
     }
+    if report.gpu.is_some() {
+        // The rest lies on the GPU.
+        rows.retain(|(_, n, _)| *n > 0);
+    }
     let rows = rows.into_iter().map(|(name, n, note)| vec![name.to_string(), bytes(n), note]);
     text += "memory\n";
     text += &table(rows.collect());
+    if let Some(gpu) = &report.gpu {
+        text += &gpu_text(gpu, device);
+    }
     text += "\nlargest buffers\n";
     let buffers = report.largest.iter().map(|b| vec![b.name.clone(), bytes(b.bytes), b.what.to_string()]);
     text += &table(buffers.collect());
@@ -345,6 +462,14 @@ pub fn text(report: &Report) -> String {
         }
     }
     text
+}
+
+fn gpu_text(gpu: &OnGpu, device: &str) -> String {
+    let line = |row: &Row| vec![row.what.to_string(), bytes(row.bytes as usize), row.note.clone()];
+    let mut lines: Vec<Vec<String>> = gpu.rows.iter().map(line).collect();
+    let has = gpu.has.map_or(String::new(), |has| format!("of {}", bytes(has as usize)));
+    lines.push(vec!["total".to_string(), bytes(gpu.total as usize), has]);
+    format!("\nmemory on {device}\n{}", table(lines))
 }
 
 /// Columns padded to their widest cell, two spaces apart, indented by two.

@@ -172,7 +172,7 @@ impl<'a> Trainer<'a> {
         if let Some((_, at)) = self.steps.iter().find(|(n, _)| *n == batch) {
             return Ok(*at);
         }
-        let program = lowered(&self.step_graph, &self.bindings, batch);
+        let program = lowered(&self.step_graph, &self.bindings, batch, self.engine.fusion());
         // The loss is the first output of a training graph.
         let at = self.engine.add(program, &self.weights, &columns(self.data_plan), &[0])?;
         self.steps.push((batch, at));
@@ -183,7 +183,7 @@ impl<'a> Trainer<'a> {
         if let Some((_, at)) = self.evals.iter().find(|(n, _)| *n == batch) {
             return Ok(*at);
         }
-        let program = lowered(&self.eval_graph, &self.bindings, batch);
+        let program = lowered(&self.eval_graph, &self.bindings, batch, self.engine.fusion());
         let names = std::iter::once("loss").chain(self.plan.metrics.iter().map(|m| m.name.as_str()));
         let output = |name: &str| program.outputs.iter().position(|(n, _)| **n == *name);
         let kept: Vec<usize> =
@@ -304,8 +304,8 @@ fn fits(plan: &TrainPlan, bytes: usize) -> Result<(), Box<Diagnostic>> {
 }
 
 /// The program of a graph with everything known.
-pub fn lowered(graph: &Graph, bindings: &Bindings, batch: usize) -> Program {
+pub fn lowered(graph: &Graph, bindings: &Bindings, batch: usize, fusion: &Fusion) -> Program {
     let mut bindings = bindings.clone();
     bindings.insert(Sym::from("B"), batch as i64);
-    pipeline::lower(graph, &bindings, &Fusion::CPU)
+    pipeline::lower(graph, &bindings, fusion)
 }

@@ -94,6 +94,11 @@ impl Weights {
         self.memory.len()
     }
 
+    /// Bytes of the weights, or of the states, gaps included.
+    pub fn kind_bytes(&self, kind: SlotKind) -> usize {
+        lay_out(self.of(kind).map(|(_, slot)| slot.bytes())).1
+    }
+
     /// How many numbers training changes.
     pub fn parameters(&self) -> usize {
         self.of(SlotKind::Weight).map(|(_, slot)| slot.count()).sum()

@@ -4,8 +4,7 @@ use super::device::Device;
 use super::fault::Fault;
 use super::loaded::params_bytes;
 use crate::codegen::wgsl::{Shaders, WORD};
-use crate::runtime::plan::{bytes, table};
-use serde::Serialize;
+use crate::runtime::plan::{Row, bytes, table};
 
 /// Bytes of weights that are moved between host and device at a time.
 pub(super) const CHUNK: u64 = 16 << 20;
@@ -117,12 +116,4 @@ impl Demand {
         let line = |row: &Row| vec![row.what.to_string(), bytes(row.bytes as usize), row.note.clone()];
         table(self.rows().iter().map(line).collect())
     }
-}
-
-/// One line of the account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Row {
-    pub what: &'static str,
-    pub bytes: u64,
-    pub note: String,
 }

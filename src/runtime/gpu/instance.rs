@@ -5,7 +5,8 @@ use super::device::Device;
 use super::fault::Fault;
 use super::heaps::Heaps;
 use super::loaded::{Loaded, Pipelines};
-use crate::codegen::wgsl::{self, Shaders, StepBlock, WORD, WeightPlaces, is_packed, words};
+use crate::base::DType;
+use crate::codegen::wgsl::{self, Heap, Shaders, StepBlock, WORD, WeightPlaces, is_packed, words};
 use crate::loops::{BufferId, Program};
 
 /// A program on the device. Buffers start zeroed.
@@ -70,7 +71,7 @@ impl<'d> Instance<'d> {
         let buffer = &self.program().buffers[id];
         assert_eq!(bytes.len(), buffer.bytes(), "runtime: `{name}` is set as a whole");
         let Some(place) = self.loaded.shaders.places[id.index()] else { return Ok(()) };
-        if is_packed(buffer.dtype, place.heap) {
+        if lies_as_it_is(buffer.dtype, place.heap) {
             return self.heaps.write(self.device, place, 0, bytes);
         }
         let wide: Vec<u8> = bytes.iter().flat_map(|b| u32::from(*b).to_le_bytes()).collect();
@@ -105,7 +106,7 @@ impl<'d> Instance<'d> {
         let id = self.named(name);
         let buffer = &self.program().buffers[id];
         let Some(place) = self.loaded.shaders.places[id.index()] else { return Ok(None) };
-        if is_packed(buffer.dtype, place.heap) {
+        if lies_as_it_is(buffer.dtype, place.heap) {
             let mut bytes = vec![0; buffer.bytes()];
             self.heaps.read(self.device, place, 0, &mut bytes)?;
             return Ok(Some(bytes));
@@ -120,5 +121,13 @@ impl<'d> Instance<'d> {
         let bytes = self.read(name)?;
         let number = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
         Ok(bytes.map(|bytes| bytes.chunks_exact(4).map(number).collect()))
+    }
+}
+
+/// Whether a buffer's bytes lie in the heap as they do in memory; else each byte has a word to itself.
+fn lies_as_it_is(dtype: DType, heap: Heap) -> bool {
+    match dtype {
+        DType::F32 | DType::I32 => true,
+        DType::U8 => is_packed(dtype, heap),
     }
 }

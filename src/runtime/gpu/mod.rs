@@ -15,7 +15,7 @@ mod heaps;
 mod instance;
 mod loaded;
 
-pub use demand::{Demand, Row};
+pub use demand::{Demand, Ring};
 pub use device::{BY_NAME, Choice, Device, Limits};
 pub use engine::Engine;
 pub use fault::Fault;

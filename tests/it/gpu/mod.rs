@@ -6,6 +6,7 @@ mod harness;
 mod math;
 mod random;
 mod specs;
+mod train;
 
 use mlc::runtime::gpu::{Choice, Device};
 

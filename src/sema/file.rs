@@ -6,7 +6,7 @@ use super::job::{Job, ModelInfo};
 use super::keyed::{Keyed, stray};
 use super::keys::{ITEMS, Status, WORDS};
 use super::model::{Elab, alone, block_alone};
-use super::{DataProbe, Settings, names, overrides, params, train, walk};
+use super::{DataProbe, Settings, dims, names, overrides, params, train, walk};
 use crate::base::{FileId, Sources, Span};
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
 use crate::graph::Builder;
@@ -158,20 +158,13 @@ pub(super) fn check(
     let framework = framework(ast, diags);
     let library = Library::std(framework, sources);
     let sources = &*sources;
-    let mut cx = Ctx {
-        sources,
-        settings,
-        library,
-        globals: names::globals(ast, diags),
-        values: Default::default(),
-        data: Default::default(),
-        reads: reads(ast),
-        broken_words: broken_words(sources, ast),
-        weight_names: weight_names(ast),
-        broken_models: Default::default(),
-        entered: Default::default(),
-        diags: Default::default(),
-    };
+    let fixed = dims::any_bounded(ast).then(|| {
+        let alone = context(sources, ast, settings, library.clone(), &mut Diagnostics::new());
+        dims::fixed_by_data(&alone, ast, probe)
+    });
+    let fixed = fixed.flatten();
+    let ast = fixed.as_ref().unwrap_or(ast);
+    let mut cx = context(sources, ast, settings, library, diags);
     let params = params::check(&cx, ast);
     for (name, value) in &params {
         if let crate::ops::formula::Item::Number(number @ (Number::Int(_) | Number::Float(_))) =
@@ -185,9 +178,7 @@ pub(super) fn check(
     cx.diags.borrow_mut().extend(found.sorted());
     names::check(&cx, ast);
     sections(&cx, ast, "import");
-    let data =
-        ast_sections(ast, "data").filter_map(|s| Some(Data::read(&cx, s, s.name.as_ref()?, probe))).collect();
-    *cx.data.borrow_mut() = data;
+    *cx.data.borrow_mut() = data_sections(&cx, ast, probe);
     let models: Vec<ModelInfo> =
         ast_sections(ast, "model").filter_map(|s| model(&cx, s, s.name.as_ref()?)).collect();
     let name = job_name(sources, file);
@@ -200,6 +191,35 @@ pub(super) fn check(
     let trains: Option<Vec<_>> = trains.into_iter().collect();
     diags.extend(without_echoes(&cx));
     Some(Job { name, params, data: plans?, models, trains: trains? })
+}
+
+/// What a check of the tree starts from.
+fn context<'a>(
+    sources: &'a Sources,
+    ast: &'a ast::File,
+    settings: &'a Settings,
+    library: Library,
+    diags: &mut Diagnostics,
+) -> Ctx<'a> {
+    Ctx {
+        sources,
+        settings,
+        library,
+        globals: names::globals(ast, diags),
+        values: Default::default(),
+        data: Default::default(),
+        reads: reads(ast),
+        broken_words: broken_words(sources, ast),
+        weight_names: weight_names(ast),
+        broken_models: Default::default(),
+        entered: Default::default(),
+        diags: Default::default(),
+    }
+}
+
+pub(super) fn data_sections<'a>(cx: &Ctx<'a>, file: &'a ast::File, probe: &dyn DataProbe) -> Vec<Data<'a>> {
+    let sections = ast_sections(file, "data");
+    sections.filter_map(|s| Some(Data::read(cx, s, s.name.as_ref()?, probe))).collect()
 }
 
 /// What is found, less what is only unused because its name is misspelt elsewhere.
@@ -227,7 +247,7 @@ fn framework(file: &ast::File, diags: &mut Diagnostics) -> Framework {
     })
 }
 
-fn ast_sections<'a>(file: &'a ast::File, word: &'static str) -> impl Iterator<Item = &'a Section> {
+pub(super) fn ast_sections<'a>(file: &'a ast::File, word: &'static str) -> impl Iterator<Item = &'a Section> {
     file.items.iter().filter_map(move |item| match &item.kind {
         ItemKind::Section(s) if &*s.word.name == word => Some(s),
         _ => None,

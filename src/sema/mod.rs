@@ -7,6 +7,7 @@
 mod consts;
 mod ctx;
 mod data;
+mod dims;
 mod file;
 pub mod job;
 mod keyed;

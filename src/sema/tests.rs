@@ -667,3 +667,30 @@ fn read_all(folder: &std::path::Path, texts: &mut Vec<String>) {
         }
     }
 }
+
+#[test]
+fn a_bounded_size_is_what_the_data_say() {
+    let with = |dims: &str| {
+        let text = GOOD.replacen("data shapes", &format!("{dims}\n\ndata shapes"), 1);
+        text.replacen("image: f32[B, 4, 4, 1]", "image: f32[B, W, W, 1]", 1)
+    };
+    let param = |job: &Job, name: &str| job.params.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
+    let (job, diags, sources) = run(&with("dim W <= 8"), &[], None);
+    assert_eq!(render(&diags, &sources), "");
+    assert_eq!(param(&job.unwrap(), "W"), Some(job::ParamValue::Int(4)));
+    // What is made of it follows.
+    let text = with("dim W <= 8\nparam area: int = W * W").replacen("Dense(hidden", "Dense(hidden * area", 1);
+    let (job, diags, sources) = run(&text, &[], None);
+    assert_eq!(render(&diags, &sources), "");
+    assert_eq!(param(&job.unwrap(), "area"), Some(job::ParamValue::Int(16)));
+    // An override wins, and the shapes then say that it is wrong; so does data beyond the bound.
+    for (text, sets) in [(with("dim W <= 8"), &["W=5"][..]), (with("dim W <= 3"), &[])] {
+        let (_, diags, _) = run(&text, sets, None);
+        assert_eq!(diags.iter().map(|d| d.code).collect::<Vec<_>>(), ["shape::declared"], "{text}");
+    }
+    // Without data that fix it, it takes its bound.
+    let (job, diags, sources) =
+        run(&with("dim W <= 4\ndim T <= 64").replace("rows=100", "rows=T"), &[], None);
+    assert_eq!(render(&diags, &sources), "");
+    assert_eq!(param(&job.unwrap(), "T"), Some(job::ParamValue::Int(64)));
+}

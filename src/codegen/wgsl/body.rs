@@ -5,7 +5,7 @@
 //! and short stands where it is used.
 
 use super::check;
-use super::ir::{Binary, Block, Expr, Function, Kind, Local, Stmt, Type, Unary};
+use super::ir::{Binary, Block, Expr, Function, Kind, Local, Stmt, Type};
 use super::print;
 use crate::base::DType;
 use crate::codegen::dims::merge_dims;
@@ -63,13 +63,6 @@ pub fn value_function(
     let value = e.value(value);
     e.push(Stmt::Return(Some(value)));
     e.finish()
-}
-
-/// A body that loads one element, and the node that does.
-pub fn load(access: &Access) -> (Body, NodeId) {
-    let mut body = Body::default();
-    let node = body.nodes.push(Node::Load(access.clone()));
-    (body, node)
 }
 
 /// The body over merged dims, their sizes, and how many belong to each group.
@@ -410,7 +403,7 @@ impl<'a> Emitter<'a> {
         let (a, b) = (self.value(inputs[0]), self.value(inputs[1]));
         let a = if a.is_literal() && b.is_literal() { self.bind_literal(a) } else { a };
         let holds = a.binary(sign, b);
-        Some(if negated { Expr::Unary(Unary::Not, Box::new(holds)) } else { holds })
+        Some(if negated { Expr::Not(Box::new(holds)) } else { holds })
     }
 
     // ---- stores
@@ -462,10 +455,7 @@ fn size(expr: &Expr) -> usize {
     let all = |parts: &[Expr]| parts.iter().map(size).sum::<usize>();
     1 + match expr {
         Expr::F32(_) | Expr::I32(_) | Expr::U32(_) | Expr::Local(_) => 0,
-        Expr::Unary(_, x)
-        | Expr::Cast { value: x, .. }
-        | Expr::Bitcast { value: x, .. }
-        | Expr::Element { index: x, .. } => size(x),
+        Expr::Not(x) | Expr::Cast { value: x, .. } | Expr::Element { index: x, .. } => size(x),
         Expr::Binary(_, a, b) => size(a) + size(b),
         Expr::Scalar { args, .. } | Expr::Call { args, .. } => all(args),
         Expr::Select { when, then, otherwise } => size(when) + size(then) + size(otherwise),

@@ -5,7 +5,7 @@
 //! and counters made of uniform values alone. Variables, calls and reads of memory are taken to differ. Control
 //! flow is uniform where every condition and loop bound around it is, and no invocation has returned before.
 
-use super::ir::{Binary, Block, Expr, Function, Kind, Local, Stmt, Type, Unary};
+use super::ir::{Binary, Block, Expr, Function, Kind, Local, Stmt, Type};
 
 /// Panics, naming the broken invariant.
 pub fn check(function: &Function) {
@@ -79,10 +79,6 @@ impl Checker<'_> {
                 self.is(*local, Kind::Var, self.ty(value));
                 self.ensure(self.known[local.0 as usize], "a variable is declared before it is assigned");
             }
-            Stmt::Write { index, value, .. } => {
-                self.ensure(matches!(self.ty(index), Type::I32 | Type::U32), "an index is a whole number");
-                self.ty(value);
-            }
             Stmt::Call { args, collective, .. } => {
                 args.iter().for_each(|arg| _ = self.ty(arg));
                 self.ensure(!collective || self.all_here, "a collective call stands in uniform flow");
@@ -104,7 +100,7 @@ impl Checker<'_> {
                 self.branch(uniform && !returns(body), body);
                 self.known[counter.0 as usize] = false;
             }
-            Stmt::Barrier(_) => self.ensure(self.all_here, "a barrier stands in uniform flow"),
+            Stmt::StorageBarrier => self.ensure(self.all_here, "a barrier stands in uniform flow"),
             Stmt::Return(value) => {
                 let ty = value.as_ref().map(|value| self.ty(value));
                 self.ensure(ty == self.function.result, "a function returns what it says");
@@ -116,9 +112,7 @@ impl Checker<'_> {
         match expr {
             Expr::F32(_) | Expr::I32(_) | Expr::U32(_) => true,
             Expr::Local(local) => self.uniform[local.0 as usize],
-            Expr::Unary(_, x) | Expr::Cast { value: x, .. } | Expr::Bitcast { value: x, .. } => {
-                self.is_uniform(x)
-            }
+            Expr::Not(x) | Expr::Cast { value: x, .. } => self.is_uniform(x),
             Expr::Binary(_, a, b) => self.is_uniform(a) && self.is_uniform(b),
             Expr::Scalar { args, .. } => args.iter().all(|arg| self.is_uniform(arg)),
             Expr::Select { when, then, otherwise } => {
@@ -141,21 +135,14 @@ impl Checker<'_> {
                 let hint = self.function.variable(*local).hint;
                 self.ensure(self.known[local.0 as usize], &format!("{hint} is used where it is known"));
             }
-            Expr::Unary(sign, x) => {
-                let ty = self.ty(x);
-                let fits = match sign {
-                    Unary::Neg => matches!(ty, Type::F32 | Type::I32),
-                    Unary::Not => ty == Type::Bool,
-                };
-                self.ensure(fits, "a sign stands before what has one");
-            }
+            Expr::Not(x) => self.ensure(self.ty(x) == Type::Bool, "truth is turned round"),
             Expr::Binary(Binary::Shr, a, b) => {
                 let fits = matches!(self.ty(a), Type::I32 | Type::U32) && self.ty(b) == Type::U32;
                 self.ensure(fits, "whole numbers are shifted by u32");
             }
             Expr::Binary(sign, a, b) => {
                 let ty = same(a, b, "operands have one type");
-                let logic = matches!(sign, Binary::And | Binary::Or);
+                let logic = *sign == Binary::And;
                 self.ensure(logic == (ty == Type::Bool), "truth is joined, numbers are reckoned with");
             }
             Expr::Scalar { args, .. } => args.iter().for_each(|arg| _ = self.ty(arg)),
@@ -167,10 +154,6 @@ impl Checker<'_> {
             Expr::Cast { to, value } => {
                 let fits = self.ty(value) != Type::Bool && *to != Type::Bool;
                 self.ensure(fits, "numbers become numbers");
-            }
-            Expr::Bitcast { to, value } => {
-                let fits = self.ty(value) != Type::Bool && *to != Type::Bool;
-                self.ensure(fits, "bits of numbers become numbers");
             }
             Expr::Element { index, .. } => {
                 self.ensure(matches!(self.ty(index), Type::I32 | Type::U32), "an index is a whole number");
@@ -189,9 +172,8 @@ fn returns(block: &Block) -> bool {
         Stmt::Let { .. }
         | Stmt::Var { .. }
         | Stmt::Assign { .. }
-        | Stmt::Write { .. }
         | Stmt::Call { .. }
-        | Stmt::Barrier(_) => false,
+        | Stmt::StorageBarrier => false,
     })
 }
 
@@ -203,7 +185,7 @@ impl Expr {
             Expr::I32(_) => Type::I32,
             Expr::U32(_) => Type::U32,
             Expr::Local(local) => function.variable(*local).ty,
-            Expr::Unary(_, x) => x.ty(function),
+            Expr::Not(_) => Type::Bool,
             Expr::Binary(sign, a, _) => match sign {
                 Binary::Add
                 | Binary::Sub
@@ -212,14 +194,7 @@ impl Expr {
                 | Binary::Rem
                 | Binary::Shr
                 | Binary::BitAnd => a.ty(function),
-                Binary::Eq
-                | Binary::Ne
-                | Binary::Lt
-                | Binary::Le
-                | Binary::Gt
-                | Binary::Ge
-                | Binary::And
-                | Binary::Or => Type::Bool,
+                Binary::Eq | Binary::Lt | Binary::Le | Binary::Gt | Binary::Ge | Binary::And => Type::Bool,
             },
             Expr::Scalar { op, args } => {
                 let known = |arg: &Expr| {
@@ -230,7 +205,7 @@ impl Expr {
             }
             Expr::Select { then, .. } => then.ty(function),
             Expr::Call { result, .. } => *result,
-            Expr::Cast { to, .. } | Expr::Bitcast { to, .. } => *to,
+            Expr::Cast { to, .. } => *to,
             Expr::Element { ty, .. } => *ty,
         }
     }
@@ -239,7 +214,6 @@ impl Expr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codegen::wgsl::ir::Barrier;
 
     /// Checks a function of `group` and `local`, with whatever body is made of them.
     fn checked(body: impl Fn(&mut Function, Expr, Expr) -> Block) {
@@ -258,7 +232,7 @@ mod tests {
         Stmt::If { when, then, otherwise: Block::new() }
     }
 
-    const WAIT: Stmt = Stmt::Barrier(Barrier::Workgroup);
+    const WAIT: Stmt = Stmt::StorageBarrier;
 
     fn repeat(f: &mut Function, to: Expr, body: impl Fn(Expr) -> Block) -> Stmt {
         let counter = f.local("i", Type::U32, Kind::Counter);

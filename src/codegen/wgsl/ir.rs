@@ -60,7 +60,7 @@ pub enum Expr {
     I32(i32),
     U32(u32),
     Local(Local),
-    Unary(Unary, Box<Expr>),
+    Not(Box<Expr>),
     Binary(Binary, Box<Expr>, Box<Expr>),
     /// A row of the scalar table.
     Scalar {
@@ -83,23 +83,12 @@ pub enum Expr {
         to: Type,
         value: Box<Expr>,
     },
-    /// The same bits.
-    Bitcast {
-        to: Type,
-        value: Box<Expr>,
-    },
     /// An element of an array in workgroup memory.
     Element {
         array: String,
         ty: Type,
         index: Box<Expr>,
     },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unary {
-    Neg,
-    Not,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,13 +102,11 @@ pub enum Binary {
     Shr,
     BitAnd,
     Eq,
-    Ne,
     Lt,
     Le,
     Gt,
     Ge,
     And,
-    Or,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -134,12 +121,6 @@ pub enum Stmt {
     },
     Assign {
         local: Local,
-        value: Expr,
-    },
-    /// Writes an element of an array in workgroup memory.
-    Write {
-        array: String,
-        index: Expr,
         value: Expr,
     },
     /// Calls a function for what it does. `collective`: it holds barriers, so all invocations must call it.
@@ -161,16 +142,9 @@ pub enum Stmt {
         step: Expr,
         body: Block,
     },
-    /// Waits until all invocations of the workgroup are here.
-    Barrier(Barrier),
+    /// Waits until all invocations of the workgroup are here, and what each has read and written in buffers is done.
+    StorageBarrier,
     Return(Option<Expr>),
-}
-
-/// Which memory is seen by all after a barrier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Barrier {
-    Workgroup,
-    Storage,
 }
 
 impl Type {
@@ -237,13 +211,11 @@ impl Binary {
             Binary::Shr => ">>",
             Binary::BitAnd => "&",
             Binary::Eq => "==",
-            Binary::Ne => "!=",
             Binary::Lt => "<",
             Binary::Le => "<=",
             Binary::Gt => ">",
             Binary::Ge => ">=",
             Binary::And => "&&",
-            Binary::Or => "||",
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Locals are numbered where several are called alike, in the order in which they stand. Floats are written in
 //! shortest form; what is not finite by its bits, by a function of `math.wgsl`, since WGSL has no constant of it.
 
-use super::ir::{Barrier, Binary, Block, Expr, Function, Local, Stmt, Type, Unary};
+use super::ir::{Binary, Block, Expr, Function, Local, Stmt, Type};
 use crate::graph::ScalarOp;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -56,11 +56,7 @@ fn declared(block: &Block, into: &mut Vec<Local>) {
                 into.push(*counter);
                 declared(body, into);
             }
-            Stmt::Assign { .. }
-            | Stmt::Write { .. }
-            | Stmt::Call { .. }
-            | Stmt::Barrier(_)
-            | Stmt::Return(_) => {}
+            Stmt::Assign { .. } | Stmt::Call { .. } | Stmt::StorageBarrier | Stmt::Return(_) => {}
         }
     }
 }
@@ -113,9 +109,6 @@ impl Printer<'_> {
             Stmt::Assign { local, value } => {
                 self.line(&format!("{} = {};", self.name(*local), self.expr(value)));
             }
-            Stmt::Write { array, index, value } => {
-                self.line(&format!("{array}[{}] = {};", self.expr(index), self.expr(value)));
-            }
             Stmt::Call { function, args, .. } => self.line(&format!("{function}({});", self.list(args))),
             Stmt::If { when, then, otherwise } => {
                 self.line(&format!("if ({}) {{", self.expr(when)));
@@ -140,8 +133,7 @@ impl Printer<'_> {
                 self.inside(body);
                 self.line("}");
             }
-            Stmt::Barrier(Barrier::Workgroup) => self.line("workgroupBarrier();"),
-            Stmt::Barrier(Barrier::Storage) => self.line("storageBarrier();"),
+            Stmt::StorageBarrier => self.line("storageBarrier();"),
             Stmt::Return(None) => self.line("return;"),
             Stmt::Return(Some(value)) => self.line(&format!("return {};", self.expr(value))),
         }
@@ -158,8 +150,7 @@ impl Printer<'_> {
             Expr::I32(x) => x.to_string(),
             Expr::U32(x) => format!("{x}u"),
             Expr::Local(local) => self.name(*local).to_string(),
-            Expr::Unary(Unary::Neg, x) => format!("-{}", self.operand(x, ATOM)),
-            Expr::Unary(Unary::Not, x) => format!("!{}", self.operand(x, ATOM)),
+            Expr::Not(x) => format!("!{}", self.operand(x, ATOM)),
             Expr::Binary(sign, a, b) => self.binary(sign.sign(), strength(*sign), a, b),
             Expr::Scalar { op, args } => self.scalar(*op, args),
             Expr::Select { when, then, otherwise } => {
@@ -167,7 +158,6 @@ impl Printer<'_> {
             }
             Expr::Call { function, args, .. } => format!("{function}({})", self.list(args)),
             Expr::Cast { to, value } => format!("{}({})", to.name(), self.expr(value)),
-            Expr::Bitcast { to, value } => format!("bitcast<{}>({})", to.name(), self.expr(value)),
             Expr::Element { array, index, .. } => format!("{array}[{}]", self.expr(index)),
         }
     }
@@ -193,7 +183,7 @@ impl Printer<'_> {
     fn strength(&self, expr: &Expr) -> u8 {
         match expr {
             Expr::F32(x) if x.is_sign_negative() && x.is_finite() => NEGATION,
-            Expr::I32(..0) | Expr::Unary(..) => NEGATION,
+            Expr::I32(..0) | Expr::Not(_) => NEGATION,
             Expr::F32(_)
             | Expr::I32(_)
             | Expr::U32(_)
@@ -201,7 +191,6 @@ impl Printer<'_> {
             | Expr::Select { .. }
             | Expr::Call { .. }
             | Expr::Cast { .. }
-            | Expr::Bitcast { .. }
             | Expr::Element { .. } => ATOM,
             Expr::Binary(sign, ..) => strength(*sign),
             Expr::Scalar { op, args } => {
@@ -262,8 +251,8 @@ fn strength(sign: Binary) -> u8 {
         Binary::Add | Binary::Sub => SUM,
         Binary::Mul | Binary::Div | Binary::Rem => PRODUCT,
         Binary::Shr | Binary::BitAnd => BITS,
-        Binary::Eq | Binary::Ne | Binary::Lt | Binary::Le | Binary::Gt | Binary::Ge => COMPARISON,
-        Binary::And | Binary::Or => LOGIC,
+        Binary::Eq | Binary::Lt | Binary::Le | Binary::Gt | Binary::Ge => COMPARISON,
+        Binary::And => LOGIC,
     }
 }
 

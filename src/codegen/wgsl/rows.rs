@@ -26,8 +26,8 @@ const BUSY: usize = 1 << 14;
 const LEAST_EACH: usize = 8;
 /// Invocations side by side that make one access of memory.
 const SIDE_BY_SIDE: usize = 32;
-/// Rows that a processor takes alone, whatever else is there to do.
-const LONG_FOR_PROCESSOR: usize = 4096;
+/// From here on rows are shared on a processor too, if they are so few that a workgroup is not filled otherwise.
+const LONG_FOR_PROCESSOR: usize = 64;
 
 /// The piece of a bound kernel; `dtypes` are those of its slots.
 pub fn lower(rows: &Rows, dtypes: &[DType], prefix: &str, target: &Target) -> Piece {
@@ -138,7 +138,8 @@ impl Space<'_> {
         }
         let most = 1 << most.ilog2();
         if target.software {
-            return if row > LONG_FOR_PROCESSOR && points < WORKGROUP as usize { most } else { 1 };
+            let room = (WORKGROUP as usize / points).max(1);
+            return if row >= LONG_FOR_PROCESSOR { most.min(1 << room.ilog2()) } else { 1 };
         }
         let wanted = BUSY.div_ceil(points).next_power_of_two();
         match self.along_rows() {

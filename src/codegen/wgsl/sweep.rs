@@ -4,7 +4,7 @@
 //! last sweep, stores once for the row come after it.
 
 use super::body::{Emitter, both};
-use super::ir::{Barrier, Binary, Expr, Local, Stmt, Type};
+use super::ir::{Binary, Expr, Local, Stmt, Type};
 use crate::codegen::dims::{strides_set, variation};
 use crate::graph::{Fold, ScalarOp};
 use crate::loops::{Body, Node, NodeId};
@@ -97,7 +97,7 @@ impl Sweeps {
         let written = |buffer| stores.iter().any(|&s| body.stores[s].access.buffer == buffer);
         if body.loads().any(|load| written(load.buffer)) {
             // Other lanes may still have to read what is overwritten now.
-            e.push(Stmt::Barrier(Barrier::Storage));
+            e.push(Stmt::StorageBarrier);
         }
         let first = lanes.lane.clone().binary(Binary::Eq, Expr::I32(0));
         e.when(both(Some(first), lanes.exists.clone()), |e| e.stores(&stores));

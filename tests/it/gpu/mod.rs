@@ -3,6 +3,7 @@
 mod contract;
 mod device;
 mod harness;
+mod kernels;
 mod math;
 mod random;
 mod specs;

@@ -2,7 +2,7 @@
 //!
 //! One file for each command. A command answers with an [`Outcome`]; what the
 //! user did wrong outside of specs (paths, options) is a [`Failure`], one line.
-//! Exit codes: 0 clean, 1 errors in a spec, 2 usage or IO.
+//! Exit codes: 0 clean, 1 errors in a spec, 2 usage or IO, 130 ended by Ctrl-C.
 
 mod args;
 mod bench;
@@ -10,6 +10,7 @@ mod check;
 mod dump;
 mod explain;
 mod fmt;
+mod interrupt;
 mod lesson;
 mod output;
 mod plan;
@@ -29,6 +30,8 @@ pub enum Outcome {
     Clean,
     /// Errors were reported.
     Errors,
+    /// A signal ended it before its time, all that was done is saved.
+    Interrupted(u8),
 }
 
 /// Why a command could not do its work: a path, an option, a full disk.
@@ -66,6 +69,7 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(Outcome::Clean) => ExitCode::SUCCESS,
         Ok(Outcome::Errors) => ExitCode::from(1),
+        Ok(Outcome::Interrupted(code)) => ExitCode::from(code),
         Err(failure) => {
             output::err(&format!("mlc: {failure}\n"));
             ExitCode::from(2)

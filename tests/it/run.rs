@@ -172,17 +172,30 @@ fn an_interrupt_ends_after_the_step_with_everything_written() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_mlc"))
         .args(["train", &spec("xor.mlspec"), "--set", "train.epochs=100000000"])
         .args(["--out", &out.display().to_string(), "--progress", "plain"])
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .expect("mlc starts");
+    // Nobody reads on while it runs: a full pipe would stop it.
+    let mut report = child.stderr.take().unwrap();
+    let said = std::thread::spawn(move || {
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut report, &mut text).map(|_| text)
+    });
     let started = || fs::metadata(out.join("metrics.jsonl")).is_ok_and(|m| m.len() > 0);
     while !started() {
         assert!(child.try_wait().unwrap().is_none(), "still training");
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
-    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    // A key may bounce: the second signal is not to cut off what the first one saves.
+    let pid = child.id();
+    let kill =
+        Command::new("sh").args(["-c", &format!("kill -INT {pid}; kill -INT {pid}")]).status().unwrap();
     assert!(kill.success());
-    assert!(child.wait().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let said = said.join().unwrap().unwrap();
+    assert!(said.trim_end().ends_with("model.safetensors`") && said.contains("`--init "), "{said}");
+    let left = fs::read_dir(&out).unwrap().map(|e| e.unwrap().file_name());
+    assert!(left.into_iter().all(|name| !name.to_string_lossy().ends_with(".tmp")));
     let yaml = run_yaml(&out);
     assert_eq!(yaml["finished"].as_str(), Some("interrupted"));
     assert!(yaml["steps"].as_u64().unwrap() > 0);

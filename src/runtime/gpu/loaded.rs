@@ -49,48 +49,67 @@ impl Pipelines {
         Ok(&self.layouts[signature])
     }
 
-    fn pipeline(
-        &mut self,
-        device: &Device,
-        text: &str,
-        dispatch: &Dispatch,
-    ) -> Result<wgpu::ComputePipeline, Fault> {
-        if let Some(pipeline) = self.by_text.get(text) {
-            return Ok(pipeline.clone());
+    /// Compiles the texts that are new, several at a time: a driver takes tens of milliseconds for one.
+    fn compile(&mut self, device: &Device, shaders: &Shaders) -> Result<(), Fault> {
+        let mut wanted: Vec<(&str, &Dispatch, wgpu::PipelineLayout)> = Vec::new();
+        for dispatch in &shaders.dispatches {
+            let text = shaders.texts[dispatch.text].as_str();
+            if !self.by_text.contains_key(text) && wanted.iter().all(|(t, ..)| *t != text) {
+                let (_, layout) = self.layout(device, &signature(dispatch))?;
+                wanted.push((text, dispatch, layout.clone()));
+            }
         }
-        let (_, layout) = self.layout(device, &signature(dispatch))?;
-        let layout = layout.clone();
-        let label = Some(dispatch.label.as_str());
-        let doing = format!("compiling the shader of {}", dispatch.label);
-        let pipeline = device.guarded(&doing, || {
-            let module =
-                wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(text.into()) };
-            // SAFETY: the loop IR's verifier has proved every access in bounds and loops have constant
-            // bounds; the shader's accesses are those.
-            let module = unsafe {
-                device.device.create_shader_module_trusted(module, wgpu::ShaderRuntimeChecks::unchecked())
-            };
-            let compilation_options = wgpu::PipelineCompilationOptions {
-                zero_initialize_workgroup_memory: false,
-                ..Default::default()
-            };
-            device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label,
-                layout: Some(&layout),
-                module: &module,
-                entry_point: Some("main"),
-                compilation_options,
-                cache: None,
-            })
-        })?;
-        self.by_text.insert(text.to_string(), pipeline.clone());
-        Ok(pipeline)
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(wanted.len());
+        let share = |first: usize| -> Vec<Result<wgpu::ComputePipeline, Fault>> {
+            let mine = wanted.iter().skip(first).step_by(threads);
+            mine.map(|(text, dispatch, layout)| pipeline(device, text, dispatch, layout)).collect()
+        };
+        let mut shares: Vec<_> = std::thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|first| scope.spawn(move || share(first))).collect();
+            let own = if wanted.is_empty() { Vec::new() } else { share(0) };
+            let joined =
+                others.into_iter().map(|t| t.join().expect("runtime: wgpu reports, it does not panic"));
+            std::iter::once(own).chain(joined).map(Vec::into_iter).collect()
+        });
+        for (i, (text, ..)) in wanted.iter().enumerate() {
+            let pipeline = shares[i % threads].next().expect("runtime: each share is whole")?;
+            self.by_text.insert(text.to_string(), pipeline);
+        }
+        Ok(())
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
         self.by_text.len()
     }
+}
+
+fn pipeline(
+    device: &Device,
+    text: &str,
+    dispatch: &Dispatch,
+    layout: &wgpu::PipelineLayout,
+) -> Result<wgpu::ComputePipeline, Fault> {
+    let label = Some(dispatch.label.as_str());
+    device.guarded(&format!("compiling the shader of {}", dispatch.label), || {
+        let module = wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(text.into()) };
+        // SAFETY: the loop IR's verifier has proved every access in bounds and loops have constant
+        // bounds; the shader's accesses are those.
+        let module = unsafe {
+            device.device.create_shader_module_trusted(module, wgpu::ShaderRuntimeChecks::unchecked())
+        };
+        device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label,
+            layout: Some(layout),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: false,
+                ..Default::default()
+            },
+            cache: None,
+        })
+    })
 }
 
 fn layout(device: &Device, signature: &Signature) -> (wgpu::BindGroupLayout, wgpu::PipelineLayout) {
@@ -241,10 +260,11 @@ fn ready(
         params_bytes(shaders, align),
         BufferUsages::UNIFORM | BufferUsages::COPY_DST,
     )?;
+    pipelines.compile(device, shaders)?;
     let mut all = Vec::with_capacity(shaders.dispatches.len());
     let mut at = 0;
     for dispatch in &shaders.dispatches {
-        let pipeline = pipelines.pipeline(device, &shaders.texts[dispatch.text], dispatch)?;
+        let pipeline = pipelines.by_text[&shaders.texts[dispatch.text]].clone();
         let (layout, _) = pipelines.layout(device, &signature(dispatch))?;
         let words: Vec<u8> = dispatch.params.iter().flat_map(|w| w.to_le_bytes()).collect();
         let group = device.guarded("binding buffers", || {

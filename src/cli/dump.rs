@@ -1,6 +1,6 @@
 //! `mlc dump`: the text of a stage.
 
-use super::args::{DumpArgs, Stage};
+use super::args::{Device, DumpArgs, Stage};
 use super::spec::{self, Checked};
 use super::{Failure, Outcome, output};
 use crate::base::{Bindings, Sym};
@@ -45,7 +45,11 @@ fn pipeline_stage(args: &DumpArgs, stage: pipeline::Stage) -> Result<Outcome, Fa
             pipeline::Stage::Graph | pipeline::Stage::Grad => Bindings::new(),
             pipeline::Stage::Opt | pipeline::Stage::Passes => Bindings::new(),
         };
-        Some(pipeline::text(library, plan, &bindings, &Fusion::CPU, stage))
+        let fusion = match args.device {
+            Device::Cpu => Fusion::CPU,
+            Device::Gpu => Fusion::GPU,
+        };
+        Some(pipeline::text(library, plan, &bindings, &fusion, stage))
     })
 }
 

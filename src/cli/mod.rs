@@ -39,7 +39,19 @@ pub enum Outcome {
 #[error("{0}")]
 pub struct Failure(pub String);
 
+/// A layer of Mesa's drivers asks the desktop which device it likes, and complains on standard error where there is
+/// no desktop. The choice of a device is ours, so it need not ask.
+#[cfg(all(feature = "gpu", target_os = "linux"))]
+fn quieten_drivers() {
+    if std::env::var_os("NODEVICE_SELECT").is_none() {
+        // SAFETY: the process has no other thread yet, so nobody reads the environment meanwhile.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
+    }
+}
+
 pub fn main() -> ExitCode {
+    #[cfg(all(feature = "gpu", target_os = "linux"))]
+    quieten_drivers();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // Help and version go to standard output and are no error.

@@ -128,7 +128,7 @@ impl<'a> Trainer<'a> {
     /// Brings the weights here from where steps change them.
     pub fn sync(&mut self) -> Result<(), RunError> {
         self.finish()?;
-        self.engine.download(&mut self.weights).map_err(|wrong| self.stopped(wrong))
+        self.engine.download(&mut self.weights).map_err(|wrong| self.stopped(*wrong))
     }
 
     /// Changes the weights, here and where steps read them.
@@ -138,7 +138,7 @@ impl<'a> Trainer<'a> {
     ) -> Result<Result<(), E>, RunError> {
         self.sync()?;
         let changed = change(&mut self.weights);
-        self.engine.upload(&self.weights).map_err(|wrong| self.stopped(wrong))?;
+        self.engine.upload(&self.weights).map_err(|wrong| self.stopped(*wrong))?;
         Ok(changed)
     }
 
@@ -165,7 +165,7 @@ impl<'a> Trainer<'a> {
     /// Compiles the step of a batch size.
     pub fn prepare(&mut self, batch: usize) -> Result<(), RunError> {
         let at = self.step_at(batch).map_err(|wrong| *wrong)?;
-        self.engine.prepare(at).map_err(|wrong| self.stopped(wrong))
+        self.engine.prepare(at).map_err(|wrong| self.stopped(*wrong))
     }
 
     fn step_at(&mut self, batch: usize) -> Result<usize, Box<Diagnostic>> {
@@ -206,7 +206,7 @@ impl<'a> Trainer<'a> {
             value: 0.0,
         });
         let scalars = [("step", step as f32), ("lr", lr)];
-        self.engine.run(at, batch, &scalars, step).map_err(|wrong| self.stopped(wrong))?;
+        self.engine.run(at, batch, &scalars, step).map_err(|wrong| self.stopped(*wrong))?;
         self.gather();
         Ok(())
     }
@@ -220,7 +220,7 @@ impl<'a> Trainer<'a> {
 
     /// Waits for all steps under way.
     pub fn finish(&mut self) -> Result<(), RunError> {
-        self.engine.finish().map_err(|wrong| self.stopped(wrong))?;
+        self.engine.finish().map_err(|wrong| self.stopped(*wrong))?;
         self.gather();
         Ok(())
     }
@@ -231,14 +231,14 @@ impl<'a> Trainer<'a> {
     }
 
     /// What ended the training, with the step at which it did.
-    fn stopped(&self, mut wrong: Box<Diagnostic>) -> RunError {
+    fn stopped(&self, mut wrong: Diagnostic) -> RunError {
         if let Some(loss) = self.under_way.front() {
             wrong.message += &format!(
                 " (step {}, epoch {}); nothing of this run's weights was written",
                 loss.step, loss.epoch
             );
         }
-        (*wrong).into()
+        wrong.into()
     }
 
     /// Loss and metrics over all rows of a part, in file order, batches weighing as many rows as they have.

@@ -43,6 +43,15 @@ fn loops() {
     stage("loops");
 }
 
+/// What a GPU is given needs none to be shown.
+#[test]
+fn loops_for_a_gpu() {
+    for lesson in LESSONS {
+        let text = run(&["dump", &spec(lesson), "--stage", "loops", "--device", "gpu"]);
+        snapshot(lesson, "loops-gpu", &text);
+    }
+}
+
 #[cfg(feature = "gpu")]
 #[test]
 fn wgsl() {

@@ -28,6 +28,14 @@ pub enum Command {
     /// Time a training step in the steady state
     Bench(BenchArgs),
     /// Compare a training step of interpreter, processor and GPU, by source line
+    ///
+    /// Runs one step three times from the same weights on the same batch: in a slow interpreter that follows the
+    /// graph as written, compiled for the processor, and on the GPU if there is one. Every layer's output,
+    /// the loss, each gradient and each updated weight is compared, and what rounding cannot explain is an error at
+    /// the line of the spec.
+    ///
+    /// For trust in a new machine or driver, and to find out whether a strange result comes from the spec or
+    /// from the compiler: a spec that verifies computes what it says. Exit code 0 if all agree, 1 if not.
     Verify(VerifyArgs),
     /// Write specs in the one style that they have
     Fmt(FmtArgs),
@@ -178,13 +186,6 @@ pub struct BenchArgs {
     pub spec: SpecArgs,
 }
 
-/// Compare a training step of interpreter, processor and GPU, by source line
-///
-/// Runs one step three times from the same weights on the same batch: in a slow interpreter that follows the
-/// graph as written, compiled for the processor, and on the GPU if there is one. Every layer's output,
-/// the loss, each gradient and each updated weight is compared, and what rounding cannot explain is an error at
-/// the line of the spec. For trust in a new machine or driver, and to find out whether a strange result
-/// comes from the spec or from the compiler.
 #[derive(Args)]
 pub struct VerifyArgs {
     /// A spec

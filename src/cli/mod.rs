@@ -2,7 +2,7 @@
 //!
 //! One file for each command. A command answers with an [`Outcome`]; what the
 //! user did wrong outside of specs (paths, options) is a [`Failure`], one line.
-//! Exit codes: 0 clean, 1 errors in a spec, 2 usage or IO.
+//! Exit codes: 0 clean, 1 errors in a spec, 2 usage or IO, 130 ended by Ctrl-C.
 
 mod args;
 mod bench;
@@ -10,6 +10,7 @@ mod check;
 mod dump;
 mod explain;
 mod fmt;
+mod interrupt;
 mod lesson;
 mod output;
 mod plan;
@@ -29,6 +30,8 @@ pub enum Outcome {
     Clean,
     /// Errors were reported.
     Errors,
+    /// A signal ended it before its time, all that was done is saved.
+    Interrupted(u8),
 }
 
 /// Why a command could not do its work: a path, an option, a full disk.
@@ -36,7 +39,19 @@ pub enum Outcome {
 #[error("{0}")]
 pub struct Failure(pub String);
 
+/// A layer of Mesa's drivers asks the desktop which device it likes, and complains on standard error where there is
+/// no desktop. The choice of a device is ours, so it need not ask.
+#[cfg(all(feature = "gpu", target_os = "linux"))]
+fn quieten_drivers() {
+    if std::env::var_os("NODEVICE_SELECT").is_none() {
+        // SAFETY: the process has no other thread yet, so nobody reads the environment meanwhile.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
+    }
+}
+
 pub fn main() -> ExitCode {
+    #[cfg(all(feature = "gpu", target_os = "linux"))]
+    quieten_drivers();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // Help and version go to standard output and are no error.
@@ -66,6 +81,7 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(Outcome::Clean) => ExitCode::SUCCESS,
         Ok(Outcome::Errors) => ExitCode::from(1),
+        Ok(Outcome::Interrupted(code)) => ExitCode::from(code),
         Err(failure) => {
             output::err(&format!("mlc: {failure}\n"));
             ExitCode::from(2)

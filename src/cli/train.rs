@@ -1,6 +1,7 @@
 //! `mlc train`: data in, run directory out.
 
 use super::args::{ProgressForm, TrainArgs};
+use super::interrupt::Interrupts;
 use super::lesson::Lesson;
 use super::progress::Bar;
 use super::spec::{self, Checked};
@@ -9,14 +10,12 @@ use crate::base::Sources;
 use crate::diag::Diagnostic;
 use crate::runtime::RunError;
 use crate::runtime::data::{self, Dataset};
-use crate::runtime::progress::{Json, Plain, Progress};
+use crate::runtime::progress::{Ending, Json, Plain, Progress};
 use crate::runtime::session::{self, Options};
 use crate::sema::Job;
 use crate::sema::job::TrainPlan;
 use std::io::{IsTerminal, stderr, stdout};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 pub fn run(args: &TrainArgs) -> Result<Outcome, Failure> {
     match &args.file {
@@ -41,11 +40,16 @@ fn train(file: &Path, args: &TrainArgs) -> Result<Outcome, Failure> {
         ProgressForm::Auto | ProgressForm::Plain => Box::new(Plain::new(stderr())),
         ProgressForm::Json => Box::new(Json::new(stdout())),
     };
-    let stop = stop_on_interrupt()?;
+    let interrupts = Interrupts::watch()?;
     let library = checked.library();
-    match session::train(&library, &job, plan, &data, &options, &mut *progress, &stop) {
+    match session::train(&library, &job, plan, &data, &options, &mut *progress, &interrupts.stop) {
         Ok(outcome) => Ok(match outcome.problem {
             Some(problem) => shown(&checked.sources, &[problem]),
+            None if outcome.ending == Ending::Interrupted => {
+                let weights = outcome.folder.join("model.safetensors");
+                output::err(&format!("go on from these weights with `--init {}`\n", weights.display()));
+                Outcome::Interrupted(interrupts.exit_code())
+            }
             None => Outcome::Clean,
         }),
         Err(RunError::Diagnostics(wrong)) => Ok(shown(&checked.sources, &wrong)),
@@ -83,18 +87,4 @@ pub fn load(checked: &Checked, job: &Job, plan: &TrainPlan) -> Option<Dataset> {
 pub fn shown(sources: &Sources, wrong: &[Diagnostic]) -> Outcome {
     output::report(sources, wrong);
     Outcome::Errors
-}
-
-/// A flag that Ctrl-C sets, and so does the signal by which containers and batch systems end a
-/// process; the second one ends the process as ever.
-fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    use signal_hook::flag;
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        flag::register_conditional_shutdown(signal, 128 + signal, stop.clone())
-            .and_then(|_| flag::register(signal, stop.clone()))
-            .map_err(|e| Failure(format!("cannot watch for Ctrl-C: {e}")))?;
-    }
-    Ok(stop)
 }

@@ -175,7 +175,7 @@ pub struct Output {
 pub enum OutputKind {
     /// What training brings down, a scalar. The first one is the total.
     Loss,
-    /// Summed over batches and divided by the summed weights.
+    /// Summed over batches; what it is divided by, the plan of the metric says.
     Metric,
     /// A tensor that someone reads: predictions, gradients of a test.
     Value,

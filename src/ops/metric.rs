@@ -2,7 +2,7 @@
 
 use super::Library;
 use super::formula::{Given, Item, apply_std};
-use crate::base::{DType, Span};
+use crate::base::{DType, Dim, Span};
 use crate::diag::Diagnostic;
 use crate::graph::{Builder, Value};
 
@@ -56,21 +56,21 @@ pub static METRICS: &[MetricDef] = &[
         name: "mae",
         aliases: &["MeanAbsoluteError", "MAE", "L1"],
         doc: "Mean absolute error.",
-        form: Form::One("mean_absolute_error"),
+        form: Form::One("absolute_error"),
         finish: Finish::Mean,
     },
     MetricDef {
         name: "mse",
         aliases: &["MSE"],
         doc: "Mean squared error.",
-        form: Form::One("mean_squared_error"),
+        form: Form::One("squared_error"),
         finish: Finish::Mean,
     },
     MetricDef {
         name: "rmse",
         aliases: &["RootMeanSquaredError", "RMSE"],
         doc: "The root of the mean squared error over all rows.",
-        form: Form::One("mean_squared_error"),
+        form: Form::One("squared_error"),
         finish: Finish::Root,
     },
 ];
@@ -93,7 +93,16 @@ pub fn known_later(name: &str) -> bool {
     LATER.contains(&name)
 }
 
-/// The metric of one batch, a scalar: the mean over its rows, before [`MetricDef::finish`].
+/// A metric of one batch, before it is averaged: counts stay exact below 2^24.
+#[derive(Clone, Debug)]
+pub struct Score {
+    /// A scalar: the scores of all elements together.
+    pub sum: Value,
+    /// How many elements there are, in terms of the batch.
+    pub count: Dim,
+}
+
+/// The metric of one batch, to be averaged over all batches and then [`MetricDef::finish`]ed.
 /// Prediction and label are what the loss takes: tensors, or a plain number for the label.
 pub fn build(
     lib: &Library,
@@ -102,7 +111,7 @@ pub fn build(
     prediction: Given<Item>,
     label: Given<Item>,
     span: Span,
-) -> Result<Value, Vec<Diagnostic>> {
+) -> Result<Score, Vec<Diagnostic>> {
     let op = match metric.form {
         Form::One(op) => op,
         Form::Accuracy { classes, binary, exact } => match kind(b, &prediction.value, &label.value) {
@@ -111,7 +120,8 @@ pub fn build(
             Prediction::Ids => exact,
         },
     };
-    apply_std(lib, b, op, vec![prediction, label], span).map(|values| values[0])
+    let scores = apply_std(lib, b, op, vec![prediction, label], span)?[0];
+    Ok(Score { sum: b.sum_all(scores), count: b.shape(scores).size() })
 }
 
 enum Prediction {

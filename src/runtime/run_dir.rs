@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Where runs go that have no `--out`.
 const RUNS: &str = "runs";
@@ -71,10 +72,20 @@ impl RunDir {
     }
 }
 
+/// Held while a file is written.
+static WRITING: Mutex<()> = Mutex::new(());
+
+/// Waits for the file that is being written and lets none begin: whoever ends the process in here
+/// leaves no temporary file behind.
+pub fn between_files() -> MutexGuard<'static, ()> {
+    WRITING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn write_safely(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".tmp");
     let temporary = PathBuf::from(temporary);
+    let _writing = between_files();
     let mut file = File::create(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;

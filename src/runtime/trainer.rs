@@ -10,7 +10,7 @@ use super::engine::{Engine, On};
 use super::memory::Backing;
 use super::process;
 use super::weights::Weights;
-use crate::base::{Bindings, Sym};
+use crate::base::{Bindings, Dim, Sym};
 use crate::diag::Diagnostic;
 use crate::graph::Graph;
 use crate::loops::{Fusion, Program};
@@ -128,7 +128,7 @@ impl<'a> Trainer<'a> {
     /// Brings the weights here from where steps change them.
     pub fn sync(&mut self) -> Result<(), RunError> {
         self.finish()?;
-        self.engine.download(&mut self.weights).map_err(|wrong| self.stopped(wrong))
+        self.engine.download(&mut self.weights).map_err(|wrong| self.stopped(*wrong))
     }
 
     /// Changes the weights, here and where steps read them.
@@ -138,7 +138,7 @@ impl<'a> Trainer<'a> {
     ) -> Result<Result<(), E>, RunError> {
         self.sync()?;
         let changed = change(&mut self.weights);
-        self.engine.upload(&self.weights).map_err(|wrong| self.stopped(wrong))?;
+        self.engine.upload(&self.weights).map_err(|wrong| self.stopped(*wrong))?;
         Ok(changed)
     }
 
@@ -165,7 +165,7 @@ impl<'a> Trainer<'a> {
     /// Compiles the step of a batch size.
     pub fn prepare(&mut self, batch: usize) -> Result<(), RunError> {
         let at = self.step_at(batch).map_err(|wrong| *wrong)?;
-        self.engine.prepare(at).map_err(|wrong| self.stopped(wrong))
+        self.engine.prepare(at).map_err(|wrong| self.stopped(*wrong))
     }
 
     fn step_at(&mut self, batch: usize) -> Result<usize, Box<Diagnostic>> {
@@ -206,7 +206,7 @@ impl<'a> Trainer<'a> {
             value: 0.0,
         });
         let scalars = [("step", step as f32), ("lr", lr)];
-        self.engine.run(at, batch, &scalars, step).map_err(|wrong| self.stopped(wrong))?;
+        self.engine.run(at, batch, &scalars, step).map_err(|wrong| self.stopped(*wrong))?;
         self.gather();
         Ok(())
     }
@@ -220,7 +220,7 @@ impl<'a> Trainer<'a> {
 
     /// Waits for all steps under way.
     pub fn finish(&mut self) -> Result<(), RunError> {
-        self.engine.finish().map_err(|wrong| self.stopped(wrong))?;
+        self.engine.finish().map_err(|wrong| self.stopped(*wrong))?;
         self.gather();
         Ok(())
     }
@@ -231,14 +231,14 @@ impl<'a> Trainer<'a> {
     }
 
     /// What ended the training, with the step at which it did.
-    fn stopped(&self, mut wrong: Box<Diagnostic>) -> RunError {
+    fn stopped(&self, mut wrong: Diagnostic) -> RunError {
         if let Some(loss) = self.under_way.front() {
             wrong.message += &format!(
                 " (step {}, epoch {}); nothing of this run's weights was written",
                 loss.step, loss.epoch
             );
         }
-        (*wrong).into()
+        wrong.into()
     }
 
     /// Loss and metrics over all rows of a part, in file order, batches weighing as many rows as they have.
@@ -247,12 +247,13 @@ impl<'a> Trainer<'a> {
         let order = self.eval_order(part);
         let until = order.steps_per_epoch();
         let mut batches = Batches::new(part, order, 0, until, Prefetch::Inline);
-        let mut sums = vec![0f64; 1 + self.plan.metrics.len()];
+        // The loss is an average over its batch, metrics are sums.
+        let (mut loss, mut sums) = (0f64, vec![0f64; self.plan.metrics.len()]);
         let mut counted = 0;
         let mut add = |engine: &mut Engine, counted: &mut u64| {
-            while let Some(values) = engine.landed() {
-                let rows = order.rows_of(*counted).count as f64;
-                sums.iter_mut().zip(values).for_each(|(sum, x)| *sum += f64::from(*x) * rows);
+            while let Some([mean, scores @ ..]) = engine.landed() {
+                loss += f64::from(*mean) * order.rows_of(*counted).count as f64;
+                sums.iter_mut().zip(scores).for_each(|(sum, x)| *sum += f64::from(*x));
                 *counted += 1;
             }
         };
@@ -264,19 +265,25 @@ impl<'a> Trainer<'a> {
         self.engine.finish().map_err(|wrong| *wrong)?;
         add(&mut self.engine, &mut counted);
         assert_eq!(counted, until, "runtime: every batch has results");
-        let mean = |sum: f64| sum / part.len() as f64;
-        let finished = |(plan, sum): (&MetricPlan, &f64)| {
+        let finished = |(plan, sum): (&MetricPlan, f64)| {
+            let in_batch = |i: u64| elements(&plan.count, &self.bindings, order.rows_of(i).count);
+            let mean = sum / (0..until).map(in_batch).sum::<f64>();
             let value = match plan.finish {
-                Finish::Mean => mean(*sum),
-                Finish::Root => mean(*sum).sqrt(),
+                Finish::Mean => mean,
+                Finish::Root => mean.sqrt(),
             };
             (plan.name.clone(), value)
         };
-        Ok(Evaluation {
-            loss: mean(sums[0]),
-            metrics: self.plan.metrics.iter().zip(&sums[1..]).map(finished).collect(),
-        })
+        let metrics = self.plan.metrics.iter().zip(sums).map(finished).collect();
+        Ok(Evaluation { loss: loss / part.len() as f64, metrics })
     }
+}
+
+/// A size in a batch of so many rows.
+fn elements(size: &Dim, bindings: &Bindings, rows: usize) -> f64 {
+    let batch = Dim::from(rows as i64);
+    let known = size.substitute(&Sym::from("B"), &batch).bind(bindings).as_const();
+    known.expect("runtime: data fix every size but the batch") as f64
 }
 
 /// The names of the data's columns, as batches have them.

@@ -220,8 +220,8 @@ pub struct TrainPlan {
     pub optimizer: OptimizerPlan,
     /// Training mode; its one output is the loss, a scalar averaged over the batch.
     pub forward: Graph,
-    /// Evaluation mode; outputs are `loss` and one [`Metric`](crate::graph::OutputKind::Metric)
-    /// for each of `metrics`, averaged over the batch.
+    /// Evaluation mode; outputs are `loss`, averaged over the batch, and one
+    /// [`Metric`](crate::graph::OutputKind::Metric) for each of `metrics`, summed over it.
     pub eval: Graph,
     pub metrics: Vec<MetricPlan>,
 }
@@ -245,5 +245,7 @@ pub struct OptimizerPlan {
 pub struct MetricPlan {
     /// The output's name in the evaluation graph: `accuracy`.
     pub name: String,
+    /// How many numbers a batch's sum is made of: `B`, or `B*T` of sequences.
+    pub count: Dim,
     pub finish: Finish,
 }

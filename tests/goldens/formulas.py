@@ -78,9 +78,9 @@ expressions = {
     "BinaryCrossEntropy(x, 0)": binary_cross_entropy(x, 0.0),
     "BinaryCrossEntropy(x, 0.3)": binary_cross_entropy(x, 0.3),
     "MeanSquaredError(x, 0.5)": np.mean((x - 0.5) ** 2),
-    "mean_absolute_error(x, 0.5)": np.mean(np.abs(x - 0.5)),
-    "categorical_accuracy(x, i)": np.mean(np.argmax(x, axis=-1) == i),
-    "binary_accuracy(x, 1)": np.mean(x > 0),
+    "mean(absolute_error(x, 0.5))": np.mean(np.abs(x - 0.5)),
+    "mean(categorical_accuracy(x, i))": np.mean(np.argmax(x, axis=-1) == i),
+    "mean(binary_accuracy(x, 1))": np.mean(x > 0),
     "argmax(x, axis=0)": np.argmax(x, axis=0),
 }
 

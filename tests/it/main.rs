@@ -8,6 +8,7 @@ mod gpu;
 mod labels;
 mod lessons;
 mod memory;
+mod metrics;
 mod ops;
 mod parity;
 mod random;

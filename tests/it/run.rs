@@ -164,6 +164,18 @@ fn a_loss_that_is_not_finite_stops_the_run() {
     assert_eq!(metrics(&out).last().unwrap()["loss"], serde_json::Value::Null);
 }
 
+/// 0.1 is an `f32` on the way, and a tenth of that has many digits.
+#[test]
+fn the_rate_to_try_is_a_round_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.mlspec");
+    let text = DIVIDES_BY_ZERO.replace("(Line.y, y)", "(Line.y, y) * 1e30").replace("lr=1e25", "lr=0.1");
+    fs::write(&file, text).unwrap();
+    let out = folder.path().join("run");
+    let output = mlc(&["train", &file.display().to_string(), "--out", &out.display().to_string()]);
+    assert!(stderr(&output).contains("try `lr=0.01`;"), "{}", stderr(&output));
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupt_ends_after_the_step_with_everything_written() {
@@ -172,17 +184,30 @@ fn an_interrupt_ends_after_the_step_with_everything_written() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_mlc"))
         .args(["train", &spec("xor.mlspec"), "--set", "train.epochs=100000000"])
         .args(["--out", &out.display().to_string(), "--progress", "plain"])
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .expect("mlc starts");
+    // Nobody reads on while it runs: a full pipe would stop it.
+    let mut report = child.stderr.take().unwrap();
+    let said = std::thread::spawn(move || {
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut report, &mut text).map(|_| text)
+    });
     let started = || fs::metadata(out.join("metrics.jsonl")).is_ok_and(|m| m.len() > 0);
     while !started() {
         assert!(child.try_wait().unwrap().is_none(), "still training");
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
-    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    // A key may bounce: the second signal is not to cut off what the first one saves.
+    let pid = child.id();
+    let kill =
+        Command::new("sh").args(["-c", &format!("kill -INT {pid}; kill -INT {pid}")]).status().unwrap();
     assert!(kill.success());
-    assert!(child.wait().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let said = said.join().unwrap().unwrap();
+    assert!(said.trim_end().ends_with("model.safetensors`") && said.contains("`--init "), "{said}");
+    let left = fs::read_dir(&out).unwrap().map(|e| e.unwrap().file_name());
+    assert!(left.into_iter().all(|name| !name.to_string_lossy().ends_with(".tmp")));
     let yaml = run_yaml(&out);
     assert_eq!(yaml["finished"].as_str(), Some("interrupted"));
     assert!(yaml["steps"].as_u64().unwrap() > 0);

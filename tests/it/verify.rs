@@ -10,8 +10,17 @@ use mlc::sema::{self, Settings};
 use mlc::syntax;
 use mlc::tools::verify::{self, Gpu, Options, Report};
 
-/// Verifies a spec of the lessons from its text, with a defect in what is compiled.
+/// Verifies a lesson with a defect in what is compiled.
 fn with_defect(lesson: &str, tamper: Option<fn(&mut Graph)>) -> (Sources, Report, Vec<Diagnostic>) {
+    verified(lesson, Gpu::LeftOut, tamper)
+}
+
+/// The same, on a GPU too if asked.
+pub fn verified(
+    lesson: &str,
+    gpu: Gpu,
+    tamper: Option<fn(&mut Graph)>,
+) -> (Sources, Report, Vec<Diagnostic>) {
     let text = std::fs::read_to_string(spec(lesson)).expect("a lesson");
     let mut sources = Sources::new();
     let folder = Some(root().join("specs"));
@@ -25,8 +34,8 @@ fn with_defect(lesson: &str, tamper: Option<fn(&mut Graph)>) -> (Sources, Report
     let plan = &job.trains[0];
     let data = data::load(&job.data[plan.data], &places).expect("the lesson's data are here");
     let lib = Library::std(Framework::Keras, &mut Sources::new());
-    let options = Options { gpu: Gpu::LeftOut, tamper, ..Options::default() };
-    let report = verify::verify(&lib, &sources, &job, plan, Some(&data), &options).expect("no GPU can fail");
+    let options = Options { gpu, tamper, ..Options::default() };
+    let report = verify::verify(&lib, &sources, &job, plan, Some(&data), &options).expect("the sides run");
     let wrong = verify::diagnostics(&report);
     (sources, report, wrong)
 }
@@ -42,7 +51,7 @@ fn blamed(lesson: &str, tamper: fn(&mut Graph)) -> String {
 }
 
 /// The `nth` node that `wanted` holds for.
-fn edit(graph: &mut Graph, nth: usize, wanted: fn(&Prim) -> bool, change: fn(&mut Prim)) {
+pub fn edit(graph: &mut Graph, nth: usize, wanted: fn(&Prim) -> bool, change: fn(&mut Prim)) {
     let found = graph.nodes.iter().filter(|(_, node)| wanted(&node.prim)).nth(nth);
     let id = found.expect("the step has such a node").0;
     change(&mut graph.nodes[id].prim);

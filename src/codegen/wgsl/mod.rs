@@ -221,9 +221,10 @@ pub fn compile(
         let (kind, binding): &(KernelKind, Binding) = &bound[k];
         lower(kind, &binding.dtypes, &module::prefix(position), target)
     };
-    let alone: Vec<Piece> = (0..bound.len()).map(|k| piece(k, 0)).collect();
     let levels = group::levels(program);
+    // Before anything is generated: what has a place is counted by `i32`.
     let placed = place::place(program, &levels, weights, target)?;
+    let alone: Vec<Piece> = (0..bound.len()).map(|k| piece(k, 0)).collect();
     let mut shaders = Shaders {
         texts: Vec::new(),
         dispatches: Vec::new(),

@@ -41,7 +41,8 @@ pub fn assemble(
     let library = skeleton::needed(&format!("{}{pieces}", module.accessors));
     module.params.resize(module.params.len().next_multiple_of(4).max(4), 0);
     let text = format!("{}\n{}{library}{pieces}\n{entry}", module.bindings(), module.accessors);
-    let labels: Vec<&str> = members.iter().map(|m| &*program.kernels[m.kernel].label).collect();
+    let labels = members.iter().map(|m| &*program.kernels[m.kernel].label);
+    let labels: Vec<&str> = labels.filter(|label| !label.is_empty()).collect();
     let dispatch = Dispatch {
         text: 0,
         kernels: members.iter().map(|m| m.kernel).collect(),

@@ -24,8 +24,9 @@ const POINTS_EACH: usize = 4;
 const BUSY: usize = 1 << 14;
 /// Elements of a row that an invocation folds at least.
 const LEAST_EACH: usize = 8;
-/// Invocations side by side that make one access of memory.
+/// Invocations side by side that make one access of memory, and as few as waste little of it.
 const SIDE_BY_SIDE: usize = 32;
+const LEAST_SIDE_BY_SIDE: usize = 8;
 /// From here on rows are shared on a processor too, if they are so few that a workgroup is not filled otherwise.
 const LONG_FOR_PROCESSOR: usize = 64;
 
@@ -132,8 +133,9 @@ impl Space<'_> {
     fn lanes(&self, dtypes: &[DType], target: &Target) -> usize {
         let (points, row) = (self.points().max(1), self.row());
         let most = (row / LEAST_EACH).min(WORKGROUP as usize);
-        // The tree is made for `f32`.
-        if most < 2 || self.sweeps.count == 0 || self.folds_whole_numbers(dtypes) {
+        // The tree is made for `f32`, and lanes count the points of a row by `i32`.
+        let shareable = !self.folds_whole_numbers(dtypes) && i32::try_from(row).is_ok();
+        if most < 2 || self.sweeps.count == 0 || !shareable {
             return 1;
         }
         let most = 1 << most.ilog2();
@@ -146,7 +148,9 @@ impl Space<'_> {
             true if row > SIDE_BY_SIDE => wanted.max(SIDE_BY_SIDE).min(most),
             true => wanted.min(most),
             false => {
-                let columns = points.next_power_of_two().min(SIDE_BY_SIDE);
+                let columns = (WORKGROUP as usize / wanted.min(WORKGROUP as usize))
+                    .clamp(LEAST_SIDE_BY_SIDE, SIDE_BY_SIDE)
+                    .min(points.next_power_of_two());
                 wanted.min(most).min(WORKGROUP as usize / columns)
             }
         }

@@ -35,7 +35,8 @@ fn head(number: usize, dispatch: &Dispatch, program: &Program) -> String {
     let Dispatch { label, kernels, how, grid: [x, y, z], params, heaps, .. } = dispatch;
     let mut text = format!("\n// dispatch {number}: {label}\n//   grid {x} x {y} x {z}\n");
     for (kernel, how) in kernels.iter().zip(how) {
-        _ = writeln!(text, "//   k{kernel} {}: {how}", program.kernels[*kernel].label);
+        let name = format!("k{kernel} {}", program.kernels[*kernel].label);
+        _ = writeln!(text, "//   {}: {how}", name.trim_end());
     }
     let heap =
         |(heap, writes): &(Heap, bool)| format!("{heap} {}", if *writes { "read_write" } else { "read" });

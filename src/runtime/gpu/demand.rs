@@ -3,7 +3,7 @@
 use super::device::Device;
 use super::fault::Fault;
 use super::loaded::params_bytes;
-use crate::codegen::wgsl::{Shaders, WORD};
+use crate::codegen::wgsl::Shaders;
 use crate::runtime::plan::{Row, bytes, table};
 
 /// Bytes of weights that are moved between host and device at a time.
@@ -13,7 +13,7 @@ pub(super) const CHUNK: u64 = 16 << 20;
 const UNDER_WAY: u64 = 8 << 20;
 
 /// Groups of steps that alternate: one runs on the device while the other is filled.
-pub(super) const FLIGHTS: u64 = 2;
+const FLIGHTS: u64 = 2;
 
 /// Steps of a group, at most: enough that handing them over is no part of the time.
 const STEPS: u64 = 16;
@@ -50,15 +50,14 @@ impl Demand {
         Demand { weights: heaps.to_vec(), ..Demand::default() }
     }
 
-    /// Takes a program in. `align` is the device's for slots, `kept` what is read of a step beside
-    /// its slot of results, in numbers.
-    pub fn add(&mut self, shaders: &Shaders, align: u64, kept: usize) {
+    /// Takes a program in. `align` is the device's for slots.
+    pub fn add(&mut self, shaders: &Shaders, align: u64) {
         let arena = &mut self.arena;
         arena.resize(arena.len().max(shaders.arena.len()), 0);
         arena.iter_mut().zip(&shaders.arena).for_each(|(all, one)| *all = (*all).max(*one));
         // A slot of inputs opens with what changes with the step.
         let input = align + shaders.inputs.bytes.next_multiple_of(align);
-        let result = (shaders.results.bytes + kept as u64 * WORD).next_multiple_of(align).max(align);
+        let result = shaders.results.bytes.next_multiple_of(align).max(align);
         self.input_slot = self.input_slot.max(input);
         self.result_slot = self.result_slot.max(result);
         self.params += params_bytes(shaders, align);
@@ -67,8 +66,9 @@ impl Demand {
     /// Settles how many steps are under way. `most` is the largest buffer of the device.
     pub fn settle(&mut self, most: u64) {
         let slot = self.input_slot.max(self.result_slot).max(1);
-        let room = UNDER_WAY.min(most) / (FLIGHTS * slot);
-        self.ring = Ring { flights: FLIGHTS, steps: room.clamp(1, STEPS) };
+        let flights = (most / slot).clamp(1, FLIGHTS);
+        let room = UNDER_WAY.min(most) / (flights * slot);
+        self.ring = Ring { flights, steps: room.clamp(1, STEPS) };
     }
 
     /// What takes how much, by what it is for.
@@ -111,9 +111,37 @@ impl Demand {
         Err(Fault::Memory { message, table: self.table() })
     }
 
+    /// A fault of the allocation, with what was asked for.
+    pub(super) fn explain(&self, fault: Fault) -> Fault {
+        match fault {
+            Fault::Memory { message, .. } => Fault::Memory { message, table: self.table() },
+            Fault::Absent { .. } | Fault::Lost { .. } | Fault::Refused { .. } | Fault::Lacks(_) => fault,
+        }
+    }
+
     /// The rows as text, each on a line of its own.
     pub fn table(&self) -> String {
         let line = |row: &Row| vec![row.what.to_string(), bytes(row.bytes as usize), row.note.clone()];
         table(self.rows().iter().map(line).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ring(slot: u64, most: u64) -> (u64, u64) {
+        let mut demand = Demand { input_slot: slot, result_slot: 256, ..Demand::default() };
+        demand.settle(most);
+        (demand.ring.flights, demand.ring.steps)
+    }
+
+    #[test]
+    fn steps_under_way_follow_from_their_bytes() {
+        assert_eq!(ring(512, 1 << 30), (2, STEPS));
+        assert_eq!(ring(1 << 20, 1 << 30), (2, 4));
+        assert_eq!(ring(100 << 20, 256 << 20), (2, 1));
+        // Two do not fit into one buffer: the host waits for each.
+        assert_eq!(ring(200 << 20, 256 << 20), (1, 1));
     }
 }

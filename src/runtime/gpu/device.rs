@@ -21,7 +21,7 @@ pub struct Choice {
     /// A part of the adapter's name, in any case; none for the highest rank.
     pub name: Option<String>,
     pub limits: Limits,
-    /// Take the device to have no more memory than this many bytes.
+    /// Take the device to have so many bytes of memory, whatever it says.
     pub memory: Option<u64>,
 }
 
@@ -142,26 +142,25 @@ impl Device {
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             note(&at_error.stray, one_line(&error));
         }));
-        let own = match info.device_type {
+        let memory = choice.memory.or_else(|| match info.device_type {
             // A processor's memory is the machine's.
             DeviceType::Cpu => process::available_memory(),
             DeviceType::DiscreteGpu
             | DeviceType::IntegratedGpu
             | DeviceType::VirtualGpu
             | DeviceType::Other => device_memory(adapter),
-        };
-        let memory = match (own, choice.memory) {
-            (Some(own), Some(most)) => Some(own.min(most)),
-            (own, most) => own.or(most),
-        };
+        });
         Ok(Device { device, queue, info, limits, memory, trouble })
     }
 
-    /// As people know it: `NVIDIA H100 (Vulkan, driver 550.54)`.
+    /// As people know it: `NVIDIA H100 PCIe (Vulkan, NVIDIA 550.54)`.
     pub fn name(&self) -> String {
         let wgpu::AdapterInfo { name, backend, driver, driver_info, .. } = &self.info;
-        let driver = format!("{driver} {driver_info}");
-        match driver.trim() {
+        // Software drivers are called as their device is.
+        let driver = if name.starts_with(driver.as_str()) { "" } else { driver };
+        let parts = [driver, driver_info].map(str::trim);
+        let driver = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+        match driver.as_str() {
             "" => format!("{name} ({backend:?})"),
             driver => format!("{name} ({backend:?}, {driver})"),
         }

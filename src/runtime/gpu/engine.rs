@@ -6,11 +6,11 @@
 //! takes follows the clock, so that results neither come late nor cost a submission each; what they
 //! are does not depend on it.
 
-use super::demand::{Demand, FLIGHTS, Ring};
+use super::demand::{Demand, Ring};
 use super::device::Device;
 use super::fault::Fault;
 use super::heaps::{Heaps, buffer, map, mapped};
-use super::loaded::{Loaded, Pipelines, Source};
+use super::loaded::{Loaded, Pipelines};
 use crate::codegen::wgsl::{self, StepBlock, WeightPlaces};
 use crate::loops::Program;
 use crate::runtime::data::Batch;
@@ -115,7 +115,7 @@ impl Engine {
         let target = self.device.target();
         let shaders = wgsl::compile(&program, &self.places, self.seed, &target)?;
         let loaded = Loaded::new(program, shaders, columns, kept);
-        self.demand.add(&loaded.shaders, u64::from(target.slot_align), loaded.copied());
+        self.demand.add(&loaded.shaders, u64::from(target.slot_align));
         self.demand.settle(self.device.max_buffer_bytes());
         self.programs.push(loaded);
         Ok(self.programs.len() - 1)
@@ -124,8 +124,8 @@ impl Engine {
     /// Allocates what the programs demand, once it is known to fit, with these weights.
     pub fn allocate(&mut self, weights: &Weights) -> Result<(), Fault> {
         self.demand.check(&self.device)?;
-        let held = Held::new(&self.device, self.demand.clone())?;
-        self.held = Some(held);
+        let held = Held::new(&self.device, self.demand.clone());
+        self.held = Some(held.map_err(|fault| self.demand.explain(fault))?);
         self.upload(weights)
     }
 
@@ -223,7 +223,6 @@ impl Held {
             })
         };
         let flights = (0..flights).map(flight).collect::<Result<Vec<_>, _>>()?;
-        assert_eq!(flights.len() as u64, FLIGHTS, "runtime: flights alternate");
         Ok(Held { demand, heaps, flights, current: 0, size: 1, last_landing: Instant::now() })
     }
 
@@ -331,8 +330,7 @@ impl Flight {
         let view = view.map_err(|e| device.failed(TRAINING, e.to_string()))?;
         for (i, run) in self.runs.iter().enumerate() {
             let start = i * heaps.result_slot as usize;
-            let number = |source: &Source| {
-                let (Source::Result(byte) | Source::Copied(_, byte)) = source;
+            let number = |byte: &u64| {
                 let at = start + *byte as usize;
                 f32::from_le_bytes([view[at], view[at + 1], view[at + 2], view[at + 3]])
             };

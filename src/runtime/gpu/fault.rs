@@ -59,10 +59,7 @@ impl Fault {
                      earlier run with `--init`), or train with `--device cpu`",
                 ),
             Fault::Memory { message, table } => {
-                let message = match table.as_str() {
-                    "" => message.clone(),
-                    table => format!("{message}\n{table}"),
-                };
+                let message = format!("{message}\n{table}").trim_end().to_string();
                 error("gpu::memory", message)
                     .help("make `batch` smaller or the widest layers narrower; `mlc plan --device gpu` lists what takes most")
             }

@@ -39,11 +39,11 @@ impl<'d> Instance<'d> {
         // A batch column is written by name here: the data have none.
         let columns: Vec<String> = program.buffers.iter().map(|(_, b)| b.name.to_string()).collect();
         let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-        demand.add(&shaders, u64::from(device.target().slot_align), 0);
+        demand.add(&shaders, u64::from(device.target().slot_align));
         demand.ring.flights = 1;
         demand.ring.steps = 1;
         demand.check(device)?;
-        let heaps = Heaps::new(device, &demand)?;
+        let heaps = Heaps::new(device, &demand).map_err(|fault| demand.explain(fault))?;
         let mut loaded = Loaded::new(program, shaders, &columns, &[]);
         loaded.bind(device, &mut Pipelines::default(), &heaps)?;
         Ok(Instance { device, heaps, loaded })

@@ -49,48 +49,67 @@ impl Pipelines {
         Ok(&self.layouts[signature])
     }
 
-    fn pipeline(
-        &mut self,
-        device: &Device,
-        text: &str,
-        dispatch: &Dispatch,
-    ) -> Result<wgpu::ComputePipeline, Fault> {
-        if let Some(pipeline) = self.by_text.get(text) {
-            return Ok(pipeline.clone());
+    /// Compiles the texts that are new, several at a time: a driver takes tens of milliseconds for one.
+    fn compile(&mut self, device: &Device, shaders: &Shaders) -> Result<(), Fault> {
+        let mut wanted: Vec<(&str, &Dispatch, wgpu::PipelineLayout)> = Vec::new();
+        for dispatch in &shaders.dispatches {
+            let text = shaders.texts[dispatch.text].as_str();
+            if !self.by_text.contains_key(text) && wanted.iter().all(|(t, ..)| *t != text) {
+                let (_, layout) = self.layout(device, &signature(dispatch))?;
+                wanted.push((text, dispatch, layout.clone()));
+            }
         }
-        let (_, layout) = self.layout(device, &signature(dispatch))?;
-        let layout = layout.clone();
-        let label = Some(dispatch.label.as_str());
-        let doing = format!("compiling the shader of {}", dispatch.label);
-        let pipeline = device.guarded(&doing, || {
-            let module =
-                wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(text.into()) };
-            // SAFETY: the loop IR's verifier has proved every access in bounds and loops have constant
-            // bounds; the shader's accesses are those.
-            let module = unsafe {
-                device.device.create_shader_module_trusted(module, wgpu::ShaderRuntimeChecks::unchecked())
-            };
-            let compilation_options = wgpu::PipelineCompilationOptions {
-                zero_initialize_workgroup_memory: false,
-                ..Default::default()
-            };
-            device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label,
-                layout: Some(&layout),
-                module: &module,
-                entry_point: Some("main"),
-                compilation_options,
-                cache: None,
-            })
-        })?;
-        self.by_text.insert(text.to_string(), pipeline.clone());
-        Ok(pipeline)
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(wanted.len());
+        let share = |first: usize| -> Vec<Result<wgpu::ComputePipeline, Fault>> {
+            let mine = wanted.iter().skip(first).step_by(threads);
+            mine.map(|(text, dispatch, layout)| pipeline(device, text, dispatch, layout)).collect()
+        };
+        let mut shares: Vec<_> = std::thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|first| scope.spawn(move || share(first))).collect();
+            let own = if wanted.is_empty() { Vec::new() } else { share(0) };
+            let joined =
+                others.into_iter().map(|t| t.join().expect("runtime: wgpu reports, it does not panic"));
+            std::iter::once(own).chain(joined).map(Vec::into_iter).collect()
+        });
+        for (i, (text, ..)) in wanted.iter().enumerate() {
+            let pipeline = shares[i % threads].next().expect("runtime: each share is whole")?;
+            self.by_text.insert(text.to_string(), pipeline);
+        }
+        Ok(())
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
         self.by_text.len()
     }
+}
+
+fn pipeline(
+    device: &Device,
+    text: &str,
+    dispatch: &Dispatch,
+    layout: &wgpu::PipelineLayout,
+) -> Result<wgpu::ComputePipeline, Fault> {
+    let label = Some(dispatch.label.as_str());
+    device.guarded(&format!("compiling the shader of {}", dispatch.label), || {
+        let module = wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(text.into()) };
+        // SAFETY: the loop IR's verifier has proved every access in bounds and loops have constant
+        // bounds; the shader's accesses are those.
+        let module = unsafe {
+            device.device.create_shader_module_trusted(module, wgpu::ShaderRuntimeChecks::unchecked())
+        };
+        device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label,
+            layout: Some(layout),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: false,
+                ..Default::default()
+            },
+            cache: None,
+        })
+    })
 }
 
 fn layout(device: &Device, signature: &Signature) -> (wgpu::BindGroupLayout, wgpu::PipelineLayout) {
@@ -119,8 +138,8 @@ fn layout(device: &Device, signature: &Signature) -> (wgpu::BindGroupLayout, wgp
 pub(super) struct Loaded {
     pub program: Program,
     pub shaders: Shaders,
-    /// What is read after each run: see [`Source`].
-    pub kept: Vec<Source>,
+    /// The numbers that are read after each run: their bytes in the slot of results.
+    pub kept: Vec<u64>,
     /// Scalars by name, and batch columns with their index among the data's, each with its place.
     pub scalars: Vec<(Arc<str>, Place)>,
     pub columns: Vec<Column>,
@@ -133,15 +152,6 @@ pub(super) struct Column {
     pub index: usize,
     pub place: Place,
     pub bytes: usize,
-}
-
-/// Where a number lies that is read after a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
-    /// Byte of the slot of results.
-    Result(u64),
-    /// Elsewhere (an output that is a weight or an input): copied behind the results, to the byte.
-    Copied(Place, u64),
 }
 
 /// A dispatch with all that it takes.
@@ -161,7 +171,7 @@ impl Loaded {
     /// If the program reads a batch column that there is not, or an output that is kept is no number.
     pub fn new(program: Program, shaders: Shaders, columns: &[&str], kept: &[usize]) -> Loaded {
         let mut loaded = Loaded {
-            kept: sources(&program, &shaders, kept),
+            kept: kept.iter().map(|output| result_byte(&program, &shaders, *output)).collect(),
             scalars: Vec::new(),
             columns: Vec::new(),
             steps: None,
@@ -183,22 +193,12 @@ impl Loaded {
         loaded
     }
 
-    /// How many numbers are copied behind the results.
-    pub fn copied(&self) -> usize {
-        self.kept.iter().filter(|source| matches!(source, Source::Copied(..))).count()
-    }
-
     /// Compiles and binds it, unless that was done.
     pub fn bind(&mut self, device: &Device, pipelines: &mut Pipelines, heaps: &Heaps) -> Result<(), Fault> {
         if self.steps.is_none() {
             self.steps = Some(ready(device, pipelines, heaps, &self.shaders)?);
         }
         Ok(())
-    }
-
-    /// To be called when the heaps were made anew.
-    pub fn unbind(&mut self) {
-        self.steps = None;
     }
 
     /// Records one run into an encoder, its inputs in `slot`.
@@ -222,14 +222,6 @@ impl Loaded {
             let [x, y, z] = step.grid;
             pass.dispatch_workgroups(x, y, z);
         }
-        drop(pass);
-        for source in &self.kept {
-            if let Source::Copied(place, byte) = source {
-                let from = heaps.buffer(place.heap);
-                let to = slot * heaps.result_slot + byte;
-                encoder.copy_buffer_to_buffer(from, heaps.offset(*place, slot), &heaps.results, to, WORD);
-            }
-        }
     }
 }
 
@@ -242,24 +234,17 @@ fn room(dispatch: &Dispatch, align: u64) -> u64 {
     (dispatch.params.len() as u64 * WORD).next_multiple_of(align).max(align)
 }
 
-fn sources(program: &Program, shaders: &Shaders, kept: &[usize]) -> Vec<Source> {
-    let mut end = shaders.results.bytes;
-    let source = |index: &usize| {
-        let (name, id) = &program.outputs[*index];
-        let buffer = &program.buffers[*id];
-        assert!(
-            buffer.len() == 1 && buffer.dtype == DType::F32,
-            "runtime: losses and metrics are numbers, {name} is not"
-        );
-        let place = shaders.places[id.index()].expect("codegen: outputs have places");
-        if place.heap == Heap::Results {
-            return Source::Result(u64::from(place.word) * WORD);
-        }
-        let at = end;
-        end += WORD;
-        Source::Copied(place, at)
-    };
-    kept.iter().map(source).collect()
+/// Where in the slot of results an output lies that is one number.
+fn result_byte(program: &Program, shaders: &Shaders, output: usize) -> u64 {
+    let (name, id) = &program.outputs[output];
+    let buffer = &program.buffers[*id];
+    assert!(
+        buffer.len() == 1 && buffer.dtype == DType::F32,
+        "runtime: losses and metrics are numbers, {name} is not"
+    );
+    let place = shaders.places[id.index()].expect("codegen: outputs have places");
+    assert_eq!(place.heap, Heap::Results, "runtime: losses and metrics are computed");
+    u64::from(place.word) * WORD
 }
 
 fn ready(
@@ -275,10 +260,11 @@ fn ready(
         params_bytes(shaders, align),
         BufferUsages::UNIFORM | BufferUsages::COPY_DST,
     )?;
+    pipelines.compile(device, shaders)?;
     let mut all = Vec::with_capacity(shaders.dispatches.len());
     let mut at = 0;
     for dispatch in &shaders.dispatches {
-        let pipeline = pipelines.pipeline(device, &shaders.texts[dispatch.text], dispatch)?;
+        let pipeline = pipelines.by_text[&shaders.texts[dispatch.text]].clone();
         let (layout, _) = pipelines.layout(device, &signature(dispatch))?;
         let words: Vec<u8> = dispatch.params.iter().flat_map(|w| w.to_le_bytes()).collect();
         let group = device.guarded("binding buffers", || {

@@ -5,7 +5,7 @@ mod loss;
 pub(super) use loss::{given, loss};
 
 use super::ctx::{Ctx, list, suggest};
-use super::job::{self, Length, MetricPlan, OptimizerPlan, TrainPlan, Wanted};
+use super::job::{Length, MetricPlan, OptimizerPlan, TrainPlan, Wanted};
 use super::keyed::{Keyed, stray, unknown_key};
 use super::model::{Elab, Entity, Ev, Feeding, Names, declared_row, define};
 use super::{names, walk};
@@ -525,12 +525,9 @@ fn metric(ev: &mut Ev, metric: &Metric) -> Checked<(Value, MetricPlan)> {
     ev.at(metric.span);
     let lib = ev.lib;
     match ops::metric::build(lib, ev.b, metric.def, prediction, label, metric.span) {
-        Ok(value) => {
-            let finish = match metric.def.finish {
-                ops::metric::Finish::Mean => job::Finish::Mean,
-                ops::metric::Finish::Root => job::Finish::Root,
-            };
-            Ok((value, MetricPlan { name: metric.def.name.to_string(), finish }))
+        Ok(score) => {
+            let (name, finish) = (metric.def.name.to_string(), metric.def.finish);
+            Ok((score.sum, MetricPlan { name, count: score.count, finish }))
         }
         Err(found) => {
             ev.diags.extend(found);

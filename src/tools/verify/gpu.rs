@@ -3,7 +3,6 @@
 use super::side::{Side, results};
 use super::start::Start;
 use crate::base::Span;
-use crate::codegen::wgsl::{self, WeightPlaces};
 use crate::diag::Diagnostic;
 use crate::graph::Graph;
 use crate::loops::Fusion;
@@ -28,10 +27,7 @@ impl Card {
 
     fn outputs(&self, graph: &Graph, start: &Start) -> Result<Vec<Vec<f32>>, Fault> {
         let program = pipeline::lower(graph, &start.bindings, &Fusion::GPU);
-        let target = self.device.target();
-        let places = WeightPlaces::of_program(&program, &target)?;
-        let shaders = wgsl::compile(&program, &places, start.seed, &target)?;
-        let mut instance = Instance::with_shaders(&self.device, program, shaders, &places.heaps)?;
+        let mut instance = Instance::new(&self.device, program, start.seed)?;
         for (name, leaf) in &start.leaves {
             // Rewriting may have found that a leaf does not matter.
             if !instance.program().buffers.iter().any(|(_, b)| b.name == *name) {

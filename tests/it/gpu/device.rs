@@ -6,6 +6,7 @@ use mlc::codegen::wgsl::{Dispatch, Heap, Place, Shaders, Slot};
 use mlc::graph::Init;
 use mlc::loops::{Buffer, BufferId, BufferKind, Program};
 use mlc::runtime::gpu::{Choice, Device, Fault, Instance, Limits};
+use std::process::Command;
 
 /// `t = x + step; y = t * scale + w[1]; w[1] += 1`, written by hand as the generator would.
 const TEXT: &str = "
@@ -150,4 +151,37 @@ fn what_does_not_fit_is_told_before_it_is_asked_for() {
     let diagnostic = fault.diagnostic(Span::default());
     assert_eq!(diagnostic.code, "gpu::memory");
     assert!(diagnostic.message.contains("weights and states  100.0 KiB"), "{}", diagnostic.message);
+}
+
+/// What passes the plan and is not to be had: provoked by a process that may only take so much, which the
+/// drivers of real devices do not bear.
+#[test]
+fn memory_that_is_not_there_ends_at_the_allocation() {
+    let Some(device) = device("memory_that_is_not_there_ends_at_the_allocation") else { return };
+    if !device.target().software {
+        return;
+    }
+    let this = std::env::current_exe().expect("the test has a binary");
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -v 8388608; exec \"$0\" \"$@\""])
+        .arg(this)
+        .args(["--exact", "gpu::device::asks_for_too_much", "--ignored", "--test-threads", "1"])
+        .output()
+        .expect("the test's binary starts");
+    let text = [output.stdout, output.stderr].map(|b| String::from_utf8_lossy(&b).into_owned()).concat();
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[test]
+#[ignore = "wants a process that may take 8 GiB: started by memory_that_is_not_there_ends_at_the_allocation"]
+fn asks_for_too_much() {
+    let choice = Choice { memory: Some(u64::MAX), ..Choice::from_env() };
+    let device = Device::open(&choice).unwrap();
+    let (program, shaders) = program();
+    let heap = device.target().max_binding_bytes;
+    let fault = Instance::with_shaders(&device, program, shaders, &[heap; 128]).err().unwrap();
+    let diagnostic = fault.diagnostic(Span::default());
+    assert_eq!(diagnostic.code, "gpu::memory", "{fault:?}");
+    assert!(diagnostic.message.contains("no memory left while making room for the weights"));
+    assert!(diagnostic.message.contains("in 128 heaps"), "{}", diagnostic.message);
 }

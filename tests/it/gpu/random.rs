@@ -3,7 +3,6 @@
 use super::device;
 use crate::random::{names, settled, with_gradient, within};
 use mlc::base::DType;
-use mlc::codegen::wgsl::{self, WeightPlaces};
 use mlc::graph::interp::{Inputs, Tensor};
 use mlc::graph::{Graph, arbitrary, print};
 use mlc::loops::{self, Fusion};
@@ -34,10 +33,7 @@ fn agrees(device: &Device, graph: &Graph, inputs: &Inputs) -> Result<(), String>
 
 fn run(device: &Device, graph: &Graph, inputs: &Inputs) -> Result<Vec<Tensor>, Fault> {
     let program = loops::lower(graph, &Fusion::GPU);
-    let target = device.target();
-    let places = WeightPlaces::of_program(&program, &target)?;
-    let shaders = wgsl::compile(&program, &places, inputs.seed, &target)?;
-    let mut instance = Instance::with_shaders(device, program, shaders, &places.heaps)?;
+    let mut instance = Instance::new(device, program, inputs.seed)?;
     for (name, tensor) in &inputs.leaves {
         let Some((_, buffer)) = instance.program().buffers.iter().find(|(_, b)| &*b.name == name) else {
             continue;

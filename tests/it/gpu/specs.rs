@@ -2,6 +2,9 @@
 
 use super::device;
 use crate::support::{large_data, mlc, spec, stderr, stdout};
+use crate::verify::{edit, verified};
+use mlc::graph::{Prim, ScalarOp};
+use mlc::tools::verify::Gpu;
 
 /// `mlc verify` finds nothing, and the GPU took part.
 fn agrees(test: &str, lesson: &str, args: &[&str]) {
@@ -43,6 +46,32 @@ fn odd_batches_agree() {
 #[test]
 fn digits_agree() {
     agrees("digits_agree", "digits", &[]);
+}
+
+/// Both sides are told of, each with what to do.
+#[test]
+fn a_planted_defect_is_found_on_both_sides() {
+    if device("a_planted_defect_is_found_on_both_sides").is_none() {
+        return;
+    }
+    let (sources, report, wrong) = verified(
+        "xor",
+        Gpu::Required,
+        Some(|graph| {
+            let tanh = |prim: &Prim| matches!(prim, Prim::Map { op: ScalarOp::Tanh, .. });
+            edit(graph, 0, tanh, |prim| {
+                if let Prim::Map { op, .. } = prim {
+                    *op = ScalarOp::Sin;
+                }
+            });
+        }),
+    );
+    assert!(!report.agrees);
+    assert_eq!(wrong.len(), 2, "{wrong:?}");
+    for diagnostic in &wrong {
+        assert!(sources.line(diagnostic.span()).contains("as hidden"), "{diagnostic:?}");
+    }
+    assert!(wrong[1].help.as_ref().is_some_and(|help| help.contains("--device cpu")));
 }
 
 /// With its data where they are, else on bytes made up.

@@ -125,12 +125,13 @@ impl Lowering {
                 format!("{rows}x{columns} tiles through workgroup memory, k by {block}")
             }
             Lowering::Split { slices, .. } => {
-                let tile = if shape.by_row {
-                    format!("{rows} whole rows")
-                } else {
-                    format!("{rows}x{columns} tiles")
+                let tile = match (shape.by_row, rows) {
+                    (true, 1) => "one whole row".to_string(),
+                    (true, rows) => format!("{rows} whole rows"),
+                    (false, rows) => format!("{rows}x{columns} tiles"),
                 };
-                format!("{tile}, k cut among {slices} invocations and added by a tree")
+                let cut = format!("k cut among {slices} invocations and added by a tree");
+                if slices == 1 { tile } else { format!("{tile}, {cut}") }
             }
         };
         let groups = self.groups(shape);

@@ -63,13 +63,36 @@ pub struct Source {
     pub text: Arc<str>,
     /// Where each line starts; a search through the text for each place would be quadratic.
     lines: Arc<[u32]>,
+    /// How many characters start before each block of [`BLOCK`] bytes, for columns of long lines.
+    chars: Arc<[u32]>,
 }
+
+/// Bytes between two entries of [`Source::chars`].
+const BLOCK: usize = 1024;
 
 impl Source {
     fn new(name: String, folder: Option<PathBuf>, text: Arc<str>) -> Self {
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(i, _)| i as u32 + 1)).collect();
-        Source { name, folder, text, lines }
+        let blocks = text
+            .as_bytes()
+            .chunks(BLOCK)
+            .scan(0, |before, block| Some(std::mem::replace(before, *before + starts(block) as u32)));
+        // A text that ends with a block has an empty one behind it: its end is a place, too.
+        let all = starts(text.as_bytes()) as u32;
+        let chars = blocks.chain([all]).collect();
+        Source { name, folder, text, lines, chars }
     }
+
+    /// How many characters start before the byte `at`.
+    fn chars_before(&self, at: usize) -> usize {
+        let block = at / BLOCK;
+        self.chars[block] as usize + starts(&self.text.as_bytes()[block * BLOCK..at])
+    }
+}
+
+/// How many characters of UTF-8 start in `bytes`.
+fn starts(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|b| **b & 0xC0 != 0x80).count()
 }
 
 /// All texts of one compilation. The user's spec is file 0.
@@ -119,7 +142,7 @@ impl Sources {
         let source = self.get(span.file);
         let line = source.lines.partition_point(|start| *start <= span.lo);
         let start = source.lines[line - 1] as usize;
-        (line, source.text[start..span.lo as usize].chars().count() + 1)
+        (line, source.chars_before(span.lo as usize) - source.chars_before(start) + 1)
     }
 }
 
@@ -129,7 +152,9 @@ mod tests {
 
     #[test]
     fn line_and_column_are_those_of_a_plain_count() {
-        for text in ["", "a", "\n", "a\n\nbä\r\n\tc", "ä\nö\n"] {
+        let long = format!("a\n{}\n{}", "aä€".repeat(500), "b".repeat(3 * BLOCK));
+        let full = "a".repeat(BLOCK);
+        for text in ["", "a", "\n", "a\n\nbä\r\n\tc", "ä\nö\n", &long, &full] {
             let mut sources = Sources::new();
             let file = sources.add("x", None, text);
             for at in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {

@@ -5,6 +5,7 @@
 
 mod codes;
 mod render;
+mod short;
 mod suggest;
 mod window;
 
@@ -36,7 +37,8 @@ pub struct Fix {
     pub replacement: String,
 }
 
-/// One thing that is wrong, where, why, and what to do about it.
+/// One thing that is wrong, where, why, and what to do about it. Words too long to read are cut in
+/// what is said, never in what a [`Fix`] writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// `shape::features`; printed `mlc::shape::features`.
@@ -57,25 +59,25 @@ impl Diagnostic {
         Diagnostic {
             code,
             severity: Severity::Error,
-            message: message.into(),
-            labels: vec![Label { span: at, text: label.into() }],
+            message: short::words(message),
+            labels: vec![Label { span: at, text: short::words(label) }],
             help: None,
             fix: None,
         }
     }
 
     pub fn label(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.labels.push(Label { span, text: text.into() });
+        self.labels.push(Label { span, text: short::words(text) });
         self
     }
 
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(short::words(help));
         self
     }
 
     pub fn fix(mut self, title: impl Into<String>, span: Span, replacement: impl Into<String>) -> Self {
-        self.fix = Some(Fix { title: title.into(), span, replacement: replacement.into() });
+        self.fix = Some(Fix { title: short::words(title), span, replacement: replacement.into() });
         self
     }
 
@@ -84,6 +86,9 @@ impl Diagnostic {
         self.labels.first().map_or_else(Span::default, |l| l.span)
     }
 }
+
+/// From so many diagnostics on, see [`Diagnostics::is_flood`].
+const FLOOD: usize = 200;
 
 /// What the stages found, in the order found; [`Diagnostics::sorted`] for people.
 #[derive(Clone, Debug, Default)]
@@ -116,6 +121,16 @@ impl Diagnostics {
 
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Whether there are so many already that a search for what was meant takes longer than it
+    /// helps. Behind the first hundred, reports are not shown to people at all.
+    pub fn is_flood(&self) -> bool {
+        self.len() >= FLOOD
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {

@@ -291,6 +291,20 @@ mod tests {
         assert!(!human(&sources, &flood[..SHOWN]).contains("more error"));
     }
 
+    /// Tens of thousands of errors on one long line: a minute, if each looked through the line.
+    #[test]
+    fn a_flood_on_one_line_is_quick() {
+        let mut sources = Sources::new();
+        let file = sources.add("x", None, "ä b ".repeat(50_000));
+        let at = |i: usize| Span::new(file, 5 * i, 5 * i + 2);
+        let all: Vec<Diagnostic> =
+            (0..50_000).map(|i| Diagnostic::error("a::b", "m", at(i), "here")).collect();
+        let start = std::time::Instant::now();
+        let text = json(&sources, &all);
+        assert!(text.contains("\"column\": 199997"), "the last");
+        assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+    }
+
     #[test]
     fn colour_only_when_asked() {
         let (sources, all) = example();

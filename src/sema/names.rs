@@ -106,9 +106,10 @@ fn block_names(cx: &Ctx, block: &Block) {
 /// The names of one body, in order.
 #[derive(Default)]
 struct Scope<'a> {
+    /// All but outputs, which are used by being outputs.
     names: Vec<(&'static str, &'a Ident)>,
-    /// Outputs are used by being outputs.
-    outputs: Vec<&'a Ident>,
+    /// Where each name, outputs too, is made first.
+    first: BTreeMap<&'a str, Span>,
 }
 
 impl<'a> Scope<'a> {
@@ -117,10 +118,7 @@ impl<'a> Scope<'a> {
             match &entry.kind {
                 EntryKind::Let { names, .. } => names.iter().for_each(|n| self.add(cx, "let", n)),
                 EntryKind::Input { name, .. } => self.add(cx, "input", name),
-                EntryKind::Output { name, .. } => {
-                    self.clash(cx, name);
-                    self.outputs.push(name);
-                }
+                EntryKind::Output { name, .. } => self.clash(cx, name),
                 EntryKind::Bind { .. }
                 | EntryKind::Typed { .. }
                 | EntryKind::Section(_)
@@ -134,11 +132,13 @@ impl<'a> Scope<'a> {
         self.names.push((what, name));
     }
 
-    fn clash(&self, cx: &Ctx, name: &Ident) {
-        let here = self.names.iter().map(|(_, n)| *n).chain(self.outputs.iter().copied());
-        match here.into_iter().find(|n| n.name == name.name) {
-            Some(first) => cx.report(duplicate(name, first.span)),
-            None => shadows(cx, name),
+    fn clash(&mut self, cx: &Ctx, name: &'a Ident) {
+        match self.first.get(&*name.name) {
+            Some(first) => cx.report(duplicate(name, *first)),
+            None => {
+                self.first.insert(&name.name, name.span);
+                shadows(cx, name);
+            }
         }
     }
 

@@ -700,3 +700,14 @@ fn a_typo_of_a_layer_that_is_promised_is_answered_with_it() {
     let said = changed(GOOD, &[("Dropout(0.2)", "LSMT(8) as r")]);
     assert!(said.contains("fix: `LSMT` -> `LSTM`"), "{said}");
 }
+
+/// Each unknown name is compared with all that are known: far too slow, if every one of thousands were.
+#[test]
+fn a_flood_of_unknown_names_is_answered_soon() {
+    let lets: String = (0..10_000).map(|i| format!("let a{i} = b{i}x + image ")).collect();
+    let text = GOOD.replacen("output logits", &format!("{lets}\n  output logits"), 1);
+    let start = std::time::Instant::now();
+    let (_, diags, _) = run(&text, &[], None);
+    assert!(diags.len() >= 20_000, "{}", diags.len());
+    assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
+}

@@ -267,7 +267,9 @@ impl<'a, S: Scope> Eval<'a, S> {
 
     /// Reports a name that nothing bears, with the nearest that something does.
     pub fn unknown<T>(&mut self, what: &str, name: &Ident) -> Checked<T> {
-        let mut known = self.scope.names();
+        // In a flood nothing is searched: each search looks at every name.
+        let flood = self.diags.is_flood();
+        let mut known = if flood { Vec::new() } else { self.scope.names() };
         known.extend(self.lib.constants().map(str::to_string));
         known.extend(self.lib.op_names().map(str::to_string));
         known.extend(builtins().map(|f| f.name.to_string()));

@@ -151,7 +151,9 @@ fn no_layer(ev: &mut Ev, name: &Ident, args: &[Arg]) -> Found {
         cx.later(code, what, name.span, LAYERS);
         return Err(Reported);
     }
-    let mut known: Vec<String> = crate::ops::formula::Scope::names(ev.scope);
+    // In a flood nothing is searched: each search looks at every name.
+    let flood = ev.diags.is_flood();
+    let mut known = if flood { Vec::new() } else { crate::ops::formula::Scope::names(ev.scope) };
     known.extend(ops::layers().iter().map(|l| l.sig().name.to_string()));
     known.extend(ops::later_layers().map(str::to_string));
     known.extend(ev.lib.op_names().map(str::to_string));

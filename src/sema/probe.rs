@@ -18,6 +18,8 @@ pub struct SourceSchema {
     /// In the order of the source, signs in names read as `_`.
     pub columns: Vec<SchemaColumn>,
     pub rows: Option<usize>,
+    /// Why the columns may not be what the author means, naming a setting that mends it.
+    pub hint: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

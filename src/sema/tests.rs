@@ -72,6 +72,7 @@ impl DataProbe for People {
         Ok((path == "people.csv").then(|| SourceSchema {
             columns: ["age", "hours", "income", "town"].map(cell).into(),
             rows: Some(50),
+            hint: None,
         }))
     }
 }

@@ -45,16 +45,24 @@ pub fn load(
     Ok(table)
 }
 
+/// What a glance at a table tells.
+#[derive(Debug)]
+pub struct Header {
+    pub names: Vec<String>,
+    /// What may be wrong with how it is read, and the setting that mends it.
+    pub hint: Option<String>,
+}
+
 /// The column names, from `columns` or the first lines of the file; reads no further.
 pub fn header(
     path: &str,
     dialect: &Dialect,
     places: &Places,
     source: &SourcePlan,
-) -> Result<Vec<String>, Box<Diagnostic>> {
+) -> Result<Header, Box<Diagnostic>> {
     let found = places.find(path, source)?;
     if let Some(columns) = dialect.columns {
-        return Ok(columns.to_vec());
+        return Ok(Header { names: columns.to_vec(), hint: None });
     }
     let mut input = Input::open(&found, source)?;
     let name = input.name();
@@ -76,7 +84,11 @@ pub fn header(
         match scan.record() {
             Ok(true) if ended || scan.at < whole => {
                 let fields = scan.fields.clone();
-                return names(&text, &fields, &name, source);
+                let hint = match fields.as_slice() {
+                    [only] => one_column(&text[only.lo..only.hi], dialect.sep),
+                    _ => None,
+                };
+                return names(&text, &fields, &name, source).map(|names| Header { names, hint });
             }
             Ok(false) if ended => return Err(empty(&name, source)),
             Err(quote) if ended => return Err(bad_quote(&text, quote, &name, source)),
@@ -194,7 +206,7 @@ fn parse(
         }
         if scan.fields.len() != columns.len() {
             let fields = std::mem::take(&mut scan.fields);
-            return Err(ragged(&bytes, &fields, columns.len(), name, source));
+            return Err(ragged(&bytes, &fields, (columns.len(), dialect.sep), name, source));
         }
         for (column, field) in cells.iter_mut().zip(&scan.fields) {
             if let Some(column) = column {
@@ -215,7 +227,13 @@ fn parse(
     Ok(Table { name: name.to_string(), rows, columns, files: Vec::new(), text })
 }
 
-fn ragged(bytes: &[u8], fields: &[Field], wanted: usize, name: &str, source: &SourcePlan) -> Box<Diagnostic> {
+fn ragged(
+    bytes: &[u8],
+    fields: &[Field],
+    (wanted, sep): (usize, u8),
+    name: &str,
+    source: &SourcePlan,
+) -> Box<Diagnostic> {
     let text = std::str::from_utf8(bytes).expect("csv: unquoting keeps text UTF-8");
     let first_wrong = fields[fields.len().min(wanted + 1) - 1];
     let (line, character) = line_and_character(text, first_wrong.lo);
@@ -225,8 +243,36 @@ fn ragged(bytes: &[u8], fields: &[Field], wanted: usize, name: &str, source: &So
         count(fields.len(), "field"),
         quoted(&start)
     );
-    let help = "correct the row; if the separator is another, say so: `sep=\";\"`";
+    let help = match fields {
+        [only] => one_column(&bytes[only.lo..only.hi], sep),
+        _ => None,
+    };
+    let help = help.unwrap_or_else(|| {
+        "correct the row, or quote a field that holds the separator; another separator is a setting: \
+         `sep=\";\"`"
+            .to_string()
+    });
     Box::new(problem("data::ragged", message, source).help(help))
+}
+
+/// Signs that separate the fields of tables, the usual ones first.
+const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
+
+/// What a row of one field says of the separator, if another sign stands in it.
+fn one_column(field: &[u8], sep: u8) -> Option<String> {
+    let times = |sign: u8| field.iter().filter(|b| **b == sign).count();
+    let others = SEPARATORS.iter().copied().filter(|s| *s != sep && times(*s) > 0);
+    // Of two that stand there as often, the first.
+    let guess = others.rev().max_by_key(|s| times(*s))?;
+    let (guess, sep) = (setting(guess), setting(sep));
+    Some(format!(
+        "separated by `{sep}` there is one column; if `{guess}` separates the fields, say so: `sep=\"{guess}\"`"
+    ))
+}
+
+/// A sign as a spec writes it in quotes.
+fn setting(sign: u8) -> String {
+    if sign == b'\t' { "\\t".to_string() } else { char::from(sign).to_string() }
 }
 
 /// `1 field`, `2 fields`.

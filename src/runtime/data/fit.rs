@@ -5,7 +5,7 @@ use super::files::problem;
 use super::table::{Cells, Table, quoted};
 use crate::base::DType;
 use crate::diag::{Diagnostic, did_you_mean};
-use crate::sema::job::{Classes, Encode, Field, SourcePlan};
+use crate::sema::job::{Classes, Encode, Field, SourceKind, SourcePlan};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -147,7 +147,9 @@ impl<'a> Lookup<'a> {
             numbers.push(number.unwrap_or(0.0));
         }
         if !not_numbers.is_empty() {
-            let help = "correct the cells, name the word in `missing=`, or type the column `class`";
+            let help = self.heading(&not_numbers).or_else(|| self.other_sign(&not_numbers, decimal));
+            let usual = "correct the cells, name the word in `missing=`, or type the column `class`";
+            let help = help.as_deref().unwrap_or(usual);
             return Err(self.bad("data::number", &not_numbers, "is not a number", help));
         }
         if !not_finite.is_empty() {
@@ -155,6 +157,38 @@ impl<'a> Lookup<'a> {
             return Err(self.bad("data::not_finite", &not_finite, "is not a finite `f32`", help));
         }
         Ok(numbers)
+    }
+
+    /// What to do if the first row alone is wrong and has no number at all: it is a header.
+    fn heading(&self, bad: &[usize]) -> Option<String> {
+        let SourceKind::Csv { columns, skip, .. } = &self.source.kind else { return None };
+        let is_number = |cells: &Cells| match cells {
+            Cells::Text(cells) => {
+                cells.first().is_some_and(|c| self.table.cell_text(*c).parse::<f64>().is_ok())
+            }
+            Cells::U8 { .. } | Cells::I32 { .. } | Cells::F32 { .. } => true,
+            Cells::Gone => false,
+        };
+        if bad != [0] || self.table.rows < 2 || self.table.columns.iter().any(|c| is_number(&c.cells)) {
+            return None;
+        }
+        Some(match columns {
+            Some(_) => format!("the first row looks like a header: leave it out with `skip={}`", skip + 1),
+            None => format!(
+                "the row below the header looks like a second one: take it out, or name the columns \
+                 yourself and leave both out with `columns=[…]` and `skip={}`",
+                skip + 2
+            ),
+        })
+    }
+
+    /// What to do if all would be numbers with the other decimal sign.
+    fn other_sign(&self, bad: &[usize], decimal: u8) -> Option<String> {
+        let other = if decimal == b'.' { b',' } else { b'.' };
+        let fits = |row: &usize| number(&self.table.value_text(self.column, *row), other).is_some();
+        let sign = char::from(other);
+        let help = || format!("these are numbers with a decimal `{sign}`: say so, `decimal=\"{sign}\"`");
+        (matches!(self.source.kind, SourceKind::Csv { .. }) && bad.iter().all(fits)).then(help)
     }
 
     /// As `i32`, or a diagnostic for the first that is not whole or too large.
@@ -264,6 +298,7 @@ impl<'a> Lookup<'a> {
         let shown: Vec<String> = names.iter().take(12).map(|n| format!("`{n}`")).collect();
         let dots = if names.len() > 12 { ", …" } else { "" };
         let what = format!("is not one of the classes {}{dots}", shown.join(", "));
+        let heading = self.heading(&bad);
         let help = match &self.field.how {
             Encode::Class(Classes::Infer) => {
                 "the classes are those of the training rows: list them all, `class(a, b, …)`, or stratify the split"
@@ -275,7 +310,7 @@ impl<'a> Lookup<'a> {
             | Encode::Standardize
             | Encode::Minmax => "correct the label, or add it to the list",
         };
-        Err(self.bad("data::class", &bad, &what, help))
+        Err(self.bad("data::class", &bad, &what, heading.as_deref().unwrap_or(help)))
     }
 }
 

@@ -40,9 +40,9 @@ impl DataProbe for DiskProbe {
     }
 }
 
-fn table(names: Vec<String>) -> SourceSchema {
+fn table(header: csv::Header) -> SourceSchema {
     let cell = |name| SchemaColumn { name, dtype: None, shape: Vec::new(), classes: None };
-    SourceSchema { columns: names.into_iter().map(cell).collect(), rows: None }
+    SourceSchema { columns: header.names.into_iter().map(cell).collect(), rows: None, hint: header.hint }
 }
 
 fn images(glance: idx::Glance) -> SourceSchema {
@@ -54,7 +54,7 @@ fn images(glance: idx::Glance) -> SourceSchema {
     };
     let columns =
         vec![column("image", glance.image, None), column("label", Vec::new(), Some(glance.classes))];
-    SourceSchema { columns, rows: Some(glance.rows) }
+    SourceSchema { columns, rows: Some(glance.rows), hint: None }
 }
 
 #[cfg(test)]
@@ -87,6 +87,18 @@ mod tests {
         let wide = (0..9000).map(|i| format!("c{i}")).collect::<Vec<_>>().join(",");
         let schema = probe(csv("t.csv"), &[("t.csv", wide.as_bytes())]).unwrap().unwrap();
         assert_eq!(schema.columns.len(), 9000);
+    }
+
+    #[test]
+    fn another_separator_is_guessed() {
+        for (text, setting) in [("a;b;c\n1;2;3\n", "`sep=\";\"`"), ("a\tb\n1\t2\n", "`sep=\"\\t\"`")] {
+            let schema = probe(csv("t.csv"), &[("t.csv", text.as_bytes())]).unwrap().unwrap();
+            assert!(schema.hint.as_ref().is_some_and(|h| h.contains(setting)), "{:?}", schema.hint);
+        }
+        for text in ["a\n1\n", "a,b;c\n1,2\n"] {
+            let schema = probe(csv("t.csv"), &[("t.csv", text.as_bytes())]).unwrap().unwrap();
+            assert_eq!(schema.hint, None, "{text}");
+        }
     }
 
     #[test]

@@ -218,6 +218,44 @@ fn bad_cells_are_named_by_line_and_character() {
     assert_eq!(wrong.message, "t.csv:3:1: `Yes` in column `a` is not one of the classes `no`, `yes`");
 }
 
+/// What one float column is told to do about `text`.
+fn advice(text: &str, columns: Option<&[&str]>, sep: u8, column: Column) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("t.csv"), text).unwrap();
+    let columns = columns.map(|all| all.iter().map(|c| c.to_string()).collect());
+    let kind =
+        SourceKind::Csv { path: "t.csv".into(), columns, sep, decimal: b'.', missing: Vec::new(), skip: 0 };
+    let mut wrong = load(&plan(source(kind), vec![column]), &beside(folder.path())).unwrap_err();
+    wrong.remove(0).help.unwrap()
+}
+
+#[test]
+fn a_header_another_separator_and_a_decimal_comma_are_guessed() {
+    let named = Some(&["a", "b"][..]);
+    let float_a = || float("a", Encode::Float);
+    let header = "leave it out with `skip=1`";
+    let said = advice("a,b\n1,2\n3,4\n", named, b',', float_a());
+    assert!(said.contains(header), "{said}");
+    let names = Classes::Named(vec!["x".into(), "y".into()]);
+    let said = advice("a,b\n1,x\n3,y\n", named, b',', class("b", names));
+    assert!(said.contains(header), "{said}");
+    let said = advice("a,b\nkg,m\n3,4\n", None, b',', float_a());
+    assert!(said.contains("`columns=[…]` and `skip=2`"), "{said}");
+    // Words further down, or beside a number, are no header.
+    for text in ["1,2\na,b\n", "a,2\n3,4\n5,x\nz,4\n"] {
+        let said = advice(text, named, b',', float_a());
+        assert!(!said.contains("header"), "{said}");
+    }
+    let said = advice("1;2\n3;4\n", named, b',', float_a());
+    assert!(said.contains("`sep=\";\"`"), "{said}");
+    let said = advice("1\t2\n3\t4\n", named, b',', float_a());
+    assert!(said.contains("`sep=\"\\t\"`"), "{said}");
+    let said = advice("1,5;2\n3,5;4\n", named, b';', float_a());
+    assert!(said.contains("`decimal=\",\"`"), "{said}");
+    let said = advice("1,5;2\nnone;4\n", named, b';', float_a());
+    assert!(!said.contains("decimal"), "{said}");
+}
+
 #[test]
 fn bad_files_are_diagnostics() {
     let a = || float("a", Encode::Float);

@@ -184,7 +184,11 @@ impl<'a> Data<'a> {
             d = d.label(source.span, "columns come from here");
         }
         let made = self.derived.iter().map(|(n, _)| &*n.name);
-        cx.report(super::ctx::suggest(d, "column", name, known.iter().map(String::as_str).chain(made)));
+        let hint = self.schema.as_ref().and_then(|s| s.hint.clone());
+        cx.report(match hint {
+            Some(hint) => d.help(hint),
+            None => super::ctx::suggest(d, "column", name, known.iter().map(String::as_str).chain(made)),
+        });
     }
 
     fn check_split(&self, cx: &Ctx, section: Option<&Section>) -> Option<SplitPlan> {

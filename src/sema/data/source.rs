@@ -358,5 +358,5 @@ pub(super) fn made_up(generator: &Generator, rows: usize) -> SourceSchema {
             vec![column("image", DType::F32, &[*height, *width, *channels], None), class("label", *classes)]
         }
     };
-    SourceSchema { columns, rows: Some(rows) }
+    SourceSchema { columns, rows: Some(rows), hint: None }
 }

@@ -199,10 +199,9 @@ fn wrong_kind<S: Scope, T>(
 /// A number must lie where the signature says; also what overrides bring in.
 pub fn check_range(sig: &Sig, attr: &Attr, x: f64, at: Span) -> Result<(), Diagnostic> {
     let (fits, range) = match attr.ty {
-        // Places in a tensor are counted with 32 bits.
-        AttrType::Size { min } => {
-            (x >= min as f64 && x <= f64::from(i32::MAX), format!("from {min} to {}", i32::MAX))
-        }
+        // Places in a tensor are counted with 32 bits; who writes -3 need not hear of it.
+        AttrType::Size { min } if x < min as f64 => (false, format!("at least {min}")),
+        AttrType::Size { .. } => (x <= f64::from(i32::MAX), format!("at most {}", i32::MAX)),
         AttrType::Int { min, max: i64::MAX } => (x >= min as f64, format!("at least {min}")),
         AttrType::Int { min, max } => (x >= min as f64 && x <= max as f64, format!("from {min} to {max}")),
         AttrType::Float { min, max, open } => {
@@ -233,7 +232,16 @@ pub fn check_range(sig: &Sig, attr: &Attr, x: f64, at: Span) -> Result<(), Diagn
         at,
         "out of range",
     )
-    .help(format!("choose a value that is {range}: {}", attr.doc)))
+    .help(format!("{}. {}", choose(&range), attr.doc)))
+}
+
+/// What to do where a number is not in `range`: `at least 0`, `from 1 to 5`, `finite`.
+pub fn choose(range: &str) -> String {
+    match range {
+        "finite" => "choose a finite value".to_string(),
+        _ if range.starts_with("from ") => format!("choose a value {range}"),
+        _ => format!("choose a value that is {range}"),
+    }
 }
 
 fn size_in<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Expr) -> Checked<AttrValue> {

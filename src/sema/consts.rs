@@ -5,6 +5,7 @@ use super::job::ParamValue;
 use crate::base::{Dim, Span};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::graph::Builder;
+use crate::ops::attrs::choose;
 use crate::ops::formula::{Checked, Eval, Item, Never, Number, Reported, Scope};
 use crate::syntax::ast::{Expr, ExprKind, Ident};
 
@@ -170,11 +171,11 @@ impl Ctx<'_> {
         self.report(
             Diagnostic::error(
                 "value::range",
-                format!("`{what}` is {bound}, not {found}"),
+                format!("`{what}` must be {bound}, but is {found}"),
                 span,
                 "out of range",
             )
-            .help(format!("choose a value that is {bound}")),
+            .help(choose(&bound)),
         );
     }
 

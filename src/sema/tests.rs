@@ -712,3 +712,46 @@ fn a_flood_of_unknown_names_is_answered_soon() {
     assert!(diags.len() >= 20_000, "{}", diags.len());
     assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
 }
+
+#[test]
+fn numbers_are_echoed_as_written_and_answered_with_what_to_write() {
+    let cases = [
+        ("Dropout(0.2)", "Dropout(20%)", "fix: `20%` -> `0.2`"),
+        ("Dropout(0.2)", "Dropout(33.3%)", "fix: `33.3%` -> `0.333`"),
+        ("Dense(10) as fc2", "Dense(10.0) as fc2", "this is 10.0"),
+        ("Dense(10) as fc2", "Dense(10.0) as fc2", "fix: `10.0` -> `10`"),
+        ("Dense(10) as fc2", "Dense(-3) as fc2", "choose a value that is at least 1. How wide"),
+        ("valid = 20%", "valid = 0%", "leave `valid` out"),
+        ("valid = 20%", "valid = 0", "leave `valid` out"),
+        ("valid = 20%", "valid = 0.07", "fix: `0.07` -> `7%`"),
+    ];
+    for (from, to, wanted) in cases {
+        let said = changed(GOOD, &[(from, to)]);
+        assert!(said.contains(wanted), "{to}: {said}");
+    }
+}
+
+#[test]
+fn a_let_used_above_its_line_is_shown() {
+    let lets = "input image: f32[B, 4, 4, 1]\n  let a = b + 1\n  let b = image * 2";
+    let text = GOOD.replacen("input image: f32[B, 4, 4, 1]", lets, 1).replacen(
+        "    image |> Flatten",
+        "a |> Flatten",
+        1,
+    );
+    let (_, diags, _) = run(&text, &[], None);
+    let said = &diags[0];
+    assert_eq!(said.message, "`b` is used before it is made");
+    assert_eq!(said.labels[1].span.lo as usize, text.find("let b").unwrap() + 4);
+    // Of itself, a name is simply not known.
+    let (_, diags, _) = run(&text.replacen("let a = b", "let a = a", 1), &[], None);
+    assert!(diags.iter().any(|d| d.message == "there is no name `a` here"), "{diags:?}");
+}
+
+#[test]
+fn a_column_called_by_a_reserved_word_can_be_renamed() {
+    for list in ["in, hours : standardize", "age, in : standardize", "in : standardize\n  age : float"] {
+        let said = changed(TABLE, &[("age, hours : standardize", list)]);
+        assert!(said.contains("`skip=1, columns=[…]`"), "{list}: {said}");
+    }
+}

@@ -167,14 +167,23 @@ impl Context<'_> {
         if let Some(foreign) = self.foreign(at, text, span) {
             return Some(foreign);
         }
-        if RESERVED.contains(&text) && wanted.contains(&Wanted::Name) && !wanted.contains(&Wanted::Operator) {
+        let names_column = matches!(self.slice(at + 1), Some(":" | ","));
+        let starts_entry = token.starts_line && names_column;
+        let takes_name = starts_entry || !wanted.contains(&Wanted::Operator);
+        if RESERVED.contains(&text) && wanted.contains(&Wanted::Name) && takes_name {
             let d = Diagnostic::error(
                 "syntax::reserved",
                 format!("`{text}` is reserved and cannot be a name"),
                 span,
                 "expected a name",
             );
-            return Some(d.help(format!("choose another name, such as `{text}_` or a longer word")));
+            let of_file = match names_column {
+                true => {
+                    "; if a column of a file is called so, name the columns yourself: `skip=1, columns=[…]`"
+                }
+                false => "",
+            };
+            return Some(d.help(format!("choose another name, such as `{text}_` or a longer word{of_file}")));
         }
         let value_starts = matches!(token.kind, Kind::Word | Kind::Number | Kind::Str);
         let value_ended =

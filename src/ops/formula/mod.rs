@@ -130,8 +130,17 @@ impl<'a, S: Scope> Eval<'a, S> {
             ExprKind::Index { .. } => {
                 self.out_of_place("later::index", "cutting a tensor with `[ ]` is not built yet", expr)
             }
-            ExprKind::Percent(_) => {
-                self.out_of_place("value::kind", "a percentage has no meaning here", expr)
+            ExprKind::Percent(share) => {
+                // As decimal digits: a division would round.
+                let number: f64 = format!("{share}e-2").parse().unwrap_or(share / 100.0);
+                let message = "a percentage has no meaning here";
+                let d = Diagnostic::error("value::kind", message, expr.span, "out of place");
+                let fix = format!("write `{number}`");
+                self.fail(d.help(format!("{fix}: only a `split` takes percentages")).fix(
+                    fix,
+                    expr.span,
+                    number.to_string(),
+                ))
             }
             ExprKind::Member(..) => self.out_of_place("value::kind", "nothing here has members", expr),
             ExprKind::As { .. } => {
@@ -220,15 +229,17 @@ impl<'a, S: Scope> Eval<'a, S> {
         }
         match self.number(expr)? {
             Number::Int(dim) => Ok(dim),
-            Number::Float(x) => self.fail(
-                Diagnostic::error(
-                    "size::whole",
-                    format!("a size is whole, but this is {x}"),
-                    expr.span,
-                    "no whole number",
-                )
-                .help("write a whole number"),
-            ),
+            Number::Float(x) => {
+                // With its point, as it is written.
+                let message = format!("a size is whole, but this is {x:?}");
+                let d = Diagnostic::error("size::whole", message, expr.span, "no whole number");
+                self.fail(match expr.bare().kind {
+                    ExprKind::Float(_) if x.fract() == 0.0 => {
+                        d.help(format!("write `{x}`")).fix(format!("write `{x}`"), expr.span, x.to_string())
+                    }
+                    _ => d.help("write a whole number"),
+                })
+            }
         }
     }
 

@@ -23,7 +23,7 @@ pub(super) fn whole(span: Span) -> SplitPlan {
 /// Reads the section; `None` is reported. `stratify` is looked up by the caller.
 pub(super) fn split(cx: &Ctx, section: &Section, rows: Option<usize>) -> Option<SplitPlan> {
     let keys = Keyed::read(cx, section);
-    let part = |key: &str| keys.get(key).map(|e| amount(cx, key, e));
+    let part = |key: &str| keys.get(key).map(|e| amount(cx, key, e).filter(|a| some_rows(cx, key, *a, e)));
     let (train, valid, test) = (part("train"), part("valid"), part("test"));
     let ordered = keys.get("ordered").map(|e| cx.flag("ordered", e));
     let seed = keys.get("seed").map(|e| cx.count("seed", e, 0));
@@ -71,7 +71,8 @@ fn amount(cx: &Ctx, key: &str, expr: &Expr) -> Option<Amount> {
                 expr.span,
                 "neither count nor percentage",
             );
-            let percent = format!("{}%", x * 100.0);
+            // As decimal digits: a multiplication would round.
+            let percent = format!("{}%", format!("{x}e2").parse().unwrap_or(x * 100.0));
             cx.report(d.help(format!("did you mean `{percent}`?")).fix(
                 format!("write `{percent}`"),
                 expr.span,
@@ -81,6 +82,17 @@ fn amount(cx: &Ctx, key: &str, expr: &Expr) -> Option<Amount> {
         }
         _ => cx.count(key, expr, 0).map(|n| Amount::Rows(n as usize)),
     }
+}
+
+/// Whether a part that is named has rows; `train` without any is told with the others.
+fn some_rows(cx: &Ctx, key: &str, amount: Amount, expr: &Expr) -> bool {
+    let empty = matches!(amount, Amount::Rows(0) | Amount::Percent(0.0)) && key != "train";
+    if empty {
+        let message = format!("`{key}` is a part without rows");
+        let d = Diagnostic::error("data::split", message, expr.span, "no rows");
+        cx.report(d.help(format!("leave `{key}` out: a part that is not named has no rows")));
+    }
+    !empty
 }
 
 /// The parts together are not more than there is.

@@ -10,7 +10,7 @@ use crate::ops;
 use crate::ops::formula::{Checked, Given, Item, Operand, Reported, arith, builtins};
 use crate::sema::ctx::Global;
 use crate::sema::{data, train};
-use crate::syntax::ast::{Arg, BinOp, Expr, ExprKind, Ident};
+use crate::syntax::ast::{Arg, BinOp, EntryKind, Expr, ExprKind, Ident};
 use std::rc::Rc;
 
 type Found = Checked<Item<Entity>>;
@@ -92,8 +92,40 @@ fn value(ev: &mut Ev, name: &Ident) -> Option<Found> {
         Some(Global::Param | Global::Dim | Global::Op) => None,
         None if is_function(ev, name) => None,
         None if is_layer_word(&name.name) => Some(pending(ev, name, &[], name.span)),
-        None => Some(ev.unknown("name", name)),
+        None => Some(match below(ev, name) {
+            Some(d) => ev.fail(d),
+            None => ev.unknown("name", name),
+        }),
     }
+}
+
+/// A name that a `let` further down in the same body makes.
+fn below(ev: &Ev, name: &Ident) -> Option<Diagnostic> {
+    // In a flood nothing is searched.
+    let flood = ev.diags.is_flood();
+    let bodies = ev.scope.cx.globals.values().filter(|_| !flood).filter_map(|(_, global)| match global {
+        Global::Model(section) => Some(&section.entries),
+        Global::Block(block) => Some(&block.body),
+        Global::Param | Global::Dim | Global::Op | Global::Data => None,
+    });
+    let mut body = bodies.filter(|entries| entries.iter().any(|e| e.span.contains(name.span)));
+    let made = body.next()?.iter().find_map(|e| match &e.kind {
+        EntryKind::Let { names, .. } => names.iter().find(|n| n.name == name.name),
+        EntryKind::Input { .. }
+        | EntryKind::Output { .. }
+        | EntryKind::Bind { .. }
+        | EntryKind::Typed { .. }
+        | EntryKind::Section(_)
+        | EntryKind::Broken => None,
+    })?;
+    if made.span.lo < name.span.hi {
+        return None;
+    }
+    let message = format!("`{}` is used before it is made", name.name);
+    let d = Diagnostic::error("name::unknown", message, name.span, "not made yet");
+    let help =
+        format!("move the `let` of `{}` above this line: a body is read from top to bottom", name.name);
+    Some(d.label(made.span, "defined below, here").help(help))
 }
 
 /// Words that mean a layer, here or elsewhere.

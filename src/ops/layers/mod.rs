@@ -50,6 +50,7 @@ static LAYERS: &[&dyn OpDef] = &[
     &activation::SOFTMAX,
     &activation::GELU,
     &activation::SILU,
+    &activation::ELU,
 ];
 
 /// Layers of Keras that are not built yet: a spec that names one is told so.
@@ -87,7 +88,6 @@ static LATER: &[&str] = &[
     "GaussianNoise",
     "Permute",
     "RepeatVector",
-    "ELU",
     "PReLU",
     "MultiHeadAttention",
     "Attention",

@@ -6,6 +6,7 @@
 mod codes;
 mod render;
 mod suggest;
+mod window;
 
 pub use codes::{Code, CodeInfo, codes, explain};
 pub use render::{Look, human, human_as, json};

@@ -3,12 +3,12 @@
 //! Both are pure: they give text and print nothing. A label may lie in any
 //! source; those outside the file of the mistake follow as reports of their own.
 
+use super::window::{Shown, shown};
 use super::{Diagnostic, Fix, Label, Severity};
 use crate::base::{FileId, Sources, Span};
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
 use serde::Serialize;
 use std::fmt;
-use std::sync::Arc;
 
 /// How the report looks.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +69,7 @@ struct Report {
     message: String,
     severity: miette::Severity,
     help: Option<String>,
-    source: NamedSource<Arc<str>>,
+    source: Shown,
     labels: Vec<LabeledSpan>,
     /// The labels in other sources.
     elsewhere: Vec<Report>,
@@ -81,15 +81,19 @@ impl Report {
         let mut others: Vec<FileId> = d.labels.iter().map(|l| l.span.file).filter(|f| *f != home).collect();
         others.sort();
         others.dedup();
-        let elsewhere = others.into_iter().map(|file| Report {
-            code: None,
-            message: format!("in {}", sources.get(file).name),
-            severity: miette::Severity::Advice,
-            help: None,
-            source: named(sources, file, &labels(d, file)),
-            labels: labels(d, file),
-            elsewhere: Vec::new(),
+        let elsewhere = others.into_iter().map(|file| {
+            let (source, labels) = shown(sources, file, labels(d, file));
+            Report {
+                code: None,
+                message: format!("in {}", sources.get(file).name),
+                severity: miette::Severity::Advice,
+                help: None,
+                source,
+                labels,
+                elsewhere: Vec::new(),
+            }
         });
+        let (source, labels) = shown(sources, home, labels(d, home));
         Report {
             code: Some(format!("mlc::{}", d.code)),
             message: d.message.clone(),
@@ -98,20 +102,11 @@ impl Report {
                 Severity::Warning => miette::Severity::Warning,
             },
             help: d.help.clone(),
-            source: named(sources, home, &labels(d, home)),
-            labels: labels(d, home),
+            source,
+            labels,
             elsewhere: elsewhere.collect(),
         }
     }
-}
-
-/// The text of a source. miette cannot point behind the last character, where what is missing
-/// would stand: a space makes room.
-fn named(sources: &Sources, file: FileId, labels: &[LabeledSpan]) -> NamedSource<Arc<str>> {
-    let source = sources.get(file);
-    let at_end = labels.iter().any(|l| l.offset() + l.len() == source.text.len());
-    let text = if at_end { format!("{} ", source.text).into() } else { source.text.clone() };
-    NamedSource::new(&source.name, text)
 }
 
 /// The labels in `file`; the first of the diagnostic is the primary one.

@@ -3,6 +3,7 @@
 //! The third opinion beside the graph's interpreter and compiled code.
 
 use super::ir::*;
+use super::verify::varies;
 use crate::base::DType;
 use crate::graph::Fold;
 use mlc_kernels::rng;
@@ -113,21 +114,27 @@ impl Run<'_> {
             let values = self.nodes(body, &point, sum, &folds);
             written.extend(self.stores(body.body, &point, &values));
         }
-        // A point of an empty row still has its folds.
         if line.row.contains(&0) {
-            let point = [line.outer, &vec![0; line.row.len()]].concat();
-            let kept = body
-                .body
-                .stores
-                .iter()
-                .filter(|s| s.access.strides[line.outer.len()..].iter().all(|&s| s == 0));
-            for store in kept {
-                if let Some(value) = folds[store.value.index()] {
-                    written.push((store.access.buffer, self.element(&store.access, &point), value));
-                }
-            }
+            written.extend(self.beside_empty_row(body, line, &folds));
         }
         written
+    }
+
+    /// What is stored once for a row that has no points: what is made of its folds alone.
+    fn beside_empty_row(
+        &self,
+        body: &Typed,
+        line: &Line,
+        folds: &[Option<f64>],
+    ) -> Vec<(BufferId, usize, f64)> {
+        let outer = line.outer.len();
+        let point = [line.outer, &vec![0; line.row.len()]].concat();
+        // What varies over the row has no value.
+        let varies = varies(body.body, point.len(), outer);
+        let needed = |id: NodeId| !varies[id.index()][outer..].contains(&true);
+        let values = self.nodes_where(body, &point, f64::NAN, folds, needed);
+        let kept = body.body.stores.iter().filter(|s| s.access.strides[outer..].iter().all(|&s| s == 0));
+        kept.map(|s| (s.access.buffer, self.element(&s.access, &point), values[s.value.index()])).collect()
     }
 
     /// The folds over a row, by node.
@@ -164,8 +171,24 @@ impl Run<'_> {
 
     /// The value of each node at a point.
     fn nodes(&self, typed: &Typed, point: &[usize], acc: f64, folds: &[Option<f64>]) -> Vec<f64> {
+        self.nodes_where(typed, point, acc, folds, |_| true)
+    }
+
+    /// The same of some nodes, and NaN for the others.
+    fn nodes_where(
+        &self,
+        typed: &Typed,
+        point: &[usize],
+        acc: f64,
+        folds: &[Option<f64>],
+        needed: impl Fn(NodeId) -> bool,
+    ) -> Vec<f64> {
         let mut values: Vec<f64> = Vec::with_capacity(typed.body.nodes.len());
         for (id, node) in typed.body.nodes.iter() {
+            if !needed(id) {
+                values.push(f64::NAN);
+                continue;
+            }
             let value = match node {
                 Node::Acc => acc,
                 Node::Const { value, .. } => *value,

@@ -15,6 +15,6 @@ pub mod metric;
 pub mod optimizer;
 mod sig;
 
-pub use layers::{Built, OpDef, alias, known_later, layer, layers};
+pub use layers::{Built, OpDef, alias, known_later, later_layers, layer, layers};
 pub use library::{Library, STD};
 pub use sig::*;

@@ -115,6 +115,13 @@ impl Gpu {
     }
 }
 
+#[cfg_attr(
+    not(feature = "gpu"),
+    allow(
+        unused_variables,
+        reason = "the processor works on the weights where they lie, and needs no preparation"
+    )
+)]
 impl Engine {
     pub fn new(on: On, weights: &Weights, plan: &TrainPlan) -> Checked<Engine> {
         match on {
@@ -185,24 +192,24 @@ impl Engine {
     }
 
     /// Makes room for all programs, and takes the first weights.
-    pub fn allocate(&mut self, _weights: &Weights) -> Checked<()> {
+    pub fn allocate(&mut self, weights: &Weights) -> Checked<()> {
         match self {
             Engine::Cpu(_) => Ok(()),
             #[cfg(feature = "gpu")]
             Engine::Gpu(gpu) => {
-                let done = gpu.engine.allocate(_weights);
+                let done = gpu.engine.allocate(weights);
                 gpu.told(done)
             }
         }
     }
 
     /// Does what else the first run of a program would wait for.
-    pub fn prepare(&mut self, _program: usize) -> Checked<()> {
+    pub fn prepare(&mut self, program: usize) -> Checked<()> {
         match self {
             Engine::Cpu(_) => Ok(()),
             #[cfg(feature = "gpu")]
             Engine::Gpu(gpu) => {
-                let done = gpu.engine.prepare(_program);
+                let done = gpu.engine.prepare(program);
                 gpu.told(done)
             }
         }
@@ -254,23 +261,23 @@ impl Engine {
     }
 
     /// Gives the engine all weights, and takes them back.
-    pub fn upload(&mut self, _weights: &Weights) -> Checked<()> {
+    pub fn upload(&mut self, weights: &Weights) -> Checked<()> {
         match self {
             Engine::Cpu(_) => Ok(()),
             #[cfg(feature = "gpu")]
             Engine::Gpu(gpu) => {
-                let done = gpu.engine.upload(_weights);
+                let done = gpu.engine.upload(weights);
                 gpu.told(done)
             }
         }
     }
 
-    pub fn download(&mut self, _weights: &mut Weights) -> Checked<()> {
+    pub fn download(&mut self, weights: &mut Weights) -> Checked<()> {
         match self {
             Engine::Cpu(_) => Ok(()),
             #[cfg(feature = "gpu")]
             Engine::Gpu(gpu) => {
-                let done = gpu.engine.download(_weights);
+                let done = gpu.engine.download(weights);
                 gpu.told(done)
             }
         }

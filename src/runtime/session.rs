@@ -259,7 +259,8 @@ impl Run<'_, '_> {
 fn not_finite(plan: &TrainPlan, loss: &Loss) -> Diagnostic {
     let message = format!("the loss is {} at step {} (epoch {})", loss.value, loss.step, loss.epoch);
     let lr = plan.optimizer.settings.iter().find(|(name, _)| name == "lr");
-    let smaller = lr.map_or("a smaller learning rate".to_string(), |(_, lr)| format!("`lr={}`", lr / 10.0));
+    let smaller =
+        lr.map_or("a smaller learning rate".to_string(), |(_, lr)| format!("`lr={}`", rounded(lr / 10.0)));
     Diagnostic::error("run::not_finite", message, plan.optimizer.span, "trained by this").help(format!(
         "try {smaller}; if the loss is not finite from the first step, look for inputs that are not scaled, a \
          logarithm of 0 or a division by 0"
@@ -271,6 +272,11 @@ struct Place<'a> {
     threads: usize,
     device: &'a str,
     kind: DeviceKind,
+}
+
+/// A tenth of a number in two digits, as people write it: 0.01, not 0.009999999776.
+fn rounded(x: f64) -> f64 {
+    format!("{x:.1e}").parse().expect("runtime: a number that was printed")
 }
 
 fn run_info(

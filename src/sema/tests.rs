@@ -694,3 +694,9 @@ fn a_bounded_size_is_what_the_data_say() {
     assert_eq!(render(&diags, &sources), "");
     assert_eq!(param(&job.unwrap(), "T"), Some(job::ParamValue::Int(64)));
 }
+
+#[test]
+fn a_typo_of_a_layer_that_is_promised_is_answered_with_it() {
+    let said = changed(GOOD, &[("Dropout(0.2)", "LSMT(8) as r")]);
+    assert!(said.contains("fix: `LSMT` -> `LSTM`"), "{said}");
+}

@@ -164,6 +164,18 @@ fn a_loss_that_is_not_finite_stops_the_run() {
     assert_eq!(metrics(&out).last().unwrap()["loss"], serde_json::Value::Null);
 }
 
+/// 0.1 is an `f32` on the way, and a tenth of that has many digits.
+#[test]
+fn the_rate_to_try_is_a_round_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.mlspec");
+    let text = DIVIDES_BY_ZERO.replace("(Line.y, y)", "(Line.y, y) * 1e30").replace("lr=1e25", "lr=0.1");
+    fs::write(&file, text).unwrap();
+    let out = folder.path().join("run");
+    let output = mlc(&["train", &file.display().to_string(), "--out", &out.display().to_string()]);
+    assert!(stderr(&output).contains("try `lr=0.01`;"), "{}", stderr(&output));
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupt_ends_after_the_step_with_everything_written() {

@@ -165,6 +165,22 @@ fn the_table_and_the_json_say_the_same() {
     assert!(text.ends_with("19 tensors agree within what rounding can do\n"), "{text}");
 }
 
+/// Without a GPU two sides are compared, and the report says so; who insists on one is told what is missing.
+#[test]
+fn without_a_gpu_two_sides_are_compared() {
+    let without_gpu = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mlc"));
+        command.args(["verify", &spec("line")]).args(args).env("MLC_GPU", "no adapter bears this name");
+        command.output().expect("mlc starts")
+    };
+    let two = without_gpu(&[]);
+    assert!(two.status.success(), "{}", stderr(&two));
+    assert!(stdout(&two).contains("interpreter and processor alone: "), "{}", stdout(&two));
+    let three = without_gpu(&["--device", "gpu"]);
+    assert_eq!(three.status.code(), Some(1));
+    assert!(stderr(&three).contains("mlc::gpu::none"), "{}", stderr(&three));
+}
+
 /// Data that are not here are made up, and the report says so.
 #[test]
 fn without_data_the_batch_is_made_up() {

@@ -114,7 +114,7 @@ fn pair(host: &KernelKind, guest: &KernelKind, buffer: BufferId, map: &mut [Opti
             return Pairing::Differ;
         }
         if h_size != g_size {
-            return match (h_size > g_size, h_size % g_size == 0, g_size % h_size == 0) {
+            return match (h_size > g_size, h_size.is_multiple_of(g_size), g_size.is_multiple_of(h_size)) {
                 (true, true, _) => Pairing::SplitHost { dim: h, inner: g_size },
                 (false, _, true) => Pairing::SplitGuest { dim: g, inner: h_size },
                 (true, false, _) | (false, _, false) => Pairing::Differ,

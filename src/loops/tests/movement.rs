@@ -121,6 +121,17 @@ fn empty_and_single_sizes() {
     b.output("y", y, OutputKind::Value);
     let product = b.contract("aib,aic->bc", none, none);
     b.output("product", product, OutputKind::Value);
+    // What is made of a fold of nothing is still made.
+    let shift = b.batch("shift", TensorType::f32([1, 1]));
+    let shifted = b.add(sum, shift);
+    let e = b.exp(shifted);
+    b.output("made of nothing", e, OutputKind::Value);
+    let w = b.param("w", [3, 0], Init::Constant(0.0));
+    let line = b.reshape(x, [1, 3]);
+    let no_columns = b.contract("ij,jk->ik", line, w);
+    let none_left = b.sum(no_columns, &[1]);
+    let one = b.exp(none_left);
+    b.output("no columns", one, OutputKind::Value);
     check(&b.finish());
 }
 

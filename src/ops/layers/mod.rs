@@ -53,6 +53,11 @@ static LAYERS: &[&dyn OpDef] = &[
     &activation::ELU,
 ];
 
+/// Names that are promised, so that a typo of one is answered with it.
+pub fn later_layers() -> impl Iterator<Item = &'static str> {
+    LATER.iter().copied()
+}
+
 /// Layers of Keras that are not built yet: a spec that names one is told so.
 static LATER: &[&str] = &[
     "Conv1D",

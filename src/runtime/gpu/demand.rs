@@ -71,6 +71,14 @@ impl Demand {
         self.ring = Ring { flights, steps: room.clamp(1, STEPS) };
     }
 
+    /// Whether what was allocated for this demand holds the other's programs too.
+    pub(super) fn covers(&self, other: &Demand) -> bool {
+        let arena = |i: usize| self.arena.get(i).copied().unwrap_or(0);
+        other.arena.iter().enumerate().all(|(i, bytes)| *bytes <= arena(i))
+            && other.input_slot <= self.input_slot
+            && other.result_slot <= self.result_slot
+    }
+
     /// What takes how much, by what it is for.
     pub fn rows(&self) -> Vec<Row> {
         let slots = self.ring.slots();

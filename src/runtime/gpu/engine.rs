@@ -109,8 +109,9 @@ impl Engine {
         self.pipelines.len()
     }
 
-    /// Takes a program in: its shaders are generated and its demand added, no more. `columns` are the
-    /// data's columns in their order, `kept` the outputs whose one number is wanted after each run.
+    /// Takes a program in: its shaders are generated and its demand added. One that comes after
+    /// [`allocate`](Self::allocate) finds room, if need be by making it anew around the weights. `columns` are
+    /// the data's columns in their order, `kept` the outputs whose one number is wanted after each run.
     pub fn add(&mut self, program: Program, columns: &[&str], kept: &[usize]) -> Result<usize, Fault> {
         let target = self.device.target();
         let shaders = wgsl::compile(&program, &self.places, self.seed, &target)?;
@@ -118,13 +119,28 @@ impl Engine {
         self.demand.add(&loaded.shaders, u64::from(target.slot_align));
         self.demand.settle(self.device.max_buffer_bytes());
         self.programs.push(loaded);
+        if self.held.as_ref().is_some_and(|held| !held.demand.covers(&self.demand)) {
+            self.grow()?;
+        }
         Ok(self.programs.len() - 1)
+    }
+
+    /// Allocates anew for a demand that outgrew what is held. Weights stay where they are.
+    fn grow(&mut self) -> Result<(), Fault> {
+        self.finish()?;
+        self.demand.check(&self.device)?;
+        // What is held goes before more is asked for.
+        let weights = self.held.take().expect(ALLOCATED).heaps.weights;
+        self.programs.iter_mut().for_each(Loaded::unbind);
+        let held = Held::new(&self.device, self.demand.clone(), Some(weights));
+        self.held = Some(held.map_err(|fault| self.demand.explain(fault))?);
+        Ok(())
     }
 
     /// Allocates what the programs demand, once it is known to fit, with these weights.
     pub fn allocate(&mut self, weights: &Weights) -> Result<(), Fault> {
         self.demand.check(&self.device)?;
-        let held = Held::new(&self.device, self.demand.clone());
+        let held = Held::new(&self.device, self.demand.clone(), None);
         self.held = Some(held.map_err(|fault| self.demand.explain(fault))?);
         self.upload(weights)
     }
@@ -208,8 +224,9 @@ const PLACED: &str = "runtime: weights have places since the engine was made";
 const ALLOCATED: &str = "runtime: memory on the device is there before it is used";
 
 impl Held {
-    fn new(device: &Device, demand: Demand) -> Result<Held, Fault> {
-        let heaps = Heaps::new(device, &demand)?;
+    /// Allocates everything; the weights unless they are there.
+    fn new(device: &Device, demand: Demand, weights: Option<Vec<wgpu::Buffer>>) -> Result<Held, Fault> {
+        let heaps = Heaps::new(device, &demand, weights)?;
         let Ring { flights, steps } = demand.ring;
         let flight = |i: u64| -> Result<Flight, Fault> {
             let upload = BufferUsages::COPY_SRC | BufferUsages::MAP_WRITE;

@@ -51,14 +51,18 @@ pub(super) fn buffer(
 }
 
 impl Heaps {
-    pub fn new(device: &Device, demand: &Demand) -> Result<Heaps, Fault> {
+    /// Allocates all heaps; those of the weights unless they are there.
+    pub fn new(device: &Device, demand: &Demand, weights: Option<Vec<wgpu::Buffer>>) -> Result<Heaps, Fault> {
         let storage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST;
         let all = |what, sizes: &[u64]| {
             sizes.iter().map(|bytes| buffer(device, what, *bytes, storage)).collect::<Result<Vec<_>, _>>()
         };
         let slots = demand.ring.slots();
         Ok(Heaps {
-            weights: all("the weights", &demand.weights)?,
+            weights: match weights {
+                Some(weights) => weights,
+                None => all("the weights", &demand.weights)?,
+            },
             arena: all("temporaries", &demand.arena)?,
             inputs: buffer(device, "batches", slots * demand.input_slot, storage | BufferUsages::UNIFORM)?,
             results: buffer(device, "results", slots * demand.result_slot, storage)?,

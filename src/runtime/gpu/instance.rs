@@ -43,7 +43,7 @@ impl<'d> Instance<'d> {
         demand.ring.flights = 1;
         demand.ring.steps = 1;
         demand.check(device)?;
-        let heaps = Heaps::new(device, &demand).map_err(|fault| demand.explain(fault))?;
+        let heaps = Heaps::new(device, &demand, None).map_err(|fault| demand.explain(fault))?;
         let mut loaded = Loaded::new(program, shaders, &columns, &[]);
         loaded.bind(device, &mut Pipelines::default(), &heaps)?;
         Ok(Instance { device, heaps, loaded })

@@ -201,6 +201,11 @@ impl Loaded {
         Ok(())
     }
 
+    /// To be called when the heaps are made anew.
+    pub fn unbind(&mut self) {
+        self.steps = None;
+    }
+
     /// Records one run into an encoder, its inputs in `slot`.
     ///
     /// # Panics

@@ -153,6 +153,7 @@ fn no_layer(ev: &mut Ev, name: &Ident, args: &[Arg]) -> Found {
     }
     let mut known: Vec<String> = crate::ops::formula::Scope::names(ev.scope);
     known.extend(ops::layers().iter().map(|l| l.sig().name.to_string()));
+    known.extend(ops::later_layers().map(str::to_string));
     known.extend(ev.lib.op_names().map(str::to_string));
     known.extend(builtins().map(|f| f.name.to_string()));
     let message = format!("there is no layer, block or function `{}`", name.name);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// The worst elements of a comparison.
+/// The worst elements of a comparison. What is infinite is `null` in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Difference {
     /// Units in the last place of `f32` between the element and the reference rounded to `f32`: how many

@@ -47,9 +47,14 @@ fn head(report: &Report) -> String {
     say("ulp", "numbers of f32 between a side and the reference, at the worst element");
     say(
         "relative",
-        "the largest difference over the tensor's largest magnitude; over its largest change after the step",
+        "the largest difference over the tensor's largest magnitude; of what the step changes, over the largest change",
     );
     say("bound", bound);
+    say("", "each element has its own; the table shows that of the middle element, relative");
+    say(
+        "of bound",
+        "the largest share that an element takes of its own bound: above 100% something is wrong",
+    );
     notes.iter().for_each(|note| say("note", note));
     text + "\n"
 }

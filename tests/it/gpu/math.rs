@@ -65,7 +65,19 @@ fn specimens() -> Vec<f32> {
     // An odd stride visits every pattern of low bits.
     let mut x: Vec<f32> = (0..60_000u32).map(|i| f32::from_bits(i.wrapping_mul(71_583))).collect();
     x.extend((-3000..3000).map(|i| i as f32 * 0.037));
-    let turns = [0.346f32, 0.5, 0.785_398_2, 0.927_734_4, 1.0, 9.1, 17.4, 71476.0, 87.33654, 88.72284, 1e-30];
+    let turns = [
+        0.346f32,
+        0.5,
+        std::f32::consts::FRAC_PI_4,
+        0.927_734_4,
+        1.0,
+        9.1,
+        17.4,
+        71476.0,
+        87.33654,
+        88.72284,
+        1e-30,
+    ];
     for around in turns.iter().flat_map(|x| [*x, -*x]) {
         x.extend((0..1000u32).map(|i| f32::from_bits(around.to_bits() - 500 + i)));
     }

@@ -100,6 +100,24 @@ fn a_device_gives_the_same_bits_twice() {
 }
 
 #[test]
+fn a_program_that_comes_late_finds_room_and_changes_nothing() {
+    let lesson = lesson("digits");
+    let trained = |late: Option<usize>| {
+        let mut trainer =
+            lesson.trainer(gpu(device("a_program_that_comes_late_finds_room_and_changes_nothing")?)).unwrap();
+        let first = losses(&mut trainer, &lesson.data, 3).unwrap();
+        if let Some(batch) = late {
+            trainer.prepare(batch).unwrap();
+        }
+        let then = losses(&mut trainer, &lesson.data, 3).unwrap();
+        trainer.sync().unwrap();
+        Some((first, then, trainer.weights().hash()))
+    };
+    let Some(straight) = trained(None) else { return };
+    assert_eq!(trained(Some(500)), Some(straight));
+}
+
+#[test]
 fn the_least_limits_are_enough() {
     let test = "the_least_limits_are_enough";
     let choice = Choice { limits: Limits::Least, ..Choice::from_env() };

@@ -332,3 +332,19 @@ fn equal_kernels_share_their_code() {
     let instance = Instance::new(program, &Options { threads: 1, texts: true, ..Options::default() });
     assert_eq!(instance.compiled().clif().matches("; k").count(), 1);
 }
+
+#[test]
+fn what_is_made_of_a_fold_of_nothing_is_stored() {
+    let mut make = Make::default();
+    let (x, shift) = (make.f32("x", &[3, 0]), make.f32("shift", &[3]));
+    let out = make.f32("out", &[3]);
+    let mut code = Code::default();
+    let x = code.load(x, &[0, 1]);
+    let sum = code.fold(Fold::Sum, x);
+    let shift = code.load(shift, &[1, 0]);
+    let shifted = code.op(ScalarOp::Add, &[sum, shift]);
+    let e = code.op(ScalarOp::Exp, &[shifted]);
+    code.store(e, out, &[1, 0]);
+    make.rows(&[3], &[0], code.body());
+    check(&make.program(), 1e-5);
+}

@@ -109,6 +109,15 @@ impl Lowering {
         self.tiles(shape) * u64::from(rows + columns)
     }
 
+    /// Elements of the operands that an invocation loads.
+    fn loads_each(self, shape: Shape) -> usize {
+        match self {
+            Lowering::Direct { rows } => shape.k * (rows as usize + 4),
+            Lowering::Tiled { rows, columns, .. } => shape.k * (rows + columns) as usize / 4,
+            Lowering::Split { rows, slices, .. } => shape.k.div_ceil(slices as usize) * (rows as usize + 4),
+        }
+    }
+
     pub fn shared_bytes(self) -> u32 {
         match self {
             Lowering::Direct { .. } => 0,
@@ -125,12 +134,13 @@ impl Lowering {
                 format!("{rows}x{columns} tiles through workgroup memory, k by {block}")
             }
             Lowering::Split { slices, .. } => {
-                let tile = if shape.by_row {
-                    format!("{rows} whole rows")
-                } else {
-                    format!("{rows}x{columns} tiles")
+                let tile = match (shape.by_row, rows) {
+                    (true, 1) => "one whole row".to_string(),
+                    (true, rows) => format!("{rows} whole rows"),
+                    (false, rows) => format!("{rows}x{columns} tiles"),
                 };
-                format!("{tile}, k cut among {slices} invocations and added by a tree")
+                let cut = format!("k cut among {slices} invocations and added by a tree");
+                if slices == 1 { tile } else { format!("{tile}, {cut}") }
             }
         };
         let groups = self.groups(shape);
@@ -164,11 +174,12 @@ pub fn choose(shape: Shape, target: &Target) -> Lowering {
     }
 }
 
-/// The lowering that keeps the device busy and loads least; failing that the one with the most workgroups.
+/// The lowering that keeps the device busy and loads least, as a whole and then for each invocation; failing that the
+/// one with the most workgroups.
 fn best(among: impl Iterator<Item = Lowering>, shape: Shape, target: &Target, busy: u64) -> Option<Lowering> {
     among
         .filter(|l| l.shared_bytes() <= target.workgroup_bytes)
-        .min_by_key(|l| (Reverse(l.groups(shape).min(busy)), l.loads(shape)))
+        .min_by_key(|l| (Reverse(l.groups(shape).min(busy)), l.loads(shape), l.loads_each(shape)))
 }
 
 /// Every split that uses all invocations and gives each some terms.

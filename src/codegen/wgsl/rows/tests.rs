@@ -275,8 +275,7 @@ fn every_shape_is_valid() {
 fn empty_rows_and_empty_kernels() {
     for (rows, width) in [(0, 3), (3, 0), (0, 0)] {
         kernels(&dropout(rows, width));
-        taken(&loops::lower_unfused(&sums(rows, width)), &Target::WEBGPU);
-        taken(&loops::lower_unfused(&sums(rows, width)), &PROCESSOR);
+        kernels(&sums(rows, width));
     }
     let program = loops::lower_unfused(&sums(3, 0));
     let groups = |k: &Kernel| piece(&program, k, &Target::WEBGPU).expect("rows").0.groups;

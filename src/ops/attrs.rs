@@ -28,9 +28,32 @@ static FOREIGN: &[(&str, &str, Option<&str>, &str)] = &[
     ("Adam", "learning_rate", Some("lr"), "it is shorter here"),
     ("Adam", "eps", Some("epsilon"), "Keras calls it `epsilon`"),
     ("Adam", "betas", None, "write `beta_1` and `beta_2`"),
+    ("Adam", "weight_decay", None, "`AdamW(weight_decay=0.01)` lets weights decay"),
     ("SGD", "learning_rate", Some("lr"), "it is shorter here"),
+    ("AdamW", "learning_rate", Some("lr"), "it is shorter here"),
+    ("AdamW", "eps", Some("epsilon"), "Keras calls it `epsilon`"),
+    ("AdamW", "betas", None, "write `beta_1` and `beta_2`"),
+    ("Adamax", "learning_rate", Some("lr"), "it is shorter here"),
+    ("Adamax", "eps", Some("epsilon"), "Keras calls it `epsilon`"),
+    ("Adamax", "betas", None, "write `beta_1` and `beta_2`"),
+    ("Nadam", "learning_rate", Some("lr"), "it is shorter here"),
+    ("Nadam", "eps", Some("epsilon"), "Keras calls it `epsilon`"),
+    ("Nadam", "betas", None, "write `beta_1` and `beta_2`"),
+    ("Lion", "learning_rate", Some("lr"), "it is shorter here"),
+    ("Lion", "betas", None, "write `beta_1` and `beta_2`"),
+    ("RMSprop", "learning_rate", Some("lr"), "it is shorter here"),
+    ("RMSprop", "eps", Some("epsilon"), "Keras calls it `epsilon`"),
+    ("RMSprop", "alpha", Some("rho"), "Keras calls it `rho`"),
+    ("Adagrad", "learning_rate", Some("lr"), "it is shorter here"),
+    ("Adagrad", "eps", Some("epsilon"), "Keras calls it `epsilon`"),
+    ("Adadelta", "learning_rate", Some("lr"), "it is shorter here"),
+    ("Adadelta", "eps", Some("epsilon"), "Keras calls it `epsilon`"),
+    ("ELU", "slope", Some("alpha"), "Keras calls it `alpha`"),
     ("Normal", "stddev", Some("std"), "it is shorter here"),
 ];
+
+/// Settings of the language that are not built yet: of what, the setting, what to do.
+static LATER: &[(&str, &str, &str)] = &[("AdamW", "no_decay", "every weight decays: take it out")];
 
 /// The checked settings of one call, one for each of `sig.attrs`, with where the user wrote
 /// them (`call` for defaults).
@@ -129,7 +152,10 @@ fn foreign<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, args: &[Arg]) -> Vec<Arg> 
             Some((name, row))
         });
         let Some((name, (_, theirs, ours, why))) = row else {
-            translated.push(arg.clone());
+            match later(sig, arg) {
+                Some(d) => ev.diags.push(d),
+                None => translated.push(arg.clone()),
+            }
             continue;
         };
         let d = Diagnostic::error(
@@ -150,6 +176,15 @@ fn foreign<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, args: &[Arg]) -> Vec<Arg> 
         }
     }
     translated
+}
+
+/// What to say of an argument that the language has, and this program not yet.
+fn later(sig: &Sig, arg: &Arg) -> Option<Diagnostic> {
+    let name = arg.name.as_ref()?;
+    let (_, setting, help) = LATER.iter().find(|(of, what, _)| *of == sig.name && *what == &*name.name)?;
+    let message = format!("`{setting}` of `{}` is not built yet", sig.name);
+    let label = "part of the language, but not built yet";
+    Some(Diagnostic::error("later::optimizer", message, name.span, label).help(*help))
 }
 
 fn written<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Expr) -> Checked<AttrValue> {

@@ -65,11 +65,94 @@ pub static LOSSES: &[LossDef] = &[
         label: LabelRange::Any,
         metrics: &["mae", "rmse"],
     },
+    LossDef {
+        name: "MeanAbsoluteError",
+        aliases: &["L1Loss", "MAE", "mae", "mean_absolute_error", "l1_loss"],
+        folds: None,
+        label: LabelRange::Any,
+        metrics: &["mae", "rmse"],
+    },
+    LossDef {
+        name: "MeanAbsolutePercentageError",
+        aliases: &["MAPE", "mape", "mean_absolute_percentage_error"],
+        folds: None,
+        label: LabelRange::Any,
+        metrics: &["mae", "rmse"],
+    },
+    LossDef {
+        name: "MeanSquaredLogarithmicError",
+        aliases: &["MSLE", "msle", "mean_squared_logarithmic_error"],
+        folds: None,
+        label: LabelRange::Any,
+        metrics: &["mae", "rmse"],
+    },
+    LossDef {
+        name: "Huber",
+        aliases: &["HuberLoss", "huber", "huber_loss"],
+        folds: None,
+        label: LabelRange::Any,
+        metrics: &["mae", "rmse"],
+    },
+    LossDef {
+        name: "LogCosh",
+        aliases: &["log_cosh", "logcosh"],
+        folds: None,
+        label: LabelRange::Any,
+        metrics: &["mae", "rmse"],
+    },
+    LossDef {
+        name: "KLDivergence",
+        aliases: &["KLDivLoss", "KLD", "kl_divergence", "kl_div"],
+        folds: Some("Softmax"),
+        label: LabelRange::Share,
+        metrics: &["mae"],
+    },
+    LossDef {
+        name: "Hinge",
+        aliases: &["hinge"],
+        folds: None,
+        label: LabelRange::Any,
+        metrics: &["accuracy"],
+    },
+    LossDef {
+        name: "SquaredHinge",
+        aliases: &["squared_hinge"],
+        folds: None,
+        label: LabelRange::Any,
+        metrics: &["accuracy"],
+    },
+    LossDef {
+        name: "Poisson",
+        aliases: &["poisson"],
+        folds: None,
+        label: LabelRange::Any,
+        metrics: &["mae", "rmse"],
+    },
+    LossDef {
+        name: "CosineSimilarity",
+        aliases: &["cosine_similarity"],
+        folds: None,
+        label: LabelRange::Any,
+        metrics: &["mae"],
+    },
+    LossDef {
+        name: "BinaryFocalCrossEntropy",
+        aliases: &["BinaryFocalCrossentropy", "binary_focal_crossentropy"],
+        folds: Some("Sigmoid"),
+        label: LabelRange::Share,
+        metrics: &["accuracy"],
+    },
+    LossDef {
+        name: "CategoricalFocalCrossEntropy",
+        aliases: &["CategoricalFocalCrossentropy", "categorical_focal_crossentropy"],
+        folds: Some("Softmax"),
+        label: LabelRange::Classes,
+        metrics: &["accuracy"],
+    },
 ];
 
 /// Losses of Keras that are not built yet.
-static LATER: &[&str] =
-    &["MeanAbsoluteError", "Huber", "KLDivergence", "Hinge", "CosineSimilarity", "CTC", "Dice"];
+static LATER: &[&str] = &["CategoricalHinge", "CTC", "Dice", "Tversky", "Circle"];
 
 /// The loss of that name.
 pub fn find(name: &str) -> Option<&'static LossDef> {

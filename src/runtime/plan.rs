@@ -8,6 +8,8 @@ use super::engine::On;
 use super::machine::{Executable, Machine};
 use super::memory::{Backing, lay_out};
 use super::session;
+#[cfg(feature = "gpu")]
+use super::trainer::batch_sizes;
 use super::trainer::{columns, lowered};
 use super::weights::{SlotKind, Weights};
 use crate::base::{Bindings, Span, Sym};
@@ -150,8 +152,23 @@ pub fn gpu_report(
     let (name, has) = (device.name(), device.memory());
     let mut engine = super::gpu::Engine::new(device, weights, plan.seed)?;
     let columns = columns(subject.data_plan);
-    for graph in [&subject.step_graph, &subject.eval_graph] {
-        engine.add(lowered(graph, bindings, *batch, &Fusion::GPU), &columns, &[0])?;
+    // The two that are shown come first.
+    let mut sizes = [vec![*batch], vec![*batch]];
+    if let Some(data) = data {
+        let occur = batch_sizes(plan, subject.data_plan, data);
+        for (all, occur) in sizes.iter_mut().zip(occur) {
+            all.extend(occur.into_iter().filter(|size| size != batch));
+        }
+    }
+    let mut shown = [0, 0];
+    let graphs = [&subject.step_graph, &subject.eval_graph];
+    for ((graph, sizes), shown) in graphs.into_iter().zip(sizes).zip(&mut shown) {
+        for (i, size) in sizes.into_iter().enumerate() {
+            let at = engine.add(lowered(graph, bindings, size, &Fusion::GPU), &columns, &[0])?;
+            if i == 0 {
+                *shown = at;
+            }
+        }
     }
     let demand = engine.demand();
     let on_gpu = OnGpu { has, rows: demand.rows(), total: demand.total() };
@@ -167,9 +184,9 @@ pub fn gpu_report(
         device: name,
         memory: Memory { total: host.weights + host.optimizer + host.batches, ..host },
         gpu: Some(on_gpu),
-        largest: largest(programs[0].0, weights),
-        train: gpu_phase(programs[0].1),
-        eval: gpu_phase(programs[1].1),
+        largest: largest(programs[shown[0]].0, weights),
+        train: gpu_phase(programs[shown[0]].1),
+        eval: gpu_phase(programs[shown[1]].1),
         ..subject.report()
     })
 }

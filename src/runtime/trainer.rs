@@ -107,15 +107,12 @@ impl<'a> Trainer<'a> {
 
     /// Adds the programs of every batch size that occurs.
     fn add_all(&mut self) -> Result<(), Box<Diagnostic>> {
-        for batch in self.order().batch_sizes() {
+        let [steps, evals] = batch_sizes(self.plan, self.data_plan, self.data);
+        for batch in steps {
             self.step_at(batch)?;
         }
-        for part in [&self.data.valid, &self.data.test] {
-            if !part.is_empty() {
-                for batch in self.eval_order(part).batch_sizes() {
-                    self.eval_at(batch)?;
-                }
-            }
+        for batch in evals {
+            self.eval_at(batch)?;
         }
         Ok(())
     }
@@ -148,18 +145,7 @@ impl<'a> Trainer<'a> {
 
     /// How training goes through the rows.
     pub fn order(&self) -> Order {
-        Order {
-            rows: self.data.train.len(),
-            batch: batch_of(self.data_plan, self.data.train.len()),
-            drop_last: self.data_plan.drop_last,
-            shuffle: self.data_plan.shuffle.then_some(self.plan.seed),
-        }
-    }
-
-    /// How an evaluation goes through a part: in file order.
-    fn eval_order(&self, part: &Part) -> Order {
-        let batch = self.data_plan.batch.min(part.len().max(1));
-        Order { rows: part.len(), batch, drop_last: false, shuffle: None }
+        train_order(self.plan, self.data_plan, self.data)
     }
 
     /// Compiles the step of a batch size.
@@ -244,7 +230,7 @@ impl<'a> Trainer<'a> {
     /// Loss and metrics over all rows of a part, in file order, batches weighing as many rows as they have.
     pub fn evaluate(&mut self, part: &Part) -> Result<Evaluation, RunError> {
         self.finish()?;
-        let order = self.eval_order(part);
+        let order = eval_order(self.data_plan, part);
         let until = order.steps_per_epoch();
         let mut batches = Batches::new(part, order, 0, until, Prefetch::Inline);
         // The loss is an average over its batch, metrics are sums.
@@ -289,6 +275,33 @@ fn elements(size: &Dim, bindings: &Bindings, rows: usize) -> f64 {
 /// The names of the data's columns, as batches have them.
 pub fn columns(plan: &DataPlan) -> Vec<&str> {
     plan.columns.iter().map(|c| c.name.as_str()).collect()
+}
+
+fn train_order(plan: &TrainPlan, data_plan: &DataPlan, data: &Dataset) -> Order {
+    Order {
+        rows: data.train.len(),
+        batch: batch_of(data_plan, data.train.len()),
+        drop_last: data_plan.drop_last,
+        shuffle: data_plan.shuffle.then_some(plan.seed),
+    }
+}
+
+/// How an evaluation goes through a part: in file order.
+fn eval_order(plan: &DataPlan, part: &Part) -> Order {
+    let batch = plan.batch.min(part.len().max(1));
+    Order { rows: part.len(), batch, drop_last: false, shuffle: None }
+}
+
+/// The batch sizes that occur, in training and in evaluation: each needs a program.
+pub fn batch_sizes(plan: &TrainPlan, data_plan: &DataPlan, data: &Dataset) -> [Vec<usize>; 2] {
+    let parts = [&data.valid, &data.test].into_iter().filter(|part| !part.is_empty());
+    let mut evals: Vec<usize> = Vec::new();
+    for batch in parts.flat_map(|part| eval_order(data_plan, part).batch_sizes()) {
+        if !evals.contains(&batch) {
+            evals.push(batch);
+        }
+    }
+    [train_order(plan, data_plan, data).batch_sizes(), evals]
 }
 
 /// How many rows a batch has room for. More than all rows never come together, so a huge `batch` takes no

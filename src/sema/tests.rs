@@ -195,7 +195,7 @@ fn arguments() {
             ("Adam(lr=1e-3)", "Adam(lr=-1)"),
             ("Adam(lr=1e-3)", "Adam(learning_rate=1e-3)"),
             ("Adam(lr=1e-3)", "Adan(lr=1e-3)"),
-            ("Adam(lr=1e-3)", "AdamW(lr=1e-3)"),
+            ("Adam(lr=1e-3)", "Muon(lr=1e-3)"),
             ("Adam(lr=1e-3)", "adam"),
             ("Adam(lr=1e-3)", "3"),
             ("[accuracy]", "[acuracy]"),

@@ -1,31 +1,65 @@
 //! The same losses as Keras 3 and PyTorch, from the same weights and batches.
 //!
-//! `tests/goldens/mnist_parity.py` made the numbers.
+//! `tests/goldens/mnist_parity.py` and `tests/goldens/optimizers.py` made the numbers.
 
 use crate::support::{Run, large_data, root};
+use serde_json::Value as Json;
 
 /// Relative, for each of fifty steps.
 const TOLERANCE: f64 = 1e-4;
 
+fn goldens(name: &str) -> Json {
+    let path = root().join("tests/goldens").join(name);
+    let text = std::fs::read_to_string(path).expect("the goldens are there");
+    serde_json::from_str(&text).expect("the goldens are JSON")
+}
+
+/// The fifty losses of a run are those of the reference.
+fn compare(name: &str, run: &Run, wanted: &Json) {
+    let records = run.records();
+    let found = records.iter().filter(|r| r["of"] == "step").map(|r| r["loss"].as_f64());
+    let found: Vec<f64> = found.map(|x| x.expect("a loss is a number")).collect();
+    let wanted = wanted.as_array().expect("a list of losses").iter();
+    let wanted: Vec<f64> = wanted.map(|x| x.as_f64().expect("a loss is a number")).collect();
+    assert_eq!((found.len(), wanted.len()), (50, 50), "{name}");
+    let worst = found.iter().zip(&wanted).map(|(f, w)| ((f - w) / w).abs()).fold(0.0, f64::max);
+    println!("{name}: worst relative difference {worst:.1e}");
+    assert!(worst <= TOLERANCE, "{name}: {worst:e}\n{found:?}\n{wanted:?}");
+}
+
 #[test]
 fn fifty_losses_agree_with_keras_and_torch() {
     let Some(data) = large_data("fifty_losses_agree_with_keras_and_torch") else { return };
-    let folder = root().join("tests/goldens");
-    let text = std::fs::read_to_string(folder.join("mnist_parity.json")).expect("the goldens are there");
-    let goldens: serde_json::Value = serde_json::from_str(&text).expect("the goldens are JSON");
+    let goldens = goldens("mnist_parity.json");
     let runs = goldens["runs"].as_object().expect("goldens by name");
     assert_eq!(runs.len(), 4);
     for (name, golden) in runs {
-        let spec = folder.join(format!("mnist_{name}.mlspec")).display().to_string();
-        let run = Run::train(&spec, &["--data", &data]);
-        let records = run.records();
-        let found = records.iter().filter(|r| r["of"] == "step").map(|r| r["loss"].as_f64());
-        let found: Vec<f64> = found.map(|x| x.expect("a loss is a number")).collect();
-        let wanted = golden["losses"].as_array().expect("a list of losses").iter();
-        let wanted: Vec<f64> = wanted.map(|x| x.as_f64().expect("a loss is a number")).collect();
-        assert_eq!((found.len(), wanted.len()), (50, 50), "{name}");
-        let worst = found.iter().zip(&wanted).map(|(f, w)| ((f - w) / w).abs()).fold(0.0, f64::max);
-        println!("{name}: worst relative difference {worst:.1e}");
-        assert!(worst <= TOLERANCE, "{name}: {worst:e}\n{found:?}\n{wanted:?}");
+        let spec = root().join(format!("tests/goldens/mnist_{name}.mlspec")).display().to_string();
+        compare(name, &Run::train(&spec, &["--data", &data]), &golden["losses"]);
+    }
+}
+
+#[test]
+fn every_optimizer_has_the_losses_of_keras_and_torch() {
+    let folder = root().join("tests/goldens");
+    let template = std::fs::read_to_string(folder.join("optimizers.mlspec")).expect("the spec is there");
+    let data = root().join("specs").display().to_string();
+    let goldens = goldens("optimizers.json");
+    let runs = goldens["runs"].as_array().expect("a list of runs");
+    for optimizer in mlc::ops::optimizer::OPTIMIZERS {
+        let text = |run: &Json| run["optimizer"].as_str().expect("a call").to_string();
+        let named = runs.iter().map(text).any(|t| t.split('(').next() == Some(optimizer.sig.name));
+        assert!(named, "{} is compared", optimizer.sig.name);
+    }
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let spec = place.path().join("spec.mlspec");
+    for run in runs {
+        let (framework, call) = (run["framework"].as_str().unwrap(), run["optimizer"].as_str().unwrap());
+        let text = template
+            .replace("mlspec 1\n", &format!("mlspec 1 defaults {framework}\n"))
+            .replace("SGD(lr=0.1)", call);
+        std::fs::write(&spec, text).expect("the temporary folder is writable");
+        let trained = Run::train(&spec.display().to_string(), &["--data", &data]);
+        compare(&format!("{framework} {call}"), &trained, &run["losses"]);
     }
 }

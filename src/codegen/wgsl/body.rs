@@ -383,8 +383,22 @@ impl<'a> Emitter<'a> {
         if args.iter().all(Expr::is_literal) {
             // Left to itself, the compiler of the shader would refuse constants that overflow.
             args[0] = self.bind_literal(args[0].clone());
+        } else if let Some(share) = self.reciprocal(op, inputs) {
+            args[1] = Expr::F32(share);
+            return Expr::Scalar { op: ScalarOp::Mul, args };
         }
         Expr::Scalar { op, args }
+    }
+
+    /// What to multiply by instead of dividing by a constant: two roundings are one unit of the last place at most,
+    /// as much as `mlc_div` promises, and pixels over 255 stand in the innermost loop of a product.
+    fn reciprocal(&self, op: ScalarOp, inputs: &[NodeId]) -> Option<f32> {
+        if op != ScalarOp::Div {
+            return None;
+        }
+        let Node::Const { value, .. } = self.body.nodes[inputs[1]] else { return None };
+        let (divisor, share) = (value as f32, (1.0 / value) as f32);
+        (divisor.is_normal() && share.is_normal()).then_some(share)
     }
 
     fn bind_literal(&mut self, value: Expr) -> Expr {

@@ -331,7 +331,8 @@ pub const CODES: &[CodeInfo] = &[
     CodeInfo {
         code: "later::optimizer",
         title: "an optimizer that is not built yet",
-        explain: "`SGD` (with momentum) and `Adam` are built; the others of the language will follow.",
+        explain: "`SGD`, `Adam`, `AdamW`, `Adamax`, `Nadam`, `Lion`, `RMSprop`, `Adagrad` and `Adadelta` are \
+                  built; the others of the language, and groups of weights with settings of their own, will follow.",
     },
     CodeInfo {
         code: "later::type",

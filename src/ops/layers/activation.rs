@@ -94,6 +94,21 @@ activation!(
 );
 activation!(SILU, "SiLU", "silu", &["Swish", "Silu", "nn.SiLU"], "SiLU", &[], "x * sigmoid(x). Any shape.");
 
+activation!(
+    ELU,
+    "ELU",
+    "elu",
+    &["Elu", "nn.ELU"],
+    "ELU(0.5)",
+    &[Attr {
+        name: "alpha",
+        ty: AttrType::Float { min: 0.0, max: f64::MAX, open: false },
+        default: Default::Float(1.0),
+        doc: "Where the negative side bends to, below 0.",
+    }],
+    "Exponential linear unit: x, or alpha * (exp(x) - 1) where x is negative. Any shape."
+);
+
 impl OpDef for Activation {
     fn sig(&self) -> &'static Sig {
         self.sig

@@ -50,6 +50,7 @@ static LAYERS: &[&dyn OpDef] = &[
     &activation::SOFTMAX,
     &activation::GELU,
     &activation::SILU,
+    &activation::ELU,
 ];
 
 /// Names that are promised, so that a typo of one is answered with it.
@@ -92,7 +93,6 @@ static LATER: &[&str] = &[
     "GaussianNoise",
     "Permute",
     "RepeatVector",
-    "ELU",
     "PReLU",
     "MultiHeadAttention",
     "Attention",

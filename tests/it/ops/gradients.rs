@@ -127,6 +127,13 @@ fn smooth_formulas_are_smooth_at_zero() {
         "CrossEntropy(x, i)",
         "MeanSquaredError(x, 0.5)",
         "softplus(x)",
+        "mish(x)",
+        "log_sigmoid(x)",
+        "Huber(x, 0.5)",
+        "LogCosh(x, 0)",
+        "BinaryFocalCrossEntropy(x, 1)",
+        "CategoricalFocalCrossEntropy(x, i)",
+        "KLDivergence(x, softmax(x))",
         "sigmoid(x)",
         "tanh(x)",
         "gelu(x)",
@@ -148,6 +155,20 @@ fn rectifiers_have_slope_zero_at_zero() {
     let mut given = inputs(&probe.graph, &[3, 5], 0.0, 1.0);
     given.leaves.insert("x".to_string(), Tensor::new([3, 5], vec![0.0; 15]));
     assert_eq!(interp::run(&probe.graph, &given)[1].data, vec![0.0; 15]);
+}
+
+#[test]
+fn bends_have_slope_one_at_zero() {
+    // Their curvature jumps there, which differences would show; the slope does not.
+    let slopes = |text: &str| {
+        let probe = probe(Bench::new([3, 5]).build(text).graph());
+        let mut given = inputs(&probe.graph, &[3, 5], 0.0, 1.0);
+        given.leaves.insert("x".to_string(), Tensor::new([3, 5], vec![0.0; 15]));
+        interp::run(&probe.graph, &given)[1].data.clone()
+    };
+    for text in ["elu(x)", "softsign(x)", "hard_tanh(x)"] {
+        assert_eq!(slopes(text), slopes("1 * x"), "{text}");
+    }
 }
 
 #[test]

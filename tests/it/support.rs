@@ -1,5 +1,6 @@
 //! What tests from outside share: the binary, the specs, the large data.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -38,6 +39,12 @@ pub fn run(args: &[&str]) -> String {
     stdout(&output)
 }
 
+/// Tells of a test that could not run, on the terminal itself: what a passing test prints is kept from it.
+pub fn skipped(test: &str, wants: &str) {
+    let line = format!("skipped: {test} wants {wants}\n");
+    std::io::stderr().write_all(line.as_bytes()).expect("standard error takes a line");
+}
+
 /// The folder of the large data, if there is one.
 ///
 /// # Panics
@@ -47,7 +54,7 @@ pub fn large_data(test: &str) -> Option<String> {
     if folder.is_none() {
         let required = std::env::var("MLC_REQUIRE_DATA").is_ok_and(|v| v == "1");
         assert!(!required, "{test} wants MNIST in MLC_DATA");
-        println!("skipped: {test} wants MNIST in MLC_DATA");
+        skipped(test, "MNIST in MLC_DATA");
     }
     folder
 }

@@ -26,7 +26,7 @@ pub fn device_of(test: &str, choice: &Choice) -> Option<Device> {
         Err(fault) => {
             let required = std::env::var("MLC_REQUIRE_GPU").is_ok_and(|v| v == "1");
             assert!(!required, "{test} wants a GPU: {fault:?}");
-            println!("skipped: {test} wants a GPU");
+            crate::support::skipped(test, "a GPU");
             None
         }
     }

@@ -50,6 +50,29 @@ static FOREIGN: &[(&str, &str, Option<&str>, &str)] = &[
     ("Adadelta", "eps", Some("epsilon"), "Keras calls it `epsilon`"),
     ("ELU", "slope", Some("alpha"), "Keras calls it `alpha`"),
     ("Normal", "stddev", Some("std"), "it is shorter here"),
+    ("step", "step_size", Some("every"), "it is shorter here"),
+    ("step", "gamma", Some("factor"), "it says what it does"),
+    ("exponential", "decay_steps", Some("every"), "it is shorter here"),
+    ("exponential", "decay_rate", Some("rate"), "it is shorter here"),
+    ("exponential", "gamma", Some("rate"), "Keras calls it a rate"),
+    ("polynomial", "decay_steps", Some("steps"), "it is shorter here"),
+    ("polynomial", "total_iters", Some("steps"), "it is shorter here"),
+    ("polynomial", "end_learning_rate", Some("end"), "it is shorter here"),
+    ("linear", "total_iters", Some("steps"), "it is shorter here"),
+    ("cosine", "decay_steps", Some("steps"), "it is shorter here"),
+    ("cosine", "T_max", Some("steps"), "it is a number of steps"),
+    ("cosine", "warmup_steps", Some("warmup"), "it is shorter here"),
+    ("cosine", "eta_min", Some("end"), "it is the rate at the end"),
+    ("cosine", "alpha", None, "`end` is a learning rate, not a share of `lr`"),
+    ("cosine", "warmup_target", None, "the optimizer's `lr` is the target"),
+    ("cosine_restarts", "first_decay_steps", Some("period"), "it is shorter here"),
+    ("cosine_restarts", "T_0", Some("period"), "it says what it is"),
+    ("cosine_restarts", "T_mult", Some("t_mul"), "Keras calls it `t_mul`"),
+    ("cosine_restarts", "eta_min", Some("end"), "it is the rate at the end"),
+    ("cosine_restarts", "alpha", None, "`end` is a learning rate, not a share of `lr`"),
+    ("one_cycle", "max_lr", None, "the optimizer's `lr` is the largest"),
+    ("one_cycle", "total_steps", Some("steps"), "it is shorter here"),
+    ("one_cycle", "anneal_strategy", Some("anneal"), "it is shorter here"),
 ];
 
 /// Settings of the language that are not built yet: of what, the setting, what to do.
@@ -518,6 +541,7 @@ mod tests {
             .map(|l| l.sig())
             .chain(optimizer::OPTIMIZERS.iter().map(|o| &o.sig))
             .chain(init::INITS.iter().map(|i| &i.sig))
+            .chain(crate::ops::schedule::SCHEDULES.iter().map(|s| &s.sig))
             .collect();
         for (layer, theirs, ours, _) in FOREIGN {
             let sig = sigs.iter().find(|s| s.name == *layer).unwrap_or_else(|| panic!("there is a {layer}"));

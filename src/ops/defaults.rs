@@ -77,6 +77,9 @@ static TABLE: &[Row] = &[
     Row { key: "Adadelta.lr",                        keras: Number(1e-3),    torch: Number(1.0) },
     Row { key: "Adadelta.rho",                       keras: Number(0.95),    torch: Number(0.9) },
     Row { key: "Adadelta.epsilon",                   keras: Number(1e-7),    torch: Number(1e-6) },
+    // schedules
+    Row { key: "polynomial.end",                     keras: Number(1e-4),    torch: Number(0.0) },
+    Row { key: "cosine_restarts.t_mul",              keras: Number(2.0),     torch: Number(1.0) },
 ];
 
 /// The framework's default under a key, `None` if the table has no such row.

@@ -16,6 +16,7 @@ use std::sync::{Arc, OnceLock};
 /// The library's texts, in the order in which they are read.
 pub static STD: &[(&str, &str)] = &[
     ("std/activation.mlspec", include_str!("../../kernels/std/activation.mlspec")),
+    ("std/clip.mlspec", include_str!("../../kernels/std/clip.mlspec")),
     ("std/loss.mlspec", include_str!("../../kernels/std/loss.mlspec")),
     ("std/metric.mlspec", include_str!("../../kernels/std/metric.mlspec")),
     ("std/optimizer.mlspec", include_str!("../../kernels/std/optimizer.mlspec")),

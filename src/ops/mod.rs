@@ -5,6 +5,7 @@
 //! signatures that are data ([`Sig`]), with defaults of Keras or PyTorch ([`defaults`]).
 
 pub mod attrs;
+pub mod clip;
 pub mod defaults;
 pub mod formula;
 pub mod init;
@@ -13,6 +14,7 @@ mod library;
 pub mod loss;
 pub mod metric;
 pub mod optimizer;
+pub mod schedule;
 mod sig;
 
 pub use layers::{Built, OpDef, alias, known_later, later_layers, layer, layers};

@@ -14,7 +14,7 @@ use crate::opt::{self, PassReport};
 use crate::sema::job::TrainPlan;
 
 /// The training step: the forward graph, the gradient of its loss for every
-/// weight, and the optimizer's update of each, as outputs.
+/// weight, clipped if the plan says so, and the optimizer's update of each, as outputs.
 ///
 /// # Panics
 /// If the plan's forward graph has no loss, or its optimizer is not in the registry.
@@ -55,13 +55,26 @@ fn step_and_gradients(lib: &Library, plan: &TrainPlan) -> (Graph, Vec<(LeafId, V
 
     let rule = Rule::new(lib, &plan.optimizer.name, &plan.optimizer.settings);
     let scalars = Scalars::new(&mut b, "");
-    for &(weight, gradient) in &gradients {
+    for (&(weight, _), gradient) in gradients.iter().zip(clipped(lib, &mut b, plan, &gradients)) {
         for (leaf, next) in rule.update(lib, &mut b, scalars, weight, gradient) {
+            let next = match &plan.clip {
+                Some(clip) if leaf == weight => clip.weight(lib, &mut b, next),
+                Some(_) | None => next,
+            };
             let name = b.graph().leaves[leaf].name.clone();
             b.output(name, next, OutputKind::Update(leaf));
         }
     }
     (b.finish(), gradients)
+}
+
+/// The gradients as the optimizer is given them.
+fn clipped(lib: &Library, b: &mut Builder, plan: &TrainPlan, gradients: &[(LeafId, Value)]) -> Vec<Value> {
+    let values: Vec<Value> = gradients.iter().map(|(_, gradient)| *gradient).collect();
+    match &plan.clip {
+        Some(clip) => clip.gradients(lib, b, &values),
+        None => values,
+    }
 }
 
 /// The leaves that training changes, in the order of the graph.

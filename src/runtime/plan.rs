@@ -10,14 +10,15 @@ use super::memory::{Backing, lay_out};
 use super::session;
 #[cfg(feature = "gpu")]
 use super::trainer::batch_sizes;
-use super::trainer::{columns, lowered};
+use super::trainer::{columns, lowered, planned_run, train_order};
 use super::weights::{SlotKind, Weights};
 use crate::base::{Bindings, Span, Sym};
 use crate::graph::{Einsum, Graph, Prim};
 use crate::loops::{BufferKind, Fusion, Program};
 use crate::ops::Library;
+use crate::ops::schedule::{Outline, Run};
 use crate::pipeline;
-use crate::sema::job::{DataPlan, Job, LayerInfo, TrainPlan};
+use crate::sema::job::{DataPlan, Job, LayerInfo, Length, TrainPlan};
 use serde::Serialize;
 
 /// Everything that `mlc plan` shows.
@@ -33,6 +34,8 @@ pub struct Report {
     /// Of one training step, by matrix products: forward, and by convention three times as much.
     pub forward_flops: u64,
     pub step_flops: u64,
+    /// If the spec has a schedule and its length is known.
+    pub learning_rate: Option<LearningRate>,
     pub memory: Memory,
     /// What lies on the GPU, if it is one.
     pub gpu: Option<OnGpu>,
@@ -51,6 +54,18 @@ pub struct Layer {
     pub parameters: usize,
     /// Matrix products of the forward pass on one batch.
     pub flops: u64,
+}
+
+/// How a schedule goes over the planned run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LearningRate {
+    pub schedule: &'static str,
+    pub steps: u64,
+    pub first: f32,
+    pub peak: f32,
+    /// The first step with the peak, from 1.
+    pub peak_step: u64,
+    pub last: f32,
 }
 
 /// Bytes that a session allocates, by what they are for.
@@ -200,6 +215,7 @@ struct Subject<'a> {
     batch: usize,
     step_graph: Graph,
     eval_graph: Graph,
+    learning_rate: Option<LearningRate>,
     /// Nothing is allocated: a plan is asked for most when it may not fit.
     weights: Weights,
 }
@@ -214,7 +230,8 @@ impl<'a> Subject<'a> {
         let (eval_graph, _) = pipeline::rewrite(plan.eval.clone());
         let graphs = [&plan.forward, &step_graph, &eval_graph];
         let weights = Weights::new(&graphs, &bindings, Backing::Nothing);
-        Subject { job, plan, data_plan, bindings, batch, step_graph, eval_graph, weights }
+        let learning_rate = learning_rate(plan, data_plan, data);
+        Subject { job, plan, data_plan, bindings, batch, step_graph, eval_graph, learning_rate, weights }
     }
 
     /// The part of a report that is the same everywhere.
@@ -230,6 +247,7 @@ impl<'a> Subject<'a> {
             parameters: self.weights.parameters(),
             forward_flops,
             step_flops: 3 * forward_flops,
+            learning_rate: self.learning_rate.clone(),
             memory: Memory::default(),
             gpu: None,
             largest: Vec::new(),
@@ -237,6 +255,20 @@ impl<'a> Subject<'a> {
             eval: Phase::default(),
         }
     }
+}
+
+/// A run that is all warm-up has no outline: training says so.
+fn learning_rate(plan: &TrainPlan, data_plan: &DataPlan, data: Option<&Dataset>) -> Option<LearningRate> {
+    let schedule = plan.schedule.as_ref()?;
+    let run = match (data, plan.length) {
+        (Some(data), _) => planned_run(plan, &train_order(plan, data_plan, data)),
+        (None, Length::Steps(steps)) if !schedule.counts_epochs() => {
+            Run { steps: steps as u64, steps_per_epoch: 1 }
+        }
+        (None, Length::Steps(_) | Length::Epochs(_)) => return None,
+    };
+    let Outline { first, peak, peak_step, last } = schedule.over(run).ok()?.outline()?;
+    Some(LearningRate { schedule: schedule.name(), steps: run.steps, first, peak, peak_step, last })
 }
 
 fn with_batch(graph: &Graph, bindings: &Bindings, batch: usize) -> Graph {
@@ -441,6 +473,12 @@ pub fn text(report: &Report) -> String {
         short(report.forward_flops),
         short(report.step_flops)
     );
+    if let Some(rate) = &report.learning_rate {
+        text += &format!(
+            "learning rate by {} over {} steps: first {:?}, peak {:?} at step {}, last {:?}\n\n",
+            rate.schedule, rate.steps, rate.first, rate.peak, rate.peak_step, rate.last
+        );
+    }
     let m = &report.memory;
     let mut rows = vec![
         ("weights", m.weights, String::new()),

@@ -180,6 +180,10 @@ pub struct RunInfo {
     pub sizes: BTreeMap<String, i64>,
     pub optimizer: String,
     pub optimizer_settings: BTreeMap<String, f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip: Option<String>,
     pub batch: usize,
     pub seed: u64,
     pub threads: usize,

@@ -8,11 +8,11 @@ use super::engine::{DeviceKind, On};
 use super::error::RunError;
 use super::progress::{Begin, End, Ending, Progress};
 use super::run_dir::{MetricsLog, Record, RunDir, RunInfo, Scope, Split};
-use super::trainer::{Evaluation, Loss, Trainer};
+use super::trainer::{Evaluation, Loss, Trainer, planned_run};
 use super::weights::{SlotKind, misfit};
 use crate::diag::Diagnostic;
 use crate::ops::Library;
-use crate::sema::job::{Job, Length, ParamValue, TrainPlan};
+use crate::sema::job::{Job, ParamValue, TrainPlan};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -80,11 +80,7 @@ pub fn train(
         let diagnostic = Diagnostic::error("run::no_batch", message, data_plan.span, "this data section");
         return Err(diagnostic.help("make `batch` smaller, or leave `drop_last` out").into());
     }
-    let planned = match plan.length {
-        Length::Epochs(n) => n as u64 * order.steps_per_epoch(),
-        Length::Steps(n) => n as u64,
-    };
-    let until = options.steps.unwrap_or(planned);
+    let until = options.steps.unwrap_or(planned_run(plan, &order).steps);
     if until > 0 {
         // The first program before the first batch: the gatherer's thread works meanwhile.
         trainer.prepare(order.rows_of(0).count)?;
@@ -312,6 +308,8 @@ fn run_info(
         sizes: data.bindings().iter().map(|(sym, n)| (sym.to_string(), *n)).collect(),
         optimizer: plan.optimizer.name.clone(),
         optimizer_settings: plan.optimizer.settings.iter().cloned().collect(),
+        schedule: plan.schedule.as_ref().map(ToString::to_string),
+        clip: plan.clip.as_ref().map(ToString::to_string),
         batch: job.data[plan.data].batch,
         seed: plan.seed,
         threads: place.threads,

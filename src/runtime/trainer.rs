@@ -15,8 +15,9 @@ use crate::diag::Diagnostic;
 use crate::graph::Graph;
 use crate::loops::{Fusion, Program};
 use crate::ops::Library;
+use crate::ops::schedule::{Rates, Run};
 use crate::pipeline;
-use crate::sema::job::{DataPlan, Finish, MetricPlan, TrainPlan};
+use crate::sema::job::{DataPlan, Finish, Length, MetricPlan, TrainPlan};
 use std::collections::VecDeque;
 
 /// Everything that steps need.
@@ -29,6 +30,8 @@ pub struct Trainer<'a> {
     step_graph: Graph,
     eval_graph: Graph,
     weights: Weights,
+    /// Those of the schedule, if there is one.
+    rates: Option<Rates>,
     engine: Engine,
     /// Programs by batch size: their place in the engine.
     steps: Vec<(usize, usize)>,
@@ -66,8 +69,8 @@ impl<'a> Trainer<'a> {
     /// generated here and its memory is taken.
     ///
     /// # Errors
-    /// If weights and optimizer states alone take more memory than the machine has left, or the GPU
-    /// cannot hold the job.
+    /// If weights and optimizer states alone take more memory than the machine has left, the GPU cannot
+    /// hold the job, or the schedule's warm-up takes all of the run.
     pub fn new(
         lib: &Library,
         plan: &'a TrainPlan,
@@ -75,6 +78,7 @@ impl<'a> Trainer<'a> {
         data: &'a Dataset,
         on: On,
     ) -> Result<Trainer<'a>, Box<Diagnostic>> {
+        let rates = rates(plan, &train_order(plan, data_plan, data))?;
         let (step_graph, _) = pipeline::rewrite(pipeline::step_graph(lib, plan));
         let (eval_graph, _) = pipeline::rewrite(plan.eval.clone());
         let bindings = data.bindings().clone();
@@ -92,6 +96,7 @@ impl<'a> Trainer<'a> {
             step_graph,
             eval_graph,
             weights,
+            rates,
             engine,
             steps: Vec::new(),
             evals: Vec::new(),
@@ -182,8 +187,7 @@ impl<'a> Trainer<'a> {
     /// Trains on a batch. Its loss comes with [`next_loss`](Self::next_loss), on a GPU some steps later.
     pub fn step(&mut self, batch: &Batch) -> Result<(), RunError> {
         let at = self.step_at(batch.rows.count).map_err(|wrong| *wrong)?;
-        let lr = self.plan.optimizer.settings.iter().find(|(name, _)| name == "lr");
-        let lr = lr.map_or(0.0, |(_, lr)| *lr as f32);
+        let lr = self.lr(batch.step);
         let step = batch.step + 1;
         self.under_way.push_back(Loss {
             step,
@@ -195,6 +199,15 @@ impl<'a> Trainer<'a> {
         self.engine.run(at, batch, &scalars, step).map_err(|wrong| self.stopped(*wrong))?;
         self.gather();
         Ok(())
+    }
+
+    /// The learning rate of a step, counted from 0.
+    pub fn lr(&self, step: u64) -> f32 {
+        if let Some(rates) = &self.rates {
+            return rates.lr(step);
+        }
+        let lr = self.plan.optimizer.settings.iter().find(|(name, _)| name == "lr");
+        lr.map_or(0.0, |(_, lr)| *lr as f32)
     }
 
     fn gather(&mut self) {
@@ -277,7 +290,27 @@ pub fn columns(plan: &DataPlan) -> Vec<&str> {
     plan.columns.iter().map(|c| c.name.as_str()).collect()
 }
 
-fn train_order(plan: &TrainPlan, data_plan: &DataPlan, data: &Dataset) -> Order {
+/// The length of the run as planned.
+pub fn planned_run(plan: &TrainPlan, order: &Order) -> Run {
+    let steps_per_epoch = order.steps_per_epoch();
+    let steps = match plan.length {
+        Length::Epochs(n) => n as u64 * steps_per_epoch,
+        Length::Steps(n) => n as u64,
+    };
+    Run { steps, steps_per_epoch }
+}
+
+/// The learning rates of the planned run, if it has a schedule: `--steps` cuts a run short and changes none of them.
+///
+/// # Errors
+/// If the schedule's warm-up takes all of the run.
+pub fn rates(plan: &TrainPlan, order: &Order) -> Result<Option<Rates>, Box<Diagnostic>> {
+    let rates = plan.schedule.as_ref().map(|schedule| schedule.over(planned_run(plan, order)));
+    rates.transpose().map_err(Box::new)
+}
+
+/// How training goes through the rows.
+pub fn train_order(plan: &TrainPlan, data_plan: &DataPlan, data: &Dataset) -> Order {
     Order {
         rows: data.train.len(),
         batch: batch_of(data_plan, data.train.len()),

@@ -2,7 +2,9 @@
 
 use crate::base::{Dim, Span, TensorType};
 use crate::graph::Graph;
+pub use crate::ops::clip::Clip;
 pub use crate::ops::metric::Finish;
+pub use crate::ops::schedule::Schedule;
 
 /// What `check` makes of a spec.
 #[derive(Clone, Debug)]
@@ -218,6 +220,9 @@ pub struct TrainPlan {
     pub length: Length,
     pub seed: u64,
     pub optimizer: OptimizerPlan,
+    /// Without one, the optimizer's `lr` stays.
+    pub schedule: Option<Schedule>,
+    pub clip: Option<Clip>,
     /// Training mode; its one output is the loss, a scalar averaged over the batch.
     pub forward: Graph,
     /// Evaluation mode; outputs are `loss`, averaged over the batch, and one

@@ -6,7 +6,7 @@
 
 use crate::base::Span;
 use crate::ops::defaults::{self, Preset};
-use crate::ops::{self, Attr, AttrType, Default, InitSpec, Library, Sig, init, optimizer};
+use crate::ops::{self, Attr, AttrType, Default, InitSpec, Library, Sig, clip, init, optimizer, schedule};
 use crate::sema::job::{DataPlan, TrainPlan};
 use crate::sema::{self, Job};
 use crate::syntax::ast::*;
@@ -122,7 +122,10 @@ impl Filler<'_> {
         for entry in entries {
             match &mut entry.kind {
                 EntryKind::Let { value, .. } | EntryKind::Output { value, .. } => self.expr(value),
-                EntryKind::Bind { value, .. } => self.expr(value),
+                EntryKind::Bind { path, value } => match tabled(path, value) {
+                    Some(sig) => self.named(sig, value),
+                    None => self.expr(value),
+                },
                 EntryKind::Section(section) => self.entries(&mut section.entries),
                 EntryKind::Input { .. } | EntryKind::Typed { .. } | EntryKind::Broken => {}
             }
@@ -155,6 +158,23 @@ impl Filler<'_> {
             ExprKind::List(items) | ExprKind::Tuple(items) => items.iter_mut().for_each(|i| self.expr(i)),
             ExprKind::Range(..) | ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Percent(_) => {}
             ExprKind::Str(_) | ExprKind::Bool(_) | ExprKind::Name(_) | ExprKind::Broken => {}
+        }
+    }
+
+    /// A call by a key that has a table of its own.
+    fn named(&self, sig: &Sig, e: &mut Expr) {
+        let end = e.span.end();
+        if let ExprKind::Name(_) = &e.kind {
+            let callee = Box::new(e.clone());
+            e.kind = ExprKind::Call { callee, args: Vec::new() };
+        }
+        let ExprKind::Call { args, .. } = &mut e.kind else { return };
+        self.fill_sig(sig, args, end);
+        // Nothing to say needs no parentheses.
+        if args.is_empty()
+            && let ExprKind::Call { callee, .. } = &e.kind
+        {
+            *e = (**callee).clone();
         }
     }
 
@@ -230,6 +250,20 @@ impl Filler<'_> {
                 Preset::Required => return None,
             },
         })
+    }
+}
+
+/// The row of a schedule or of a way to clip: their names mean something behind these keys alone.
+fn tabled(path: &Path, value: &Expr) -> Option<&'static Sig> {
+    let [key] = path.parts.as_slice() else { return None };
+    let name = match &value.kind {
+        ExprKind::Call { callee, .. } => callee.as_name()?,
+        _other => value.as_name()?,
+    };
+    match &*key.name {
+        "schedule" => schedule::find(&name.name).map(|s| &s.sig),
+        "clip" => clip::find(&name.name).map(|c| &c.sig),
+        _other => None,
     }
 }
 

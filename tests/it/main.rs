@@ -13,6 +13,7 @@ mod ops;
 mod parity;
 mod random;
 mod run;
+mod schedules;
 #[cfg(feature = "gpu")]
 mod shaders;
 mod stages;

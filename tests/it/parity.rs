@@ -1,6 +1,6 @@
 //! The same losses as Keras 3 and PyTorch, from the same weights and batches.
 //!
-//! `tests/goldens/mnist_parity.py` and `tests/goldens/optimizers.py` made the numbers.
+//! `mnist_parity.py`, `optimizers.py` and `updates.py` in `tests/goldens` made the numbers.
 
 use crate::support::{Run, large_data, root};
 use serde_json::Value as Json;
@@ -41,9 +41,6 @@ fn fifty_losses_agree_with_keras_and_torch() {
 
 #[test]
 fn every_optimizer_has_the_losses_of_keras_and_torch() {
-    let folder = root().join("tests/goldens");
-    let template = std::fs::read_to_string(folder.join("optimizers.mlspec")).expect("the spec is there");
-    let data = root().join("specs").display().to_string();
     let goldens = goldens("optimizers.json");
     let runs = goldens["runs"].as_array().expect("a list of runs");
     for optimizer in mlc::ops::optimizer::OPTIMIZERS {
@@ -51,15 +48,37 @@ fn every_optimizer_has_the_losses_of_keras_and_torch() {
         let named = runs.iter().map(text).any(|t| t.split('(').next() == Some(optimizer.sig.name));
         assert!(named, "{} is compared", optimizer.sig.name);
     }
-    let place = tempfile::tempdir().expect("a temporary folder");
-    let spec = place.path().join("spec.mlspec");
     for run in runs {
-        let (framework, call) = (run["framework"].as_str().unwrap(), run["optimizer"].as_str().unwrap());
-        let text = template
-            .replace("mlspec 1\n", &format!("mlspec 1 defaults {framework}\n"))
-            .replace("SGD(lr=0.1)", call);
-        std::fs::write(&spec, text).expect("the temporary folder is writable");
-        let trained = Run::train(&spec.display().to_string(), &["--data", &data]);
-        compare(&format!("{framework} {call}"), &trained, &run["losses"]);
+        train_and_compare(run, "");
+    }
+}
+
+/// Trains what `optimizers.mlspec` says but for the optimizer, with one more line.
+fn train_and_compare(run: &Json, line: &str) {
+    let text = |key: &str| run[key].as_str().expect("a text");
+    let template = root().join("tests/goldens/optimizers.mlspec");
+    let template = std::fs::read_to_string(template).expect("the spec is there");
+    let spec = template
+        .replace("mlspec 1\n", &format!("mlspec 1 defaults {}\n", text("framework")))
+        .replace("SGD(lr=0.1)", &format!("{}\n  {line}", text("optimizer")));
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let file = place.path().join("spec.mlspec");
+    std::fs::write(&file, spec).expect("the temporary folder is writable");
+    let data = root().join("specs").display().to_string();
+    let trained = Run::train(&file.display().to_string(), &["--data", &data]);
+    compare(&format!("{} {} {line}", text("framework"), text("optimizer")), &trained, &run["losses"]);
+}
+
+#[test]
+fn schedules_and_clipping_have_the_losses_of_keras_and_torch() {
+    let goldens = goldens("updates.json");
+    let runs = goldens["runs"].as_array().expect("a list of runs");
+    for clip in mlc::ops::clip::CLIPS {
+        let line = format!("clip = {}(", clip.sig.name);
+        let named = runs.iter().any(|r| r["line"].as_str().is_some_and(|l| l.starts_with(&line)));
+        assert!(named, "{} is compared", clip.sig.name);
+    }
+    for run in runs {
+        train_and_compare(run, run["line"].as_str().expect("a line"));
     }
 }

@@ -270,6 +270,24 @@ pub const CODES: &[CodeInfo] = &[
                   `accuracy(M.logits, label)`.",
     },
     CodeInfo {
+        code: "schedule::warmup",
+        title: "a warm-up that is longer than the run",
+        explain: "During a warm-up the learning rate rises to the `lr` of the optimizer; in a run that ends before, \
+                  it never gets there. Lengths count steps unless `per=epoch` says otherwise:\n\n    \
+                  schedule = cosine(warmup=1000)\n    \
+                  steps    = 500                                  // all of it warm-up\n    \
+                  schedule = cosine(warmup=50)                    // a tenth",
+    },
+    CodeInfo {
+        code: "schedule::end",
+        title: "a falling schedule ends above where it starts",
+        explain: "`polynomial`, `cosine` and `cosine_restarts` fall from the `lr` of the optimizer to `end`. `linear` \
+                  goes either way.\n\n    \
+                  optimizer = Adam(lr=1e-4)\n    \
+                  schedule  = cosine(end=1e-3)    // upwards?\n    \
+                  schedule  = cosine(end=1e-5)",
+    },
+    CodeInfo {
         code: "model::output",
         title: "a model has no output",
         explain: "A model computes its outputs: `output y: f32[B, 10] = x |> Dense(10) as fc`.",

@@ -1,11 +1,12 @@
 //! `train` sections: feed, loss, optimizer, metrics, length.
 
 mod loss;
+mod update;
 
 pub(super) use loss::{given, loss};
 
 use super::ctx::{Ctx, list, suggest};
-use super::job::{Length, MetricPlan, OptimizerPlan, TrainPlan, Wanted};
+use super::job::{Length, MetricPlan, TrainPlan, Wanted};
 use super::keyed::{Keyed, stray, unknown_key};
 use super::model::{Elab, Entity, Ev, Feeding, Names, declared_row, define};
 use super::{names, walk};
@@ -66,7 +67,9 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
         missing(cx, section, "feed", keys.inner("feed").is_some(), "feed { x = data.x  y = data.y }");
     }
     let length = length(cx, section, &keys);
-    let optimizer = keys.get("optimizer").and_then(|e| optimizer(cx, e));
+    let optimizer = keys.get("optimizer").and_then(|e| update::optimizer(cx, e));
+    let schedule = keys.get("schedule").map(|e| update::schedule(cx, e, optimizer.as_ref(), length));
+    let clip = keys.get("clip").map(|e| update::clip(cx, e));
     let seed = keys.get("seed").map_or(Some(0), |e| cx.count("seed", e, 0));
     // Without one of them, everything else would seem to miss it.
     if named_steps || keys.inner("feed").is_none() || train.loss.is_none() {
@@ -87,6 +90,9 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
         length: length?,
         seed: seed? as u64,
         optimizer: optimizer?,
+        // What was written and is wrong is reported: then there is no plan.
+        schedule: schedule.map_or(Some(None), |s| s.map(Some))?,
+        clip: clip.map_or(Some(None), |c| c.map(Some))?,
         forward: trained.graph,
         eval: evaluated.graph,
         metrics: evaluated.metrics,
@@ -179,41 +185,6 @@ fn length(cx: &Ctx, section: &Section, keys: &Keyed) -> Option<Length> {
             None
         }
     }
-}
-
-fn optimizer(cx: &Ctx, expr: &Expr) -> Option<OptimizerPlan> {
-    let (name, args): (&Ident, &[Arg]) = match &expr.bare().kind {
-        ExprKind::Name(name) => (name, &[]),
-        ExprKind::Call { callee, args } if callee.as_name().is_some() => (callee.as_name()?, args),
-        ExprKind::Broken => return None,
-        _ => {
-            cx.wants("optimizer", "an optimizer such as `Adam(lr=1e-3)`", "value", expr.span);
-            return None;
-        }
-    };
-    let Some(def) = ops::optimizer::find(&name.name) else {
-        let known: Vec<&str> = ops::optimizer::OPTIMIZERS.iter().map(|o| o.sig.name).collect();
-        let foreign = ops::optimizer::alias(&name.name);
-        not_found(cx, "optimizer", name, foreign, ops::optimizer::known_later(&name.name), &known);
-        return None;
-    };
-    let mut b = Builder::new("optimizer");
-    let mut found = Diagnostics::new();
-    let mut scope = Elab::new(cx, Mode::Train);
-    let attrs = ops::attrs::attrs(
-        &mut Eval::new(&cx.library, &mut b, &mut found, &mut scope),
-        &def.sig,
-        args,
-        expr.span,
-    );
-    cx.diags.borrow_mut().extend(found.sorted());
-    let number = |(value, _): &(ops::AttrValue, Span)| {
-        ops::attrs::as_number(value).expect("optimizer: settings are numbers")
-    };
-    let values = attrs.ok()?;
-    let settings = def.sig.attrs.iter().zip(values.iter().map(number));
-    let settings = settings.map(|(attr, x)| (attr.name.to_string(), x)).collect();
-    Some(OptimizerPlan { name: def.sig.name.to_string(), settings, span: expr.span })
 }
 
 /// A name of a table that is not in it: of another framework, not built yet, or a typo.

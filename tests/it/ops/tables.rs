@@ -24,7 +24,9 @@ pub fn every_stage() -> Vec<String> {
 fn every_sig() -> Vec<&'static Sig> {
     let layers = ops::layers().iter().map(|l| l.sig());
     let optimizers = ops::optimizer::OPTIMIZERS.iter().map(|o| &o.sig);
-    layers.chain(optimizers).chain(ops::init::INITS.iter().map(|i| &i.sig)).collect()
+    let schedules = ops::schedule::SCHEDULES.iter().map(|s| &s.sig);
+    let others = schedules.chain(ops::clip::CLIPS.iter().map(|c| &c.sig));
+    layers.chain(optimizers).chain(ops::init::INITS.iter().map(|i| &i.sig)).chain(others).collect()
 }
 
 #[test]

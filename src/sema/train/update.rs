@@ -1,0 +1,94 @@
+//! How weights change: the optimizer, the schedule of its learning rate, clipping.
+
+use super::not_found;
+use crate::base::Span;
+use crate::diag::Diagnostics;
+use crate::graph::Builder;
+use crate::ops::clip::{self, CLIPS};
+use crate::ops::formula::Eval;
+use crate::ops::optimizer::{self, OPTIMIZERS};
+use crate::ops::schedule::{self, SCHEDULES};
+use crate::ops::{self, AttrValue, Mode, Sig};
+use crate::sema::ctx::Ctx;
+use crate::sema::job::{Clip, Length, OptimizerPlan, Schedule};
+use crate::sema::model::Elab;
+use crate::syntax::ast::{Arg, Expr, ExprKind, Ident};
+
+/// `Adam(lr=1e-3)`.
+pub(super) fn optimizer(cx: &Ctx, expr: &Expr) -> Option<OptimizerPlan> {
+    let (name, args) = call(cx, "optimizer", "an optimizer such as `Adam(lr=1e-3)`", expr)?;
+    let Some(def) = optimizer::find(&name.name) else {
+        let known: Vec<&str> = OPTIMIZERS.iter().map(|o| o.sig.name).collect();
+        let (foreign, later) = (optimizer::alias(&name.name), optimizer::known_later(&name.name));
+        not_found(cx, "optimizer", name, foreign, later, &known);
+        return None;
+    };
+    let values = settings(cx, &def.sig, args, expr.span)?;
+    let number = |value| ops::attrs::as_number(value).expect("optimizer: settings are numbers");
+    let settings = def.sig.attrs.iter().zip(&values).map(|(attr, x)| (attr.name.to_string(), number(x)));
+    Some(OptimizerPlan { name: def.sig.name.to_string(), settings: settings.collect(), span: expr.span })
+}
+
+/// `cosine(warmup=100)`; it starts from the optimizer's `lr`.
+pub(super) fn schedule(
+    cx: &Ctx,
+    expr: &Expr,
+    optimizer: Option<&OptimizerPlan>,
+    length: Option<Length>,
+) -> Option<Schedule> {
+    let (name, args) = call(cx, "schedule", "a schedule such as `cosine(warmup=100)`", expr)?;
+    let Some(def) = schedule::find(&name.name) else {
+        let known: Vec<&str> = SCHEDULES.iter().map(|s| s.sig.name).collect();
+        not_found(cx, "schedule", name, schedule::alias(&name.name), false, &known);
+        return None;
+    };
+    let values = settings(cx, &def.sig, args, expr.span)?;
+    let lr = optimizer?.settings.iter().find(|(name, _)| name == "lr");
+    let lr = lr.expect("optimizer: each has a learning rate").1;
+    let schedule = Schedule::new(def, values, lr, expr.span).map_err(|d| cx.report(d)).ok()?;
+    // Where the one counts steps and the other epochs, only the data tell.
+    let length = match (length, schedule.counts_epochs()) {
+        (Some(Length::Steps(n)), false) | (Some(Length::Epochs(n)), true) => n as u64,
+        (Some(Length::Steps(_)), true) | (Some(Length::Epochs(_)), false) | (None, _) => {
+            return Some(schedule);
+        }
+    };
+    schedule.check_length(length).map_err(|d| cx.report(d)).ok().map(|()| schedule)
+}
+
+/// `global_norm(1.0)`.
+pub(super) fn clip(cx: &Ctx, expr: &Expr) -> Option<Clip> {
+    let (name, args) = call(cx, "clip", "a way to clip such as `global_norm(1.0)`", expr)?;
+    let Some(def) = clip::find(&name.name) else {
+        let known: Vec<&str> = CLIPS.iter().map(|c| c.sig.name).collect();
+        not_found(cx, "way to clip", name, clip::alias(&name.name), false, &known);
+        return None;
+    };
+    let values = settings(cx, &def.sig, args, expr.span)?;
+    let bound = ops::attrs::as_number(&values[0]).expect("clip: its bound is a number");
+    Some(Clip { def, bound, span: expr.span })
+}
+
+/// The name and arguments of a call, with or without parentheses.
+fn call<'e>(cx: &Ctx, key: &'static str, wanted: &str, expr: &'e Expr) -> Option<(&'e Ident, &'e [Arg])> {
+    match &expr.bare().kind {
+        ExprKind::Name(name) => Some((name, &[])),
+        ExprKind::Call { callee, args } if callee.as_name().is_some() => Some((callee.as_name()?, args)),
+        ExprKind::Broken => None,
+        _ => {
+            cx.wants(key, wanted, "value", expr.span);
+            None
+        }
+    }
+}
+
+/// The settings of a call, one for each of the signature.
+fn settings(cx: &Ctx, sig: &Sig, args: &[Arg], call: Span) -> Option<Vec<AttrValue>> {
+    let mut b = Builder::new("settings");
+    let mut found = Diagnostics::new();
+    let mut scope = Elab::new(cx, Mode::Train);
+    let mut ev = Eval::new(&cx.library, &mut b, &mut found, &mut scope);
+    let attrs = ops::attrs::attrs(&mut ev, sig, args, call);
+    cx.diags.borrow_mut().extend(found.sorted());
+    attrs.ok().map(|values| values.into_iter().map(|(value, _)| value).collect())
+}

@@ -25,6 +25,17 @@ static FOREIGN: &[(&str, &str, Option<&str>, &str)] = &[
     ("LeakyReLU", "negative_slope", Some("slope"), "it is shorter here"),
     ("LeakyReLU", "alpha", Some("slope"), "it is shorter here"),
     ("Softmax", "dim", Some("axis"), "Keras calls it `axis`"),
+    ("LayerNorm", "eps", Some("epsilon"), "Keras calls it `epsilon`"),
+    ("LayerNorm", "bias", Some("center"), "Keras calls it `center`"),
+    ("LayerNorm", "normalized_shape", None, "the width of the input is known from the shape before it"),
+    ("LayerNorm", "elementwise_affine", None, "`scale=false, center=false` leaves both weights out"),
+    ("RMSNorm", "eps", Some("epsilon"), "Keras calls it `epsilon`"),
+    ("RMSNorm", "normalized_shape", None, "the width of the input is known from the shape before it"),
+    ("RMSNorm", "elementwise_affine", Some("scale"), "it is the weight that the rows are multiplied by"),
+    ("GaussianNoise", "stddev", Some("std"), "it is shorter here"),
+    ("PReLU", "alpha_initializer", Some("init"), "it is shorter here"),
+    ("PReLU", "shared_axes", None, "`per=channel` or `per=layer` shares the slopes"),
+    ("PReLU", "num_parameters", None, "`per=channel` gives each channel a slope, `per=layer` all the same"),
     ("Adam", "learning_rate", Some("lr"), "it is shorter here"),
     ("Adam", "eps", Some("epsilon"), "Keras calls it `epsilon`"),
     ("Adam", "betas", None, "write `beta_1` and `beta_2`"),
@@ -50,6 +61,9 @@ static FOREIGN: &[(&str, &str, Option<&str>, &str)] = &[
     ("Adadelta", "eps", Some("epsilon"), "Keras calls it `epsilon`"),
     ("ELU", "slope", Some("alpha"), "Keras calls it `alpha`"),
     ("Normal", "stddev", Some("std"), "it is shorter here"),
+    ("TruncatedNormal", "stddev", Some("std"), "it is shorter here"),
+    ("Uniform", "minval", None, "the range is from -bound to bound"),
+    ("Uniform", "maxval", Some("bound"), "the range is from -bound to bound"),
 ];
 
 /// Settings of the language that are not built yet: of what, the setting, what to do.

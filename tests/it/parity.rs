@@ -1,6 +1,6 @@
 //! The same losses as Keras 3 and PyTorch, from the same weights and batches.
 //!
-//! `tests/goldens/mnist_parity.py` and `tests/goldens/optimizers.py` made the numbers.
+//! `tests/goldens/mnist_parity.py`, `optimizers.py` and `norms.py` beside it made the numbers.
 
 use crate::support::{Run, large_data, root};
 use serde_json::Value as Json;
@@ -61,5 +61,21 @@ fn every_optimizer_has_the_losses_of_keras_and_torch() {
         std::fs::write(&spec, text).expect("the temporary folder is writable");
         let trained = Run::train(&spec.display().to_string(), &["--data", &data]);
         compare(&format!("{framework} {call}"), &trained, &run["losses"]);
+    }
+}
+
+#[test]
+fn norms_have_the_losses_of_keras_and_torch() {
+    let template =
+        std::fs::read_to_string(root().join("tests/goldens/norms.mlspec")).expect("the spec is there");
+    let data = root().join("specs").display().to_string();
+    let goldens = goldens("norms.json");
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let spec = place.path().join("spec.mlspec");
+    for framework in ["keras", "torch"] {
+        let text = template.replace("mlspec 1\n", &format!("mlspec 1 defaults {framework}\n"));
+        std::fs::write(&spec, text).expect("the temporary folder is writable");
+        let trained = Run::train(&spec.display().to_string(), &["--data", &data]);
+        compare(framework, &trained, &goldens["runs"][framework]);
     }
 }

@@ -74,7 +74,6 @@ fn first_lines_teach() {
 const WITHOUT_SPEC: &[(&str, &str)] = &[
     ("variant::unknown", "a mistake on the command line, tested with the binary"),
     ("op::broken", "only the library's own formulas can be broken so"),
-    ("call::choice", "no layer that is built has a choice of words"),
     ("verify::differs", "a defect of ours, tested with one planted"),
     ("call::constant", "only the data know the size of a row before they are read"),
 ];

@@ -4,7 +4,7 @@ use super::bench::{Bench, inputs, run};
 use crate::support::root;
 use mlc::ad;
 use mlc::graph::interp::{self, Tensor};
-use mlc::graph::{Builder, Graph, Init, LeafKind, OutputKind, Value};
+use mlc::graph::{Builder, Graph, Init, LeafKind, OutputKind, Value, parse, print};
 use mlc::ops::{self, Framework, Mode};
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
@@ -236,4 +236,14 @@ fn the_identity_is_cut_to_its_shape() {
     let draw = |shape: &[usize]| ops::init::draw(&Init::Identity { gain: 2.0 }, "w", 1, shape);
     assert_eq!(draw(&[2, 3]), [2.0, 0.0, 0.0, 0.0, 2.0, 0.0]);
     assert_eq!(draw(&[3, 2]), [2.0, 0.0, 0.0, 2.0, 0.0, 0.0]);
+}
+
+#[test]
+fn every_initialiser_prints_as_it_is_read() {
+    for def in ops::init::INITS {
+        let text = format!("x |> Dense(3, init={}) as fc", def.sig.example);
+        let printed = print(&Bench::new([4, 6]).build(&text).graph());
+        let read = parse(&printed).unwrap_or_else(|why| panic!("{printed}: {why}"));
+        assert_eq!(print(&read), printed);
+    }
 }

@@ -134,6 +134,15 @@ pub enum Init {
         mean: f64,
         std: InitScale,
     },
+    /// Rows or columns, whichever are fewer, at right angles and of length `gain`; all axes
+    /// but the last count as one.
+    Orthogonal {
+        gain: f64,
+    },
+    /// `gain` where the two coordinates are equal, else 0.
+    Identity {
+        gain: f64,
+    },
 }
 
 /// A bound or spread, possibly from sizes that only the data know.
@@ -158,7 +167,7 @@ impl Init {
                     *den = den.bind(bindings);
                 }
             }
-            Init::Constant(_) => {}
+            Init::Constant(_) | Init::Orthogonal { .. } | Init::Identity { .. } => {}
         }
     }
 }

@@ -310,6 +310,8 @@ impl<'a> Cursor<'a> {
             "uniform" => Init::Uniform { bound: self.scale()? },
             "normal" => Init::Normal { mean: self.number()?, std: self.scale()? },
             "truncated_normal" => Init::TruncatedNormal { mean: self.number()?, std: self.scale()? },
+            "orthogonal" => Init::Orthogonal { gain: self.number()? },
+            "identity" => Init::Identity { gain: self.number()? },
             other => return Err(format!("`{other}` is no initialiser")),
         })
     }

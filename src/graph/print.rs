@@ -166,6 +166,8 @@ fn init_text(init: &Init) -> String {
         Init::Uniform { bound } => format!("uniform {}", scale(bound)),
         Init::Normal { mean, std } => format!("normal {mean:?} {}", scale(std)),
         Init::TruncatedNormal { mean, std } => format!("truncated_normal {mean:?} {}", scale(std)),
+        Init::Orthogonal { gain } => format!("orthogonal {gain:?}"),
+        Init::Identity { gain } => format!("identity {gain:?}"),
     }
 }
 

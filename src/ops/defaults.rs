@@ -11,11 +11,13 @@ use crate::graph::Init;
 pub enum Preset {
     Number(f64),
     Init(InitSpec),
+    /// One of a choice.
+    Word(&'static str),
     /// This framework has none: the spec must say.
     Required,
 }
 
-use Preset::{Number, Required};
+use Preset::{Number, Required, Word};
 
 struct Row {
     /// `Layer.setting`, `op.parameter`.
@@ -24,7 +26,11 @@ struct Row {
     torch: Preset,
 }
 
-const ZEROS: Preset = Preset::Init(InitSpec::Fixed(Init::Constant(0.0)));
+const ZEROS: Preset = constant(0.0);
+
+const fn constant(x: f64) -> Preset {
+    Preset::Init(InitSpec::Fixed(Init::Constant(x)))
+}
 
 /// Uniform within `sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio, 2010).
 const GLOROT_UNIFORM: Preset =
@@ -40,6 +46,14 @@ static TABLE: &[Row] = &[
     Row { key: "Dense.init",                         keras: GLOROT_UNIFORM,  torch: TORCH_LINEAR },
     Row { key: "Dense.bias_init",                    keras: ZEROS,           torch: TORCH_LINEAR },
     Row { key: "LeakyReLU.slope",                    keras: Number(0.3),     torch: Number(0.01) },
+    Row { key: "PReLU.per",                          keras: Word("element"), torch: Word("layer") },
+    Row { key: "PReLU.init",                         keras: ZEROS,           torch: constant(0.25) },
+    Row { key: "LayerNorm.epsilon",                  keras: Number(1e-3),    torch: Number(1e-5) },
+    // PyTorch adds the distance from 1 to the next f32
+    Row { key: "RMSNorm.epsilon",                    keras: Number(1e-6),    torch: Number(1.1920928955078125e-7) },
+    // norms without weights, called as functions
+    Row { key: "layer_norm.epsilon",                 keras: Number(1e-3),    torch: Number(1e-5) },
+    Row { key: "rms_norm.epsilon",                   keras: Number(1e-6),    torch: Number(1.1920928955078125e-7) },
     // activations called as functions: `keras.activations.leaky_relu` has its own default
     Row { key: "leaky_relu.slope",                   keras: Number(0.2),     torch: Number(0.01) },
     // optimizers
@@ -99,6 +113,7 @@ pub fn attr(framework: Framework, key: &str) -> Option<AttrValue> {
     match preset(framework, key).unwrap_or_else(|| panic!("defaults: the table has a row `{key}`")) {
         Number(x) => Some(AttrValue::Float(*x)),
         Preset::Init(spec) => Some(AttrValue::Init(spec.clone())),
+        Word(word) => Some(AttrValue::Word((*word).to_string())),
         Required => None,
     }
 }
@@ -107,7 +122,7 @@ pub fn attr(framework: Framework, key: &str) -> Option<AttrValue> {
 pub fn op_setting(framework: Framework, op: &str, param: &str) -> Option<f64> {
     match preset(framework, &format!("{op}.{param}"))? {
         Number(x) => Some(*x),
-        Preset::Init(_) | Required => None,
+        Preset::Init(_) | Word(_) | Required => None,
     }
 }
 

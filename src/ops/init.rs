@@ -37,6 +37,24 @@ const fn number(name: &'static str, default: f64, doc: &'static str) -> Attr {
 const SPREAD: &[Attr] =
     &[number("mean", 0.0, "The centre."), positive("std", 0.05, "The standard deviation.")];
 
+const GAIN: &[Attr] = &[number("gain", 1.0, "Times this.")];
+
+const VARIANCE: &[Attr] = &[
+    positive("scale", 1.0, "The variance, times the fan."),
+    Attr {
+        name: "mode",
+        ty: AttrType::Choice(&["fan_in", "fan_out", "fan_avg"]),
+        default: Default::Word("fan_in"),
+        doc: "The fan: how many numbers come in, how many go out, or the average of both.",
+    },
+    Attr {
+        name: "distribution",
+        ty: AttrType::Choice(&["truncated_normal", "untruncated_normal", "uniform"]),
+        default: Default::Word("truncated_normal"),
+        doc: "The shape of the distribution.",
+    },
+];
+
 macro_rules! init {
     ($name:literal, $aliases:expr, $attrs:expr, $example:literal, $doc:literal, $make:expr) => {
         InitDef {
@@ -64,6 +82,29 @@ fn float(value: &AttrValue) -> f64 {
     }
 }
 
+fn word(value: &AttrValue) -> &str {
+    match value {
+        AttrValue::Word(word) => word,
+        other => unreachable!("init: choices are words, not {other:?}"),
+    }
+}
+
+fn variance_scaling(settings: &[AttrValue]) -> InitSpec {
+    let mode = match word(&settings[1]) {
+        "fan_in" => FanMode::In,
+        "fan_out" => FanMode::Out,
+        "fan_avg" => FanMode::Average,
+        other => unreachable!("init: a fan is one of three, not {other}"),
+    };
+    let distribution = word(&settings[2]);
+    InitSpec::Scaled {
+        scale: float(&settings[0]),
+        mode,
+        uniform: distribution == "uniform",
+        truncated: distribution == "truncated_normal",
+    }
+}
+
 /// Every initialiser.
 pub static INITS: &[InitDef] = &[
     init!("zeros", &["Zeros", "zeros_"], NO_ATTRS, "zeros", "All 0.", |_| InitSpec::Fixed(Init::Constant(
@@ -72,7 +113,7 @@ pub static INITS: &[InitDef] = &[
     init!("ones", &["Ones", "ones_"], NO_ATTRS, "ones", "All 1.", |_| InitSpec::Fixed(Init::Constant(1.0))),
     init!(
         "Constant",
-        &["constant_"],
+        &["constant", "constant_"],
         &[Attr {
             name: "value",
             ty: AttrType::Float { min: f64::MIN, max: f64::MAX, open: false },
@@ -85,7 +126,7 @@ pub static INITS: &[InitDef] = &[
     ),
     init!(
         "Normal",
-        &["RandomNormal", "normal_"],
+        &["RandomNormal", "random_normal", "normal_"],
         SPREAD,
         "Normal(std=0.02)",
         "Normally distributed (Keras' RandomNormal).",
@@ -93,7 +134,7 @@ pub static INITS: &[InitDef] = &[
     ),
     init!(
         "TruncatedNormal",
-        &["trunc_normal_"],
+        &["truncated_normal", "trunc_normal_"],
         SPREAD,
         "TruncatedNormal(std=0.02)",
         "Normally distributed, drawn again beyond two standard deviations.",
@@ -104,7 +145,7 @@ pub static INITS: &[InitDef] = &[
     ),
     init!(
         "Uniform",
-        &["RandomUniform", "uniform_"],
+        &["RandomUniform", "random_uniform", "uniform_"],
         &[positive("bound", 0.05, "The largest magnitude.")],
         "Uniform(0.1)",
         "Uniform from -bound to bound (Keras' RandomUniform).",
@@ -157,6 +198,30 @@ pub static INITS: &[InitDef] = &[
         "lecun_normal",
         "Truncated normal of variance 1 / fan_in (LeCun et al., 1998).",
         |_| scaled(1.0, FanMode::In, false)
+    ),
+    init!(
+        "VarianceScaling",
+        &["variance_scaling"],
+        VARIANCE,
+        "VarianceScaling(2, mode=fan_out)",
+        "Of variance scale / fan: what the families by name are cases of (He et al., 2015).",
+        |a| variance_scaling(a)
+    ),
+    init!(
+        "Orthogonal",
+        &["orthogonal", "orthogonal_", "OrthogonalInitializer"],
+        GAIN,
+        "Orthogonal(gain=1.4)",
+        "Rows or columns, whichever are fewer, at right angles and of length gain (Saxe et al., 2014).",
+        |a| InitSpec::Fixed(Init::Orthogonal { gain: float(&a[0]) })
+    ),
+    init!(
+        "Identity",
+        &["identity", "eye_", "IdentityInitializer"],
+        GAIN,
+        "Identity",
+        "gain on the diagonal of a matrix, else 0.",
+        |a| InitSpec::Fixed(Init::Identity { gain: float(&a[0]) })
     ),
 ];
 
@@ -222,7 +287,49 @@ pub fn draw(init: &Init, name: &str, seed: u64, shape: &[usize]) -> Vec<f32> {
             let std = value(std);
             each(&|i| mean + std * truncated(key, i))
         }
+        Init::Orthogonal { gain } => orthogonal(key, *gain, shape),
+        Init::Identity { gain } => {
+            let columns = matrix(shape).1 as u64;
+            each(&|i| if i / columns == i % columns { *gain } else { 0.0 })
+        }
     }
+}
+
+/// Rows and columns: all axes but the last count as one.
+fn matrix(shape: &[usize]) -> (usize, usize) {
+    let (last, before) = shape.split_last().expect("init: a matrix has axes");
+    (before.iter().product(), *last)
+}
+
+/// Normal vectors made orthogonal by Gram and Schmidt, the way that leaves each of them on the
+/// side where it was: distributed evenly over all such matrices, as by a QR decomposition whose
+/// R has a positive diagonal.
+fn orthogonal(key: [u32; 2], gain: f64, shape: &[usize]) -> Vec<f32> {
+    let (rows, columns) = matrix(shape);
+    let (length, count) = (rows.max(columns), rows.min(columns));
+    let mut basis: Vec<Vec<f64>> = Vec::with_capacity(count);
+    for j in 0..count {
+        let mut v: Vec<f64> = (0..length).map(|i| rng::normal(key, 0, (i * count + j) as u64)).collect();
+        // Rounding leaves a trace of the others; a second round removes it.
+        for q in basis.iter().chain(&basis) {
+            let along = dot(q, &v);
+            v.iter_mut().zip(q).for_each(|(x, y)| *x -= along * y);
+        }
+        let norm = dot(&v, &v).sqrt();
+        v.iter_mut().for_each(|x| *x /= norm);
+        basis.push(v);
+    }
+    let at = |i: usize, j: usize| if rows >= columns { basis[j][i] } else { basis[i][j] };
+    (0..rows * columns).map(|n| (gain * at(n / columns, n % columns)) as f32).collect()
+}
+
+/// Eight sums side by side, then one: always in this order.
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut lanes = [0.0; 8];
+    for (a, b) in a.chunks(8).zip(b.chunks(8)) {
+        lanes.iter_mut().zip(a.iter().zip(b)).for_each(|(sum, (x, y))| *sum += x * y);
+    }
+    lanes.iter().sum()
 }
 
 /// A standard normal within two standard deviations: redraws take the counter's steps in turn.

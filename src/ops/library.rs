@@ -20,6 +20,8 @@ pub static STD: &[(&str, &str)] = &[
     ("std/loss.mlspec", include_str!("../../kernels/std/loss.mlspec")),
     ("std/metric.mlspec", include_str!("../../kernels/std/metric.mlspec")),
     ("std/optimizer.mlspec", include_str!("../../kernels/std/optimizer.mlspec")),
+    ("std/norm.mlspec", include_str!("../../kernels/std/norm.mlspec")),
+    ("std/random.mlspec", include_str!("../../kernels/std/random.mlspec")),
 ];
 
 /// An op of the library, parsed when asked for.

@@ -247,6 +247,7 @@ impl Filler<'_> {
             Default::Table(key) => match defaults::preset(self.library.framework(), key)? {
                 Preset::Number(x) => ExprKind::Float(*x),
                 Preset::Init(spec) => name(spelling(spec)?),
+                Preset::Word(word) => name(word),
                 Preset::Required => return None,
             },
         })

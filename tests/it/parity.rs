@@ -1,6 +1,6 @@
 //! The same losses as Keras 3 and PyTorch, from the same weights and batches.
 //!
-//! `mnist_parity.py`, `optimizers.py` and `updates.py` in `tests/goldens` made the numbers.
+//! `mnist_parity.py`, `optimizers.py`, `updates.py` and `norms.py` in `tests/goldens` made the numbers.
 
 use crate::support::{Run, large_data, root};
 use serde_json::Value as Json;
@@ -80,5 +80,21 @@ fn schedules_and_clipping_have_the_losses_of_keras_and_torch() {
     }
     for run in runs {
         train_and_compare(run, run["line"].as_str().expect("a line"));
+    }
+}
+
+#[test]
+fn norms_have_the_losses_of_keras_and_torch() {
+    let template =
+        std::fs::read_to_string(root().join("tests/goldens/norms.mlspec")).expect("the spec is there");
+    let data = root().join("specs").display().to_string();
+    let goldens = goldens("norms.json");
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let spec = place.path().join("spec.mlspec");
+    for framework in ["keras", "torch"] {
+        let text = template.replace("mlspec 1\n", &format!("mlspec 1 defaults {framework}\n"));
+        std::fs::write(&spec, text).expect("the temporary folder is writable");
+        let trained = Run::train(&spec.display().to_string(), &["--data", &data]);
+        compare(framework, &trained, &goldens["runs"][framework]);
     }
 }

@@ -128,7 +128,11 @@ pub const CODES: &[CodeInfo] = &[
     CodeInfo {
         code: "call::choice",
         title: "not one of the words that may stand here",
-        explain: "This setting is one of a few words; the message lists them. Words are bare: `side=left`.",
+        explain: "This setting is one of a few words; the message lists them. Words are bare.\n\n\
+                  Before:\n\n    \
+                  x |> Dense(64, init=VarianceScaling(2, mode=\"in\")) as fc\n\n\
+                  After:\n\n    \
+                  x |> Dense(64, init=VarianceScaling(2, mode=fan_in)) as fc",
     },
     CodeInfo {
         code: "call::foreign",

@@ -3,7 +3,6 @@
 use super::{Built, OpDef};
 use crate::diag::Diagnostic;
 use crate::graph::Builder;
-use crate::ops::formula::{Given, Item, apply_std};
 use crate::ops::{Attr, AttrType, Call, Default, Library, Sig, attrs};
 
 /// A layer that is one formula; its settings are the formula's, by name.
@@ -109,6 +108,80 @@ activation!(
     "Exponential linear unit: x, or alpha * (exp(x) - 1) where x is negative. Any shape."
 );
 
+activation!(
+    SELU,
+    "SELU",
+    "selu",
+    &["Selu", "nn.SELU"],
+    "SELU",
+    &[],
+    "Scaled exponential linear unit: keeps mean 0 and variance 1 from layer to layer. Any shape."
+);
+activation!(MISH, "Mish", "mish", &["nn.Mish"], "Mish", &[], "x * tanh(softplus(x)). Any shape.");
+activation!(
+    SOFTPLUS,
+    "Softplus",
+    "softplus",
+    &["SoftPlus", "nn.Softplus"],
+    "Softplus",
+    &[],
+    "log(1 + exp(x)), a smooth rectifier. Any shape."
+);
+activation!(
+    SOFTSIGN,
+    "Softsign",
+    "softsign",
+    &["SoftSign", "nn.Softsign"],
+    "Softsign",
+    &[],
+    "x / (1 + |x|), from -1 to 1. Any shape."
+);
+activation!(
+    RELU6,
+    "ReLU6",
+    "relu6",
+    &["Relu6", "nn.ReLU6"],
+    "ReLU6",
+    &[],
+    "A rectifier that stops at 6. Any shape."
+);
+activation!(
+    HARD_SIGMOID,
+    "HardSigmoid",
+    "hard_sigmoid",
+    &["Hardsigmoid", "nn.Hardsigmoid"],
+    "HardSigmoid",
+    &[],
+    "x / 6 + 0.5, kept between 0 and 1. Any shape."
+);
+activation!(
+    HARD_SILU,
+    "HardSiLU",
+    "hard_silu",
+    &["HardSwish", "Hardswish", "nn.Hardswish"],
+    "HardSiLU",
+    &[],
+    "x times its hard sigmoid. Any shape."
+);
+activation!(
+    HARD_TANH,
+    "HardTanh",
+    "hard_tanh",
+    &["Hardtanh", "nn.Hardtanh"],
+    "HardTanh",
+    &[],
+    "x, kept between -1 and 1. Any shape."
+);
+activation!(
+    LOG_SIGMOID,
+    "LogSigmoid",
+    "log_sigmoid",
+    &["nn.LogSigmoid"],
+    "LogSigmoid",
+    &[],
+    "The logarithm of sigmoid. Any shape."
+);
+
 impl OpDef for Activation {
     fn sig(&self) -> &'static Sig {
         self.sig
@@ -116,16 +189,9 @@ impl OpDef for Activation {
 
     fn build(&self, lib: &Library, b: &mut Builder, call: &Call) -> Result<Built, Diagnostic> {
         let x = call.float_input(b, 0)?;
-        let settings = call.sig.attrs.iter().zip(&call.attrs).map(|(attr, (value, at))| {
-            let item = attrs::as_item(value).expect("activation: settings are numbers");
-            Given::named(attr.name, item, *at)
+        let settings = call.sig.attrs.iter().zip(&call.attrs).map(|(attr, (value, _))| {
+            (attr.name, attrs::as_item(value).expect("activation: settings are numbers"))
         });
-        let args = std::iter::once(Given::new(Item::Tensor(x), call.span)).chain(settings).collect();
-        match apply_std(lib, b, self.op, args, call.span) {
-            Ok(values) => Ok(values[0].into()),
-            Err(found) => {
-                Err(found.into_iter().next().expect("activation: formulas of the library are right"))
-            }
-        }
+        Ok(call.formula(lib, b, self.op, vec![x], settings.collect())?.into())
     }
 }

@@ -6,9 +6,12 @@
 mod activation;
 mod dense;
 mod dropout;
+mod noise;
+mod norm;
+mod prelu;
 mod shape;
 
-use super::formula::{Given, Item, apply};
+use super::formula::{Given, Item, apply, apply_std};
 use super::{AttrValue, Call, InitSpec, Library, Sig, init};
 use crate::base::{DType, Dim, Shape, Span, TensorType};
 use crate::diag::{Code, Diagnostic};
@@ -43,6 +46,10 @@ static LAYERS: &[&dyn OpDef] = &[
     &shape::Reshape,
     &shape::Squeeze,
     &dropout::Dropout,
+    &noise::GaussianNoise,
+    &noise::GaussianDropout,
+    &norm::LayerNorm,
+    &norm::RmsNorm,
     &activation::RELU,
     &activation::LEAKY_RELU,
     &activation::SIGMOID,
@@ -51,6 +58,16 @@ static LAYERS: &[&dyn OpDef] = &[
     &activation::GELU,
     &activation::SILU,
     &activation::ELU,
+    &activation::SELU,
+    &activation::MISH,
+    &activation::SOFTPLUS,
+    &activation::SOFTSIGN,
+    &activation::RELU6,
+    &activation::HARD_SIGMOID,
+    &activation::HARD_SILU,
+    &activation::HARD_TANH,
+    &activation::LOG_SIGMOID,
+    &prelu::PReLU,
 ];
 
 /// Names that are promised, so that a typo of one is answered with it.
@@ -84,16 +101,11 @@ static LATER: &[&str] = &[
     "TimeDistributed",
     "BatchNorm",
     "BatchNormalization",
-    "LayerNorm",
-    "LayerNormalization",
     "GroupNorm",
-    "RMSNorm",
     "SpatialDropout1D",
     "SpatialDropout2D",
-    "GaussianNoise",
     "Permute",
     "RepeatVector",
-    "PReLU",
     "MultiHeadAttention",
     "Attention",
     "Rescaling",
@@ -184,6 +196,12 @@ impl Call {
         *x
     }
 
+    /// One of a choice.
+    pub fn word(&self, name: &str) -> &str {
+        let AttrValue::Word(word) = self.attr(name) else { self.wrong_attr(name) };
+        word
+    }
+
     pub fn activation(&self, name: &str) -> Option<&str> {
         let AttrValue::Activation(op) = self.attr(name) else { self.wrong_attr(name) };
         op.as_deref()
@@ -221,6 +239,7 @@ impl Call {
     /// The weight `{path}.{name}`; a layer that is used twice finds the one it has.
     pub fn param(&self, b: &mut Builder, name: &str, shape: Shape, init: Init) -> Result<Value, Diagnostic> {
         let full = if self.path.is_empty() { name.to_string() } else { format!("{}.{name}", self.path) };
+        self.drawable(&full, &shape, &init)?;
         let Some(leaf) = b.find(&full) else { return Ok(b.param(full, shape, init)) };
         let known = &b.graph().leaves[leaf];
         let (ty, first) = (known.ty.clone(), known.span);
@@ -235,6 +254,44 @@ impl Call {
                 .help("give the layers names of their own with `as`, or equal shapes"));
         }
         Ok(b.read(leaf))
+    }
+
+    /// Some initialisers are of matrices alone.
+    fn drawable(&self, weight: &str, shape: &Shape, init: &Init) -> Result<(), Diagnostic> {
+        let (fits, kind) = match init {
+            Init::Orthogonal { .. } => (shape.rank() >= 2, "an orthogonal matrix"),
+            Init::Identity { .. } => (shape.rank() == 2, "an identity matrix"),
+            Init::Constant(_) | Init::Uniform { .. } | Init::Normal { .. } | Init::TruncatedNormal { .. } => {
+                (true, "")
+            }
+        };
+        match fits {
+            true => Ok(()),
+            false => {
+                let message = format!("cannot start `{weight}` as {kind}: it is f32{shape}");
+                let help =
+                    "choose an initialiser that any shape can have, such as `zeros` or `Normal(std=0.02)`";
+                Err(self.error("shape::layer", &message, "would start so").help(help))
+            }
+        }
+    }
+
+    /// Applies the library's formula `op`, which has one result, to `x` and settings by name.
+    pub fn formula(
+        &self,
+        lib: &Library,
+        b: &mut Builder,
+        op: &str,
+        x: Vec<Value>,
+        settings: Vec<(&str, Item)>,
+    ) -> Result<Value, Diagnostic> {
+        let tensors = x.into_iter().map(|x| Given::new(Item::Tensor(x), self.span));
+        let settings =
+            settings.into_iter().map(|(name, value)| Given::named(name, value, self.attr_span(name)));
+        match apply_std(lib, b, op, tensors.chain(settings).collect(), self.span) {
+            Ok(values) => Ok(values[0]),
+            Err(found) => Err(found.into_iter().next().expect("layer: formulas of the library are right")),
+        }
     }
 
     /// Applies the activation `op`, which may be the user's.

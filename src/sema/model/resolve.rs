@@ -31,7 +31,8 @@ const LATER: [&str; 12] = [
     "gather",
 ];
 
-const LAYERS: &str = "Dense, Flatten, Reshape, Squeeze, Dropout and the activations are built";
+const LAYERS: &str =
+    "Dense, Flatten, Reshape, Squeeze, Dropout, LayerNorm, RMSNorm and the activations are built";
 
 pub(super) fn expr(ev: &mut Ev, expr: &Expr) -> Option<Found> {
     match &expr.kind {

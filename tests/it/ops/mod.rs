@@ -3,6 +3,7 @@
 mod bench;
 mod formulas;
 mod gradients;
+mod layers;
 mod mistakes;
 mod tables;
 mod values;

@@ -1,0 +1,133 @@
+//! Norms: along an axis, mean and spread are made alike; weights then choose others.
+
+use super::{Built, OpDef};
+use crate::diag::Diagnostic;
+use crate::graph::{Builder, Init, Value};
+use crate::ops::formula::Item;
+use crate::ops::{Attr, AttrType, Call, Default, Library, Sig};
+
+const AXIS: Attr = Attr {
+    name: "axis",
+    ty: AttrType::Int { min: i64::MIN, max: i64::MAX },
+    default: Default::Int(-1),
+    doc: "The axis whose elements are made alike.",
+};
+
+const SCALE: Attr = Attr {
+    name: "scale",
+    ty: AttrType::Bool,
+    default: Default::Bool(true),
+    doc: "Whether a weight multiplies the result.",
+};
+
+const CENTER: Attr = Attr {
+    name: "center",
+    ty: AttrType::Bool,
+    default: Default::Bool(true),
+    doc: "Whether a bias is added to the result.",
+};
+
+const fn epsilon(key: &'static str) -> Attr {
+    Attr {
+        name: "epsilon",
+        ty: AttrType::Float { min: 0.0, max: f64::MAX, open: false },
+        default: Default::Table(key),
+        doc: "Added below the root, so that nothing is divided by 0.",
+    }
+}
+
+pub struct LayerNorm;
+
+static LAYER_NORM: Sig = Sig {
+    name: "LayerNorm",
+    aliases: &["LayerNormalization", "nn.LayerNorm"],
+    doc: "Mean 0 and variance 1 along an axis of each row (Ba et al., 2016):\n\
+          y = (x - mean) / sqrt(variance + epsilon) * weight + bias. Any shape; `weight` and `bias`\n\
+          are f32 of that axis, and start as 1 and 0.",
+    example: "LayerNorm",
+    inputs: &["x"],
+    attrs: &[AXIS, epsilon("LayerNorm.epsilon"), CENTER, SCALE],
+};
+
+impl OpDef for LayerNorm {
+    fn sig(&self) -> &'static Sig {
+        &LAYER_NORM
+    }
+
+    fn build(&self, lib: &Library, b: &mut Builder, call: &Call) -> Result<Built, Diagnostic> {
+        let (normal, axis) = normalised(lib, b, call, "layer_norm")?;
+        let mut y = scaled(b, call, normal, axis)?;
+        if call.flag("center") {
+            let bias = along(b, call, y, axis, ("bias", 0.0))?;
+            y = b.add(y, bias);
+        }
+        Ok(y.into())
+    }
+}
+
+pub struct RmsNorm;
+
+static RMS_NORM: Sig = Sig {
+    name: "RMSNorm",
+    aliases: &["RMSNormalization", "nn.RMSNorm"],
+    doc: "Mean square 1 along an axis of each row (Zhang and Sennrich, 2019):\n\
+          y = x / sqrt(mean(x^2) + epsilon) * weight. Any shape; `weight` is f32 of that axis, and\n\
+          starts as 1.",
+    example: "RMSNorm",
+    inputs: &["x"],
+    attrs: &[AXIS, epsilon("RMSNorm.epsilon"), SCALE],
+};
+
+impl OpDef for RmsNorm {
+    fn sig(&self) -> &'static Sig {
+        &RMS_NORM
+    }
+
+    fn build(&self, lib: &Library, b: &mut Builder, call: &Call) -> Result<Built, Diagnostic> {
+        let (normal, axis) = normalised(lib, b, call, "rms_norm")?;
+        Ok(scaled(b, call, normal, axis)?.into())
+    }
+}
+
+/// The input by the formula `op`, and the axis that it was taken along.
+fn normalised(lib: &Library, b: &mut Builder, call: &Call, op: &str) -> Result<(Value, usize), Diagnostic> {
+    let x = call.float_input(b, 0)?;
+    let axis = axis(b, call, x)?;
+    let settings = vec![("axis", Item::int(axis as i64)), ("epsilon", Item::float(call.float("epsilon")))];
+    Ok((call.formula(lib, b, op, vec![x], settings)?, axis))
+}
+
+/// The axis that the call names, counted from the front; not the batch, whose rows are apart.
+fn axis(b: &Builder, call: &Call, x: Value) -> Result<usize, Diagnostic> {
+    let said = call.whole("axis")?;
+    let rank = b.shape(x).rank() as i64;
+    let axis = if said < 0 { said.saturating_add(rank) } else { said };
+    match (1..rank).contains(&axis) {
+        true => Ok(axis as usize),
+        false => Err(call.shape_error(
+            &format!("works along an axis behind the batch, but {said} is none of {}", b.ty(x)),
+            "choose another axis (-1 is the last), or give each row an axis: `Reshape(1)` makes one of size 1",
+        )),
+    }
+}
+
+fn scaled(b: &mut Builder, call: &Call, y: Value, axis: usize) -> Result<Value, Diagnostic> {
+    if !call.flag("scale") {
+        return Ok(y);
+    }
+    let weight = along(b, call, y, axis, ("weight", 1.0))?;
+    Ok(b.mul(y, weight))
+}
+
+/// A weight for each place of the axis, repeated over the shape of `like`.
+fn along(
+    b: &mut Builder,
+    call: &Call,
+    like: Value,
+    axis: usize,
+    (name, start): (&str, f64),
+) -> Result<Value, Diagnostic> {
+    let shape = b.shape(like).clone();
+    let weight = call.param(b, name, vec![shape[axis].clone()].into(), Init::Constant(start))?;
+    Ok(b.broadcast(weight, shape, &[axis]))
+}

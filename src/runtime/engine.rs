@@ -168,7 +168,7 @@ impl Engine {
     }
 
     /// Takes a program in. `columns` are the data's columns in their order; `kept` the outputs whose
-    /// one number is a result of each run. Gives its number for [`run`](Self::run).
+    /// numbers are results of each run, one after the other. Gives its number for [`run`](Self::run).
     pub fn add(
         &mut self,
         program: Program,
@@ -179,8 +179,8 @@ impl Engine {
         match self {
             Engine::Cpu(cpu) => {
                 let executable = cpu.machine.load(program, weights, columns);
+                cpu.values.reserve(kept.iter().map(|output| executable.output(*output).len()).sum());
                 cpu.programs.push(Loaded { executable, kept: kept.to_vec() });
-                cpu.values.reserve(kept.len());
                 Ok(cpu.programs.len() - 1)
             }
             #[cfg(feature = "gpu")]
@@ -227,7 +227,7 @@ impl Engine {
                 scalars.iter().for_each(|(name, value)| executable.set(name, *value));
                 cpu.machine.run(executable, batch, cpu.seed, step);
                 cpu.values.clear();
-                cpu.values.extend(kept.iter().map(|index| executable.output(*index)));
+                kept.iter().for_each(|index| cpu.values.extend_from_slice(executable.output(*index)));
                 cpu.landed = true;
                 Ok(())
             }

@@ -7,6 +7,7 @@
 use super::data::Batch;
 use super::memory::{Backing, Block, lay_out};
 use super::weights::Weights;
+use crate::base::DType;
 use crate::codegen::{self, Compiled};
 use crate::loops::memory::{self, MemoryPlan};
 use crate::loops::{BufferKind, Program};
@@ -165,15 +166,17 @@ impl Executable {
         }
     }
 
-    /// The number that an output holds after a run.
+    /// The numbers that an output holds after a run, in row-major order; zeros before.
     ///
     /// # Panics
-    /// If it is no scalar.
-    pub fn output(&self, index: usize) -> f32 {
-        let (_, buffer) = self.program.outputs[index];
-        assert_eq!(self.program.buffers[buffer].len(), 1, "runtime: losses and metrics are scalars");
-        // SAFETY: an output's buffer is `f32` in `self.own`, or a weight, alive as long as the session.
-        unsafe { self.addresses[buffer.index()].cast::<f32>().read() }
+    /// If they are not `f32`.
+    pub fn output(&self, index: usize) -> &[f32] {
+        let (_, id) = self.program.outputs[index];
+        let buffer = &self.program.buffers[id];
+        assert_eq!(buffer.dtype, DType::F32, "runtime: losses and metrics are f32");
+        // SAFETY: an output's buffer is in `self.own`, or a weight, alive as long as the session, and nothing
+        // writes to it before the next run, which borrows `self` mutably.
+        unsafe { std::slice::from_raw_parts(self.addresses[id.index()].cast::<f32>(), buffer.len()) }
     }
 
     /// Where an output stands in the program's list.

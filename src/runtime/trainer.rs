@@ -15,8 +15,9 @@ use crate::diag::Diagnostic;
 use crate::graph::Graph;
 use crate::loops::{Fusion, Program};
 use crate::ops::Library;
+use crate::ops::metric::Tally;
 use crate::pipeline;
-use crate::sema::job::{DataPlan, Finish, MetricPlan, TrainPlan};
+use crate::sema::job::{DataPlan, MetricPlan, TrainPlan};
 use std::collections::VecDeque;
 
 /// Everything that steps need.
@@ -170,7 +171,8 @@ impl<'a> Trainer<'a> {
             return Ok(*at);
         }
         let program = lowered(&self.eval_graph, &self.bindings, batch, self.engine.fusion());
-        let names = std::iter::once("loss").chain(self.plan.metrics.iter().map(|m| m.name.as_str()));
+        let outputs = self.plan.metrics.iter().flat_map(|m| &m.outputs);
+        let names = std::iter::once("loss").chain(outputs.map(String::as_str));
         let output = |name: &str| program.outputs.iter().position(|(n, _)| **n == *name);
         let kept: Vec<usize> =
             names.map(|name| output(name).expect("runtime: every metric is an output")).collect();
@@ -234,12 +236,14 @@ impl<'a> Trainer<'a> {
         let until = order.steps_per_epoch();
         let mut batches = Batches::new(part, order, 0, until, Prefetch::Inline);
         // The loss is an average over its batch, metrics are sums.
-        let (mut loss, mut sums) = (0f64, vec![0f64; self.plan.metrics.len()]);
+        let mut loss = 0f64;
+        let mut tallies = Tallies::new(&self.plan.metrics, self.data.bindings());
         let mut counted = 0;
         let mut add = |engine: &mut Engine, counted: &mut u64| {
             while let Some([mean, scores @ ..]) = engine.landed() {
-                loss += f64::from(*mean) * order.rows_of(*counted).count as f64;
-                sums.iter_mut().zip(scores).for_each(|(sum, x)| *sum += f64::from(*x));
+                let rows = order.rows_of(*counted).count;
+                loss += f64::from(*mean) * rows as f64;
+                tallies.add(scores, rows);
                 *counted += 1;
             }
         };
@@ -251,17 +255,35 @@ impl<'a> Trainer<'a> {
         self.engine.finish().map_err(|wrong| *wrong)?;
         add(&mut self.engine, &mut counted);
         assert_eq!(counted, until, "runtime: every batch has results");
-        let finished = |(plan, sum): (&MetricPlan, f64)| {
-            let in_batch = |i: u64| elements(&plan.count, &self.bindings, order.rows_of(i).count);
-            let mean = sum / (0..until).map(in_batch).sum::<f64>();
-            let value = match plan.finish {
-                Finish::Mean => mean,
-                Finish::Root => mean.sqrt(),
-            };
-            (plan.name.clone(), value)
-        };
-        let metrics = self.plan.metrics.iter().zip(sums).map(finished).collect();
-        Ok(Evaluation { loss: loss / part.len() as f64, metrics })
+        Ok(Evaluation { loss: loss / part.len() as f64, metrics: tallies.values() })
+    }
+}
+
+/// All metrics of an evaluation under way.
+struct Tallies<'a> {
+    metrics: Vec<(&'a MetricPlan, Tally)>,
+    bindings: &'a Bindings,
+}
+
+impl<'a> Tallies<'a> {
+    fn new(plans: &'a [MetricPlan], bindings: &'a Bindings) -> Tallies<'a> {
+        let metrics = plans.iter().map(|plan| (plan, Tally::new(plan.finish))).collect();
+        Tallies { metrics, bindings }
+    }
+
+    /// Adds what a batch of so many rows left, metric after metric.
+    fn add(&mut self, mut scores: &[f32], rows: usize) {
+        for (plan, tally) in &mut self.metrics {
+            let numbers = elements(&plan.numbers, self.bindings, rows) as usize;
+            let (own, others) = scores.split_at(numbers);
+            tally.add(own, elements(&plan.count, self.bindings, rows));
+            scores = others;
+        }
+    }
+
+    /// By name, in the plan's order.
+    fn values(&self) -> Vec<(String, f64)> {
+        self.metrics.iter().map(|(plan, tally)| (plan.name.clone(), tally.value())).collect()
     }
 }
 

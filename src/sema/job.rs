@@ -220,8 +220,8 @@ pub struct TrainPlan {
     pub optimizer: OptimizerPlan,
     /// Training mode; its one output is the loss, a scalar averaged over the batch.
     pub forward: Graph,
-    /// Evaluation mode; outputs are `loss`, averaged over the batch, and one
-    /// [`Metric`](crate::graph::OutputKind::Metric) for each of `metrics`, summed over it.
+    /// Evaluation mode; outputs are `loss`, averaged over the batch, and the
+    /// [`Metric`](crate::graph::OutputKind::Metric)s that `metrics` name, summed over it.
     pub eval: Graph,
     pub metrics: Vec<MetricPlan>,
 }
@@ -243,9 +243,14 @@ pub struct OptimizerPlan {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricPlan {
-    /// The output's name in the evaluation graph: `accuracy`.
+    /// `accuracy`.
     pub name: String,
-    /// How many numbers a batch's sum is made of: `B`, or `B*T` of sequences.
+    /// The outputs of the evaluation graph that it is made of, in the order of a
+    /// [`Tally`](crate::ops::metric::Tally): `accuracy`, or `f1.hits` and others.
+    pub outputs: Vec<String>,
+    /// How many numbers they hold together.
+    pub numbers: Dim,
+    /// How many elements a batch's sums are made of: `B`, or `B*T` of sequences.
     pub count: Dim,
     pub finish: Finish,
 }

@@ -326,7 +326,8 @@ pub const CODES: &[CodeInfo] = &[
     CodeInfo {
         code: "later::metric",
         title: "a metric that is not built yet",
-        explain: "`accuracy`, `mae`, `mse` and `rmse` are built; the others of the language will follow.",
+        explain: "Metrics of classes and of numbers are built; those that need all scores at once (`auc`), boxes \
+                  or texts will follow.",
     },
     CodeInfo {
         code: "later::optimizer",

@@ -111,7 +111,7 @@ impl Engine {
 
     /// Takes a program in: its shaders are generated and its demand added. One that comes after
     /// [`allocate`](Self::allocate) finds room, if need be by making it anew around the weights. `columns` are
-    /// the data's columns in their order, `kept` the outputs whose one number is wanted after each run.
+    /// the data's columns in their order, `kept` the outputs whose numbers are wanted after each run.
     pub fn add(&mut self, program: Program, columns: &[&str], kept: &[usize]) -> Result<usize, Fault> {
         let target = self.device.target();
         let shaders = wgsl::compile(&program, &self.places, self.seed, &target)?;

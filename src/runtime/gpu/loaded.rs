@@ -165,13 +165,13 @@ struct Ready {
 
 impl Loaded {
     /// `columns` are the names of the data's columns in their order; `kept` the outputs, by their index in
-    /// the program, whose one number is read after each run.
+    /// the program, whose numbers are read after each run.
     ///
     /// # Panics
-    /// If the program reads a batch column that there is not, or an output that is kept is no number.
+    /// If the program reads a batch column that there is not, or an output that is kept is not `f32`.
     pub fn new(program: Program, shaders: Shaders, columns: &[&str], kept: &[usize]) -> Loaded {
         let mut loaded = Loaded {
-            kept: kept.iter().map(|output| result_byte(&program, &shaders, *output)).collect(),
+            kept: kept.iter().flat_map(|output| result_bytes(&program, &shaders, *output)).collect(),
             scalars: Vec::new(),
             columns: Vec::new(),
             steps: None,
@@ -239,17 +239,15 @@ fn room(dispatch: &Dispatch, align: u64) -> u64 {
     (dispatch.params.len() as u64 * WORD).next_multiple_of(align).max(align)
 }
 
-/// Where in the slot of results an output lies that is one number.
-fn result_byte(program: &Program, shaders: &Shaders, output: usize) -> u64 {
+/// Where in the slot of results the numbers of an output lie.
+fn result_bytes(program: &Program, shaders: &Shaders, output: usize) -> impl Iterator<Item = u64> + use<> {
     let (name, id) = &program.outputs[output];
     let buffer = &program.buffers[*id];
-    assert!(
-        buffer.len() == 1 && buffer.dtype == DType::F32,
-        "runtime: losses and metrics are numbers, {name} is not"
-    );
+    assert_eq!(buffer.dtype, DType::F32, "runtime: losses and metrics are f32, {name} is not");
     let place = shaders.places[id.index()].expect("codegen: outputs have places");
     assert_eq!(place.heap, Heap::Results, "runtime: losses and metrics are computed");
-    u64::from(place.word) * WORD
+    let (first, numbers) = (u64::from(place.word), buffer.len() as u64);
+    (first..first + numbers).map(|word| word * WORD)
 }
 
 fn ready(

@@ -1,8 +1,10 @@
 //! `train` sections: feed, loss, optimizer, metrics, length.
 
 mod loss;
+mod metric;
 
 pub(super) use loss::{given, loss};
+use metric::{Metric, metric, metrics};
 
 use super::ctx::{Ctx, list, suggest};
 use super::job::{Length, MetricPlan, OptimizerPlan, TrainPlan, Wanted};
@@ -12,7 +14,7 @@ use super::{names, walk};
 use crate::base::{Span, TensorType};
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
 use crate::graph::{Builder, Graph, OutputKind, Value};
-use crate::ops::formula::{Checked, Eval, Given, Item, Never, Reported, tensor_of};
+use crate::ops::formula::{Checked, Eval, Item, Reported, tensor_of};
 use crate::ops::{self, Mode};
 use crate::syntax::ast::{Arg, Entry, EntryKind, Expr, ExprKind, Ident, Section};
 use std::collections::BTreeSet;
@@ -35,14 +37,6 @@ struct Built {
     read: BTreeSet<usize>,
     /// What losses want of columns.
     wanted: Vec<(Arc<str>, Wanted)>,
-}
-
-struct Metric<'a> {
-    def: &'static ops::metric::MetricDef,
-    name: &'a Ident,
-    /// Its own pair instead of the loss's.
-    args: &'a [Arg],
-    span: Span,
 }
 
 /// Checks a section and builds its graphs; `None` is reported, or rests on something that is.
@@ -250,49 +244,6 @@ fn not_found(
     cx.report(suggest(d, what, name, known.iter().copied()));
 }
 
-/// `[accuracy, mae(M.a, a)]`
-fn metrics<'a>(cx: &Ctx, expr: &'a Expr) -> Vec<Metric<'a>> {
-    let items = match &expr.bare().kind {
-        ExprKind::List(items) => items,
-        ExprKind::Broken => return Vec::new(),
-        _ => {
-            let text = cx.text(expr.span);
-            let d = Diagnostic::error("value::type", "`metrics` takes a list", expr.span, "not in brackets");
-            cx.report(d.help(format!("write `[{text}]`")).fix(
-                "put it in brackets",
-                expr.span,
-                format!("[{text}]"),
-            ));
-            return Vec::new();
-        }
-    };
-    let mut all: Vec<Metric> = Vec::new();
-    for item in items {
-        let (name, args): (&Ident, &[Arg]) = match &item.bare().kind {
-            ExprKind::Name(name) => (name, &[]),
-            ExprKind::Call { callee, args } if callee.as_name().is_some() => {
-                (callee.as_name().expect("metrics: just looked at"), args)
-            }
-            ExprKind::Broken => continue,
-            _ => {
-                cx.wants("metrics", "names such as `accuracy`", "value", item.span);
-                continue;
-            }
-        };
-        let Some(def) = ops::metric::find(&name.name) else {
-            let known: Vec<&str> = ops::metric::METRICS.iter().map(|m| m.name).collect();
-            let foreign = ops::metric::alias(&name.name);
-            not_found(cx, "metric", name, foreign, ops::metric::known_later(&name.name), &known);
-            continue;
-        };
-        match all.iter().find(|m| m.def.name == def.name) {
-            Some(first) => cx.report(names::duplicate(name, first.name.span)),
-            None => all.push(Metric { def, name, args, span: item.span }),
-        }
-    }
-    all
-}
-
 impl<'a> Train<'a> {
     /// Names that something else in the section reads: losses, metrics, models fed by name.
     fn read_names(&self, cx: &Ctx<'a>) -> BTreeSet<&'a str> {
@@ -388,10 +339,12 @@ impl<'a> Train<'a> {
         };
         let wanted = std::mem::take(&mut ev.scope.wanted);
         let made = total.and_then(|total| Ok((total, metrics?)));
-        let result = made.ok().map(|(total, metrics): (Value, Vec<(Value, MetricPlan)>)| {
+        let result = made.ok().map(|(total, metrics): (Value, Vec<(Vec<Value>, MetricPlan)>)| {
             b.output("loss", total, OutputKind::Loss);
-            for (value, plan) in &metrics {
-                b.output(plan.name.as_str(), *value, OutputKind::Metric);
+            for (values, plan) in &metrics {
+                for (name, value) in plan.outputs.iter().zip(values) {
+                    b.output(name.as_str(), *value, OutputKind::Metric);
+                }
             }
             let metrics = metrics.into_iter().map(|(_, plan)| plan).collect();
             Built { graph: b.finish(), metrics, read, wanted }
@@ -493,58 +446,4 @@ fn total(ev: &mut Ev, expr: &Expr) -> Checked<Value> {
     let penalties = ev.scope.penalties.clone();
     ev.at(expr.span);
     Ok(penalties.into_iter().fold(value, |sum, penalty| ev.b.add(sum, penalty)))
-}
-
-/// A metric on the loss's pair, or on its own.
-fn metric(ev: &mut Ev, metric: &Metric) -> Checked<(Value, MetricPlan)> {
-    let (prediction, label) = match metric.args {
-        [] => match ev.scope.pairs.first().cloned() {
-            Some(pair) => (pair.prediction, pair.label),
-            None => {
-                let name = metric.def.name;
-                let message = format!("`{name}` has nothing to compare: the loss is none of the library's");
-                let d = Diagnostic::error("metric::pair", message, metric.span, "of what?");
-                return ev.fail(d.help(format!("say it: `{name}(M.out, label)`")));
-            }
-        },
-        [_, _] => {
-            let mut given = given(ev, metric.args)?;
-            let label = given.pop().expect("metric: two arguments");
-            let prediction = given.pop().expect("metric: two arguments");
-            let folded = unsquashed(ev, prediction.value);
-            ((folded, prediction.span), (label.value, label.span))
-        }
-        args => {
-            let message =
-                format!("`{}` takes a prediction and a label, not {} arguments", metric.def.name, args.len());
-            let d = Diagnostic::error("call::missing", message, metric.span, "two are needed");
-            return ev.fail(d.help(format!("write `{0}`, or `{0}(M.out, label)`", metric.def.name)));
-        }
-    };
-    let (prediction, label) = (plain(ev, prediction)?, plain(ev, label)?);
-    ev.at(metric.span);
-    let lib = ev.lib;
-    match ops::metric::build(lib, ev.b, metric.def, prediction, label, metric.span) {
-        Ok(score) => {
-            let (name, finish) = (metric.def.name.to_string(), metric.def.finish);
-            Ok((score.sum, MetricPlan { name, count: score.count, finish }))
-        }
-        Err(found) => {
-            ev.diags.extend(found);
-            Err(Reported)
-        }
-    }
-}
-
-/// Metrics read logits, as losses do.
-fn unsquashed(ev: &Ev, item: Item<Entity>) -> Item<Entity> {
-    match item {
-        Item::Tensor(v) => Item::Tensor(ev.scope.prob(v).and_then(|p| p.logits).unwrap_or(v)),
-        other => other,
-    }
-}
-
-fn plain(ev: &mut Ev, (item, span): (Item<Entity>, Span)) -> Checked<Given<Item<Never>>> {
-    let operand = ev.as_operand(item, span)?;
-    Ok(Given { name: None, value: operand.into(), span })
 }

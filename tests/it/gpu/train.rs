@@ -1,6 +1,7 @@
 //! Training on a device: beside the processor, twice, within the least limits, and when it ends badly.
 
 use super::{device, device_of};
+use crate::metrics::a_run_reports_those_of_scikit_learn;
 use crate::support::{root, run, spec, stderr};
 use mlc::base::Sources;
 use mlc::diag::Diagnostic;
@@ -234,5 +235,13 @@ fn without_a_device_there_is_a_diagnostic() {
         let text = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{command}: {text}");
         assert!(text.contains("mlc::gpu::none") && text.contains("--device cpu"), "{command}: {text}");
+    }
+}
+
+/// Sums by class are several numbers of one run, which the processor's test compares with scikit-learn.
+#[test]
+fn metrics_are_those_of_scikit_learn() {
+    if device("gpu::train::metrics_are_those_of_scikit_learn").is_some() {
+        a_run_reports_those_of_scikit_learn(64, &["--device", "gpu"]);
     }
 }

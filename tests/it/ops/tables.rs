@@ -24,7 +24,8 @@ pub fn every_stage() -> Vec<String> {
 fn every_sig() -> Vec<&'static Sig> {
     let layers = ops::layers().iter().map(|l| l.sig());
     let optimizers = ops::optimizer::OPTIMIZERS.iter().map(|o| &o.sig);
-    layers.chain(optimizers).chain(ops::init::INITS.iter().map(|i| &i.sig)).collect()
+    let metrics = ops::metric::METRICS.iter().map(|m| &m.sig);
+    layers.chain(optimizers).chain(metrics).chain(ops::init::INITS.iter().map(|i| &i.sig)).collect()
 }
 
 #[test]

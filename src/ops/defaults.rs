@@ -49,6 +49,7 @@ static TABLE: &[Row] = &[
     Row { key: "PReLU.per",                          keras: Word("element"), torch: Word("layer") },
     Row { key: "PReLU.init",                         keras: ZEROS,           torch: constant(0.25) },
     Row { key: "LayerNorm.epsilon",                  keras: Number(1e-3),    torch: Number(1e-5) },
+    Row { key: "GroupNorm.epsilon",                  keras: Number(1e-3),    torch: Number(1e-5) },
     // PyTorch adds the distance from 1 to the next f32
     Row { key: "RMSNorm.epsilon",                    keras: Number(1e-6),    torch: Number(1.1920928955078125e-7) },
     // norms without weights, called as functions

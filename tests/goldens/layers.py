@@ -56,6 +56,18 @@ def in_torch(layer, weights):
 L, N = keras.layers, torch.nn
 gain, shift = rng.uniform(0.5, 1.5, 6), rng.uniform(-1, 1, 6)
 both = dict(weight=gain, bias=shift)
+
+
+class Grouped(torch.nn.GroupNorm):
+    """Of three places and two channels, channels last."""
+
+    def __init__(self):
+        super().__init__(2, 2)
+
+    def forward(self, x):
+        return super().forward(x.reshape(4, 3, 2).transpose(1, 2)).transpose(1, 2)
+
+
 slopes = rng.uniform(-0.5, 0.5, (4, 6))[0]
 cases = [
     ("keras", "LayerNorm", both, L.LayerNormalization()),
@@ -65,6 +77,10 @@ cases = [
     ("keras", "LayerNorm(scale=false, center=false)", {}, L.LayerNormalization(scale=False, center=False)),
     ("torch", "LayerNorm", both, N.LayerNorm(6)),
     ("torch", "LayerNorm(center=false)", dict(weight=gain), N.LayerNorm(6, bias=False)),
+    ("keras", "GroupNorm(3)", both, L.GroupNormalization(3)),
+    ("keras", "GroupNorm(2, scale=false, epsilon=0.1)", dict(bias=shift), L.GroupNormalization(2, scale=False, epsilon=0.1)),
+    ("torch", "GroupNorm(3)", both, N.GroupNorm(3, 6)),
+    ("torch", "Reshape(3, 2) |> GroupNorm(2)", dict(weight=gain[:2], bias=shift[:2]), Grouped()),
     ("keras", "RMSNorm", dict(weight=gain), L.RMSNormalization()),
     ("keras", "RMSNorm(epsilon=0.1)", dict(weight=gain), L.RMSNormalization(epsilon=0.1)),
     ("torch", "RMSNorm(epsilon=0.1)", dict(weight=gain), N.RMSNorm(6, 0.1)),

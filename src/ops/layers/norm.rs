@@ -1,6 +1,7 @@
 //! Norms: along an axis, mean and spread are made alike; weights then choose others.
 
 use super::{Built, OpDef};
+use crate::base::Dim;
 use crate::diag::Diagnostic;
 use crate::graph::{Builder, Init, Value};
 use crate::ops::formula::Item;
@@ -56,12 +57,7 @@ impl OpDef for LayerNorm {
 
     fn build(&self, lib: &Library, b: &mut Builder, call: &Call) -> Result<Built, Diagnostic> {
         let (normal, axis) = normalised(lib, b, call, "layer_norm")?;
-        let mut y = scaled(b, call, normal, axis)?;
-        if call.flag("center") {
-            let bias = along(b, call, y, axis, ("bias", 0.0))?;
-            y = b.add(y, bias);
-        }
-        Ok(y.into())
+        weighed(b, call, normal, axis)
     }
 }
 
@@ -87,6 +83,82 @@ impl OpDef for RmsNorm {
         let (normal, axis) = normalised(lib, b, call, "rms_norm")?;
         Ok(scaled(b, call, normal, axis)?.into())
     }
+}
+
+pub struct GroupNorm;
+
+static GROUP_NORM: Sig = Sig {
+    name: "GroupNorm",
+    aliases: &["GroupNormalization", "nn.GroupNorm"],
+    doc: "Mean 0 and variance 1 in each group of channels of a row, over all its places (Wu and He, 2018):\n\
+          y = (x - mean) / sqrt(variance + epsilon) * weight + bias. Any shape `f32[B, .., n]`, channels\n\
+          last; `weight` and `bias` are `f32[n]`, and start as 1 and 0.",
+    example: "GroupNorm(1)",
+    inputs: &["x"],
+    attrs: &[
+        Attr {
+            name: "groups",
+            ty: AttrType::Size { min: 1 },
+            default: Default::Int(32),
+            doc: "How many groups the channels are cut into, neighbours together.",
+        },
+        epsilon("GroupNorm.epsilon"),
+        CENTER,
+        SCALE,
+    ],
+};
+
+impl OpDef for GroupNorm {
+    fn sig(&self) -> &'static Sig {
+        &GROUP_NORM
+    }
+
+    fn build(&self, _: &Library, b: &mut Builder, call: &Call) -> Result<Built, Diagnostic> {
+        let x = call.float_input(b, 0)?;
+        let shape = b.shape(x).clone();
+        let grouped = by_groups(b, call, x)?;
+        let x = b.reshape(x, grouped);
+        let over = [1, 3];
+        let mean = b.mean_keep(x, &over);
+        let d = b.sub(x, mean);
+        let squares = b.mul(d, d);
+        let variance = b.mean_keep(squares, &over);
+        let epsilon = b.constant(call.float("epsilon"));
+        let variance = b.add(variance, epsilon);
+        let factor = b.rsqrt(variance);
+        let y = b.mul(d, factor);
+        let (y, last) = (b.reshape(y, shape.clone()), shape.rank() - 1);
+        weighed(b, call, y, last)
+    }
+}
+
+/// Rows, places, groups, channels of a group.
+fn by_groups(b: &Builder, call: &Call, x: Value) -> Result<Vec<Dim>, Diagnostic> {
+    let [batch, places @ .., channels] = b.shape(x).0.as_slice() else {
+        return Err(call.shape_error(
+            &format!("needs rows of channels, but its input is {}", b.ty(x)),
+            "give each row an axis of channels: `Reshape(1)` makes one of size 1",
+        ));
+    };
+    let groups = call.size("groups");
+    let Some(each) = channels.div_exact(&groups) else {
+        return Err(call.shape_error(
+            &format!("cuts {channels} channels into {groups} groups, which does not come out even"),
+            "choose a number of groups that divides the number of channels",
+        ));
+    };
+    let places = places.iter().fold(Dim::one(), |n, d| n * d.clone());
+    Ok(vec![batch.clone(), places, groups, each])
+}
+
+/// Times the weight and plus the bias, if the call wants them.
+fn weighed(b: &mut Builder, call: &Call, y: Value, axis: usize) -> Result<Built, Diagnostic> {
+    let mut y = scaled(b, call, y, axis)?;
+    if call.flag("center") {
+        let bias = along(b, call, y, axis, ("bias", 0.0))?;
+        y = b.add(y, bias);
+    }
+    Ok(y.into())
 }
 
 /// The input by the formula `op`, and the axis that it was taken along.

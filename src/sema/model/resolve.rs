@@ -32,7 +32,7 @@ const LATER: [&str; 12] = [
 ];
 
 const LAYERS: &str =
-    "Dense, Flatten, Reshape, Squeeze, Dropout, LayerNorm, RMSNorm and the activations are built";
+    "Dense, Flatten, Reshape, Squeeze, Dropout, LayerNorm, RMSNorm, GroupNorm and the activations are built";
 
 pub(super) fn expr(ev: &mut Ev, expr: &Expr) -> Option<Found> {
     match &expr.kind {

@@ -56,6 +56,8 @@ const EXPRESSIONS: &[(&str, &str, &str)] = &[
     ("x |> LayerNorm(axis=0)", "shape::layer", "LayerNorm(axis=0)"),
     ("x |> RMSNorm(axis=2)", "shape::layer", "RMSNorm(axis=2)"),
     ("sum(x, axis=1) |> LayerNorm", "shape::layer", "LayerNorm"),
+    ("x |> GroupNorm(4)", "shape::layer", "GroupNorm(4)"),
+    ("sum(x, axis=1) |> GroupNorm(2)", "shape::layer", "GroupNorm(2)"),
     ("x |> LayerNorm(eps=1e-5)", "call::foreign", "eps"),
     ("i |> LayerNorm", "dtype::layer", "LayerNorm"),
     ("sum(x) |> PReLU", "shape::layer", "PReLU"),

@@ -239,7 +239,8 @@ pub fn compile(
             kernel,
             prefix: module::prefix(position),
             binding: &bound[kernel].1,
-            piece: piece(kernel, position),
+            // The first of a dispatch has the names that it has alone.
+            piece: if position == 0 { alone[kernel].clone() } else { piece(kernel, position) },
         };
         let members: Vec<Member> = kernels.iter().enumerate().map(member).collect();
         let (dispatch, text) = module::assemble(program, &members, &shaders.places, seed, target);

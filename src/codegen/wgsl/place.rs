@@ -183,25 +183,8 @@ pub fn is_packed(dtype: DType, heap: Heap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::group::levels;
+    use super::super::tests::program;
     use super::*;
-    use crate::graph::{Builder, OutputKind, arbitrary};
-    use crate::{ad, loops, opt};
-
-    /// The training step of a random graph.
-    fn program(seed: u64) -> Program {
-        let (graph, inputs) = arbitrary::graph(seed);
-        let loss = graph.outputs.iter().find(|o| o.kind == OutputKind::Loss).expect("a loss").value;
-        let leaves: Vec<_> =
-            graph.leaves.iter().filter(|(_, l)| l.ty.dtype == DType::F32).map(|(id, _)| id).collect();
-        let mut b = Builder::resume(graph);
-        let values: Vec<_> = leaves.iter().map(|&l| b.read(l)).collect();
-        for (i, gradient) in ad::gradient(&mut b, loss, &values).into_iter().enumerate() {
-            b.output(format!("gradient {i}"), gradient, OutputKind::Value);
-        }
-        let mut bound = b.finish().bind(&inputs.bindings);
-        opt::run(&mut bound);
-        loops::lower(&bound, &loops::Fusion::GPU)
-    }
 
     #[test]
     fn a_kernel_waits_for_what_it_reads_and_what_others_still_read() {

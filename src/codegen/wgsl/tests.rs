@@ -5,8 +5,8 @@ use crate::graph::{Builder, OutputKind, arbitrary};
 use crate::loops::Program;
 use crate::{ad, loops, opt};
 
-/// The gradient of a random graph.
-fn program(seed: u64) -> Program {
+/// The program of a random graph with its gradients.
+pub fn program(seed: u64) -> Program {
     let (graph, inputs) = arbitrary::graph(seed);
     let loss = graph.outputs.iter().find(|o| o.kind == OutputKind::Loss).expect("a loss").value;
     let floats = graph.leaves.iter().filter(|(_, l)| l.ty.dtype == crate::base::DType::F32);

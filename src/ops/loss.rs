@@ -13,8 +13,6 @@ pub struct LossDef {
     pub folds: Option<&'static str>,
     /// The values that a label may have.
     pub label: LabelRange,
-    /// The metrics that suit it, for help texts.
-    pub metrics: &'static [&'static str],
 }
 
 /// Which labels a loss understands; others would add nothing, or anything, in silence.
@@ -43,7 +41,6 @@ pub static LOSSES: &[LossDef] = &[
         ],
         folds: Some("Softmax"),
         label: LabelRange::Classes,
-        metrics: &["accuracy"],
     },
     LossDef {
         name: "BinaryCrossEntropy",
@@ -56,98 +53,64 @@ pub static LOSSES: &[LossDef] = &[
         ],
         folds: Some("Sigmoid"),
         label: LabelRange::Share,
-        metrics: &["accuracy"],
     },
     LossDef {
         name: "MeanSquaredError",
         aliases: &["MSELoss", "MSE", "mse", "mean_squared_error", "mse_loss"],
         folds: None,
         label: LabelRange::Any,
-        metrics: &["mae", "rmse"],
     },
     LossDef {
         name: "MeanAbsoluteError",
         aliases: &["L1Loss", "MAE", "mae", "mean_absolute_error", "l1_loss"],
         folds: None,
         label: LabelRange::Any,
-        metrics: &["mae", "rmse"],
     },
     LossDef {
         name: "MeanAbsolutePercentageError",
         aliases: &["MAPE", "mape", "mean_absolute_percentage_error"],
         folds: None,
         label: LabelRange::Any,
-        metrics: &["mae", "rmse"],
     },
     LossDef {
         name: "MeanSquaredLogarithmicError",
         aliases: &["MSLE", "msle", "mean_squared_logarithmic_error"],
         folds: None,
         label: LabelRange::Any,
-        metrics: &["mae", "rmse"],
     },
     LossDef {
         name: "Huber",
         aliases: &["HuberLoss", "huber", "huber_loss"],
         folds: None,
         label: LabelRange::Any,
-        metrics: &["mae", "rmse"],
     },
-    LossDef {
-        name: "LogCosh",
-        aliases: &["log_cosh", "logcosh"],
-        folds: None,
-        label: LabelRange::Any,
-        metrics: &["mae", "rmse"],
-    },
+    LossDef { name: "LogCosh", aliases: &["log_cosh", "logcosh"], folds: None, label: LabelRange::Any },
     LossDef {
         name: "KLDivergence",
         aliases: &["KLDivLoss", "KLD", "kl_divergence", "kl_div"],
         folds: Some("Softmax"),
         label: LabelRange::Share,
-        metrics: &["mae"],
     },
-    LossDef {
-        name: "Hinge",
-        aliases: &["hinge"],
-        folds: None,
-        label: LabelRange::Any,
-        metrics: &["accuracy"],
-    },
-    LossDef {
-        name: "SquaredHinge",
-        aliases: &["squared_hinge"],
-        folds: None,
-        label: LabelRange::Any,
-        metrics: &["accuracy"],
-    },
-    LossDef {
-        name: "Poisson",
-        aliases: &["poisson"],
-        folds: None,
-        label: LabelRange::Any,
-        metrics: &["mae", "rmse"],
-    },
+    LossDef { name: "Hinge", aliases: &["hinge"], folds: None, label: LabelRange::Any },
+    LossDef { name: "SquaredHinge", aliases: &["squared_hinge"], folds: None, label: LabelRange::Any },
+    LossDef { name: "Poisson", aliases: &["poisson"], folds: None, label: LabelRange::Any },
     LossDef {
         name: "CosineSimilarity",
         aliases: &["cosine_similarity"],
         folds: None,
         label: LabelRange::Any,
-        metrics: &["mae"],
     },
     LossDef {
         name: "BinaryFocalCrossEntropy",
         aliases: &["BinaryFocalCrossentropy", "binary_focal_crossentropy"],
         folds: Some("Sigmoid"),
         label: LabelRange::Share,
-        metrics: &["accuracy"],
     },
     LossDef {
         name: "CategoricalFocalCrossEntropy",
         aliases: &["CategoricalFocalCrossentropy", "categorical_focal_crossentropy"],
         folds: Some("Softmax"),
         label: LabelRange::Classes,
-        metrics: &["accuracy"],
     },
 ];
 

@@ -104,11 +104,6 @@ impl Engine {
         self.programs.iter().map(|loaded| (&loaded.program, &loaded.shaders))
     }
 
-    /// Distinct shaders compiled so far.
-    pub fn pipelines(&self) -> usize {
-        self.pipelines.len()
-    }
-
     /// Takes a program in: its shaders are generated and its demand added. One that comes after
     /// [`allocate`](Self::allocate) finds room, if need be by making it anew around the weights. `columns` are
     /// the data's columns in their order, `kept` the outputs whose numbers are wanted after each run.

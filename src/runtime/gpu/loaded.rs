@@ -77,11 +77,6 @@ impl Pipelines {
         }
         Ok(())
     }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.by_text.len()
-    }
 }
 
 fn pipeline(

@@ -10,72 +10,24 @@ repository's root:
 
 Writes tests/goldens/mnist_parity.json.
 """
-import gzip
-import json
 import os
 import pathlib
-import subprocess
-import tempfile
 
-os.environ["KERAS_BACKEND"] = "jax"
-import keras
-import numpy as np
-import torch
-from safetensors.numpy import load_file
-
-HERE = pathlib.Path(__file__).parent
-DATA = pathlib.Path(os.environ["MLC_DATA"])
-MLC = os.environ.get("MLC", "target/release/mlc")
-STEPS, BATCH = 50, 32
+from fifty import BATCH, HERE, batches, dense_in_keras, dense_in_torch, initial, keras, torch
+from fifty import train_in_keras, train_in_torch, write
 
 
 def rows():
-    def idx(name, header):
-        return np.frombuffer(gzip.open(DATA / "mnist" / name).read(), np.uint8)[header:]
-
-    n = STEPS * BATCH
-    images = idx("train-images-idx3-ubyte.gz", 16)[: n * 784].reshape(n, 784).astype(np.float32) / 255
-    labels = idx("train-labels-idx1-ubyte.gz", 8)[:n].astype(np.int32)
-    return [(images[i : i + BATCH], labels[i : i + BATCH]) for i in range(0, n, BATCH)]
-
-
-def initial(spec):
-    with tempfile.TemporaryDirectory() as folder:
-        out = pathlib.Path(folder) / "run"
-        subprocess.run([MLC, "train", str(HERE / spec), "--steps", "0", "--out", str(out)], check=True)
-        return load_file(out / "model.safetensors")
+    folder = pathlib.Path(os.environ["MLC_DATA"]) / "mnist"
+    return batches(folder / "train-images-idx3-ubyte.gz", folder / "train-labels-idx1-ubyte.gz", 255)
 
 
 def in_keras(weights, optimizer):
-    model = keras.Sequential([
-        keras.Input((784,)),
-        keras.layers.Dense(128, activation="relu"),
-        keras.layers.Dense(10),
-    ])
-    model.set_weights([weights[k] for k in ("fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias")])
-    model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    losses = []
-    for x, y in rows():
-        # `train_on_batch` averages over batches since the last reset.
-        model.reset_metrics()
-        losses.append(float(model.train_on_batch(x, y)))
-    return losses
+    return train_in_keras(dense_in_keras(weights, 784, 128, "relu"), optimizer, rows())
 
 
 def in_torch(weights, optimizer):
-    model = torch.nn.Sequential(torch.nn.Linear(784, 128), torch.nn.ReLU(), torch.nn.Linear(128, 10))
-    with torch.no_grad():
-        for layer, name in ((model[0], "fc1"), (model[2], "fc2")):
-            layer.weight.copy_(torch.from_numpy(weights[f"{name}.weight"].T.copy()))
-            layer.bias.copy_(torch.from_numpy(weights[f"{name}.bias"]))
-    step, losses = optimizer(model.parameters()), []
-    for x, y in rows():
-        step.zero_grad()
-        loss = torch.nn.functional.cross_entropy(model(torch.from_numpy(x)), torch.from_numpy(y).long())
-        loss.backward()
-        step.step()
-        losses.append(loss.item())
-    return losses
+    return train_in_torch(dense_in_torch(weights, 784, 128, torch.nn.ReLU()), optimizer, rows())
 
 
 RUNS = {
@@ -89,14 +41,12 @@ RUNS = {
 def main():
     goldens = {}
     for name, (run, optimizer) in RUNS.items():
-        weights = initial(f"mnist_{name}.mlspec")
+        weights = initial(HERE / f"mnist_{name}.mlspec")
         goldens[name] = dict(
             first_weight=float(weights["fc1.weight"].reshape(-1)[0]),
             losses=run(weights, optimizer()),
         )
-    versions = dict(keras=keras.__version__, torch=torch.__version__)
-    text = json.dumps(dict(versions=versions, batch=BATCH, runs=goldens), indent=1)
-    (HERE / "mnist_parity.json").write_text(text + "\n")
+    write("mnist_parity.json", batch=BATCH, runs=goldens)
 
 
 if __name__ == "__main__":

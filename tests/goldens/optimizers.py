@@ -9,75 +9,20 @@ mlc must give the same losses. Run from the repository's root:
 
 Writes tests/goldens/optimizers.json, which tests/it/parity.rs reads.
 """
-import gzip
-import json
-import os
-import pathlib
-import subprocess
-import tempfile
-
-os.environ["KERAS_BACKEND"] = "jax"
-import keras
-import numpy as np
-import torch
-from safetensors.numpy import load_file
-
-HERE = pathlib.Path(__file__).parent
-SPECS = HERE.parent.parent / "specs"
-MLC = os.environ.get("MLC", "target/release/mlc")
-STEPS, BATCH = 50, 32
-
-
-def rows():
-    def idx(name, header):
-        return np.frombuffer(gzip.open(SPECS / "data/digits" / name).read(), np.uint8)[header:]
-
-    n = STEPS * BATCH
-    images = idx("digits-images-idx3-ubyte.gz", 16)[: n * 64].reshape(n, 64).astype(np.float32) / 16
-    labels = idx("digits-labels-idx1-ubyte.gz", 8)[:n].astype(np.int32)
-    return [(images[i : i + BATCH], labels[i : i + BATCH]) for i in range(0, n, BATCH)]
+from fifty import BATCH, dense_in_keras, dense_in_torch, digits, initial_of, keras, torch
+from fifty import train_in_keras, train_in_torch, write
 
 
 def initial(framework):
-    with tempfile.TemporaryDirectory() as folder:
-        spec, out = pathlib.Path(folder) / "spec.mlspec", pathlib.Path(folder) / "run"
-        text = (HERE / "optimizers.mlspec").read_text()
-        spec.write_text(text.replace("mlspec 1\n", f"mlspec 1 defaults {framework}\n"))
-        train = [MLC, "train", str(spec), "--steps", "0", "--data", str(SPECS), "--out", str(out)]
-        subprocess.run(train, check=True)
-        return load_file(out / "model.safetensors")
+    return initial_of("optimizers.mlspec", framework)
 
 
 def in_keras(weights, optimizer):
-    model = keras.Sequential([
-        keras.Input((64,)),
-        keras.layers.Dense(32, activation="tanh"),
-        keras.layers.Dense(10),
-    ])
-    model.set_weights([weights[k] for k in ("fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias")])
-    model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    losses = []
-    for x, y in rows():
-        # `train_on_batch` averages over batches since the last reset.
-        model.reset_metrics()
-        losses.append(float(model.train_on_batch(x, y)))
-    return losses
+    return train_in_keras(dense_in_keras(weights, 64, 32, "tanh"), optimizer, digits())
 
 
 def in_torch(weights, optimizer):
-    model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.Tanh(), torch.nn.Linear(32, 10))
-    with torch.no_grad():
-        for layer, name in ((model[0], "fc1"), (model[2], "fc2")):
-            layer.weight.copy_(torch.from_numpy(weights[f"{name}.weight"].T.copy()))
-            layer.bias.copy_(torch.from_numpy(weights[f"{name}.bias"]))
-    step, losses = optimizer(model.parameters()), []
-    for x, y in rows():
-        step.zero_grad()
-        loss = torch.nn.functional.cross_entropy(model(torch.from_numpy(x)), torch.from_numpy(y).long())
-        loss.backward()
-        step.step()
-        losses.append(loss.item())
-    return losses
+    return train_in_torch(dense_in_torch(weights, 64, 32, torch.nn.Tanh()), optimizer, digits())
 
 
 K, T = keras.optimizers, torch.optim
@@ -124,9 +69,7 @@ def main():
         dict(framework=framework, optimizer=spec, losses=TRAIN[framework](weights[framework], optimizer()))
         for framework, spec, optimizer in RUNS
     ]
-    versions = dict(keras=keras.__version__, torch=torch.__version__)
-    text = json.dumps(dict(versions=versions, batch=BATCH, runs=runs), indent=1)
-    (HERE / "optimizers.json").write_text(text + "\n")
+    write("optimizers.json", batch=BATCH, runs=runs)
 
 
 if __name__ == "__main__":

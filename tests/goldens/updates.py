@@ -8,9 +8,8 @@ As tests/goldens/optimizers.py, which says how the runs begin. Run from the repo
 
 Writes tests/goldens/updates.json, which tests/it/parity.rs reads.
 """
-import json
-
-from optimizers import HERE, TRAIN, initial, keras, torch
+from fifty import keras, torch, write
+from optimizers import TRAIN, initial
 
 K, T = keras.optimizers, torch.optim
 S, R = K.schedules, T.lr_scheduler
@@ -125,8 +124,7 @@ def main():
         # A line that changes nothing would test nothing.
         assert abs(losses[-1] / plain[framework, optimizer][-1] - 1) > 0.01, line
         runs.append(dict(framework=framework, optimizer=optimizer, line=line, losses=losses))
-    versions = dict(keras=keras.__version__, torch=torch.__version__)
-    (HERE / "updates.json").write_text(json.dumps(dict(versions=versions, runs=runs), indent=1) + "\n")
+    write("updates.json", runs=runs)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ use super::trainer::{Evaluation, Loss, Trainer, planned_run};
 use super::weights::{SlotKind, misfit};
 use crate::diag::Diagnostic;
 use crate::ops::Library;
+use crate::ops::metric::Figure;
 use crate::sema::job::{Job, ParamValue, TrainPlan};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -239,7 +240,7 @@ impl Run<'_, '_> {
         of: Scope,
         split: Split,
         loss: f64,
-        metrics: &'m [(String, f64)],
+        metrics: &'m [(String, Figure)],
     ) -> Record<'m> {
         let seconds = self.started.elapsed().as_secs_f64();
         Record { of, step: state.done, epoch: state.epoch, split, loss, metrics, seconds }
@@ -293,12 +294,14 @@ fn run_info(
     let part = |name: &str, rows: usize| (name.to_string(), rows);
     let mut results = BTreeMap::new();
     if let Some(loss) = state.train_loss {
-        results.insert("train".to_string(), BTreeMap::from([("loss".to_string(), loss)]));
+        results
+            .insert("train".to_string(), BTreeMap::from([("loss".to_string(), Figure::Number(Some(loss)))]));
     }
     for (name, evaluation) in [("valid", &state.valid), ("test", &state.test)] {
         if let Some(e) = evaluation {
-            let loss = std::iter::once(("loss".to_string(), e.loss));
-            results.insert(name.to_string(), loss.chain(e.metrics.iter().cloned()).collect());
+            let loss = std::iter::once(("loss".to_string(), Figure::Number(Some(e.loss))));
+            let flat = e.metrics.iter().flat_map(|(name, figure)| figure.flat(name));
+            results.insert(name.to_string(), loss.chain(flat).collect());
         }
     }
     RunInfo {

@@ -248,7 +248,7 @@ pub struct OptimizerPlan {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricPlan {
-    /// `accuracy`.
+    /// `accuracy`; where a list has several, what tells them apart: `top_k(5)`, `accuracy.kind`.
     pub name: String,
     /// Whether early stopping looks for more of it or less. Of a loss less is better.
     pub better: Better,
@@ -257,7 +257,11 @@ pub struct MetricPlan {
     pub outputs: Vec<String>,
     /// How many numbers they hold together.
     pub numbers: Dim,
-    /// How many elements a batch's sums are made of: `B`, or `B*T` of sequences.
+    /// How many elements they are made of: `B`, or `B*T` of sequences.
     pub count: Dim,
     pub finish: Finish,
+    /// How many classes it tells apart, as a [`Score`](crate::ops::metric::Score) says.
+    pub classes: Dim,
+    /// The column that predictions are compared with, if it is one: it may name the classes.
+    pub label: Option<String>,
 }

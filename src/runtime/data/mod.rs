@@ -137,6 +137,12 @@ impl Dataset {
         &self.bindings
     }
 
+    /// What the classes of a column are called, in order of their ids, where they have names.
+    pub fn class_names(&self, column: &str) -> Option<&[String]> {
+        let field = self.fitted.iter().find(|f| f.column == column)?;
+        if let Fitted::ClassNames { names } = &field.fitted { Some(names) } else { None }
+    }
+
     /// Bytes of all arrays, each counted once.
     pub fn bytes(&self) -> usize {
         let mut stores: Vec<&Arc<Store>> = [&self.train, &self.valid, &self.test].map(|p| &p.store).to_vec();

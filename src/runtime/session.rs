@@ -203,6 +203,7 @@ impl Run<'_, '_> {
             if ends && !self.data.valid.is_empty() {
                 let evaluation = trainer.evaluate(&self.data.valid)?;
                 self.report(&state, Split::Valid, &evaluation)?;
+                trainer.observe(&evaluation);
                 state.valid = Some(evaluation);
             }
         }

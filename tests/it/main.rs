@@ -13,6 +13,7 @@ mod ops;
 mod parity;
 mod random;
 mod run;
+mod runs;
 mod schedules;
 #[cfg(feature = "gpu")]
 mod shaders;

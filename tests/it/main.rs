@@ -3,6 +3,7 @@
 mod broken;
 mod cli;
 mod code;
+mod floors;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod labels;

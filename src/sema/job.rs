@@ -257,11 +257,25 @@ pub struct MetricPlan {
     pub outputs: Vec<String>,
     /// How many numbers they hold together.
     pub numbers: Dim,
-    /// How many elements they are made of: `B`, or `B*T` of sequences.
+    /// Where each group of rows is judged on its own.
+    pub by: Option<GroupPlan>,
+    /// How many elements they are made of: `B`, or `B*T` of sequences; with `by`, those of one row.
     pub count: Dim,
     pub finish: Finish,
     /// How many classes it tells apart, as a [`Score`](crate::ops::metric::Score) says.
     pub classes: Dim,
     /// The column that predictions are compared with, if it is one: it may name the classes.
     pub label: Option<String>,
+}
+
+/// How rows are sorted into groups. The group of each row is the last of the metric's outputs; the others
+/// have the batch for their first axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupPlan {
+    /// As the spec has it: `sex`.
+    pub by: String,
+    /// The column of the batch, which may name the groups.
+    pub column: Option<String>,
+    /// How many numbers each of the other outputs has for a row.
+    pub widths: Vec<Dim>,
 }

@@ -148,6 +148,7 @@ impl Filler<'_> {
                 self.stage(stage);
             }
             ExprKind::As { stage, .. } => self.stage(stage),
+            ExprKind::By { metric, .. } => self.expr(metric),
             ExprKind::Repeat { body, .. } => self.stage(body),
             ExprKind::Member(inner, _) | ExprKind::Neg(inner) | ExprKind::Paren(inner) => self.expr(inner),
             ExprKind::Index { base, .. } => self.expr(base),

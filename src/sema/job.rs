@@ -166,17 +166,60 @@ pub enum Classes {
     Infer,
 }
 
+/// How the rows of a source are parted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SplitPlan {
     pub train: Amount,
     pub valid: Amount,
     pub test: Amount,
+    /// So many folds, each the test part of a run of its own, which trains on the others; `valid` is
+    /// then a share of those.
+    pub kfold: Option<usize>,
+    /// Which fold is the test part, from 0.
+    pub fold: usize,
     /// A column of the source whose classes keep their shares.
     pub stratify: Option<String>,
-    /// In file order instead of shuffled.
-    pub ordered: bool,
+    /// A column of the source: rows with one value of it stay in one part.
+    pub group: Option<String>,
+    pub order: RowOrder,
     pub seed: u64,
     pub span: Span,
+}
+
+/// How rows stand before parts are cut off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowOrder {
+    Shuffled,
+    File,
+    /// By a column of numbers or dates; equal ones in file order.
+    Time(String),
+}
+
+impl SplitPlan {
+    /// Everything is for training.
+    pub fn whole(span: Span) -> SplitPlan {
+        SplitPlan {
+            train: Amount::Rest,
+            valid: Amount::Nothing,
+            test: Amount::Nothing,
+            kfold: None,
+            fold: 0,
+            stratify: None,
+            group: None,
+            order: RowOrder::Shuffled,
+            seed: 0,
+            span,
+        }
+    }
+
+    /// The columns of the source that decide which row goes where.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        let time = match &self.order {
+            RowOrder::Time(column) => Some(column),
+            RowOrder::Shuffled | RowOrder::File => None,
+        };
+        [self.stratify.as_ref(), self.group.as_ref(), time].into_iter().flatten().map(String::as_str)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::base::{Dim, FileId, Shape, Span, TensorType};
-use crate::sema::job::{Classes, Encode, Generator, SplitPlan};
+use crate::sema::job::{Classes, Encode, Generator, RowOrder, SplitPlan};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -52,15 +52,7 @@ fn row(fields: Vec<Field>) -> Column {
 }
 
 fn plan(source: SourcePlan, columns: Vec<Column>) -> DataPlan {
-    let split = SplitPlan {
-        train: Amount::Rest,
-        valid: Amount::Nothing,
-        test: Amount::Nothing,
-        stratify: None,
-        ordered: true,
-        seed: 0,
-        span: Span::default(),
-    };
+    let split = SplitPlan { order: RowOrder::File, ..SplitPlan::whole(Span::default()) };
     let (valid, test) = (None, None);
     let (batch, shuffle, drop_last) = (2, true, false);
     let (name, span) = ("d".to_string(), Span::default());
@@ -428,8 +420,8 @@ fn mnist_is_read_as_it_is() {
     let image = column("image", Encode::AsIs, TensorType::new(DType::U8, [28, 28]));
     let label = class("label", Classes::Count(10));
     let mut plan = plan(source(SourceKind::Idx { path: "mnist".into() }), vec![image, label]);
-    (plan.split.train, plan.split.valid, plan.split.ordered) =
-        (Amount::Rows(55000), Amount::Rows(5000), false);
+    (plan.split.train, plan.split.valid, plan.split.order) =
+        (Amount::Rows(55000), Amount::Rows(5000), RowOrder::Shuffled);
     let data = load(&plan, &places).unwrap();
     assert_eq!((data.train.len(), data.valid.len(), data.test.len()), (55000, 5000, 10000));
     assert_eq!(ints(&data.train.store, 1)[..10], [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
@@ -455,7 +447,7 @@ fn adult_is_read_with_its_blanks_and_question_marks() {
     let mut plan = plan(source(kind), vec![row(fields), income]);
     let percent = |p| Amount::Percent(p);
     (plan.split.train, plan.split.valid, plan.split.test) = (percent(70.0), percent(10.0), percent(20.0));
-    (plan.split.stratify, plan.split.ordered) = (Some("income".into()), false);
+    (plan.split.stratify, plan.split.order) = (Some("income".into()), RowOrder::Shuffled);
     let data = load(&plan, &places).unwrap();
     assert_eq!(data.train.len() + data.valid.len() + data.test.len(), 32561);
     let share = |part: &Part| {

@@ -332,6 +332,28 @@ impl<'a> Data<'a> {
         None
     }
 
+    /// The column of the source that `group` or `time` names: any, typed or not.
+    pub(super) fn source_column(&self, cx: &Ctx, key: &str, name: &Ident) -> Option<String> {
+        if let Some((_, expr)) = self.derived.iter().rev().find(|(n, _)| n.name == name.name) {
+            let mut from = expr.bare();
+            while let ExprKind::Pipe { input, .. } = &from.kind {
+                from = input.bare();
+            }
+            if let Some(source) = from.as_name() {
+                return Some(source.name.to_string());
+            }
+            let message = format!("`{}` is computed, and rows are parted before that", name.name);
+            let d = Diagnostic::error("data::split", message, name.span, "not a column of the source");
+            cx.report(d.help(format!("name a column of the source: `{key} = …`")));
+            return None;
+        }
+        if self.known_columns().is_some_and(|all| !all.iter().any(|c| **c == *name.name)) {
+            self.no_column(cx, name);
+            return None;
+        }
+        Some(name.name.to_string())
+    }
+
     /// Notes what the values of a stored column must be.
     pub(in crate::sema) fn want(&self, column: &str, wanted: &Wanted) {
         let mut columns = self.columns.borrow_mut();

@@ -43,14 +43,12 @@ pub(in crate::sema) fn loss(
     if let Some(i) = prediction {
         given[i].value = logits(ev, def, given[i].value.clone(), given[i].span, name.span)?;
     }
-    let mut pair = None;
+    let mut compared = None;
     if let (Some(p), Some(l)) = (prediction, label) {
         classes(ev, def, &given[p], &given[l])?;
         wanted(ev, def, &given[p], &given[l], name.span);
-        pair = Some(Pair {
-            prediction: (given[p].value.clone(), given[p].span),
-            label: (given[l].value.clone(), given[l].span),
-        });
+        let placed = |which: usize| (given[which].value.clone(), given[which].span);
+        compared = Some((placed(p), placed(l)));
     }
     let shown = prediction.and_then(|i| tensor(&given[i].value));
     let before = std::mem::take(ev.diags);
@@ -64,7 +62,9 @@ pub(in crate::sema) fn loss(
         ev.diags.push(d);
     }
     let made = made?;
-    ev.scope.pairs.extend(pair);
+    if let (Some((prediction, label)), Item::Tensor(loss)) = (compared, &made) {
+        ev.scope.pairs.push(Pair { prediction, label, loss: *loss });
+    }
     Ok(made)
 }
 

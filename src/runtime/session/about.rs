@@ -50,6 +50,7 @@ impl About<'_> {
             seconds: 0.0,
             weights_hash: String::new(),
             results: BTreeMap::new(),
+            folds: None,
         }
     }
 

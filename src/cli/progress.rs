@@ -2,7 +2,7 @@
 
 use super::output;
 use crate::runtime::folds;
-use crate::runtime::progress::{Begin, End, Progress, begin_line, end_lines, epoch_line, fold_line};
+use crate::runtime::progress::{Begin, End, Progress, begin_line, end_lines, epoch_lines, fold_line};
 use crate::runtime::run_dir::{Record, RunInfo};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::Path;
@@ -43,7 +43,7 @@ impl Progress for Bar {
 
     fn epoch(&mut self, record: &Record) {
         self.bar.set_position(record.step);
-        self.bar.println(epoch_line(record, self.epochs));
+        self.bar.println(epoch_lines(record, self.epochs));
     }
 
     fn end(&mut self, end: &End) {

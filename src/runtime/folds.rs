@@ -11,8 +11,10 @@ use super::plan;
 use super::progress::{Ending, Progress};
 use super::run_dir::{Finished, Fold, Folds, Results, Run, RunDir, RunInfo};
 use super::session::{self, Options};
+use super::tables;
 use crate::diag::Diagnostic;
 use crate::ops::Library;
+use crate::ops::metric::{Confusion, Figure, shown};
 use crate::sema::Job;
 use crate::sema::job::DataPlan;
 use std::collections::BTreeMap;
@@ -160,10 +162,10 @@ impl All {
             epochs: self.infos.iter().map(|info| info.epochs).sum(),
             seconds: self.infos.iter().map(|info| info.seconds).sum(),
             finished,
-            results: over(&results, |values| Some(mean(values))),
+            results: over(&results, together),
             folds: Some(Folds {
                 of: self.of,
-                spread: over(&results, spread),
+                spread: over(&results, apart),
                 done: self.infos.iter().enumerate().map(fold).collect(),
             }),
             ..first.clone()
@@ -171,15 +173,15 @@ impl All {
     }
 }
 
-/// One number for each result that every fold has.
-fn over(all: &[&Results], f: impl Fn(&[f64]) -> Option<f64>) -> Results {
+/// One figure for each result that every fold has.
+fn over(all: &[&Results], f: impl Fn(&[&Figure]) -> Option<Figure>) -> Results {
     let mut out = Results::new();
     for (split, metrics) in all.first().into_iter().copied().flatten() {
         let mut of_split = BTreeMap::new();
         for name in metrics.keys() {
-            let values: Option<Vec<f64>> = all.iter().map(|r| r.get(split)?.get(name).copied()).collect();
-            if let Some(value) = values.as_deref().and_then(&f) {
-                of_split.insert(name.clone(), value);
+            let figures: Option<Vec<&Figure>> = all.iter().map(|r| r.get(split)?.get(name)).collect();
+            if let Some(figure) = figures.as_deref().and_then(&f) {
+                of_split.insert(name.clone(), figure);
             }
         }
         if !of_split.is_empty() {
@@ -187,6 +189,36 @@ fn over(all: &[&Results], f: impl Fn(&[f64]) -> Option<f64>) -> Results {
         }
     }
     out
+}
+
+/// The mean of numbers, undefined if one of them is; of tables the sum, for folds share no test row.
+fn together(figures: &[&Figure]) -> Option<Figure> {
+    match figures.first()? {
+        Figure::Number(_) => {
+            let numbers: Option<Vec<f64>> = figures.iter().map(|f| f.number()).collect();
+            Some(Figure::Number(numbers.as_deref().map(mean)))
+        }
+        Figure::Confusion(first) => {
+            let mut sum = first.clone();
+            for figure in &figures[1..] {
+                let Figure::Confusion(Confusion { classes, counts }) = figure else { return None };
+                if *classes != sum.classes {
+                    return None;
+                }
+                let cells = sum.counts.iter_mut().flatten().zip(counts.iter().flatten());
+                cells.for_each(|(sum, n)| *sum += n);
+            }
+            Some(Figure::Confusion(sum))
+        }
+        // Files have them as numbers.
+        Figure::Groups(_) => None,
+    }
+}
+
+/// How far numbers are spread, where all are defined.
+fn apart(figures: &[&Figure]) -> Option<Figure> {
+    let numbers: Option<Vec<f64>> = figures.iter().map(|f| f.number()).collect();
+    spread(&numbers?).map(|spread| Figure::Number(Some(spread)))
 }
 
 fn mean(values: &[f64]) -> f64 {
@@ -213,11 +245,12 @@ pub fn text(info: &RunInfo, folder: &Path) -> String {
         heading.extend(folds.done.iter().map(|fold| fold.folder.clone()));
     }
     let mut rows = vec![heading];
-    let number = |x: Option<&f64>| x.map_or("-".to_string(), |x| format!("{x:.4}"));
+    let number = |x: Option<&Figure>| shown(x.and_then(Figure::number));
     let of =
         |results: &Results, split: &str, name: &str| number(results.get(split).and_then(|m| m.get(name)));
     for split in ["train", "valid", "test"] {
-        for name in info.results.get(split).into_iter().flat_map(BTreeMap::keys) {
+        let numbers = info.results.get(split).into_iter().flatten();
+        for (name, _) in numbers.filter(|(_, figure)| matches!(figure, Figure::Number(_))) {
             let mut row = vec![split.to_string(), name.clone()];
             row.extend([of(&info.results, split, name), of(&folds.spread, split, name)]);
             if one_by_one {
@@ -228,7 +261,10 @@ pub fn text(info: &RunInfo, folder: &Path) -> String {
     }
     let (done, all, folder) = (folds.done.len(), folds.of, folder.display());
     let how_many = if done == all { format!("{all} folds") } else { format!("{done} of {all} folds") };
-    format!("{how_many}, into {folder}; spread is the sample standard deviation\n{}", plan::table(rows))
+    let tables = info.results.get("test").into_iter().flatten().flat_map(|(name, f)| tables::lines(name, f));
+    let tables: String = tables.map(|line| format!("{line}\n")).collect();
+    let table = plan::table(rows);
+    format!("{how_many}, into {folder}; spread is the sample standard deviation\n{table}{tables}")
 }
 
 #[cfg(test)]
@@ -245,12 +281,23 @@ mod tests {
 
     #[test]
     fn what_a_fold_lacks_has_no_mean() {
-        let fold = |metrics: &[(&str, f64)]| {
-            let metrics = metrics.iter().map(|(name, value)| (name.to_string(), *value)).collect();
+        let fold = |metrics: &[(&str, Option<f64>)]| {
+            let metrics = metrics.iter().map(|(name, x)| (name.to_string(), Figure::Number(*x))).collect();
             Results::from([("test".to_string(), metrics)])
         };
-        let (first, second) = (fold(&[("auc", 0.5), ("loss", 1.0)]), fold(&[("loss", 3.0)]));
-        let means = over(&[&first, &second], |values| Some(mean(values)));
-        assert_eq!(means, fold(&[("loss", 2.0)]));
+        let first = fold(&[("auc", Some(0.5)), ("f1", Some(1.0)), ("loss", Some(1.0))]);
+        let second = fold(&[("auc", None), ("loss", Some(3.0))]);
+        assert_eq!(over(&[&first, &second], together), fold(&[("auc", None), ("loss", Some(2.0))]));
+        assert_eq!(over(&[&first, &second], apart), fold(&[("loss", Some(2f64.sqrt()))]));
+    }
+
+    #[test]
+    fn tables_of_folds_are_added() {
+        let table = |n: u64| {
+            let classes = vec!["no".to_string(), "yes".to_string()];
+            Figure::Confusion(Confusion { classes, counts: vec![vec![n, 1], vec![2, n]] })
+        };
+        let Some(Figure::Confusion(sum)) = together(&[&table(3), &table(4)]) else { panic!("a table") };
+        assert_eq!(sum.counts, [[7, 2], [4, 7]]);
     }
 }

@@ -200,7 +200,7 @@ fn arguments() {
             ("Adam(lr=1e-3)", "3"),
             ("[accuracy]", "[acuracy]"),
             ("[accuracy]", "[acc]"),
-            ("[accuracy]", "[auc]"),
+            ("[accuracy]", "[iou]"),
             ("[accuracy]", "accuracy"),
             ("[accuracy]", "[accuracy, accuracy]"),
             ("[accuracy]", "[accuracy(label)]"),

@@ -11,9 +11,11 @@ mod fit;
 mod idx;
 mod prefetch;
 mod probe;
+mod scan;
 mod split;
 mod synthetic;
 mod table;
+mod text;
 mod wanted;
 mod when;
 
@@ -26,6 +28,7 @@ pub use probe::DiskProbe;
 use crate::base::{Bindings, DType, Sym};
 use crate::diag::Diagnostic;
 use crate::sema::job::{Amount, Column, ColumnKind, DataPlan, Field, SourceKind, SourcePlan};
+use files::problem;
 use fit::Lookup;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -137,6 +140,12 @@ impl Dataset {
         &self.bindings
     }
 
+    /// What the classes of a column are called, in order of their ids, where they have names.
+    pub fn class_names(&self, column: &str) -> Option<&[String]> {
+        let field = self.fitted.iter().find(|f| f.column == column)?;
+        if let Fitted::ClassNames { names } = &field.fitted { Some(names) } else { None }
+    }
+
     /// Bytes of all arrays, each counted once.
     pub fn bytes(&self) -> usize {
         let mut stores: Vec<&Arc<Store>> = [&self.train, &self.valid, &self.test].map(|p| &p.store).to_vec();
@@ -216,12 +225,18 @@ fn column_fields(column: &Column) -> &[Field] {
 /// The table of a source, and the test table that an `idx` folder may bring along.
 fn read(source: &SourcePlan, plan: &DataPlan, places: &Places) -> Checked<(Table, Option<Table>)> {
     match &source.kind {
-        SourceKind::Csv { path, columns, sep, decimal: _, missing, skip } => {
-            let dialect = csv::Dialect { columns: columns.as_deref(), sep: *sep, missing, skip: *skip };
+        SourceKind::Csv { path, dialect } => {
             let wanted = |name: &str| {
                 plan.split.columns().any(|c| c == name) || fields(plan).any(|(_, f)| f.source == name)
             };
-            Ok((csv::load(path, &dialect, &wanted, places, source)?, None))
+            let mut reader = csv::Reader::open(path, dialect, places, source)?;
+            let Some(mut table) = reader.next(&wanted, text::MOST_TEXT)? else { return Err(reader.empty()) };
+            if !reader.at_end() {
+                let message = format!("{}: more than 4 GiB of text", table.name);
+                return Err(problem("data::unreadable", message, source));
+            }
+            table.files.push(reader.finish()?);
+            Ok((table, None))
         }
         SourceKind::Idx { path } => {
             let pairs = idx::load(path, places, source)?;
@@ -268,10 +283,7 @@ fn split_rows(plan: &DataPlan, main: &Loaded) -> Checked<split::Parts> {
 }
 
 fn decimal(source: &SourcePlan) -> u8 {
-    match &source.kind {
-        SourceKind::Csv { decimal, .. } => *decimal,
-        SourceKind::Idx { .. } | SourceKind::Synthetic { .. } => b'.',
-    }
+    source.kind.decimal()
 }
 
 /// One [`Fitted`] for each of [`fields`].
@@ -357,7 +369,7 @@ fn moved(plan: &DataPlan, column: &Column, field: &Field, loaded: &mut Loaded) -
         Cells::U8 { .. } => column.ty.dtype == DType::U8,
         Cells::I32 { .. } => column.ty.dtype == DType::I32,
         Cells::F32 { .. } => column.ty.dtype == DType::F32,
-        Cells::Text(_) | Cells::Gone => false,
+        Cells::Text(_) | Cells::F64 { .. } | Cells::Gone => false,
     };
     if !(alone && same) {
         return Ok(None);
@@ -366,7 +378,7 @@ fn moved(plan: &DataPlan, column: &Column, field: &Field, loaded: &mut Loaded) -
         Cells::U8 { row, data } => (row, Values::U8(data)),
         Cells::I32 { row, data } => (row, Values::I32(data)),
         Cells::F32 { row, data } => (row, Values::F32(data)),
-        Cells::Text(_) | Cells::Gone => panic!("data: only numbers are moved"),
+        Cells::Text(_) | Cells::F64 { .. } | Cells::Gone => panic!("data: only such numbers are moved"),
     };
     Ok(Some(Array { name: column.name.clone(), row, values }))
 }

@@ -1,6 +1,7 @@
 //! `run.yaml` and `spec.mlspec`: what it takes to run again.
 
 use super::{RUN_YAML, SPEC};
+use crate::ops::metric::Figure;
 use crate::runtime::data::{FileInfo, FittedField};
 use crate::runtime::engine::DeviceKind;
 use crate::runtime::error::RunError;
@@ -95,7 +96,7 @@ pub struct RunInfo {
 }
 
 /// Loss and metrics by name, for each split.
-pub type Results = BTreeMap<String, BTreeMap<String, f64>>;
+pub type Results = BTreeMap<String, BTreeMap<String, Figure>>;
 
 /// What came of the folds; the results of the whole are their means.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use crate::diag::{Diagnostic, did_you_mean};
 use crate::graph::{Builder, Value};
 use crate::ops::formula::{Checked, Eval, Item, Never, Reported, Scope};
 use crate::sema::ctx::{Ctx, Global, suggest};
-use crate::sema::job::{Classes, Column, ColumnKind, Encode, Field, SourceKind, Wanted};
+use crate::sema::job::{Classes, Column, ColumnKind, Encode, Field, Wanted};
 use crate::sema::{consts, walk};
 use crate::syntax::ast::{Entry, EntryKind, Expr, ExprKind, File, Ident, ItemKind, Section};
 use std::cell::RefCell;
@@ -211,7 +211,7 @@ impl<'a> Data<'a> {
             self.no_column(cx, name);
             return Found::Poison;
         }
-        if matches!(source.kind, SourceKind::Csv { .. }) {
+        if source.kind.is_table() {
             self.untyped(cx, name);
             return Found::Poison;
         }

@@ -129,7 +129,7 @@ impl<'a> Data<'a> {
                 | ExprKind::Percent(_)
         );
         let is_source = matches!(&value.bare().kind, ExprKind::Call { callee, .. }
-            if callee.as_name().is_some_and(|n| ["csv", "idx", "synthetic"].contains(&&*n.name)));
+            if callee.as_name().is_some_and(|n| source::is_source(&n.name)));
         let near = did_you_mean(&name.name, keys::of("data").iter().map(|k| k.name));
         let aliased = keys::alias("data", &name.name);
         if !reads_columns || (is_source && (near.is_some() || aliased.is_some())) {
@@ -141,7 +141,7 @@ impl<'a> Data<'a> {
     /// Typed columns are cells of a table, and in it.
     fn check_typed(&mut self, cx: &Ctx) {
         let Some(source) = &self.source else { return };
-        let is_table = matches!(source.kind, SourceKind::Csv { .. });
+        let is_table = source.kind.is_table();
         for (name, _) in &self.typed {
             if !is_table {
                 let d = Diagnostic::error(
@@ -164,8 +164,9 @@ impl<'a> Data<'a> {
 
     /// The names of the source's columns, if they are known.
     fn known_columns(&self) -> Option<Vec<String>> {
-        if let Some(SourcePlan { kind: SourceKind::Csv { columns: Some(columns), .. }, .. }) = &self.source {
-            return Some(columns.clone());
+        let named = self.source.as_ref().and_then(|s| s.kind.dialect()?.columns.clone());
+        if named.is_some() {
+            return named;
         }
         if let Some(schema) = &self.schema {
             return Some(schema.columns.iter().map(|c| c.name.clone()).collect());

@@ -93,7 +93,10 @@ impl Reader<'_> {
             return Err(Box::new(wrong.help("name a column of the source")));
         };
         let single = match &table.columns[column].cells {
-            Cells::U8 { row, .. } | Cells::I32 { row, .. } | Cells::F32 { row, .. } => row.is_empty(),
+            Cells::U8 { row, .. }
+            | Cells::I32 { row, .. }
+            | Cells::F32 { row, .. }
+            | Cells::F64 { row, .. } => row.is_empty(),
             Cells::Text(_) | Cells::Gone => true,
         };
         if !single {
@@ -173,6 +176,7 @@ const FORMS: &str =
 fn missing_rows(table: &Table, column: usize) -> Vec<usize> {
     match &table.columns[column].cells {
         Cells::Text(cells) => (0..cells.len()).filter(|row| cells[*row].missing).collect(),
+        Cells::F64 { data, .. } => (0..data.len()).filter(|row| data[*row].is_nan()).collect(),
         Cells::U8 { .. } | Cells::I32 { .. } | Cells::F32 { .. } | Cells::Gone => Vec::new(),
     }
 }

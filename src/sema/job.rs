@@ -222,8 +222,8 @@ pub struct SplitPlan {
     /// So many folds, each the test part of a run of its own, which trains on the others; `valid` is
     /// then a share of those.
     pub kfold: Option<usize>,
-    /// Which fold is the test part, from 0.
-    pub fold: usize,
+    /// Which fold is the test part, from 0; without one, each in turn.
+    pub fold: Option<usize>,
     /// A column of the source whose classes keep their shares.
     pub stratify: Option<String>,
     /// A column of the source: rows with one value of it stay in one part.
@@ -250,7 +250,7 @@ impl SplitPlan {
             valid: Amount::Nothing,
             test: Amount::Nothing,
             kfold: None,
-            fold: 0,
+            fold: None,
             stratify: None,
             group: None,
             order: RowOrder::Shuffled,

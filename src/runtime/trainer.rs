@@ -242,6 +242,29 @@ impl<'a> Trainer<'a> {
         wrong.into()
     }
 
+    /// Tells those who adapt to it how a validation went: called after each one, in order, before the next step.
+    pub fn observe(&mut self, evaluation: &Evaluation) {
+        // Nothing adapts yet: the rates of a schedule depend on the step alone.
+        let _ = evaluation;
+    }
+
+    /// What was learnt from [`observe`](Self::observe): a checkpoint keeps it, so that a run that goes on does so
+    /// as if it had never stopped. Null if there is nothing.
+    pub fn observed(&self) -> serde_yaml::Value {
+        serde_yaml::Value::Null
+    }
+
+    /// Goes on from what [`observed`](Self::observed) gave.
+    ///
+    /// # Errors
+    /// If that was of another kind of run, with the reason.
+    pub fn remember(&mut self, observed: &serde_yaml::Value) -> Result<(), String> {
+        match observed {
+            serde_yaml::Value::Null => Ok(()),
+            _ => Err("it kept what a schedule learnt, but no schedule here learns".to_string()),
+        }
+    }
+
     /// Loss and metrics over all rows of a part, in file order, batches weighing as many rows as they have.
     pub fn evaluate(&mut self, part: &Part) -> Result<Evaluation, RunError> {
         self.finish()?;

@@ -3,7 +3,7 @@
 use crate::base::{Dim, Span, TensorType};
 use crate::graph::Graph;
 pub use crate::ops::clip::Clip;
-pub use crate::ops::metric::Finish;
+pub use crate::ops::metric::{Better, Finish};
 pub use crate::ops::schedule::Schedule;
 
 /// What `check` makes of a spec.
@@ -254,6 +254,8 @@ pub struct OptimizerPlan {
 pub struct MetricPlan {
     /// `accuracy`.
     pub name: String,
+    /// Whether early stopping looks for more of it or less. Of a loss less is better.
+    pub better: Better,
     /// The outputs of the evaluation graph that it is made of, in the order of a
     /// [`Tally`](crate::ops::metric::Tally): `accuracy`, or `f1.hits` and others.
     pub outputs: Vec<String>,

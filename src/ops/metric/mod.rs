@@ -17,7 +17,26 @@ use crate::graph::{Builder, Value};
 #[derive(Debug)]
 pub struct MetricDef {
     pub sig: Sig,
+    /// What to look for: the best of several epochs or runs.
+    pub better: Better,
     form: Form,
+}
+
+/// Which of two values of a metric is that of the better model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    Higher,
+    Lower,
+}
+
+impl Better {
+    /// Whether `a` is better than `b`. What is no number is better than nothing.
+    pub fn prefers(self, a: f64, b: f64) -> bool {
+        match self {
+            Better::Higher => a > b || (b.is_nan() && !a.is_nan()),
+            Better::Lower => a < b || (b.is_nan() && !a.is_nan()),
+        }
+    }
 }
 
 /// How it is computed.
@@ -74,9 +93,10 @@ const fn metric(
     name: &'static str,
     aliases: &'static [&'static str],
     doc: &'static str,
+    better: Better,
     form: Form,
 ) -> MetricDef {
-    MetricDef { sig: Sig { name, aliases, doc, example: name, inputs: &[], attrs: &[] }, form }
+    MetricDef { sig: Sig { name, aliases, doc, example: name, inputs: &[], attrs: &[] }, better, form }
 }
 
 const fn rate(
@@ -87,6 +107,7 @@ const fn rate(
 ) -> MetricDef {
     MetricDef {
         sig: Sig { name, aliases, doc, example: name, inputs: &[], attrs: AVERAGE },
+        better: Better::Higher,
         form: Form::Rate(rate),
     }
 }
@@ -98,6 +119,7 @@ pub static METRICS: &[MetricDef] = &[
         &["acc", "Accuracy", "SparseCategoricalAccuracy", "CategoricalAccuracy", "BinaryAccuracy"],
         "The share of rows that are right: the largest logit is the label's, or a single logit lies on the \
          label's side of 0.",
+        Better::Higher,
         Form::Rows(&ACCURACY, Finish::Mean),
     ),
     MetricDef {
@@ -109,6 +131,7 @@ pub static METRICS: &[MetricDef] = &[
             inputs: &[],
             attrs: K,
         },
+        better: Better::Higher,
         form: Form::TopK,
     },
     rate(
@@ -133,31 +156,42 @@ pub static METRICS: &[MetricDef] = &[
         "log_loss",
         &["LogLoss"],
         "Mean cross entropy of the logits, in nats.",
+        Better::Lower,
         Form::Rows(&LOG_LOSS, Finish::Mean),
     ),
     metric(
         "perplexity",
         &["Perplexity"],
         "e to the power of the mean cross entropy: among how many equal choices the model wavers.",
+        Better::Lower,
         Form::Rows(&LOG_LOSS, Finish::Exp),
     ),
     metric(
         "mae",
         &["MeanAbsoluteError", "MAE", "L1"],
         "Mean absolute error.",
+        Better::Lower,
         Form::Elements("absolute_error", Finish::Mean),
     ),
-    metric("mse", &["MSE"], "Mean squared error.", Form::Elements("squared_error", Finish::Mean)),
+    metric(
+        "mse",
+        &["MSE"],
+        "Mean squared error.",
+        Better::Lower,
+        Form::Elements("squared_error", Finish::Mean),
+    ),
     metric(
         "rmse",
         &["RootMeanSquaredError", "RMSE"],
         "The root of the mean squared error over all rows.",
+        Better::Lower,
         Form::Elements("squared_error", Finish::Root),
     ),
     metric(
         "mape",
         &["MAPE"],
         "Mean absolute error in percent of the target, which counts as 1e-7 where it is smaller.",
+        Better::Lower,
         Form::Elements("percentage_error", Finish::Mean),
     ),
     metric(
@@ -165,6 +199,7 @@ pub static METRICS: &[MetricDef] = &[
         &["R2", "R2Score", "r2_score"],
         "The share of the target's variance that the prediction explains: 1 is perfect, 0 as good as the \
          mean. Several targets along the last axes are averaged.",
+        Better::Higher,
         Form::Explained,
     ),
 ];

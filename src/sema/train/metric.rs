@@ -88,7 +88,7 @@ pub(super) fn metric(ev: &mut Ev, metric: &Metric) -> Checked<(Vec<Value>, Metri
     ev.at(metric.span);
     let lib = ev.lib;
     match ops::metric::build(lib, ev.b, metric.def, &settings, prediction, label, metric.span) {
-        Ok(score) => Ok(planned(ev, sig.name, score)),
+        Ok(score) => Ok(planned(ev, metric.def, score)),
         Err(found) => {
             ev.diags.extend(found);
             Err(Reported)
@@ -97,13 +97,15 @@ pub(super) fn metric(ev: &mut Ev, metric: &Metric) -> Checked<(Vec<Value>, Metri
 }
 
 /// The outputs of a metric, and how a number is made of them.
-fn planned(ev: &Ev, name: &str, score: ops::metric::Score) -> (Vec<Value>, MetricPlan) {
+fn planned(ev: &Ev, def: &ops::metric::MetricDef, score: ops::metric::Score) -> (Vec<Value>, MetricPlan) {
+    let name = def.sig.name;
     let output = |part: &ops::metric::Part| match part.name {
         "" => name.to_string(),
         which => format!("{name}.{which}"),
     };
     let plan = MetricPlan {
         name: name.to_string(),
+        better: def.better,
         outputs: score.parts.iter().map(output).collect(),
         numbers: score.parts.iter().fold(Dim::zero(), |n, part| n + ev.b.shape(part.value).size()),
         count: score.count,

@@ -159,6 +159,8 @@ pub struct Column {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wanted {
     pub range: Range,
+    /// A number outside of it that is welcome all the same: `ignore=-100`.
+    pub except: Option<i64>,
     /// Who wants it: `CrossEntropy`.
     pub by: String,
     /// The use in the user's text.
@@ -171,6 +173,8 @@ pub enum Range {
     Below(Dim),
     /// Any number between, both ends included.
     Between(f64, f64),
+    /// Any number from this one.
+    AtLeast(f64),
 }
 
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 mod loss;
 mod metric;
 mod update;
+mod weigh;
 
 pub(super) use loss::{given, loss};
 use metric::{Metric, metric, metrics};

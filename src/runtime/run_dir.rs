@@ -3,7 +3,7 @@
 //! Files are written to a temporary name, synced and renamed, so that none is ever half there;
 //! `metrics.jsonl` grows line by line. A run that exists is never overwritten.
 
-use super::data::{FileInfo, FittedField};
+use super::data::{FileInfo, FittedColumn};
 use super::error::RunError;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -190,7 +190,7 @@ pub struct RunInfo {
     /// The GPU, if it was one; instruction set, operating system and architecture.
     pub host: String,
     pub data: Vec<FileInfo>,
-    pub fitted: Vec<FittedField>,
+    pub fitted: Vec<FittedColumn>,
     pub rows: BTreeMap<String, usize>,
     /// Steps and epochs done.
     pub steps: u64,

@@ -20,4 +20,5 @@ mod stages;
 mod style;
 mod support;
 mod tidy;
+mod transforms;
 mod verify;

@@ -17,6 +17,7 @@ pub mod process;
 pub mod progress;
 pub mod run_dir;
 pub mod session;
+mod tables;
 pub mod trainer;
 pub mod weights;
 

@@ -3,6 +3,7 @@
 mod broken;
 mod cli;
 mod code;
+mod floors;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod labels;
@@ -13,6 +14,7 @@ mod ops;
 mod parity;
 mod random;
 mod run;
+mod runs;
 mod schedules;
 #[cfg(feature = "gpu")]
 mod shaders;

@@ -6,7 +6,7 @@ use super::files::problem;
 use super::table::{Cells, Table, quoted};
 use crate::base::Span;
 use crate::diag::{Code, Diagnostic, did_you_mean};
-use crate::sema::job::{SourceKind, SourcePlan};
+use crate::sema::job::{Dialect, SourcePlan};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
@@ -89,7 +89,12 @@ impl<'a> Lookup<'a> {
     pub fn byte_labels(&self) -> Option<&'a [u8]> {
         match self.cells() {
             Cells::U8 { row, data } if row.is_empty() => Some(data),
-            Cells::Text(_) | Cells::U8 { .. } | Cells::I32 { .. } | Cells::F32 { .. } | Cells::Gone => None,
+            Cells::Text(_)
+            | Cells::U8 { .. }
+            | Cells::I32 { .. }
+            | Cells::F32 { .. }
+            | Cells::F64 { .. }
+            | Cells::Gone => None,
         }
     }
 
@@ -105,6 +110,7 @@ impl<'a> Lookup<'a> {
             Cells::U8 { row, data } => numbers(row, data.iter().map(|x| f64::from(*x)).collect()),
             Cells::I32 { row, data } => numbers(row, data.iter().map(|x| f64::from(*x)).collect()),
             Cells::F32 { row, data } => numbers(row, data.iter().map(|x| f64::from(*x)).collect()),
+            Cells::F64 { row, data } => numbers(row, data.clone()),
             Cells::Gone => panic!("data: a column that is used is read"),
         }
     }
@@ -128,10 +134,7 @@ impl<'a> Lookup<'a> {
 
     /// The sign before the fraction of a number.
     pub fn decimal(&self) -> u8 {
-        match &self.source.kind {
-            SourceKind::Csv { decimal, .. } => *decimal,
-            SourceKind::Idx { .. } | SourceKind::Synthetic { .. } => b'.',
-        }
+        self.source.kind.decimal()
     }
 
     /// What to do if values are missing where none may be.
@@ -165,7 +168,11 @@ impl<'a> Lookup<'a> {
     /// Every element as a number; what is missing stays so.
     pub fn numbers(&self, flow: Flow) -> Checked<Numbers> {
         let texts = match flow {
-            Flow::Numbers(numbers) => return Ok(numbers),
+            Flow::Numbers(numbers) => {
+                let wrong = |x: f64| !x.is_nan() && !(x as f32).is_finite();
+                let bad = self.rows_where(&numbers, wrong);
+                return if bad.is_empty() { Ok(numbers) } else { Err(self.not_finite(&bad)) };
+            }
             Flow::Text(texts) => texts,
         };
         let decimal = self.decimal();
@@ -193,10 +200,14 @@ impl<'a> Lookup<'a> {
             ));
         }
         if !not_finite.is_empty() {
-            let help = "correct the cells or remove the rows: a network cannot learn from them";
-            return Err(self.bad("data::not_finite", &not_finite, "is not a finite `f32`", help));
+            return Err(self.not_finite(&not_finite));
         }
         Ok(Numbers::scalars(numbers))
+    }
+
+    fn not_finite(&self, bad: &[usize]) -> Box<Diagnostic> {
+        let help = "correct the cells or remove the rows: a network cannot learn from them";
+        self.bad("data::not_finite", bad, "is not a finite `f32`", help)
     }
 
     /// What to do about rows that hold no number.
@@ -225,12 +236,12 @@ impl<'a> Lookup<'a> {
 
     /// What to do if the first row alone is wrong and has no number at all: it is a header.
     pub fn heading(&self, bad: &[usize]) -> Option<String> {
-        let SourceKind::Csv { columns, skip, .. } = &self.source.kind else { return None };
+        let Dialect { columns, skip, .. } = self.source.kind.dialect()?;
         let is_number = |cells: &Cells| match cells {
             Cells::Text(cells) => {
                 cells.first().is_some_and(|c| self.table.cell_text(*c).parse::<f64>().is_ok())
             }
-            Cells::U8 { .. } | Cells::I32 { .. } | Cells::F32 { .. } => true,
+            Cells::U8 { .. } | Cells::I32 { .. } | Cells::F32 { .. } | Cells::F64 { .. } => true,
             Cells::Gone => false,
         };
         if bad != [0] || self.table.rows < 2 || self.table.columns.iter().any(|c| is_number(&c.cells)) {
@@ -252,7 +263,7 @@ impl<'a> Lookup<'a> {
         let fits = |row: &usize| number(&self.table.value_text(self.column, *row), other).is_some();
         let sign = char::from(other);
         let help = || format!("these are numbers with a decimal `{sign}`: say so, `decimal=\"{sign}\"`");
-        (matches!(self.source.kind, SourceKind::Csv { .. }) && bad.iter().all(fits)).then(help)
+        (self.source.kind.dialect().is_some() && bad.iter().all(fits)).then(help)
     }
 
     /// Numbers that `i32` holds, or a diagnostic for the first that is not whole or too large.

@@ -136,7 +136,7 @@ fn moved(columns: &[FittedColumn], column: &FittedColumn, table: &mut Table) -> 
         Cells::U8 { .. } => column.dtype == DType::U8,
         Cells::I32 { .. } => column.dtype == DType::I32,
         Cells::F32 { .. } => column.dtype == DType::F32,
-        Cells::Text(_) | Cells::Gone => false,
+        Cells::Text(_) | Cells::F64 { .. } | Cells::Gone => false,
     };
     if !(alone && same) {
         return None;
@@ -145,7 +145,7 @@ fn moved(columns: &[FittedColumn], column: &FittedColumn, table: &mut Table) -> 
         Cells::U8 { row, data } => (row, Values::U8(data)),
         Cells::I32 { row, data } => (row, Values::I32(data)),
         Cells::F32 { row, data } => (row, Values::F32(data)),
-        Cells::Text(_) | Cells::Gone => panic!("data: only numbers are moved"),
+        Cells::Text(_) | Cells::F64 { .. } | Cells::Gone => panic!("data: only such numbers are moved"),
     };
     Some(Array { name: column.name.clone(), row, values })
 }

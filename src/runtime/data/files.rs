@@ -27,6 +27,14 @@ pub struct FileInfo {
     pub hash: String,
 }
 
+impl FileInfo {
+    /// Of bytes that were read.
+    pub fn of(path: &Path, bytes: &[u8]) -> FileInfo {
+        let hash = format!("{:016x}", fnv1a(FNV_START, bytes));
+        FileInfo { path: path.display().to_string(), bytes: bytes.len() as u64, hash }
+    }
+}
+
 /// Well-known datasets, by a word of the path, and where people get them.
 const WELL_KNOWN: &[(&str, &str)] = &[
     ("fashion-mnist", "get the four .gz files from https://github.com/zalandoresearch/fashion-mnist"),
@@ -149,6 +157,14 @@ impl Input {
 
     pub fn name(&self) -> String {
         short_name(&self.path)
+    }
+
+    /// The bytes of a file that is not compressed.
+    pub fn plain_length(&self) -> Option<u64> {
+        match self.stream {
+            Stream::Plain(_) => Some(self.at_most),
+            Stream::Gzip(_) => None,
+        }
     }
 
     /// Appends up to `limit` bytes to `out`, fewer only at the end of the file.

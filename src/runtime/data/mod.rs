@@ -12,11 +12,14 @@ mod files;
 mod idx;
 mod prefetch;
 mod probe;
+mod scan;
 mod split;
 mod steps;
 mod synthetic;
 mod table;
+mod text;
 mod wanted;
+mod when;
 
 pub use batch::{Order, Rows};
 pub use encode::{FittedColumn, FittedField, apply};
@@ -28,7 +31,7 @@ pub use steps::{Fitted, Vocabulary};
 use crate::base::{Bindings, DType};
 use crate::diag::Diagnostic;
 use crate::sema::job::{Amount, DataPlan, Field, SourceKind, SourcePlan};
-use std::collections::BTreeMap;
+use files::problem;
 use std::sync::Arc;
 use table::Table;
 
@@ -131,6 +134,13 @@ impl Dataset {
         &self.bindings
     }
 
+    /// What the classes of a column are called, in order of their ids, where they have names.
+    pub fn class_names(&self, column: &str) -> Option<&[String]> {
+        let fitted = self.fitted.iter().find(|f| f.name == column && !f.joined)?;
+        let last = fitted.fields.first().and_then(|f| f.steps.last());
+        if let Some(Fitted::ClassNames { names }) = last { Some(names) } else { None }
+    }
+
     /// Bytes of all arrays, each counted once.
     pub fn bytes(&self) -> usize {
         let mut stores: Vec<&Arc<Store>> = [&self.train, &self.valid, &self.test].map(|p| &p.store).to_vec();
@@ -153,12 +163,14 @@ pub fn load(plan: &DataPlan, places: &Places) -> Result<Dataset, Vec<Diagnostic>
     let (main, own_test) = read(&plan.source, plan, places).map_err(one)?;
     let valid = read_beside(&plan.valid, plan, places).map_err(one)?;
     let named_test = read_beside(&plan.test, plan, places).map_err(one)?;
+    // With folds, test files that an `idx` folder brings along stay apart: each fold is the test part.
+    let own_test = own_test.filter(|_| plan.split.kfold.is_none());
     let test = named_test.or(own_test.map(|table| Loaded { source: &plan.source, table }));
     check_parts(plan, valid.is_some(), test.is_some()).map_err(one)?;
 
     let mut main = Loaded { source: &plan.source, table: main };
     let (mut valid, mut test) = (valid, test);
-    let parts = split_rows(plan, &main.table).map_err(one)?;
+    let parts = split_rows(plan, &main).map_err(one)?;
     let fitted = encode::fit(plan, &main, &parts.train)?;
     let encode = |loaded: &mut Loaded| encode::apply(&fitted, &mut loaded.table, loaded.source).map(Arc::new);
     let valid_store = valid.as_mut().map(encode).transpose()?;
@@ -204,12 +216,18 @@ fn fields(plan: &DataPlan) -> impl Iterator<Item = &Field> {
 /// The table of a source, and the test table that an `idx` folder may bring along.
 fn read(source: &SourcePlan, plan: &DataPlan, places: &Places) -> Checked<(Table, Option<Table>)> {
     match &source.kind {
-        SourceKind::Csv { path, columns, sep, decimal: _, missing, skip } => {
-            let dialect = csv::Dialect { columns: columns.as_deref(), sep: *sep, missing, skip: *skip };
+        SourceKind::Csv { path, dialect } => {
             let wanted = |name: &str| {
-                plan.split.stratify.as_deref() == Some(name) || fields(plan).any(|f| f.source == name)
+                plan.split.columns().any(|c| c == name) || fields(plan).any(|f| f.source == name)
             };
-            Ok((csv::load(path, &dialect, &wanted, places, source)?, None))
+            let mut reader = csv::Reader::open(path, dialect, places, source)?;
+            let Some(mut table) = reader.next(&wanted, text::MOST_TEXT)? else { return Err(reader.empty()) };
+            if !reader.at_end() {
+                let message = format!("{}: more than 4 GiB of text", table.name);
+                return Err(problem("data::unreadable", message, source));
+            }
+            table.files.push(reader.finish()?);
+            Ok((table, None))
         }
         SourceKind::Idx { path } => {
             let pairs = idx::load(path, places, source)?;
@@ -246,27 +264,13 @@ fn check_parts(plan: &DataPlan, valid_file: bool, test_file: bool) -> Checked<()
     Ok(())
 }
 
-fn split_rows(plan: &DataPlan, table: &Table) -> Checked<split::Parts> {
-    let wrong = |message: String| Diagnostic::error("data::split", message, plan.split.span, "split here");
-    let sizes = split::sizes(&plan.split, table.rows).map_err(|why| {
-        let help = "give the parts fewer rows, or percentages";
-        Box::new(wrong(format!("`{}`: {why}", plan.name)).help(help))
-    })?;
-    let classes = match &plan.split.stratify {
-        None => None,
-        Some(name) => {
-            let Some(column) = table.column(name) else {
-                let message = format!("{} has no column `{name}` to stratify by", table.name);
-                return Err(Box::new(wrong(message).help("name a column of the source")));
-            };
-            let mut numbers: BTreeMap<_, u32> = BTreeMap::new();
-            let values: Vec<_> = (0..table.rows).map(|r| table.value_text(column, r)).collect();
-            numbers.extend(values.iter().map(|v| (v.clone(), 0)));
-            numbers.values_mut().enumerate().for_each(|(i, n)| *n = i as u32);
-            Some(values.iter().map(|v| numbers[v]).collect::<Vec<u32>>())
-        }
-    };
-    Ok(split::deal(&plan.split, sizes, table.rows, classes.as_deref()))
+fn split_rows(plan: &DataPlan, main: &Loaded) -> Checked<split::Parts> {
+    let facts = split::Facts::of(&plan.split, &main.table, main.source)?;
+    split::part(&plan.split, &facts).map_err(|refusal| {
+        let message = format!("`{}`: {}", plan.name, refusal.why);
+        let wrong = Diagnostic::error("data::split", message, plan.split.span, "split here");
+        Box::new(wrong.help(refusal.help))
+    })
 }
 
 #[cfg(test)]

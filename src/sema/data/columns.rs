@@ -7,7 +7,7 @@ use crate::diag::Diagnostic;
 use crate::ops::formula::builtins;
 use crate::ops::transform::Kind;
 use crate::sema::ctx::Ctx;
-use crate::sema::job::{Classes, Column, ColumnKind, Encode, Field, SourceKind, Wanted};
+use crate::sema::job::{Classes, Column, ColumnKind, Encode, Field, Wanted};
 use crate::sema::probe::SchemaColumn;
 use crate::sema::walk;
 use crate::syntax::ast::{Expr, ExprKind, Ident};
@@ -153,7 +153,7 @@ impl<'a> Data<'a> {
     }
 
     pub(super) fn is_table(&self) -> bool {
-        self.source.as_ref().is_some_and(|s| matches!(s.kind, SourceKind::Csv { .. }))
+        self.source.as_ref().is_some_and(|s| s.kind.is_table())
     }
 
     /// Whether the source has a column, as far as anybody knows.
@@ -309,6 +309,28 @@ impl<'a> Data<'a> {
         let d = Diagnostic::error("data::split", message, name.span, "not a class column");
         cx.report(d.help(format!("stratify by a class column, or write `{} : class`", name.name)));
         None
+    }
+
+    /// The column of the source that `group` or `time` names: any, typed or not.
+    pub(super) fn source_column(&self, cx: &Ctx, key: &str, name: &Ident) -> Option<String> {
+        if let Some((_, expr)) = self.derived.iter().rev().find(|(n, _)| n.name == name.name) {
+            let mut from = expr.bare();
+            while let ExprKind::Pipe { input, .. } = &from.kind {
+                from = input.bare();
+            }
+            if let Some(source) = from.as_name() {
+                return Some(source.name.to_string());
+            }
+            let message = format!("`{}` is computed, and rows are parted before that", name.name);
+            let d = Diagnostic::error("data::split", message, name.span, "not a column of the source");
+            cx.report(d.help(format!("name a column of the source: `{key} = …`")));
+            return None;
+        }
+        if self.known_columns().is_some_and(|all| !all.iter().any(|c| **c == *name.name)) {
+            self.no_column(cx, name);
+            return None;
+        }
+        Some(name.name.to_string())
     }
 
     /// Notes what the values of a stored column must be.

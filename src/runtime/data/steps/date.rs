@@ -1,6 +1,7 @@
 //! Dates: read by a format as `strftime` writes it, made numbers of by the proleptic Gregorian calendar.
 
 use super::super::cells::{Checked, Lookup, Numbers};
+use super::super::when::civil;
 use super::words::Text;
 use crate::ops::transform::DatePart;
 
@@ -161,20 +162,11 @@ fn is_real(m: &Moment) -> bool {
     day && (0..24).contains(&m.hour) && (0..60).contains(&m.minute) && (0.0..60.0).contains(&m.second)
 }
 
-/// Days since 1970-01-01 (Hinnant, "chrono-compatible low-level date algorithms", `days_from_civil`).
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
-}
-
 fn part_of(m: &Moment, part: DatePart) -> f64 {
-    let new_year = days_from_civil(m.year, 1, 1);
+    let new_year = civil(m.year, 1, 1);
     let days = match m.dayofyear {
         Some(day) => new_year + day - 1,
-        None => days_from_civil(m.year, m.month, m.day),
+        None => civil(m.year, m.month, m.day),
     };
     let (month, day) = match m.dayofyear {
         Some(day) => month_and_day(m.year, day),
@@ -225,10 +217,10 @@ mod tests {
         assert_eq!(days("1969-12-31"), Some(-1.0));
         assert_eq!(days("1600-02-29"), Some(-135_081.0));
         // Each day is one more than the one before, over every leap rule.
-        let mut last = days_from_civil(1899, 12, 31);
+        let mut last = civil(1899, 12, 31);
         for (year, month) in (1900..2101).flat_map(|y| (1..=12).map(move |m| (y, m))) {
             for day in 1..=days_in(year, month) {
-                assert_eq!(days_from_civil(year, month, day), last + 1);
+                assert_eq!(civil(year, month, day), last + 1);
                 last += 1;
             }
         }

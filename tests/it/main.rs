@@ -23,4 +23,5 @@ mod stages;
 mod style;
 mod support;
 mod tidy;
+mod transforms;
 mod verify;

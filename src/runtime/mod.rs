@@ -8,6 +8,7 @@ pub mod bench;
 pub mod data;
 pub mod engine;
 pub mod error;
+pub mod folds;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod machine;

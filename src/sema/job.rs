@@ -5,6 +5,7 @@ use crate::graph::Graph;
 pub use crate::ops::clip::Clip;
 pub use crate::ops::metric::{Better, Finish};
 pub use crate::ops::schedule::Schedule;
+pub use crate::ops::transform::{Classes, Encode};
 
 /// What `check` makes of a spec.
 #[derive(Clone, Debug)]
@@ -159,6 +160,8 @@ pub struct Column {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wanted {
     pub range: Range,
+    /// A number outside of it that is welcome all the same: `ignore=-100`.
+    pub except: Option<i64>,
     /// Who wants it: `CrossEntropy`.
     pub by: String,
     /// The use in the user's text.
@@ -171,6 +174,8 @@ pub enum Range {
     Below(Dim),
     /// Any number between, both ends included.
     Between(f64, f64),
+    /// Any number from this one.
+    AtLeast(f64),
 }
 
 #[derive(Clone, Debug)]
@@ -185,32 +190,9 @@ pub enum ColumnKind {
 pub struct Field {
     /// Its name in the source, signs read as `_`.
     pub source: String,
-    pub how: Encode,
+    /// From cells to numbers, in order, at least one step.
+    pub how: Vec<Encode>,
     pub span: Span,
-}
-
-/// Fitted on training rows alone where there is something to fit.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Encode {
-    /// As the source has it: numbers of an `idx` or `synthetic` source.
-    AsIs,
-    Float,
-    Int,
-    /// Less the mean, over the standard deviation (of the population, as scikit-learn's).
-    Standardize,
-    /// To [0, 1].
-    Minmax,
-    Class(Classes),
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum Classes {
-    /// 0 to n-1.
-    Count(usize),
-    /// In this order; of two the second is positive.
-    Named(Vec<String>),
-    /// Those in the training rows, sorted.
-    Infer,
 }
 
 /// How the rows of a source are parted.
@@ -222,8 +204,8 @@ pub struct SplitPlan {
     /// So many folds, each the test part of a run of its own, which trains on the others; `valid` is
     /// then a share of those.
     pub kfold: Option<usize>,
-    /// Which fold is the test part, from 0.
-    pub fold: usize,
+    /// Which fold is the test part, from 0; without one, each in turn.
+    pub fold: Option<usize>,
     /// A column of the source whose classes keep their shares.
     pub stratify: Option<String>,
     /// A column of the source: rows with one value of it stay in one part.
@@ -250,7 +232,7 @@ impl SplitPlan {
             valid: Amount::Nothing,
             test: Amount::Nothing,
             kfold: None,
-            fold: 0,
+            fold: None,
             stratify: None,
             group: None,
             order: RowOrder::Shuffled,

@@ -4,6 +4,7 @@ mod loss;
 mod metric;
 mod terms;
 mod update;
+mod weigh;
 
 pub(super) use loss::{given, loss};
 use metric::{Metric, metric, metrics};

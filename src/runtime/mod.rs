@@ -17,6 +17,7 @@ pub mod process;
 pub mod progress;
 pub mod run_dir;
 pub mod session;
+pub mod table_out;
 pub mod trainer;
 pub mod weights;
 

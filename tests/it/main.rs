@@ -1,8 +1,11 @@
 //! Everything that is tested from outside, in one binary.
 
+mod bad_input;
 mod broken;
 mod cli;
 mod code;
+#[cfg(all(feature = "sql", unix))]
+mod databases;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod labels;
@@ -16,8 +19,10 @@ mod run;
 mod schedules;
 #[cfg(feature = "gpu")]
 mod shaders;
+mod sources;
 mod stages;
 mod style;
 mod support;
+mod tables;
 mod tidy;
 mod verify;

@@ -5,14 +5,26 @@
 //! fitted on training rows alone. No file can make it panic or ask for more memory than it holds.
 
 mod batch;
+#[cfg(feature = "parquet")]
+mod calendar;
 mod csv;
 mod files;
 mod fit;
 mod idx;
+mod json;
+mod jsonl;
+mod known;
+mod npy;
+mod npz;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod prefetch;
 mod probe;
+mod read;
 mod scan;
 mod split;
+#[cfg(feature = "sql")]
+mod sql;
 mod synthetic;
 mod table;
 mod text;
@@ -27,7 +39,6 @@ pub use probe::DiskProbe;
 use crate::base::{Bindings, DType, Sym};
 use crate::diag::Diagnostic;
 use crate::sema::job::{Amount, Column, ColumnKind, DataPlan, Field, SourceKind, SourcePlan};
-use files::problem;
 use fit::Lookup;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -216,28 +227,10 @@ fn column_fields(column: &Column) -> &[Field] {
 
 /// The table of a source, and the test table that an `idx` folder may bring along.
 fn read(source: &SourcePlan, plan: &DataPlan, places: &Places) -> Checked<(Table, Option<Table>)> {
-    match &source.kind {
-        SourceKind::Csv { path, dialect } => {
-            let wanted = |name: &str| {
-                plan.split.stratify.as_deref() == Some(name) || fields(plan).any(|(_, f)| f.source == name)
-            };
-            let mut reader = csv::Reader::open(path, dialect, places, source)?;
-            let Some(mut table) = reader.next(&wanted, text::MOST_TEXT)? else { return Err(reader.empty()) };
-            if !reader.at_end() {
-                let message = format!("{}: more than 4 GiB of text", table.name);
-                return Err(problem("data::unreadable", message, source));
-            }
-            table.files.push(reader.finish()?);
-            Ok((table, None))
-        }
-        SourceKind::Idx { path } => {
-            let pairs = idx::load(path, places, source)?;
-            Ok((pairs.train, pairs.test))
-        }
-        SourceKind::Synthetic { generator, rows, seed } => {
-            Ok((synthetic::load(generator, *rows, *seed, source)?, None))
-        }
-    }
+    let wanted = |name: &str| {
+        plan.split.stratify.as_deref() == Some(name) || fields(plan).any(|(_, f)| f.source == name)
+    };
+    read::table(source, &wanted, places)
 }
 
 fn read_beside<'a>(

@@ -174,8 +174,14 @@ impl<'a> Data<'a> {
             Encode::AsIs | Encode::Float | Encode::Standardize | Encode::Minmax => DType::F32,
         };
         let field = Field { source: source.to_string(), how, span };
-        let (kind, ty) = (ColumnKind::One(field), TensorType::scalar(dtype));
+        let (kind, ty) = (ColumnKind::One(field), TensorType::new(dtype, self.shape_of(source)));
         Column { name: name.to_string(), kind, ty, wanted: Vec::new(), span }
+    }
+
+    /// Of one value of the source: vectors have one.
+    fn shape_of(&self, source: &str) -> Shape {
+        let column = self.schema.as_ref().and_then(|s| s.columns.iter().find(|c| c.name == source));
+        Shape::from(column.map_or(&[][..], |c| c.shape.as_slice()))
     }
 
     /// `label = sentiment |> class(no, yes)`: a stored column under another name.
@@ -211,16 +217,21 @@ impl<'a> Data<'a> {
             self.no_column(cx, name);
             return Found::Poison;
         }
-        if source.kind.is_table() {
+        let schema = self.schema.as_ref().and_then(|s| s.columns.iter().find(|c| c.name == *name.name));
+        // A vector has a type even where single values are text.
+        if schema.map_or(source.kind.is_text(), |column| column.dtype.is_none()) {
             self.untyped(cx, name);
             return Found::Poison;
         }
-        let schema = self.schema.as_ref().and_then(|s| s.columns.iter().find(|c| c.name == *name.name));
         let ty = match schema {
             Some(column) => {
                 TensorType::new(column.dtype.unwrap_or(DType::F32), Shape::from(column.shape.as_slice()))
             }
-            None if &*name.name == "label" => TensorType::scalar(DType::I32),
+            None if &*name.name == "label" && !source.kind.is_table() => TensorType::scalar(DType::I32),
+            None if source.kind.is_table() => match row {
+                Some(row) => row.clone(),
+                None => return Found::Poison,
+            },
             // Nobody could look: images are what the model says they are.
             None => match row {
                 Some(row) => TensorType::new(DType::U8, row.shape.clone()),

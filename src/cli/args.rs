@@ -210,12 +210,16 @@ pub struct VerifyArgs {
 pub struct TrainArgs {
     /// A spec [default: the built-in lesson, handwritten digits]
     pub file: Option<PathBuf>,
+    /// Train again what a run directory holds: its spec, `--variant`, `--set`, steps and device; what is said
+    /// here goes over that
+    #[arg(long, value_name = "RUN", conflicts_with = "file")]
+    pub like: Option<PathBuf>,
     /// Stop after so many steps; 0 writes the first weights
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
-    /// What to compute on
-    #[arg(long, value_enum, default_value_t)]
-    pub device: Device,
+    /// What to compute on [default: cpu, or that of the run]
+    #[arg(long, value_enum)]
+    pub device: Option<Device>,
     /// Threads to compute with; results do not depend on it [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,

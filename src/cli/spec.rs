@@ -63,10 +63,36 @@ pub fn reason(error: &std::io::Error) -> String {
     chars.next().map_or(String::new(), |c| c.to_lowercase().chain(chars).collect())
 }
 
+/// A text to be checked, and what the command line adds to it.
+pub struct Given {
+    /// As diagnostics name it.
+    pub name: String,
+    pub bytes: Vec<u8>,
+    pub places: Places,
+    pub set: Vec<String>,
+    pub variant: Option<String>,
+}
+
+impl Given {
+    pub fn file(path: &Path, args: &SpecArgs) -> Result<Given, Failure> {
+        let places = Places { spec: folder(path), data: data_folder(args) };
+        let (set, variant) = (args.set.clone(), args.variant.clone());
+        Ok(Given { name: name(path), bytes: read(path)?, places, set, variant })
+    }
+}
+
+/// `--data`, unless it is empty.
+pub fn data_folder(args: &SpecArgs) -> Option<PathBuf> {
+    args.data.clone().filter(|d| !d.as_os_str().is_empty())
+}
+
 pub fn parse(path: &Path) -> Result<Parsed, Failure> {
-    let bytes = read(path)?;
+    Ok(parse_bytes(name(path), folder(path), &read(path)?))
+}
+
+fn parse_bytes(name: String, folder: Option<PathBuf>, bytes: &[u8]) -> Parsed {
     let mut sources = Sources::new();
-    let (file, mut diagnostics) = syntax::decode(&mut sources, name(path), folder(path), &bytes);
+    let (file, mut diagnostics) = syntax::decode(&mut sources, name, folder, bytes);
     let mut ast = ast::File::default();
     // Behind a wrong byte every further complaint would be noise.
     if !diagnostics.has_errors() {
@@ -74,7 +100,7 @@ pub fn parse(path: &Path) -> Result<Parsed, Failure> {
         ast = parsed;
         diagnostics.extend(found.sorted());
     }
-    Ok(Parsed { sources, file, ast, diagnostics })
+    Parsed { sources, file, ast, diagnostics }
 }
 
 /// As diagnostics name it.
@@ -83,18 +109,24 @@ pub fn name(path: &Path) -> String {
 }
 
 /// Where a spec lies: paths in it are looked up there first.
-fn folder(path: &Path) -> Option<PathBuf> {
+pub fn folder(path: &Path) -> Option<PathBuf> {
     if path == Path::new("-") {
         return Some(PathBuf::from("."));
     }
     path.parent().map(|p| if p.as_os_str().is_empty() { PathBuf::from(".") } else { p.to_path_buf() })
 }
 
-/// Parses and checks. What is sound is checked even if something else did not parse.
+/// Parses and checks a file.
 pub fn check(path: &Path, args: &SpecArgs) -> Result<Checked, Failure> {
-    let Parsed { mut sources, file, ast, mut diagnostics } = parse(path)?;
-    let settings = settings(&mut sources, args)?;
-    let places = Places { spec: folder(path), data: args.data.clone().filter(|d| !d.as_os_str().is_empty()) };
+    check_given(&Given::file(path, args)?)
+}
+
+/// Parses and checks. What is sound is checked even if something else did not parse.
+pub fn check_given(given: &Given) -> Result<Checked, Failure> {
+    let places = given.places.clone();
+    let Parsed { mut sources, file, ast, mut diagnostics } =
+        parse_bytes(given.name.clone(), places.spec.clone(), &given.bytes);
+    let settings = settings(&mut sources, given)?;
     let mut job = None;
     if ast.header.is_some() || !ast.items.is_empty() {
         let probe = DiskProbe { places: places.clone() };
@@ -120,7 +152,11 @@ pub fn job(path: &Path, args: &SpecArgs) -> Result<Option<(Checked, Job)>, Failu
 /// The same for a command that goes on to read the data: it will say itself, as an error, what is
 /// not there.
 pub fn job_with_data(path: &Path, args: &SpecArgs) -> Result<Option<(Checked, Job)>, Failure> {
-    let mut checked = check(path, args)?;
+    given_with_data(&Given::file(path, args)?)
+}
+
+pub fn given_with_data(given: &Given) -> Result<Option<(Checked, Job)>, Failure> {
+    let mut checked = check_given(given)?;
     if checked.job.is_some() {
         checked.diagnostics.retain(|d| d.code != "data::missing_file");
     }
@@ -130,7 +166,7 @@ pub fn job_with_data(path: &Path, args: &SpecArgs) -> Result<Option<(Checked, Jo
 
 /// Overrides as `sema` wants them: each has a source text of its own, so that a mistake in it
 /// is shown like one in a spec.
-fn settings(sources: &mut Sources, args: &SpecArgs) -> Result<Settings, Failure> {
+fn settings(sources: &mut Sources, args: &Given) -> Result<Settings, Failure> {
     let mut settings = Settings::default();
     for text in &args.set {
         let Some((path, value)) = text.split_once('=') else {

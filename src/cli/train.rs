@@ -4,36 +4,145 @@ use super::args::{ProgressForm, TrainArgs};
 use super::interrupt::Interrupts;
 use super::lesson::Lesson;
 use super::progress::Bar;
-use super::spec::{self, Checked};
+use super::spec::{self, Checked, Given};
 use super::{Failure, Outcome, output};
-use crate::base::Sources;
-use crate::diag::Diagnostic;
-use crate::runtime::RunError;
-use crate::runtime::data::{self, Dataset};
+use crate::base::{Sources, Span};
+use crate::diag::{Diagnostic, Severity};
+use crate::runtime::data::{self, Dataset, FileInfo, Places};
 use crate::runtime::progress::{Ending, Json, Plain, Progress};
+use crate::runtime::run_dir::{Asked, Run, changed_files};
 use crate::runtime::session::{self, Options};
+use crate::runtime::{RunError, folds};
 use crate::sema::Job;
 use crate::sema::job::TrainPlan;
 use std::io::{IsTerminal, stderr, stdout};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub fn run(args: &TrainArgs) -> Result<Outcome, Failure> {
-    match &args.file {
-        Some(file) => train(file, args),
-        None => train(&Lesson::unpack()?.spec(), args),
+    let subject = match (&args.file, &args.like) {
+        (_, Some(run)) => Subject::like(run, args)?,
+        (Some(file), None) => Subject::file(file, args)?,
+        (None, None) => Subject::lesson(args)?,
+    };
+    train(subject, args)
+}
+
+/// What is to be trained.
+struct Subject {
+    given: Given,
+    asked: Asked,
+    /// The run that it comes from.
+    from: Option<Run>,
+    /// Keeps the lesson's files for as long as they are read.
+    _lesson: Option<Lesson>,
+}
+
+impl Subject {
+    fn file(file: &Path, args: &TrainArgs) -> Result<Subject, Failure> {
+        let given = Given::file(file, &args.spec)?;
+        let asked = Asked { file: Some(spec::name(file)), ..asked(&given, args)? };
+        Ok(Subject { given, asked, from: None, _lesson: None })
+    }
+
+    fn lesson(args: &TrainArgs) -> Result<Subject, Failure> {
+        let lesson = Lesson::unpack()?;
+        let given = Given::file(&lesson.spec(), &args.spec)?;
+        // The folder is gone when the lesson is over.
+        let asked = Asked { folder: None, ..asked(&given, args)? };
+        Ok(Subject { given, asked, from: None, _lesson: Some(lesson) })
+    }
+
+    /// What a run trained, with what the command line says over it.
+    fn like(folder: &Path, args: &TrainArgs) -> Result<Subject, Failure> {
+        let run = open(folder)?;
+        let then = &run.info.asked;
+        let lesson = if then.file.is_none() { Some(Lesson::unpack()?) } else { None };
+        let folder = match &lesson {
+            Some(lesson) => spec::folder(&lesson.spec()),
+            None => then.folder.clone(),
+        };
+        let given = Given {
+            name: run.spec_path().display().to_string(),
+            bytes: run.spec.clone().into_bytes(),
+            places: Places { spec: folder, data: spec::data_folder(&args.spec).or(then.data.clone()) },
+            set: then.set.iter().chain(&args.spec.set).cloned().collect(),
+            variant: args.spec.variant.clone().or(then.variant.clone()),
+        };
+        let now = asked(&given, args)?;
+        let asked = Asked {
+            file: then.file.clone(),
+            folder: then.folder.clone(),
+            steps: now.steps.or(then.steps),
+            init: then.init.clone(),
+            device: args.device.map_or(then.device, |device| device.kind()),
+            ..now
+        };
+        Ok(Subject { given, asked, from: Some(run), _lesson: lesson })
     }
 }
 
-fn train(file: &Path, args: &TrainArgs) -> Result<Outcome, Failure> {
-    let Some((checked, job)) = spec::job_with_data(file, &args.spec)? else { return Ok(Outcome::Errors) };
+/// The run in a folder.
+pub fn open(folder: &Path) -> Result<Run, Failure> {
+    Run::open(folder).map_err(|wrong| Failure(wrong.to_string()))
+}
+
+/// What of the command line says what is run.
+fn asked(given: &Given, args: &TrainArgs) -> Result<Asked, Failure> {
+    let whole = |path: &Option<PathBuf>| match path {
+        Some(path) => std::path::absolute(path)
+            .map(Some)
+            .map_err(|e| Failure(format!("cannot tell where {} is: {}", path.display(), spec::reason(&e)))),
+        None => Ok(None),
+    };
+    Ok(Asked {
+        file: None,
+        folder: whole(&given.places.spec)?,
+        data: whole(&given.places.data)?,
+        variant: given.variant.clone(),
+        set: given.set.clone(),
+        steps: args.steps,
+        init: None,
+        device: args.device.unwrap_or_default().kind(),
+    })
+}
+
+/// Reads the weights to start from, and notes which they are.
+fn initial(args: &TrainArgs, asked: &mut Asked) -> Result<(Option<(String, Vec<u8>)>, Vec<String>), Failure> {
+    let then = asked.init.take();
+    let Some(path) = args.init.clone().or(then.as_ref().map(|file| PathBuf::from(&file.path))) else {
+        return Ok((None, Vec::new()));
+    };
+    let bytes = spec::read(&path)?;
+    let path = std::path::absolute(&path).unwrap_or(path);
+    let now = FileInfo::of(&path, &bytes);
+    let changed = match then.filter(|_| args.init.is_none()) {
+        Some(then) => changed_files(&[then], std::slice::from_ref(&now)),
+        None => Vec::new(),
+    };
+    let name = now.path.clone();
+    asked.init = Some(now);
+    Ok((Some((name, bytes)), changed))
+}
+
+fn train(subject: Subject, args: &TrainArgs) -> Result<Outcome, Failure> {
+    let Subject { given, mut asked, from, _lesson } = subject;
+    let (init, mut changed) = initial(args, &mut asked)?;
+    let Some((checked, mut job)) = spec::given_with_data(&given)? else { return Ok(Outcome::Errors) };
     let Some(plan) = only_train(&checked.sources, &job) else { return Ok(Outcome::Errors) };
     let Some(data) = load(&checked, &job, plan) else { return Ok(Outcome::Errors) };
+    if let Some(run) = &from {
+        changed.extend(changed_files(&run.info.data, &data.files));
+        let span = job.data[plan.data].source.path_span;
+        let warnings: Vec<Diagnostic> = changed.iter().map(|what| other_data(what, span)).collect();
+        output::report(&checked.sources, &warnings);
+        job.name = run.info.spec.clone();
+    }
     let options = Options {
-        steps: args.steps,
+        spec: String::from_utf8_lossy(&given.bytes).into_owned(),
+        asked,
         threads: args.threads.map_or(0, usize::from),
-        device: args.device.kind(),
         out: args.out.clone(),
-        init: args.init.clone(),
+        init,
     };
     let mut progress: Box<dyn Progress> = match args.progress {
         ProgressForm::Auto if stderr().is_terminal() => Box::new(Bar::new()),
@@ -42,6 +151,12 @@ fn train(file: &Path, args: &TrainArgs) -> Result<Outcome, Failure> {
     };
     let interrupts = Interrupts::watch()?;
     let library = checked.library();
+    let plan = &job.trains[0];
+    if folds::runs(&job).is_some() {
+        // Each fold reads its own.
+        drop(data);
+        return trained_folds(&checked, &job, &options, &mut *progress, &interrupts);
+    }
     match session::train(&library, &job, plan, &data, &options, &mut *progress, &interrupts.stop) {
         Ok(outcome) => Ok(match outcome.problem {
             Some(problem) => shown(&checked.sources, &[problem]),
@@ -55,6 +170,37 @@ fn train(file: &Path, args: &TrainArgs) -> Result<Outcome, Failure> {
         Err(RunError::Diagnostics(wrong)) => Ok(shown(&checked.sources, &wrong)),
         Err(RunError::Io(why)) => Err(Failure(why)),
     }
+}
+
+/// A run for each fold.
+fn trained_folds(
+    checked: &Checked,
+    job: &Job,
+    options: &Options,
+    progress: &mut dyn Progress,
+    interrupts: &Interrupts,
+) -> Result<Outcome, Failure> {
+    match folds::train(&checked.library(), job, &checked.places, options, progress, &interrupts.stop) {
+        Ok(outcome) => Ok(match outcome.problem {
+            Some(problem) => shown(&checked.sources, &[problem]),
+            None if outcome.ending == Ending::Interrupted => {
+                let section = &job.data[job.trains[0].data].name;
+                output::err(&format!("train one fold alone with `--set {section}.split.fold=<n>`\n"));
+                Outcome::Interrupted(interrupts.exit_code())
+            }
+            None => Outcome::Clean,
+        }),
+        Err(RunError::Diagnostics(wrong)) => Ok(shown(&checked.sources, &wrong)),
+        Err(RunError::Io(why)) => Err(Failure(why)),
+    }
+}
+
+/// That a run like another reads what that did not.
+fn other_data(what: &str, span: Span) -> Diagnostic {
+    let message = format!("{what}: the weights will be others than those of the run");
+    let d = Diagnostic::error("run::changed", message, span, "read here");
+    Diagnostic { severity: Severity::Warning, ..d }
+        .help("put the file of then in its place to train the same weights")
 }
 
 /// The one train section of a spec; what else there is, is reported.
@@ -79,9 +225,11 @@ pub fn only_train<'a>(sources: &Sources, job: &'a Job) -> Option<&'a TrainPlan> 
 
 /// The data of a train section in memory, or none with the problems reported.
 pub fn load(checked: &Checked, job: &Job, plan: &TrainPlan) -> Option<Dataset> {
-    data::load(&job.data[plan.data], &checked.places)
+    let data = data::load(&job.data[plan.data], &checked.places)
         .map_err(|wrong| output::report(&checked.sources, &wrong))
-        .ok()
+        .ok()?;
+    output::report(&checked.sources, &data.warnings);
+    Some(data)
 }
 
 pub fn shown(sources: &Sources, wrong: &[Diagnostic]) -> Outcome {

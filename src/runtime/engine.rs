@@ -16,7 +16,8 @@ use crate::loops::{Fusion, Program};
 use crate::sema::job::TrainPlan;
 
 /// Where to train, as a user says it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum DeviceKind {
     #[default]
     Cpu,

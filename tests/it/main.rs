@@ -6,6 +6,8 @@ mod cli;
 mod code;
 #[cfg(all(feature = "sql", unix))]
 mod databases;
+mod floors;
+mod folds;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod labels;
@@ -16,6 +18,7 @@ mod ops;
 mod parity;
 mod random;
 mod run;
+mod runs;
 mod schedules;
 #[cfg(feature = "gpu")]
 mod shaders;
@@ -25,4 +28,5 @@ mod style;
 mod support;
 mod tables;
 mod tidy;
+mod transforms;
 mod verify;

@@ -7,7 +7,7 @@ use mlc::base::Sources;
 use mlc::ops::{Framework, Library};
 use mlc::runtime::data::{self, Dataset, DiskProbe, Places};
 use mlc::runtime::progress::{Begin, End, Progress};
-use mlc::runtime::run_dir::Record;
+use mlc::runtime::run_dir::{Asked, Record};
 use mlc::runtime::session::{self, Options};
 use mlc::runtime::{plan, process};
 use mlc::sema::{self, Job, Settings};
@@ -120,8 +120,8 @@ fn watched(threads: usize, steps: u64) -> Watch {
     let library = Library::std(Framework::Keras, &mut Sources::new());
     let folder = tempfile::tempdir().unwrap();
     let mut watch = Watch { calls: Vec::with_capacity(100), live: 0 };
-    let options =
-        Options { threads, steps: Some(steps), out: Some(folder.path().to_path_buf()), ..Options::default() };
+    let asked = Asked { steps: Some(steps), ..Asked::default() };
+    let options = Options { threads, asked, out: Some(folder.path().to_path_buf()), ..Options::default() };
     let stop = AtomicBool::new(false);
     session::train(&library, &job, &job.trains[0], &data, &options, &mut watch, &stop).expect("trains");
     watch

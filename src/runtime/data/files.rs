@@ -28,6 +28,14 @@ pub struct FileInfo {
     pub hash: String,
 }
 
+impl FileInfo {
+    /// Of bytes that were read.
+    pub fn of(path: &Path, bytes: &[u8]) -> FileInfo {
+        let hash = format!("{:016x}", fnv1a(FNV_START, bytes));
+        FileInfo { path: path.display().to_string(), bytes: bytes.len() as u64, hash }
+    }
+}
+
 /// A problem of a source, labelled at its path in the spec.
 pub fn problem(code: Code, message: impl Into<String>, source: &SourcePlan) -> Box<Diagnostic> {
     Box::new(Diagnostic::error(code, message, source.path_span, "read here"))

@@ -141,11 +141,6 @@ impl<'a> Reader<'a> {
         Box::new(problem("data::empty", message, self.source).help("name another file"))
     }
 
-    /// Whether all rows were given.
-    pub fn at_end(&self) -> bool {
-        self.left_in_group == 0 && self.group == self.file.num_row_groups()
-    }
-
     pub fn finish(self) -> Checked<FileInfo> {
         Input::open(&self.path, self.source)?.finish(self.source)
     }

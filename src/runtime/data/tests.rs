@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::base::{Dim, FileId, Shape, Span, TensorType};
-use crate::sema::job::{Classes, Dialect, Encode, Generator, SplitPlan};
+use crate::sema::job::{Classes, Column, ColumnKind, Dialect, Encode, Generator, RowOrder, SourceKind, SplitPlan};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -22,7 +22,7 @@ fn table(path: &str, dialect: Dialect) -> SourcePlan {
 }
 
 fn field(name: &str, how: Encode) -> Field {
-    Field { source: name.into(), how, span: Span::default() }
+    Field { source: name.into(), how: vec![how], span: Span::default() }
 }
 
 fn column(name: &str, how: Encode, ty: TensorType) -> Column {
@@ -55,15 +55,7 @@ fn row(fields: Vec<Field>) -> Column {
 }
 
 fn plan(source: SourcePlan, columns: Vec<Column>) -> DataPlan {
-    let split = SplitPlan {
-        train: Amount::Rest,
-        valid: Amount::Nothing,
-        test: Amount::Nothing,
-        stratify: None,
-        ordered: true,
-        seed: 0,
-        span: Span::default(),
-    };
+    let split = SplitPlan { order: RowOrder::File, ..SplitPlan::whole(Span::default()) };
     let (valid, test) = (None, None);
     let (batch, shuffle, drop_last) = (2, true, false);
     let (name, span) = ("d".to_string(), Span::default());
@@ -140,9 +132,9 @@ fn a_table_becomes_typed_columns_and_a_row() {
     assert_eq!((&*data.train.rows, &*data.valid.rows, data.test.len()), (&[0, 1, 2][..], &[3][..], 0));
     let bound = |name: &str| data.bindings().get(name).copied();
     assert_eq!((bound("d.features"), bound("d.kind.classes")), (Some(3), Some(2)));
-    assert_eq!(data.fitted[3].fitted, Fitted::ClassNames { names: vec!["a".into(), "b".into()] });
+    assert_eq!(data.fitted[1].fields[0].steps, [Fitted::ClassNames { names: vec!["a".into(), "b".into()] }]);
     let yaml = serde_yaml::to_string(&data.fitted).unwrap();
-    assert_eq!(serde_yaml::from_str::<Vec<FittedField>>(&yaml).unwrap(), data.fitted);
+    assert_eq!(serde_yaml::from_str::<Vec<FittedColumn>>(&yaml).unwrap(), data.fitted);
 }
 
 #[test]
@@ -197,8 +189,14 @@ fn decimal_commas_and_semicolons() {
 #[test]
 fn bad_cells_are_named_by_line_and_character() {
     let float = |how| float("a", how);
-    let wrong = one_problem("a,b\n1,2\nx y,3\n,4\n", float(Encode::Float));
-    assert_eq!(wrong.message, "t.csv:4:1: `` in column `a` stands for a missing value");
+    let wrong = one_problem("a,b\n1,2\n,4\n?,4\n", float(Encode::Float));
+    assert_eq!(
+        wrong.message,
+        "t.csv:3:1: `` in column `a` stands for a missing value (and 1 row more like it)"
+    );
+    assert!(
+        wrong.help.unwrap().starts_with("2 of 3 rows lack it: fill them in, as in `a : impute(median) |> …`")
+    );
     let wrong = one_problem("b,a\n1,2\n3,x y\n3,z\n", float(Encode::Standardize));
     assert_eq!(wrong.message, "t.csv:3:3: `x y` in column `a` is not a number (and 1 row more like it)");
     for bad in ["nan", "inf", "1e39"] {
@@ -423,8 +421,8 @@ fn mnist_is_read_as_it_is() {
     let image = column("image", Encode::AsIs, TensorType::new(DType::U8, [28, 28]));
     let label = class("label", Classes::Count(10));
     let mut plan = plan(source(SourceKind::Idx { path: "mnist".into() }), vec![image, label]);
-    (plan.split.train, plan.split.valid, plan.split.ordered) =
-        (Amount::Rows(55000), Amount::Rows(5000), false);
+    (plan.split.train, plan.split.valid, plan.split.order) =
+        (Amount::Rows(55000), Amount::Rows(5000), RowOrder::Shuffled);
     let data = load(&plan, &places).unwrap();
     assert_eq!((data.train.len(), data.valid.len(), data.test.len()), (55000, 5000, 10000));
     assert_eq!(ints(&data.train.store, 1)[..10], [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
@@ -445,7 +443,7 @@ fn adult_is_read_with_its_blanks_and_question_marks() {
     let mut plan = plan(people, vec![row(fields), income]);
     let percent = |p| Amount::Percent(p);
     (plan.split.train, plan.split.valid, plan.split.test) = (percent(70.0), percent(10.0), percent(20.0));
-    (plan.split.stratify, plan.split.ordered) = (Some("income".into()), false);
+    (plan.split.stratify, plan.split.order) = (Some("income".into()), RowOrder::Shuffled);
     let data = load(&plan, &places).unwrap();
     assert_eq!(data.train.len() + data.valid.len() + data.test.len(), 32561);
     let share = |part: &Part| {

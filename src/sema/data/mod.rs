@@ -6,20 +6,28 @@
 //! stored columns; derived ones are computed in the graph.
 
 mod columns;
+mod group;
+mod how;
+mod rows;
+mod sizes;
 mod source;
 mod split;
+mod unused;
 
-pub(super) use columns::{column, pending, size_of, unused};
+pub(super) use group::group;
+pub(super) use rows::{column, pending};
+pub(super) use sizes::size_of;
+pub(super) use unused::unused;
 
 use super::ctx::Ctx;
-use super::job::{Column, DataPlan, SourceKind, SourcePlan, SplitPlan};
+use super::job::{Column, DataPlan, RowOrder, SourceKind, SourcePlan, SplitPlan};
 use super::keyed::{Keyed, stray};
 use super::keys;
 use super::probe::{DataProbe, SourceSchema};
 use crate::base::Span;
 use crate::diag::{Diagnostic, Severity, did_you_mean};
 use crate::syntax::ast::{Entry, EntryKind, Expr, ExprKind, Ident, Section};
-use columns::{How, how};
+use how::{How, how};
 pub use source::source_defaults;
 use std::cell::RefCell;
 
@@ -75,7 +83,7 @@ impl<'a> Data<'a> {
         }
         rest.into_iter().for_each(|entry| data.entry(cx, entry));
         data.check_typed(cx);
-        data.split = data.check_split(cx, keys.inner("split"));
+        data.split = data.check_split(cx, keys.inner("split"), keys.get("test").map(|e| e.span));
         data
     }
 
@@ -101,11 +109,12 @@ impl<'a> Data<'a> {
                 self.derive(cx, &path.parts[0], value);
             }
             EntryKind::Typed { names, how: expr } => {
-                let encode = how(cx, expr);
                 for name in names {
+                    // What is wrong with the chain is wrong for each name, and said once.
+                    let encode = how(cx, self.numbers(name).as_ref(), expr);
                     match self.typed.iter().find(|(n, _)| n.name == name.name) {
                         Some((first, _)) => cx.report(super::names::duplicate(name, first.span)),
-                        None => self.typed.push((name, encode.clone())),
+                        None => self.typed.push((name, encode)),
                     }
                 }
             }
@@ -198,23 +207,29 @@ impl<'a> Data<'a> {
         });
     }
 
-    fn check_split(&self, cx: &Ctx, section: Option<&Section>) -> Option<SplitPlan> {
-        let Some(section) = section else { return Some(split::whole(self.section.word.span)) };
+    fn check_split(&self, cx: &Ctx, section: Option<&Section>, own_test: Option<Span>) -> Option<SplitPlan> {
+        let Some(section) = section else { return Some(SplitPlan::whole(self.section.word.span)) };
         let rows = self.schema.as_ref().and_then(|s| s.rows);
-        let mut plan = split::split(cx, section, rows)?;
-        if let Some(name) = &plan.stratify {
-            let span = stratify_span(section).unwrap_or(section.body);
-            plan.stratify = Some(self.strata(cx, &Ident { name: name.as_str().into(), span })?);
+        let mut plan = split::split(cx, section, rows, own_test)?;
+        let ident = |key: &str, name: &str| {
+            let span = value_span(section, key).unwrap_or(section.body);
+            Ident { name: name.into(), span }
+        };
+        let strata = plan.stratify.take().map(|name| self.strata(cx, &ident("stratify", &name)));
+        let group = plan.group.take().map(|name| self.source_column(cx, "group", &ident("group", &name)));
+        if let RowOrder::Time(name) = &plan.order {
+            plan.order = RowOrder::Time(self.source_column(cx, "time", &ident("time", name))?);
         }
+        plan.stratify = strata.map_or(Some(None), |s| s.map(Some))?;
+        plan.group = group.map_or(Some(None), |g| g.map(Some))?;
         Some(plan)
     }
 }
 
-fn stratify_span(section: &Section) -> Option<Span> {
+/// Where the value of a key of a section stands.
+fn value_span(section: &Section, key: &str) -> Option<Span> {
     section.entries.iter().find_map(|e| match &e.kind {
-        EntryKind::Bind { path, value } if path.parts.iter().any(|p| &*p.name == "stratify") => {
-            Some(value.span)
-        }
+        EntryKind::Bind { path, value } if path.parts.iter().any(|p| &*p.name == key) => Some(value.span),
         _ => None,
     })
 }

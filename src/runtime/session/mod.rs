@@ -3,17 +3,20 @@
 //! Steps allocate nothing; between them stand evaluations, logging and the check for Ctrl-C. What
 //! happens depends on spec, data and seed alone: clocks are only reported.
 
-use super::data::{Batches, Dataset, Prefetch};
-use super::engine::{DeviceKind, On};
-use super::error::RunError;
-use super::progress::{Begin, End, Ending, Progress};
-use super::run_dir::{MetricsLog, Record, RunDir, RunInfo, Scope, Split};
-use super::trainer::{Evaluation, Loss, Trainer, planned_run};
-use super::weights::{SlotKind, misfit};
+mod about;
+
 use crate::diag::Diagnostic;
 use crate::ops::Library;
-use crate::sema::job::{Job, ParamValue, TrainPlan};
-use std::collections::BTreeMap;
+use crate::ops::metric::Figure;
+use crate::runtime::data::{Batches, Dataset, Prefetch};
+use crate::runtime::engine::On;
+use crate::runtime::error::RunError;
+use crate::runtime::progress::{Begin, End, Ending, Progress};
+use crate::runtime::run_dir::{Asked, MetricsLog, Record, RunDir, Scope, Split};
+use crate::runtime::trainer::{Evaluation, Loss, Trainer, planned_run};
+use crate::runtime::weights::{SlotKind, misfit};
+use crate::sema::job::{Job, TrainPlan};
+use about::About;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -21,14 +24,14 @@ use std::time::Instant;
 /// What the command line decides.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Instead of the plan's length; 0 writes the first weights.
-    pub steps: Option<u64>,
+    /// The text of the spec, for the run directory.
+    pub spec: String,
+    pub asked: Asked,
     /// 0 for as many as the machine has cores.
     pub threads: usize,
-    pub device: DeviceKind,
     pub out: Option<PathBuf>,
-    /// Weights to start from.
-    pub init: Option<PathBuf>,
+    /// Weights to start from: the name of the file and its bytes.
+    pub init: Option<(String, Vec<u8>)>,
 }
 
 /// What came of a run.
@@ -68,11 +71,12 @@ pub fn train(
     let began = Instant::now();
     let threads = if options.threads == 0 { default_threads() } else { options.threads };
     let data_plan = &job.data[plan.data];
-    let on = On::open(options.device, threads, plan.span).map_err(|wrong| *wrong)?;
+    let on = On::open(options.asked.device, threads, plan.span).map_err(|wrong| *wrong)?;
     let device = on.name();
     let mut trainer = Trainer::new(lib, plan, data_plan, data, on).map_err(|wrong| *wrong)?;
-    if let Some(file) = &options.init {
-        start_from(&mut trainer, file, plan)?;
+    if let Some((name, bytes)) = &options.init {
+        let read = trainer.set_weights(|weights| weights.read_safetensors(bytes))?;
+        read.map_err(|wrong| misfit(name, &wrong, plan.span))?;
     }
     let order = trainer.order();
     if order.steps_per_epoch() == 0 {
@@ -80,12 +84,15 @@ pub fn train(
         let diagnostic = Diagnostic::error("run::no_batch", message, data_plan.span, "this data section");
         return Err(diagnostic.help("make `batch` smaller, or leave `drop_last` out").into());
     }
-    let until = options.steps.unwrap_or(planned_run(plan, &order).steps);
+    let until = options.asked.steps.unwrap_or(planned_run(plan, &order).steps);
     if until > 0 {
         // The first program before the first batch: the gatherer's thread works meanwhile.
         trainer.prepare(order.rows_of(0).count)?;
     }
+    let about = About { job, plan, data, asked: &options.asked, threads, device: &device };
     let dir = RunDir::create(options.out.as_deref(), &job.name)?;
+    dir.write_spec(&options.spec)?;
+    dir.write_info(&about.running())?;
     progress.begin(&Begin {
         spec: &job.name,
         parameters: trainer.weights().parameters(),
@@ -106,12 +113,10 @@ pub fn train(
     }
     let seconds = run.started.elapsed().as_secs_f64();
     trainer.sync()?;
-    let place = Place { threads, device: &device, kind: options.device };
-    let info = run_info(job, plan, data, &trainer, &state, &place, seconds);
     dir.write("model.safetensors", &trainer.weights().to_safetensors(SlotKind::Weight, state.done))?;
     dir.write("optimizer.safetensors", &trainer.weights().to_safetensors(SlotKind::State, state.done))?;
-    let yaml = serde_yaml::to_string(&info).expect("runtime: what was run is plain data");
-    dir.write("run.yaml", yaml.as_bytes())?;
+    let info = about.finished(&state, seconds, trainer.weights().hash());
+    dir.write_info(&info)?;
     let (ending, steps, weights_hash) = (state.ending, state.done, info.weights_hash);
     progress.end(&End { ending, steps, seconds, weights_hash: &weights_hash, folder: dir.path() });
     Ok(Outcome {
@@ -125,13 +130,6 @@ pub fn train(
         test: state.test,
         problem: state.problem,
     })
-}
-
-fn start_from(trainer: &mut Trainer, file: &std::path::Path, plan: &TrainPlan) -> Result<(), RunError> {
-    let bytes = std::fs::read(file).map_err(|e| RunError::io("read", file, &e))?;
-    let name = file.display().to_string();
-    let read = trainer.set_weights(|weights| weights.read_safetensors(&bytes))?;
-    read.map_err(|wrong| misfit(&name, &wrong, plan.span).into())
 }
 
 /// The fixed surroundings of the loop over steps.
@@ -203,6 +201,7 @@ impl Run<'_, '_> {
             if ends && !self.data.valid.is_empty() {
                 let evaluation = trainer.evaluate(&self.data.valid)?;
                 self.report(&state, Split::Valid, &evaluation)?;
+                trainer.observe(&evaluation);
                 state.valid = Some(evaluation);
             }
         }
@@ -239,7 +238,7 @@ impl Run<'_, '_> {
         of: Scope,
         split: Split,
         loss: f64,
-        metrics: &'m [(String, f64)],
+        metrics: &'m [(String, Figure)],
     ) -> Record<'m> {
         let seconds = self.started.elapsed().as_secs_f64();
         Record { of, step: state.done, epoch: state.epoch, split, loss, metrics, seconds }
@@ -263,77 +262,9 @@ fn not_finite(plan: &TrainPlan, loss: &Loss) -> Diagnostic {
     ))
 }
 
-/// Where a run was trained.
-struct Place<'a> {
-    threads: usize,
-    device: &'a str,
-    kind: DeviceKind,
-}
-
 /// A tenth of a number in two digits, as people write it: 0.01, not 0.009999999776.
 fn rounded(x: f64) -> f64 {
     format!("{x:.1e}").parse().expect("runtime: a number that was printed")
-}
-
-fn run_info(
-    job: &Job,
-    plan: &TrainPlan,
-    data: &Dataset,
-    trainer: &Trainer,
-    state: &State,
-    place: &Place,
-    seconds: f64,
-) -> RunInfo {
-    let value = |v: &ParamValue| match v {
-        ParamValue::Int(n) => serde_yaml::Value::from(*n),
-        ParamValue::Float(x) => serde_yaml::Value::from(*x),
-        ParamValue::Bool(b) => serde_yaml::Value::from(*b),
-        ParamValue::Str(s) => serde_yaml::Value::from(s.as_str()),
-    };
-    let part = |name: &str, rows: usize| (name.to_string(), rows);
-    let mut results = BTreeMap::new();
-    if let Some(loss) = state.train_loss {
-        results.insert("train".to_string(), BTreeMap::from([("loss".to_string(), loss)]));
-    }
-    for (name, evaluation) in [("valid", &state.valid), ("test", &state.test)] {
-        if let Some(e) = evaluation {
-            let loss = std::iter::once(("loss".to_string(), e.loss));
-            results.insert(name.to_string(), loss.chain(e.metrics.iter().cloned()).collect());
-        }
-    }
-    RunInfo {
-        mlc: env!("CARGO_PKG_VERSION").to_string(),
-        spec: job.name.clone(),
-        params: job.params.iter().map(|(name, v)| (name.clone(), value(v))).collect(),
-        sizes: data.bindings().iter().map(|(sym, n)| (sym.to_string(), *n)).collect(),
-        optimizer: plan.optimizer.name.clone(),
-        optimizer_settings: plan.optimizer.settings.iter().cloned().collect(),
-        schedule: plan.schedule.as_ref().map(ToString::to_string),
-        clip: plan.clip.as_ref().map(ToString::to_string),
-        batch: job.data[plan.data].batch,
-        seed: plan.seed,
-        threads: place.threads,
-        host: match place.kind {
-            DeviceKind::Cpu => host(),
-            DeviceKind::Gpu => format!("{}, {}", place.device, host()),
-        },
-        data: data.files.clone(),
-        fitted: data.fitted.clone(),
-        rows: [("train", &data.train), ("valid", &data.valid), ("test", &data.test)]
-            .map(|(name, p)| part(name, p.len()))
-            .into(),
-        steps: state.done,
-        epochs: state.epoch,
-        finished: match state.ending {
-            Ending::Complete => "complete",
-            Ending::Interrupted => "interrupted",
-            Ending::NotFinite => "not finite",
-        }
-        .to_string(),
-        seconds,
-        weights_hash: trainer.weights().hash(),
-        results,
-    }
 }
 
 /// Instruction set, operating system and architecture: `avx512, linux x86_64`.

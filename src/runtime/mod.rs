@@ -18,6 +18,7 @@ pub mod process;
 pub mod progress;
 pub mod run_dir;
 pub mod session;
+pub mod table_out;
 mod tables;
 mod tallies;
 pub mod trainer;

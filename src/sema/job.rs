@@ -58,6 +58,16 @@ pub struct SourcePlan {
 pub enum SourceKind {
     /// A table of text; `.gz` too.
     Csv { path: String, dialect: Dialect },
+    /// One JSON object a line; `.gz` too. Strings among `missing` are missing values, as `null` is.
+    Jsonl { path: String, missing: Vec<String> },
+    /// One array of NumPy, called as the file; `.gz` too.
+    Npy { path: String },
+    /// Arrays of NumPy by name.
+    Npz { path: String },
+    /// Flat columns of a Parquet file.
+    Parquet { path: String },
+    /// What a database answers.
+    Sql { database: Database, rows: SqlRows },
     /// Pairs of IDX files in a folder, told apart by `train`, `test`, `t10k`, `images`, `labels`
     /// in their names; `.gz` too. Columns `image: u8[rows, cols]` and `label: class(n)`.
     Idx { path: String },
@@ -69,8 +79,26 @@ impl SourceKind {
     /// Whether its columns are cells that `name : how` may type.
     pub fn is_table(&self) -> bool {
         match self {
-            SourceKind::Csv { .. } => true,
+            SourceKind::Csv { .. }
+            | SourceKind::Jsonl { .. }
+            | SourceKind::Npy { .. }
+            | SourceKind::Npz { .. }
+            | SourceKind::Parquet { .. }
+            | SourceKind::Sql { .. } => true,
             SourceKind::Idx { .. } | SourceKind::Synthetic { .. } => false,
+        }
+    }
+
+    /// Whether its single values are text until a spec gives them a type.
+    pub fn is_text(&self) -> bool {
+        match self {
+            SourceKind::Csv { .. } | SourceKind::Jsonl { .. } => true,
+            SourceKind::Npy { .. }
+            | SourceKind::Npz { .. }
+            | SourceKind::Parquet { .. }
+            | SourceKind::Sql { .. }
+            | SourceKind::Idx { .. }
+            | SourceKind::Synthetic { .. } => false,
         }
     }
 
@@ -78,7 +106,13 @@ impl SourceKind {
     pub fn dialect(&self) -> Option<&Dialect> {
         match self {
             SourceKind::Csv { dialect, .. } => Some(dialect),
-            SourceKind::Idx { .. } | SourceKind::Synthetic { .. } => None,
+            SourceKind::Jsonl { .. }
+            | SourceKind::Npy { .. }
+            | SourceKind::Npz { .. }
+            | SourceKind::Parquet { .. }
+            | SourceKind::Sql { .. }
+            | SourceKind::Idx { .. }
+            | SourceKind::Synthetic { .. } => None,
         }
     }
 
@@ -86,6 +120,23 @@ impl SourceKind {
     pub fn decimal(&self) -> u8 {
         self.dialect().map_or(b'.', |dialect| dialect.decimal)
     }
+}
+
+/// Where a database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// A file.
+    Sqlite { path: String },
+    /// A server; the address has no password.
+    Postgres { url: String },
+}
+
+/// Which rows of a database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SqlRows {
+    Query(String),
+    /// All rows of a table: `orders`, `shop.orders`.
+    Table(String),
 }
 
 /// How the fields of a table lie in its text.

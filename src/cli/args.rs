@@ -214,7 +214,11 @@ pub struct TrainArgs {
     /// here goes over that
     #[arg(long, value_name = "RUN", conflicts_with = "file")]
     pub like: Option<PathBuf>,
-    /// Stop after so many steps; 0 writes the first weights
+    /// Go on with a run that was stopped, from its latest checkpoint; its spec, data and seed must be what they
+    /// were. A spec may be named to compare; `--steps` and `--set train.epochs` say how far it goes in all
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["like", "out", "init"])]
+    pub resume: Option<PathBuf>,
+    /// Stop after so many steps, counted from the first weights, instead of what the spec says; 0 writes those
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
     /// What to compute on [default: cpu, or that of the run]

@@ -67,6 +67,8 @@ static FOREIGN: &[(&str, &str, Option<&str>, &str)] = &[
     ("TruncatedNormal", "stddev", Some("std"), "it is shorter here"),
     ("Uniform", "minval", None, "the range is from -bound to bound"),
     ("Uniform", "maxval", Some("bound"), "the range is from -bound to bound"),
+    ("EarlyStopping", "restore_best_weights", Some("restore_best"), "it is shorter here"),
+    ("EarlyStopping", "verbose", None, "the run always says why it stops"),
     ("step", "step_size", Some("every"), "it is shorter here"),
     ("step", "gamma", Some("factor"), "it says what it does"),
     ("exponential", "decay_steps", Some("every"), "it is shorter here"),
@@ -157,6 +159,7 @@ fn by_default(lib: &Library, attr: &Attr) -> AttrValue {
             | AttrType::Bool
             | AttrType::Choice(_)
             | AttrType::Init
+            | AttrType::Metric
             | AttrType::Str => AttrValue::None,
         },
         Default::Int(n) => AttrValue::Size(Dim::from(n)),
@@ -173,6 +176,7 @@ fn by_default(lib: &Library, attr: &Attr) -> AttrValue {
             | AttrType::Float { .. }
             | AttrType::Bool
             | AttrType::Choice(_)
+            | AttrType::Metric
             | AttrType::Str => AttrValue::Word(word.to_string()),
         },
         Default::Table(key) => {
@@ -248,6 +252,14 @@ fn written<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Expr) 
         AttrType::Choice(words) => choice(ev, sig, attr, expr, words),
         AttrType::Activation => activation(ev, sig, attr, expr),
         AttrType::Init => initialiser(ev, expr).map(AttrValue::Init),
+        AttrType::Metric => match expr.dotted() {
+            Some(name) => Ok(AttrValue::Word(name)),
+            None => {
+                let message = format!("`{}` of `{}` is a value to watch", attr.name, sig.name);
+                let d = Diagnostic::error("call::type", message, expr.span, "no name");
+                ev.fail(d.help("write `valid.loss`, or another metric behind `valid.`"))
+            }
+        },
     }
 }
 
@@ -296,6 +308,7 @@ pub fn check_range(sig: &Sig, attr: &Attr, x: f64, at: Span) -> Result<(), Diagn
         | AttrType::Choice(_)
         | AttrType::Activation
         | AttrType::Init
+        | AttrType::Metric
         | AttrType::Str => (true, String::new()),
     };
     if fits {
@@ -559,6 +572,7 @@ mod tests {
             .chain(optimizer::OPTIMIZERS.iter().map(|o| &o.sig))
             .chain(init::INITS.iter().map(|i| &i.sig))
             .chain(crate::ops::schedule::SCHEDULES.iter().map(|s| &s.sig))
+            .chain([&crate::ops::stop::EARLY_STOPPING])
             .collect();
         for (layer, theirs, ours, _) in FOREIGN {
             let sig = sigs.iter().find(|s| s.name == *layer).unwrap_or_else(|| panic!("there is a {layer}"));

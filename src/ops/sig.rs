@@ -56,6 +56,8 @@ pub enum AttrType {
     Activation,
     /// `Normal(std=0.02)`, `glorot_uniform`.
     Init,
+    /// The loss or a metric of a split: `valid.loss`.
+    Metric,
     Str,
 }
 
@@ -81,7 +83,7 @@ pub enum AttrValue {
     Sizes(Vec<Dim>),
     Float(f64),
     Bool(bool),
-    /// Of `Choice` and `Str`.
+    /// Of `Choice`, `Metric` and `Str`.
     Word(String),
     /// The name of an op in scope; `None` for no activation.
     Activation(Option<String>),

@@ -5,6 +5,7 @@
 //! hands in.
 
 pub mod bench;
+pub mod checkpoint;
 pub mod data;
 pub mod engine;
 pub mod error;

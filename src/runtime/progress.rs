@@ -3,6 +3,7 @@
 //! Nothing here opens a stream: the command line hands in where to write, and draws the bar.
 
 use super::run_dir::Record;
+use super::session::Best;
 use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
@@ -14,6 +15,9 @@ pub struct Begin<'a> {
     pub parameters: usize,
     /// Rows for training.
     pub rows: usize,
+    /// Steps done before, of a run that goes on.
+    pub from: u64,
+    /// At the end, those included.
     pub steps: u64,
     pub steps_per_epoch: u64,
     /// What computes: `2 threads`, or a GPU's name.
@@ -34,6 +38,8 @@ impl Begin<'_> {
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
     Complete,
+    /// By early stopping.
+    Early,
     /// By Ctrl-C, after the step at hand.
     Interrupted,
     /// The loss became infinite or not a number.
@@ -47,6 +53,8 @@ pub struct End<'a> {
     pub steps: u64,
     pub seconds: f64,
     pub weights_hash: &'a str,
+    /// What the weights were chosen by; none of the last step's.
+    pub best: Option<&'a Best>,
     pub folder: &'a Path,
 }
 
@@ -99,19 +107,27 @@ pub fn epoch_line(record: &Record, epochs: u64) -> String {
 pub fn begin_line(begin: &Begin) -> String {
     let Begin { spec, parameters, rows, steps, device, .. } = begin;
     let folder = begin.folder.display();
-    format!("{spec}: {parameters} parameters, {rows} training rows, {steps} steps, {device}, into {folder}")
+    let from = if begin.from > 0 { format!(" from step {} on", begin.from) } else { String::new() };
+    format!(
+        "{spec}: {parameters} parameters, {rows} training rows, {steps} steps{from}, {device}, into {folder}"
+    )
 }
 
 /// What is said after everything is written.
 pub fn end_lines(end: &End) -> String {
     let how = match end.ending {
         Ending::Complete => "trained",
+        Ending::Early => "trained until nothing got better:",
         Ending::Interrupted => "stopped early, everything is written:",
         Ending::NotFinite => "stopped since the loss is not finite:",
     };
     let End { steps, seconds, weights_hash, folder, .. } = end;
     let folder = folder.display();
-    format!("{how} {steps} steps in {seconds:.2} s, into {folder}\nweights {weights_hash}")
+    let best = end.best.map_or(String::new(), |best| {
+        let Best { step, epoch, by, value, .. } = best;
+        format!("kept those of step {step} (epoch {epoch}), the best by {by}: {value:.4}\n")
+    });
+    format!("{how} {steps} steps in {seconds:.2} s, into {folder}\n{best}weights {weights_hash}")
 }
 
 impl<W: Write> Progress for Plain<W> {
@@ -186,6 +202,7 @@ mod tests {
             spec: "digits",
             parameters: 10,
             rows: 6,
+            from: 0,
             steps: 5,
             steps_per_epoch: 3,
             device: "2 threads",
@@ -204,7 +221,7 @@ mod tests {
         };
         progress.epoch(&record);
         let (ending, weights_hash) = (Ending::Interrupted, "00ff");
-        progress.end(&End { ending, steps: 3, seconds: 1.5, weights_hash, folder });
+        progress.end(&End { ending, steps: 3, seconds: 1.5, weights_hash, best: None, folder });
     }
 
     #[test]
@@ -224,9 +241,9 @@ mod tests {
         let mut out = Vec::new();
         run(&mut Json::new(&mut out));
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r#"
-        {"event":"begin","spec":"digits","parameters":10,"rows":6,"steps":5,"steps_per_epoch":3,"device":"2 threads","ready_seconds":0.5,"folder":"runs/digits-1"}
+        {"event":"begin","spec":"digits","parameters":10,"rows":6,"from":0,"steps":5,"steps_per_epoch":3,"device":"2 threads","ready_seconds":0.5,"folder":"runs/digits-1"}
         {"event":"epoch","of":"epoch","step":3,"epoch":1,"split":"valid","loss":0.125,"metrics":{"accuracy":0.975},"seconds":1.26}
-        {"event":"end","ending":"interrupted","steps":3,"seconds":1.5,"weights_hash":"00ff","folder":"runs/digits-1"}
+        {"event":"end","ending":"interrupted","steps":3,"seconds":1.5,"weights_hash":"00ff","best":null,"folder":"runs/digits-1"}
         "#);
     }
 }

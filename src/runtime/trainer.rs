@@ -19,6 +19,7 @@ use crate::ops::metric::Tally;
 use crate::ops::schedule::{Rates, Run};
 use crate::pipeline;
 use crate::sema::job::{DataPlan, Length, MetricPlan, TrainPlan};
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Everything that steps need.
@@ -54,11 +55,19 @@ pub struct Loss {
 }
 
 /// Averages over all rows of a part.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     pub loss: f64,
     /// By name, in the plan's order.
     pub metrics: Vec<(String, f64)>,
+}
+
+impl Evaluation {
+    /// The loss, or a metric.
+    pub fn value(&self, name: &str) -> Option<f64> {
+        let metric = || self.metrics.iter().find(|(metric, _)| metric == name).map(|(_, value)| *value);
+        if name == "loss" { Some(self.loss) } else { metric() }
+    }
 }
 
 /// Room for losses that wait: more than are ever under way, so that a step allocates nothing.
@@ -234,10 +243,7 @@ impl<'a> Trainer<'a> {
     /// What ended the training, with the step at which it did.
     fn stopped(&self, mut wrong: Diagnostic) -> RunError {
         if let Some(loss) = self.under_way.front() {
-            wrong.message += &format!(
-                " (step {}, epoch {}); nothing of this run's weights was written",
-                loss.step, loss.epoch
-            );
+            wrong.message += &format!(" (step {}, epoch {})", loss.step, loss.epoch);
         }
         wrong.into()
     }

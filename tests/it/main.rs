@@ -19,6 +19,7 @@ mod schedules;
 #[cfg(feature = "gpu")]
 mod shaders;
 mod stages;
+mod stopping;
 mod style;
 mod support;
 mod tidy;

@@ -90,6 +90,7 @@ fn outside(attr: &Attr) -> Vec<String> {
         | AttrType::Choice(_)
         | AttrType::Activation
         | AttrType::Init
+        | AttrType::Metric
         | AttrType::Str => Vec::new(),
     }
 }

@@ -1,7 +1,7 @@
 //! The progress line on a terminal.
 
 use super::output;
-use crate::runtime::progress::{Begin, End, Progress, begin_line, end_lines, epoch_line};
+use crate::runtime::progress::{Begin, End, Progress, begin_line, end_lines, epoch_lines};
 use crate::runtime::run_dir::Record;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::{Duration, Instant};
@@ -41,7 +41,7 @@ impl Progress for Bar {
 
     fn epoch(&mut self, record: &Record) {
         self.bar.set_position(record.step);
-        self.bar.println(epoch_line(record, self.epochs));
+        self.bar.println(epoch_lines(record, self.epochs));
     }
 
     fn end(&mut self, end: &End) {

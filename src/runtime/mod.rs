@@ -18,6 +18,7 @@ pub mod process;
 pub mod progress;
 pub mod run_dir;
 pub mod session;
+mod tables;
 pub mod trainer;
 pub mod weights;
 

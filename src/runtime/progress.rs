@@ -2,8 +2,10 @@
 //!
 //! Nothing here opens a stream: the command line hands in where to write, and draws the bar.
 
-use super::run_dir::Record;
+use super::run_dir::{Record, Split};
 use super::session::Best;
+use super::tables;
+use crate::ops::metric::Figure;
 use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
@@ -95,10 +97,19 @@ impl<W: Write> Plain<W> {
     }
 }
 
-/// `epoch 2/5  valid  loss 0.0812  accuracy 0.9763`
-pub fn epoch_line(record: &Record, epochs: u64) -> String {
-    let metrics: Vec<String> =
-        record.metrics.iter().map(|(name, value)| format!("  {name} {value:.4}")).collect();
+/// `epoch 2/5  valid  loss 0.0812  accuracy 0.9763`; below that of the test rows what needs lines of its own.
+pub fn epoch_lines(record: &Record, epochs: u64) -> String {
+    let mut text = epoch_line(record, epochs);
+    if record.split == Split::Test {
+        let own = record.metrics.iter().flat_map(|(name, figure)| tables::lines(name, figure));
+        own.for_each(|line| text += &format!("\n{line}"));
+    }
+    text
+}
+
+fn epoch_line(record: &Record, epochs: u64) -> String {
+    let short = |(name, figure): &(String, Figure)| Some(format!("  {name} {}", figure.short()?));
+    let metrics: Vec<String> = record.metrics.iter().filter_map(short).collect();
     let (epoch, split, loss) = (record.epoch, record.split.name(), record.loss);
     format!("epoch {epoch}/{epochs}  {split:<5}  loss {loss:.4}{}  {:.1} s", metrics.concat(), record.seconds)
 }
@@ -139,7 +150,7 @@ impl<W: Write> Progress for Plain<W> {
     fn step(&mut self, _: &Record) {}
 
     fn epoch(&mut self, record: &Record) {
-        self.line(&epoch_line(record, self.epochs));
+        self.line(&epoch_lines(record, self.epochs));
     }
 
     fn end(&mut self, end: &End) {
@@ -209,7 +220,7 @@ mod tests {
             ready_seconds: 0.5,
             folder,
         });
-        let metrics = [("accuracy".to_string(), 0.975)];
+        let metrics = [("accuracy".to_string(), Figure::Number(Some(0.975)))];
         let record = Record {
             of: Scope::Epoch,
             step: 3,

@@ -15,7 +15,7 @@ use crate::diag::Diagnostic;
 use crate::graph::Graph;
 use crate::loops::{Fusion, Program};
 use crate::ops::Library;
-use crate::ops::metric::Tally;
+use crate::ops::metric::{Figure, Tally};
 use crate::ops::schedule::{Rates, Run};
 use crate::pipeline;
 use crate::sema::job::{DataPlan, Length, MetricPlan, TrainPlan};
@@ -54,19 +54,26 @@ pub struct Loss {
     pub value: f32,
 }
 
-/// Averages over all rows of a part.
+/// What all rows of a part say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
+    /// The average over rows.
     pub loss: f64,
     /// By name, in the plan's order.
-    pub metrics: Vec<(String, f64)>,
+    pub metrics: Vec<(String, Figure)>,
 }
 
 impl Evaluation {
-    /// The loss, or a metric.
-    pub fn value(&self, name: &str) -> Option<f64> {
-        let metric = || self.metrics.iter().find(|(metric, _)| metric == name).map(|(_, value)| *value);
-        if name == "loss" { Some(self.loss) } else { metric() }
+    /// All that is a number, by the names that files give it: `loss`, `auc`, `f1[sex=Female]`.
+    pub fn numbers(&self) -> impl Iterator<Item = (String, f64)> {
+        let loss = std::iter::once(("loss".to_string(), self.loss));
+        let flat = self.metrics.iter().flat_map(|(name, figure)| figure.flat(name));
+        loss.chain(flat.filter_map(|(name, figure)| Some((name, figure.number()?))))
+    }
+
+    /// One of [`numbers`](Self::numbers), if it is there and defined.
+    pub fn number(&self, name: &str) -> Option<f64> {
+        self.numbers().find(|(n, _)| n == name).map(|(_, x)| x)
     }
 }
 
@@ -279,7 +286,7 @@ impl<'a> Trainer<'a> {
         let mut batches = Batches::new(part, order, 0, until, Prefetch::Inline);
         // The loss is an average over its batch, metrics are sums.
         let mut loss = 0f64;
-        let mut tallies = Tallies::new(&self.plan.metrics, self.data.bindings());
+        let mut tallies = Tallies::new(&self.plan.metrics, self.data, part.len());
         let mut counted = 0;
         let mut add = |engine: &mut Engine, counted: &mut u64| {
             while let Some([mean, scores @ ..]) = engine.landed() {
@@ -297,20 +304,27 @@ impl<'a> Trainer<'a> {
         self.engine.finish().map_err(|wrong| *wrong)?;
         add(&mut self.engine, &mut counted);
         assert_eq!(counted, until, "runtime: every batch has results");
-        Ok(Evaluation { loss: loss / part.len() as f64, metrics: tallies.values() })
+        Ok(Evaluation { loss: loss / part.len() as f64, metrics: tallies.figures() })
     }
 }
 
 /// All metrics of an evaluation under way.
 struct Tallies<'a> {
     metrics: Vec<(&'a MetricPlan, Tally)>,
+    data: &'a Dataset,
     bindings: &'a Bindings,
 }
 
 impl<'a> Tallies<'a> {
-    fn new(plans: &'a [MetricPlan], bindings: &'a Bindings) -> Tallies<'a> {
-        let metrics = plans.iter().map(|plan| (plan, Tally::new(plan.finish))).collect();
-        Tallies { metrics, bindings }
+    /// With room for so many rows: from here on nothing is allocated.
+    fn new(plans: &'a [MetricPlan], data: &'a Dataset, rows: usize) -> Tallies<'a> {
+        let bindings = data.bindings();
+        let tally = |plan: &'a MetricPlan| {
+            let mut tally = Tally::new(plan.finish, elements(&plan.classes, bindings, rows) as usize);
+            tally.reserve(elements(&plan.count, bindings, rows) as usize);
+            (plan, tally)
+        };
+        Tallies { metrics: plans.iter().map(tally).collect(), data, bindings }
     }
 
     /// Adds what a batch of so many rows left, metric after metric.
@@ -324,8 +338,17 @@ impl<'a> Tallies<'a> {
     }
 
     /// By name, in the plan's order.
-    fn values(&self) -> Vec<(String, f64)> {
-        self.metrics.iter().map(|(plan, tally)| (plan.name.clone(), tally.value())).collect()
+    fn figures(self) -> Vec<(String, Figure)> {
+        let data = self.data;
+        let figure = |(plan, tally): (&MetricPlan, Tally)| {
+            let names = plan.label.as_deref().and_then(|label| data.class_names(label));
+            let figure = match (tally.figure(), names) {
+                (Figure::Confusion(confusion), Some(names)) => Figure::Confusion(confusion.named(names)),
+                (figure, _) => figure,
+            };
+            (plan.name.clone(), figure)
+        };
+        self.metrics.into_iter().map(figure).collect()
     }
 }
 

@@ -69,9 +69,11 @@ const SPLIT: &[Key] = &[
     key("valid"),
     key("test"),
     key("stratify"),
+    key("group"),
     key("ordered"),
+    key("time"),
+    key("kfold"),
     key("seed"),
-    later("kfold", "give `train`, `valid` and `test` as counts or percentages"),
 ];
 
 const MODEL: &[Key] = &[
@@ -153,6 +155,9 @@ pub(super) const ALIASES: &[(&str, &str, &str)] = &[
     ("data", "val", "valid"),
     ("data", "validation", "valid"),
     ("split", "random_state", "seed"),
+    ("split", "n_splits", "kfold"),
+    ("split", "folds", "kfold"),
+    ("split", "groups", "group"),
 ];
 
 pub(super) fn alias(word: &str, name: &str) -> Option<&'static str> {

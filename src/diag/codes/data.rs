@@ -105,7 +105,17 @@ pub const CODES: &[CodeInfo] = &[
         code: "data::split",
         title: "rows cannot be split as asked",
         explain: "The parts take more rows than there are, or leave a part without any, or a part is named twice: by the \
-                  split and by a file of its own.\n\n    split { train = 80%  valid = 20% }",
+                  split and by a file of its own; there are fewer groups than parts; or a class of `stratify` has one \
+                  row alone. Keys that exclude each other: an order (`ordered`, `time`) with `stratify` or `group`, \
+                  and `kfold` with `train` or `test`.\n\n    split { train = 80%  valid = 20% }\n    \
+                  split { kfold = 5  valid = 10%  stratify = label  seed = 1 }",
+    },
+    CodeInfo {
+        code: "data::time",
+        title: "a cell of the split's time column is no time",
+        explain: "`split { time = column }` puts rows in order by numbers, or by dates such as `2024-01-31`, \
+                  `2024-01-31 14:30:00`, `2024-01-31T12:30:00Z` or `31.01.2024`; all cells in one of the two. `01/31/2024` \
+                  is refused, since half of such dates could be meant the other way round.",
     },
     CodeInfo {
         code: "data::shape",

@@ -353,8 +353,7 @@ pub const CODES: &[CodeInfo] = &[
     CodeInfo {
         code: "later::metric",
         title: "a metric that is not built yet",
-        explain: "Metrics of classes and of numbers are built; those that need all scores at once (`auc`), boxes \
-                  or texts will follow.",
+        explain: "Metrics of classes and of numbers are built; those of boxes or texts (`iou`, `bleu`) will follow.",
     },
     CodeInfo {
         code: "later::optimizer",

@@ -5,7 +5,7 @@ use super::files::problem;
 use super::table::{Cells, Table, quoted};
 use crate::base::DType;
 use crate::diag::{Diagnostic, did_you_mean};
-use crate::sema::job::{Classes, Encode, Field, SourceKind, SourcePlan};
+use crate::sema::job::{Classes, Dialect, Encode, Field, SourcePlan};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -85,7 +85,10 @@ impl<'a> Lookup<'a> {
     pub fn row_shape(&self) -> Vec<usize> {
         match self.cells() {
             Cells::Text(_) | Cells::Gone => Vec::new(),
-            Cells::U8 { row, .. } | Cells::I32 { row, .. } | Cells::F32 { row, .. } => row.clone(),
+            Cells::U8 { row, .. }
+            | Cells::I32 { row, .. }
+            | Cells::F32 { row, .. }
+            | Cells::F64 { row, .. } => row.clone(),
         }
     }
 
@@ -113,14 +116,15 @@ impl<'a> Lookup<'a> {
             Cells::Text(_) => self.parsed(decimal),
             Cells::U8 { data, .. } => Ok(data.iter().map(|x| f64::from(*x)).collect()),
             Cells::I32 { data, .. } => Ok(data.iter().map(|x| f64::from(*x)).collect()),
-            Cells::F32 { data, .. } => Ok(data.iter().map(|x| f64::from(*x)).collect()),
+            Cells::F32 { data, .. } => self.finite(data.iter().map(|x| f64::from(*x)).collect()),
+            Cells::F64 { data, .. } => self.finite(data.clone()),
             Cells::Gone => panic!("data: a column that is used is read"),
         }
     }
 
     fn no_missing(&self) -> Checked<()> {
-        let Cells::Text(cells) = self.cells() else { return Ok(()) };
-        let missing: Vec<usize> = (0..cells.len()).filter(|r| cells[*r].missing).collect();
+        let missing: Vec<usize> =
+            (0..self.table.rows).filter(|r| self.table.is_missing(self.column, *r)).collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -130,6 +134,21 @@ impl<'a> Lookup<'a> {
             "stands for a missing value",
             "fill the cells in or remove the rows; `impute` and `one_hot` are not built yet",
         ))
+    }
+
+    /// Numbers of a source as they are, none missing, all within `f32`.
+    fn finite(&self, numbers: Vec<f64>) -> Checked<Vec<f64>> {
+        self.no_missing()?;
+        let width = self.width().max(1);
+        let wrong = |x: &f64| !(*x as f32).is_finite();
+        let bad: Vec<usize> =
+            numbers.iter().enumerate().filter(|(_, x)| wrong(x)).map(|(i, _)| i / width).collect();
+        if bad.is_empty() { Ok(numbers) } else { Err(self.not_finite(&bad)) }
+    }
+
+    fn not_finite(&self, bad: &[usize]) -> Box<Diagnostic> {
+        let help = "correct the cells or remove the rows: a network cannot learn from them";
+        self.bad("data::not_finite", bad, "is not a finite `f32`", help)
     }
 
     fn parsed(&self, decimal: u8) -> Checked<Vec<f64>> {
@@ -153,20 +172,19 @@ impl<'a> Lookup<'a> {
             return Err(self.bad("data::number", &not_numbers, "is not a number", help));
         }
         if !not_finite.is_empty() {
-            let help = "correct the cells or remove the rows: a network cannot learn from them";
-            return Err(self.bad("data::not_finite", &not_finite, "is not a finite `f32`", help));
+            return Err(self.not_finite(&not_finite));
         }
         Ok(numbers)
     }
 
     /// What to do if the first row alone is wrong and has no number at all: it is a header.
     fn heading(&self, bad: &[usize]) -> Option<String> {
-        let SourceKind::Csv { columns, skip, .. } = &self.source.kind else { return None };
+        let Dialect { columns, skip, .. } = self.source.kind.dialect()?;
         let is_number = |cells: &Cells| match cells {
             Cells::Text(cells) => {
                 cells.first().is_some_and(|c| self.table.cell_text(*c).parse::<f64>().is_ok())
             }
-            Cells::U8 { .. } | Cells::I32 { .. } | Cells::F32 { .. } => true,
+            Cells::U8 { .. } | Cells::I32 { .. } | Cells::F32 { .. } | Cells::F64 { .. } => true,
             Cells::Gone => false,
         };
         if bad != [0] || self.table.rows < 2 || self.table.columns.iter().any(|c| is_number(&c.cells)) {
@@ -188,7 +206,7 @@ impl<'a> Lookup<'a> {
         let fits = |row: &usize| number(&self.table.value_text(self.column, *row), other).is_some();
         let sign = char::from(other);
         let help = || format!("these are numbers with a decimal `{sign}`: say so, `decimal=\"{sign}\"`");
-        (matches!(self.source.kind, SourceKind::Csv { .. }) && bad.iter().all(fits)).then(help)
+        (self.source.kind.dialect().is_some() && bad.iter().all(fits)).then(help)
     }
 
     /// As `i32`, or a diagnostic for the first that is not whole or too large.
@@ -215,9 +233,12 @@ impl<'a> Lookup<'a> {
                 Cells::U8 { row, data } if row.is_empty() && dtype == DType::I32 => {
                     Fitted::ClassCount { count: classes_of(data) }
                 }
-                Cells::Text(_) | Cells::U8 { .. } | Cells::I32 { .. } | Cells::F32 { .. } | Cells::Gone => {
-                    Fitted::AsIs
-                }
+                Cells::Text(_)
+                | Cells::U8 { .. }
+                | Cells::I32 { .. }
+                | Cells::F32 { .. }
+                | Cells::F64 { .. }
+                | Cells::Gone => Fitted::AsIs,
             },
             Encode::Float => Fitted::Float,
             Encode::Int => Fitted::Int,

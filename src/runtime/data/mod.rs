@@ -11,10 +11,13 @@ mod fit;
 mod idx;
 mod prefetch;
 mod probe;
+mod scan;
 mod split;
 mod synthetic;
 mod table;
+mod text;
 mod wanted;
+mod when;
 
 pub use batch::{Order, Rows};
 pub use files::{FNV_START, FileInfo, Places, fnv1a};
@@ -25,9 +28,9 @@ pub use probe::DiskProbe;
 use crate::base::{Bindings, DType, Sym};
 use crate::diag::Diagnostic;
 use crate::sema::job::{Amount, Column, ColumnKind, DataPlan, Field, SourceKind, SourcePlan};
+use files::problem;
 use fit::Lookup;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use table::{Cells, Table};
 
@@ -137,6 +140,12 @@ impl Dataset {
         &self.bindings
     }
 
+    /// What the classes of a column are called, in order of their ids, where they have names.
+    pub fn class_names(&self, column: &str) -> Option<&[String]> {
+        let field = self.fitted.iter().find(|f| f.column == column)?;
+        if let Fitted::ClassNames { names } = &field.fitted { Some(names) } else { None }
+    }
+
     /// Bytes of all arrays, each counted once.
     pub fn bytes(&self) -> usize {
         let mut stores: Vec<&Arc<Store>> = [&self.train, &self.valid, &self.test].map(|p| &p.store).to_vec();
@@ -159,12 +168,14 @@ pub fn load(plan: &DataPlan, places: &Places) -> Result<Dataset, Vec<Diagnostic>
     let (main, own_test) = read(&plan.source, plan, places).map_err(one)?;
     let valid = read_beside(&plan.valid, plan, places).map_err(one)?;
     let named_test = read_beside(&plan.test, plan, places).map_err(one)?;
+    // With folds, test files that an `idx` folder brings along stay apart: each fold is the test part.
+    let own_test = own_test.filter(|_| plan.split.kfold.is_none());
     let test = named_test.or(own_test.map(|table| Loaded { source: &plan.source, table }));
     check_parts(plan, valid.is_some(), test.is_some()).map_err(one)?;
 
     let mut main = Loaded { source: &plan.source, table: main };
     let (mut valid, mut test) = (valid, test);
-    let parts = split_rows(plan, &main.table).map_err(one)?;
+    let parts = split_rows(plan, &main).map_err(one)?;
     let fits = fit_all(plan, &main, &parts.train)?;
     let mut encode = |loaded: &mut Loaded| encode_all(plan, loaded, &fits).map(Arc::new);
     let valid_store = valid.as_mut().map(&mut encode).transpose()?;
@@ -214,12 +225,18 @@ fn column_fields(column: &Column) -> &[Field] {
 /// The table of a source, and the test table that an `idx` folder may bring along.
 fn read(source: &SourcePlan, plan: &DataPlan, places: &Places) -> Checked<(Table, Option<Table>)> {
     match &source.kind {
-        SourceKind::Csv { path, columns, sep, decimal: _, missing, skip } => {
-            let dialect = csv::Dialect { columns: columns.as_deref(), sep: *sep, missing, skip: *skip };
+        SourceKind::Csv { path, dialect } => {
             let wanted = |name: &str| {
-                plan.split.stratify.as_deref() == Some(name) || fields(plan).any(|(_, f)| f.source == name)
+                plan.split.columns().any(|c| c == name) || fields(plan).any(|(_, f)| f.source == name)
             };
-            Ok((csv::load(path, &dialect, &wanted, places, source)?, None))
+            let mut reader = csv::Reader::open(path, dialect, places, source)?;
+            let Some(mut table) = reader.next(&wanted, text::MOST_TEXT)? else { return Err(reader.empty()) };
+            if !reader.at_end() {
+                let message = format!("{}: more than 4 GiB of text", table.name);
+                return Err(problem("data::unreadable", message, source));
+            }
+            table.files.push(reader.finish()?);
+            Ok((table, None))
         }
         SourceKind::Idx { path } => {
             let pairs = idx::load(path, places, source)?;
@@ -256,34 +273,17 @@ fn check_parts(plan: &DataPlan, valid_file: bool, test_file: bool) -> Checked<()
     Ok(())
 }
 
-fn split_rows(plan: &DataPlan, table: &Table) -> Checked<split::Parts> {
-    let wrong = |message: String| Diagnostic::error("data::split", message, plan.split.span, "split here");
-    let sizes = split::sizes(&plan.split, table.rows).map_err(|why| {
-        let help = "give the parts fewer rows, or percentages";
-        Box::new(wrong(format!("`{}`: {why}", plan.name)).help(help))
-    })?;
-    let classes = match &plan.split.stratify {
-        None => None,
-        Some(name) => {
-            let Some(column) = table.column(name) else {
-                let message = format!("{} has no column `{name}` to stratify by", table.name);
-                return Err(Box::new(wrong(message).help("name a column of the source")));
-            };
-            let mut numbers: BTreeMap<_, u32> = BTreeMap::new();
-            let values: Vec<_> = (0..table.rows).map(|r| table.value_text(column, r)).collect();
-            numbers.extend(values.iter().map(|v| (v.clone(), 0)));
-            numbers.values_mut().enumerate().for_each(|(i, n)| *n = i as u32);
-            Some(values.iter().map(|v| numbers[v]).collect::<Vec<u32>>())
-        }
-    };
-    Ok(split::deal(&plan.split, sizes, table.rows, classes.as_deref()))
+fn split_rows(plan: &DataPlan, main: &Loaded) -> Checked<split::Parts> {
+    let facts = split::Facts::of(&plan.split, &main.table, main.source)?;
+    split::part(&plan.split, &facts).map_err(|refusal| {
+        let message = format!("`{}`: {}", plan.name, refusal.why);
+        let wrong = Diagnostic::error("data::split", message, plan.split.span, "split here");
+        Box::new(wrong.help(refusal.help))
+    })
 }
 
 fn decimal(source: &SourcePlan) -> u8 {
-    match &source.kind {
-        SourceKind::Csv { decimal, .. } => *decimal,
-        SourceKind::Idx { .. } | SourceKind::Synthetic { .. } => b'.',
-    }
+    source.kind.decimal()
 }
 
 /// One [`Fitted`] for each of [`fields`].
@@ -369,7 +369,7 @@ fn moved(plan: &DataPlan, column: &Column, field: &Field, loaded: &mut Loaded) -
         Cells::U8 { .. } => column.ty.dtype == DType::U8,
         Cells::I32 { .. } => column.ty.dtype == DType::I32,
         Cells::F32 { .. } => column.ty.dtype == DType::F32,
-        Cells::Text(_) | Cells::Gone => false,
+        Cells::Text(_) | Cells::F64 { .. } | Cells::Gone => false,
     };
     if !(alone && same) {
         return Ok(None);
@@ -378,7 +378,7 @@ fn moved(plan: &DataPlan, column: &Column, field: &Field, loaded: &mut Loaded) -
         Cells::U8 { row, data } => (row, Values::U8(data)),
         Cells::I32 { row, data } => (row, Values::I32(data)),
         Cells::F32 { row, data } => (row, Values::F32(data)),
-        Cells::Text(_) | Cells::Gone => panic!("data: only numbers are moved"),
+        Cells::Text(_) | Cells::F64 { .. } | Cells::Gone => panic!("data: only such numbers are moved"),
     };
     Ok(Some(Array { name: column.name.clone(), row, values }))
 }

@@ -7,7 +7,7 @@ use super::table::{Cells, Table, quoted};
 use super::{Array, Loaded, Store, Values, column_fields};
 use crate::base::Bindings;
 use crate::diag::Diagnostic;
-use crate::sema::job::{Column, DataPlan, Encode, Field, Range, SourceKind, Wanted};
+use crate::sema::job::{Column, DataPlan, Encode, Field, Range, Wanted};
 
 /// What is wrong with the values of a source, one diagnostic for each column and use.
 pub fn problems(plan: &DataPlan, loaded: &Loaded, store: &Store, sizes: &Bindings) -> Vec<Diagnostic> {
@@ -108,7 +108,7 @@ impl Outside<'_> {
     fn help(&self, field: &Field) -> String {
         const LISTED: usize = 12;
         let distinct = self.distinct();
-        let from_table = matches!(self.loaded.source.kind, SourceKind::Csv { .. });
+        let from_table = self.loaded.source.kind.is_table();
         let listable = from_table && matches!(field.how, Encode::Int | Encode::Float);
         if listable && (2..=LISTED).contains(&distinct.len()) {
             return self.list(&distinct);

@@ -1,6 +1,7 @@
 //! `run.yaml` and `spec.mlspec`: what it takes to run again.
 
 use super::{RUN_YAML, SPEC};
+use crate::ops::metric::Figure;
 use crate::runtime::data::{FileInfo, FittedField};
 use crate::runtime::engine::DeviceKind;
 use crate::runtime::error::RunError;
@@ -107,7 +108,7 @@ pub struct RunInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights_of: Option<WeightsOf>,
     /// Loss and metrics of those weights on each split.
-    pub results: BTreeMap<String, BTreeMap<String, f64>>,
+    pub results: BTreeMap<String, BTreeMap<String, Figure>>,
 }
 
 impl RunInfo {

@@ -1,6 +1,7 @@
 //! What `run.yaml` tells of a run.
 
 use super::{Ended, Options, State, host};
+use crate::ops::metric::Figure;
 use crate::runtime::data::Dataset;
 use crate::runtime::engine::DeviceKind;
 use crate::runtime::progress::Ending;
@@ -112,16 +113,17 @@ fn yaml(value: &ParamValue) -> serde_yaml::Value {
 }
 
 /// Loss and metrics on each split, of the weights that were written.
-fn results(state: &State, ended: &Ended) -> BTreeMap<String, BTreeMap<String, f64>> {
+fn results(state: &State, ended: &Ended) -> BTreeMap<String, BTreeMap<String, Figure>> {
+    let number = |name: &str, x: f64| (name.to_string(), Figure::Number(Some(x)));
     let (train_loss, valid) = state.kept(ended.chosen);
     let mut results = BTreeMap::new();
     if let Some(loss) = train_loss {
-        results.insert("train".to_string(), BTreeMap::from([("loss".to_string(), loss)]));
+        results.insert("train".to_string(), BTreeMap::from([number("loss", loss)]));
     }
     for (name, evaluation) in [("valid", valid), ("test", ended.test.as_ref())] {
         if let Some(e) = evaluation {
-            let loss = std::iter::once(("loss".to_string(), e.loss));
-            results.insert(name.to_string(), loss.chain(e.metrics.iter().cloned()).collect());
+            let flat = e.metrics.iter().flat_map(|(name, figure)| figure.flat(name));
+            results.insert(name.to_string(), std::iter::once(number("loss", e.loss)).chain(flat).collect());
         }
     }
     results

@@ -41,16 +41,13 @@ pub struct Best {
 }
 
 impl State {
-    /// What the last evaluation says of a monitor.
-    ///
-    /// # Panics
-    /// If it is of a metric that evaluations lack, or there was none.
+    /// What the last evaluation says of a monitor; no number where the rows decide nothing.
     pub fn value(&self, monitor: &Monitor) -> f64 {
         let value = match monitor.of {
             Watched::Train => self.train_loss,
-            Watched::Valid => self.valid.as_ref().and_then(|e| e.value(&monitor.metric)),
+            Watched::Valid => self.valid.as_ref().and_then(|e| e.number(&monitor.metric)),
         };
-        value.expect("runtime: what is watched is evaluated")
+        value.unwrap_or(f64::NAN)
     }
 
     /// The weights of now as the best, by a monitor.
@@ -77,12 +74,16 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::metric::Figure;
 
     /// A sum of losses that is off by one bit would be another run.
     #[test]
     fn numbers_come_back_to_the_bit() {
         let third = 1.0 / 3.0;
-        let evaluation = Evaluation { loss: f64::NAN, metrics: vec![("f1".into(), f64::INFINITY)] };
+        let figures =
+            [Figure::Number(Some(f64::INFINITY)), Figure::Number(None), Figure::Number(Some(third))];
+        let metrics = ["f1", "auc", "r2"].iter().map(|n| n.to_string()).zip(figures).collect();
+        let evaluation = Evaluation { loss: f64::NAN, metrics };
         let state = State {
             done: u64::MAX,
             sum: third * 1e-300,

@@ -2,6 +2,7 @@
 
 use super::state::State;
 use crate::diag::Diagnostic;
+use crate::ops::metric::Figure;
 use crate::runtime::checkpoint;
 use crate::runtime::data::{Batches, Dataset, Prefetch};
 use crate::runtime::error::RunError;
@@ -186,7 +187,7 @@ impl Run<'_, '_> {
         of: Scope,
         split: Split,
         loss: f64,
-        metrics: &'m [(String, f64)],
+        metrics: &'m [(String, Figure)],
     ) -> Record<'m> {
         Record { of, step: state.done, epoch: state.epoch, split, loss, metrics, seconds: self.seconds() }
     }

@@ -6,7 +6,7 @@ use crate::diag::{Diagnostic, did_you_mean};
 use crate::graph::{Builder, Value};
 use crate::ops::formula::{Checked, Eval, Item, Never, Reported, Scope};
 use crate::sema::ctx::{Ctx, Global, suggest};
-use crate::sema::job::{Classes, Column, ColumnKind, Encode, Field, SourceKind, Wanted};
+use crate::sema::job::{Classes, Column, ColumnKind, Encode, Field, Wanted};
 use crate::sema::{consts, walk};
 use crate::syntax::ast::{Entry, EntryKind, Expr, ExprKind, File, Ident, ItemKind, Section};
 use std::cell::RefCell;
@@ -211,7 +211,7 @@ impl<'a> Data<'a> {
             self.no_column(cx, name);
             return Found::Poison;
         }
-        if matches!(source.kind, SourceKind::Csv { .. }) {
+        if source.kind.is_table() {
             self.untyped(cx, name);
             return Found::Poison;
         }
@@ -330,6 +330,28 @@ impl<'a> Data<'a> {
         let d = Diagnostic::error("data::split", message, name.span, "not a class column");
         cx.report(d.help(format!("stratify by a class column, or write `{} : class`", name.name)));
         None
+    }
+
+    /// The column of the source that `group` or `time` names: any, typed or not.
+    pub(super) fn source_column(&self, cx: &Ctx, key: &str, name: &Ident) -> Option<String> {
+        if let Some((_, expr)) = self.derived.iter().rev().find(|(n, _)| n.name == name.name) {
+            let mut from = expr.bare();
+            while let ExprKind::Pipe { input, .. } = &from.kind {
+                from = input.bare();
+            }
+            if let Some(source) = from.as_name() {
+                return Some(source.name.to_string());
+            }
+            let message = format!("`{}` is computed, and rows are parted before that", name.name);
+            let d = Diagnostic::error("data::split", message, name.span, "not a column of the source");
+            cx.report(d.help(format!("name a column of the source: `{key} = …`")));
+            return None;
+        }
+        if self.known_columns().is_some_and(|all| !all.iter().any(|c| **c == *name.name)) {
+            self.no_column(cx, name);
+            return None;
+        }
+        Some(name.name.to_string())
     }
 
     /// Notes what the values of a stored column must be.

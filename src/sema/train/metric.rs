@@ -3,12 +3,13 @@
 use super::{given, not_found};
 use crate::base::{Dim, Span};
 use crate::diag::Diagnostic;
-use crate::graph::Value;
+use crate::graph::{Prim, Value};
 use crate::ops;
 use crate::ops::formula::{Checked, Given, Item, Never, Reported};
+use crate::ops::metric::Over;
 use crate::sema::ctx::Ctx;
 use crate::sema::job::MetricPlan;
-use crate::sema::model::{Entity, Ev};
+use crate::sema::model::{Entity, Ev, Pair};
 use crate::sema::names;
 use crate::syntax::ast::{Arg, Expr, ExprKind, Ident};
 
@@ -19,6 +20,8 @@ pub(super) struct Metric<'a> {
     /// Its own pair instead of the loss's.
     pair: &'a [Arg],
     settings: &'a [Arg],
+    /// What it is called in reports: unique in the list.
+    called: String,
     span: Span,
 }
 
@@ -57,15 +60,59 @@ pub(super) fn metrics<'a>(cx: &Ctx, expr: &'a Expr) -> Vec<Metric<'a>> {
             not_found(cx, "metric", name, foreign, ops::metric::known_later(&name.name), &known);
             continue;
         };
-        match all.iter().find(|m| m.def.sig.name == def.sig.name) {
-            Some(first) => cx.report(names::duplicate(name, first.name.span)),
-            None => {
-                let (pair, settings) = args.split_at(pair_of(def, args));
-                all.push(Metric { def, name, pair, settings, span: item.span });
+        let (pair, settings) = args.split_at(pair_of(def, args));
+        let called = def.sig.name.to_string();
+        all.push(Metric { def, name, pair, settings, called, span: item.span });
+    }
+    told_apart(cx, all)
+}
+
+/// Gives several of one name what tells them apart: their labels, their settings, or all that was written.
+/// What is there twice is reported.
+fn told_apart<'a>(cx: &Ctx, all: Vec<Metric<'a>>) -> Vec<Metric<'a>> {
+    let mut kept: Vec<Metric> = Vec::new();
+    for metric in all {
+        match kept.iter().find(|m| m.written(cx) == metric.written(cx)) {
+            Some(first) => cx.report(names::duplicate(metric.name, first.name.span)),
+            None => kept.push(metric),
+        }
+    }
+    for more in [Metric::marked, Metric::written] {
+        let names: Vec<String> = kept.iter().map(|m| m.called.clone()).collect();
+        for metric in &mut kept {
+            if names.iter().filter(|n| **n == metric.called).count() > 1 {
+                metric.called = more(metric, cx);
             }
         }
     }
-    all
+    kept
+}
+
+impl Metric<'_> {
+    /// The name with its label and its settings: `accuracy.kind`, `top_k(5)`.
+    fn marked(&self, cx: &Ctx) -> String {
+        let label = self.pair.get(1).and_then(|arg| arg.value.as_name());
+        let label = label.map_or(String::new(), |l| format!(".{}", l.name));
+        format!("{}{label}{}", self.def.sig.name, listed(cx, self.settings))
+    }
+
+    /// All of it, in one form: `accuracy(M.kind, kind)`.
+    fn written(&self, cx: &Ctx) -> String {
+        let args: Vec<Arg> = [self.pair, self.settings].concat();
+        format!("{}{}", self.def.sig.name, listed(cx, &args))
+    }
+}
+
+/// Arguments as they were written: `(M.out, label, k=5)`; nothing for none.
+fn listed(cx: &Ctx, args: &[Arg]) -> String {
+    let text = |arg: &Arg| {
+        let value = cx.text(arg.value.span).split_whitespace().collect::<Vec<_>>().join(" ");
+        arg.name.as_ref().map_or(value.clone(), |name| format!("{}={value}", name.name))
+    };
+    if args.is_empty() {
+        return String::new();
+    }
+    format!("({})", args.iter().map(text).collect::<Vec<_>>().join(", "))
 }
 
 /// How many arguments are a pair: `top_k(5)` has settings alone, `top_k(M.out, label, k=5)` both.
@@ -84,11 +131,12 @@ pub(super) fn metric(ev: &mut Ev, metric: &Metric) -> Checked<(Vec<Value>, Metri
     let settings = ops::attrs::attrs(ev, sig, metric.settings, metric.span)?;
     let settings: Vec<ops::AttrValue> = settings.into_iter().map(|(value, _)| value).collect();
     let (prediction, label) = compared(ev, metric)?;
-    let (prediction, label) = (plain(ev, prediction)?, plain(ev, label)?);
+    let column = column(ev, &label.0);
+    let pair = [plain(ev, prediction)?, plain(ev, label)?];
     ev.at(metric.span);
     let lib = ev.lib;
-    match ops::metric::build(lib, ev.b, metric.def, &settings, prediction, label, metric.span) {
-        Ok(score) => Ok(planned(ev, metric.def, score)),
+    match ops::metric::build(lib, ev.b, metric.def, &settings, pair, Over::Batch, metric.span) {
+        Ok(score) => Ok(planned(ev, metric, score, column)),
         Err(found) => {
             ev.diags.extend(found);
             Err(Reported)
@@ -96,22 +144,38 @@ pub(super) fn metric(ev: &mut Ev, metric: &Metric) -> Checked<(Vec<Value>, Metri
     }
 }
 
-/// The outputs of a metric, and how a number is made of them.
-fn planned(ev: &Ev, def: &ops::metric::MetricDef, score: ops::metric::Score) -> (Vec<Value>, MetricPlan) {
-    let name = def.sig.name;
+/// The outputs of a metric, and how a figure is made of them.
+fn planned(
+    ev: &Ev,
+    metric: &Metric,
+    score: ops::metric::Score,
+    label: Option<String>,
+) -> (Vec<Value>, MetricPlan) {
+    let name = &metric.called;
     let output = |part: &ops::metric::Part| match part.name {
-        "" => name.to_string(),
+        "" => name.clone(),
         which => format!("{name}.{which}"),
     };
     let plan = MetricPlan {
-        name: name.to_string(),
-        better: def.better,
+        name: name.clone(),
+        better: metric.def.better,
         outputs: score.parts.iter().map(output).collect(),
         numbers: score.parts.iter().fold(Dim::zero(), |n, part| n + ev.b.shape(part.value).size()),
         count: score.count,
         finish: score.finish,
+        classes: score.classes,
+        label,
     };
     (score.parts.into_iter().map(|part| part.value).collect(), plan)
+}
+
+/// The column of the batch that an item is.
+fn column(ev: &Ev, item: &Item<Entity>) -> Option<String> {
+    let graph = ev.b.graph();
+    match graph.nodes[tensor(item)?].prim {
+        Prim::Leaf(leaf) => Some(graph.leaves[leaf].name.to_string()),
+        _ => None,
+    }
 }
 
 type Placed = (Item<Entity>, Span);
@@ -120,9 +184,13 @@ type Placed = (Item<Entity>, Span);
 fn compared(ev: &mut Ev, metric: &Metric) -> Checked<(Placed, Placed)> {
     let name = metric.def.sig.name;
     match metric.pair {
-        [] => match ev.scope.pairs.first().cloned() {
-            Some(pair) => Ok((pair.prediction, pair.label)),
-            None => {
+        [] => match ev.scope.pairs.as_slice() {
+            [pair, others @ ..] => {
+                let (pair, others) = (pair.clone(), others.to_vec());
+                one_pair(ev, metric, &pair, &others)?;
+                Ok((pair.prediction, pair.label))
+            }
+            [] => {
                 let message = format!("`{name}` has nothing to compare: the loss is none of the library's");
                 let d = Diagnostic::error("metric::pair", message, metric.span, "of what?");
                 ev.fail(d.help(format!("say it: `{name}(M.out, label)`")))
@@ -140,6 +208,28 @@ fn compared(ev: &mut Ev, metric: &Metric) -> Checked<(Placed, Placed)> {
             let d = Diagnostic::error("call::missing", message, metric.span, "two are needed");
             ev.fail(d.help(format!("write `{name}`, or `{name}(M.out, label)`")))
         }
+    }
+}
+
+/// A loss of several terms has several pairs; which of them a metric means cannot be guessed.
+fn one_pair(ev: &mut Ev, metric: &Metric, first: &Pair, others: &[Pair]) -> Checked<()> {
+    let tensors = |pair: &Pair| [&pair.prediction.0, &pair.label.0].map(tensor);
+    let is_other = |pair: &&Pair| tensors(pair)[1].is_some() && tensors(pair) != tensors(first);
+    let Some(other) = others.iter().find(is_other) else { return Ok(()) };
+    let name = metric.def.sig.name;
+    let message = format!("`{name}` has several pairs to choose from: the loss compares more than one");
+    let d = Diagnostic::error("metric::pair", message, metric.span, "which?")
+        .label(first.label.1, "one pair")
+        .label(other.label.1, "another");
+    let [prediction, label] = [first.prediction.1, first.label.1].map(|at| ev.scope.cx.text(at));
+    let example = format!("{name}({prediction}, {label})");
+    ev.fail(d.help(format!("say it, as in `{example}`; several of one name may stand in the list")))
+}
+
+fn tensor(item: &Item<Entity>) -> Option<Value> {
+    match item {
+        Item::Tensor(v) => Some(*v),
+        _ => None,
     }
 }
 

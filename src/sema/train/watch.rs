@@ -8,7 +8,7 @@ use crate::ops::AttrValue;
 use crate::ops::metric::Better;
 use crate::ops::stop::{EARLY_STOPPING, EarlyStopping};
 use crate::sema::ctx::{Ctx, list};
-use crate::sema::job::{CheckpointPlan, MetricPlan, Monitor, StopPlan, Watched};
+use crate::sema::job::{CheckpointPlan, Finish, MetricPlan, Monitor, StopPlan, Watched};
 use crate::sema::keyed::Keyed;
 use crate::syntax::ast::{Expr, Section};
 
@@ -121,7 +121,7 @@ impl Seen<'_> {
             cx.report(d.help("give some rows to `valid` in `split`, or watch `train.loss`"));
             return None;
         }
-        let better = match self.metrics.iter().find(|m| m.name == metric) {
+        let better = match self.numbers().find(|m| m.name == metric) {
             _ if metric == "loss" => Better::Lower,
             Some(found) if of == Watched::Valid => found.better,
             Some(_) => {
@@ -134,9 +134,10 @@ impl Seen<'_> {
                 return None;
             }
             None => {
-                let d = unknown("not computed");
-                let known = self.metrics.iter().map(|m| m.name.as_str());
-                let near = did_you_mean(metric, known.chain(["loss"])).map(|near| format!("valid.{near}"));
+                let table = self.metrics.iter().any(|m| m.name == metric);
+                let d = unknown(if table { "a table, not a number" } else { "not computed" });
+                let known: Vec<&str> = self.numbers().map(|m| m.name.as_str()).chain(["loss"]).collect();
+                let near = did_you_mean(metric, known.iter().copied()).map(|near| format!("valid.{near}"));
                 cx.report(match near {
                     Some(near) => {
                         d.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), span, near)
@@ -149,16 +150,21 @@ impl Seen<'_> {
         Some(Monitor { of, metric: metric.to_string(), better, span })
     }
 
+    /// Those that one value can be better of than another.
+    fn numbers(&self) -> impl Iterator<Item = &MetricPlan> {
+        self.metrics.iter().filter(|m| m.finish != Finish::Confusion)
+    }
+
     /// What Keras' users write: `val_loss`, `loss`, `val_accuracy`.
     fn meant(&self, name: &str) -> Option<String> {
         let metric = name.strip_prefix("val_").unwrap_or(name);
-        let known = metric == "loss" || self.metrics.iter().any(|m| m.name == metric);
+        let known = metric == "loss" || self.numbers().any(|m| m.name == metric);
         let split = if name == "loss" { "train" } else { "valid" };
         known.then(|| format!("{split}.{metric}"))
     }
 
     fn all(&self) -> String {
-        let valid = self.metrics.iter().map(|m| format!("valid.{}", m.name));
+        let valid = self.numbers().map(|m| format!("valid.{}", m.name));
         let all: Vec<String> = ["valid.loss".to_string()].into_iter().chain(valid).collect();
         let all = all.into_iter().filter(|_| self.validates).chain(["train.loss".to_string()]);
         list(all.collect::<Vec<_>>().iter().map(String::as_str)).unwrap_or_default()

@@ -9,6 +9,7 @@ pub mod checkpoint;
 pub mod data;
 pub mod engine;
 pub mod error;
+pub mod folds;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod machine;
@@ -19,6 +20,7 @@ pub mod progress;
 pub mod run_dir;
 pub mod session;
 mod tables;
+mod tallies;
 pub mod trainer;
 pub mod weights;
 

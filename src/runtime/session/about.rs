@@ -59,6 +59,7 @@ impl About<'_> {
             weights_hash: String::new(),
             weights_of: None,
             results: BTreeMap::new(),
+            folds: None,
         }
     }
 

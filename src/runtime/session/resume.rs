@@ -26,8 +26,14 @@ impl Resumption {
     /// Reads what the steps to come need.
     ///
     /// # Errors
-    /// If the checkpoint is damaged.
+    /// If the checkpoint is damaged, or there is a run for each of several folds.
     pub fn read(run: &Run) -> Result<Resumption, RunError> {
+        if run.info.folds.is_some() {
+            let shown = run.path.display();
+            return Err(RunError::Io(format!(
+                "`{shown}` holds a run for each fold: go on with one of them, such as `{shown}/fold-1`"
+            )));
+        }
         let start = Resumption {
             folder: run.path.clone(),
             state: State::default(),

@@ -6,10 +6,12 @@
 //! stored columns; derived ones are computed in the graph.
 
 mod columns;
+mod group;
 mod source;
 mod split;
 
 pub(super) use columns::{column, pending, size_of, unused};
+pub(super) use group::group;
 
 use super::ctx::Ctx;
 use super::job::{Column, DataPlan, RowOrder, SourceKind, SourcePlan, SplitPlan};

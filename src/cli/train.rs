@@ -240,15 +240,15 @@ fn trained_folds(
 }
 
 /// That other files are read than in the run: it cannot go on with them, and one like it ends elsewhere.
-fn other_data(what: &str, span: Span, severity: Severity) -> Diagnostic {
+pub fn other_data(what: &str, span: Span, severity: Severity) -> Diagnostic {
     let (message, help) = match severity {
         Severity::Error => (
             format!("{what}: the run cannot go on with it"),
             "put the file of then in its place, or train anew: `mlc train --like RUN`",
         ),
         Severity::Warning => (
-            format!("{what}: the weights will be others than those of the run"),
-            "put the file of then in its place to train the same weights",
+            format!("{what}: results will be others than those of the run"),
+            "put the file of then in its place to get the same",
         ),
     };
     let d = Diagnostic::error("run::changed", message, span, "read here");

@@ -113,10 +113,15 @@ pub fn epoch_lines(record: &Record, epochs: u64) -> String {
 }
 
 fn epoch_line(record: &Record, epochs: u64) -> String {
+    let text = evaluation_text(record.split, record.loss, record.metrics);
+    format!("epoch {}/{epochs}  {text}  {:.1} s", record.epoch, record.seconds)
+}
+
+/// `valid  loss 0.0812  accuracy 0.9763`
+pub fn evaluation_text(split: Split, loss: f64, metrics: &[(String, Figure)]) -> String {
     let short = |(name, figure): &(String, Figure)| Some(format!("  {name} {}", figure.short()?));
-    let metrics: Vec<String> = record.metrics.iter().filter_map(short).collect();
-    let (epoch, split, loss) = (record.epoch, record.split.name(), record.loss);
-    format!("epoch {epoch}/{epochs}  {split:<5}  loss {loss:.4}{}  {:.1} s", metrics.concat(), record.seconds)
+    let metrics: Vec<String> = metrics.iter().filter_map(short).collect();
+    format!("{:<5}  loss {loss:.4}{}", split.name(), metrics.concat())
 }
 
 /// What is said before the first step.
@@ -134,7 +139,7 @@ pub fn end_lines(end: &End) -> String {
     let how = match end.ending {
         Ending::Complete => "trained",
         Ending::Early => "trained until nothing got better:",
-        Ending::Interrupted => "stopped early, everything is written:",
+        Ending::Interrupted => "interrupted, everything is written:",
         Ending::NotFinite => "stopped since the loss is not finite:",
     };
     let End { steps, seconds, weights_hash, folder, .. } = end;
@@ -271,7 +276,7 @@ mod tests {
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
         digits: 10 parameters, 6 training rows, 5 steps, 2 threads, into runs/digits-1
         epoch 1/2  valid  loss 0.1250  accuracy 0.9750  1.3 s
-        stopped early, everything is written: 3 steps in 1.50 s, into runs/digits-1
+        interrupted, everything is written: 3 steps in 1.50 s, into runs/digits-1
         weights 00ff
         ");
     }

@@ -340,3 +340,45 @@ fn an_interrupted_run_goes_on() {
     done(here, &[&["train", &digits, "--out", "whole", "--steps", &until], &length[..]].concat());
     assert_eq!(hash(here, "a"), hash(here, "whole"));
 }
+
+#[test]
+fn an_evaluation_is_that_of_training_to_the_bit() {
+    let here = tempfile::tempdir().unwrap();
+    let here = here.path();
+    iris(here);
+    let best = "train.stop=EarlyStopping(patience=9, restore_best=true)";
+    done(here, &["train", "iris.mlspec", "--set", best, "--set", "train.optimizer.lr=0.1", "--out", "a"]);
+    let eval = |more: &[&str]| {
+        let output = mlc_in(here, &[&["eval", "a", "--json"], more].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        json
+    };
+    let results = info(here, "a")["results"].clone();
+    for split in ["valid", "test"] {
+        let report = eval(&["--split", split, "--threads", "1"]);
+        assert_eq!(report["loss"].as_f64(), results[split]["loss"].as_f64());
+        assert_eq!(report["metrics"]["accuracy"].as_f64(), results[split]["accuracy"].as_f64());
+        assert_eq!(report["weights_hash"].as_str(), Some(hash(here, "a").as_str()));
+        assert_eq!(report["rows"], 30);
+    }
+    assert_eq!(eval(&[])["split"], "test");
+    assert_eq!(eval(&["--split", "train"])["rows"], 90);
+    let told = mlc_in(here, &["eval", "a"]);
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.starts_with("test   loss ") && told.contains("(30 rows, weights of step "), "{told}");
+
+    // Weights of another net are refused, and what has no rows.
+    let text = fs::read_to_string(here.join("iris.mlspec")).unwrap();
+    fs::write(here.join("b.mlspec"), text.replace("test = 20%", "")).unwrap();
+    done(here, &["train", "b.mlspec", "--steps", "1", "--out", "b"]);
+    let told = refused(here, 1, &["eval", "b", "--split", "test"]);
+    assert!(told.contains("mlc::run::no_rows"), "{told}");
+    done(here, &["train", &spec("xor"), "--steps", "1", "--out", "x"]);
+    fs::copy(here.join("x/model.safetensors"), here.join("a/model.safetensors")).unwrap();
+    let told = refused(here, 1, &["eval", "a"]);
+    assert!(told.contains("mlc::run::weights"), "{told}");
+    fs::remove_file(here.join("a/model.safetensors")).unwrap();
+    refused(here, 2, &["eval", "a"]);
+}

@@ -11,6 +11,12 @@ pub const CODES: &[CodeInfo] = &[
                   the training would be on other rows.",
     },
     CodeInfo {
+        code: "run::no_rows",
+        title: "a split to evaluate on is empty",
+        explain: "`mlc eval RUN` takes the test split, or the validation split if there is none. `--split` names another; \
+                  which there are says `split` in `data`, and `rows` in `run.yaml`.",
+    },
+    CodeInfo {
         code: "run::resume",
         title: "a run cannot be gone on with as asked",
         explain: "A run that was stopped and resumed ends at the same bits as one that was not, so what it trains must \

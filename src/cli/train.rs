@@ -292,9 +292,11 @@ pub fn only_train<'a>(sources: &Sources, job: &'a Job) -> Option<&'a TrainPlan> 
 
 /// The data of a train section in memory, or none with the problems reported.
 pub fn load(checked: &Checked, job: &Job, plan: &TrainPlan) -> Option<Dataset> {
-    data::load(&job.data[plan.data], &checked.places)
+    let data = data::load(&job.data[plan.data], &checked.places)
         .map_err(|wrong| output::report(&checked.sources, &wrong))
-        .ok()
+        .ok()?;
+    output::report(&checked.sources, &data.warnings);
+    Some(data)
 }
 
 pub fn shown(sources: &Sources, wrong: &[Diagnostic]) -> Outcome {

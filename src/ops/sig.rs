@@ -59,6 +59,10 @@ pub enum AttrType {
     /// The loss or a metric of a split: `valid.loss`.
     Metric,
     Str,
+    /// One or several words: `[year, month]`.
+    Choices(&'static [&'static str]),
+    /// A value as cells of a table hold it: a number, a word, a text in quotes.
+    Cell,
 }
 
 /// What an attribute is when the user does not say.
@@ -83,8 +87,10 @@ pub enum AttrValue {
     Sizes(Vec<Dim>),
     Float(f64),
     Bool(bool),
-    /// Of `Choice`, `Metric` and `Str`.
+    /// Of `Choice`, `Metric`, `Str` and `Cell`.
     Word(String),
+    /// Of `Choices`.
+    Words(Vec<String>),
     /// The name of an op in scope; `None` for no activation.
     Activation(Option<String>),
     Init(InitSpec),

@@ -6,6 +6,7 @@ pub use crate::ops::clip::Clip;
 pub use crate::ops::metric::{Better, Finish};
 pub use crate::ops::schedule::Schedule;
 pub use crate::ops::stop::EarlyStopping;
+pub use crate::ops::transform::{Classes, Encode};
 
 /// What `check` makes of a spec.
 #[derive(Clone, Debug)]
@@ -190,32 +191,9 @@ pub enum ColumnKind {
 pub struct Field {
     /// Its name in the source, signs read as `_`.
     pub source: String,
-    pub how: Encode,
+    /// From cells to numbers, in order, at least one step.
+    pub how: Vec<Encode>,
     pub span: Span,
-}
-
-/// Fitted on training rows alone where there is something to fit.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Encode {
-    /// As the source has it: numbers of an `idx` or `synthetic` source.
-    AsIs,
-    Float,
-    Int,
-    /// Less the mean, over the standard deviation (of the population, as scikit-learn's).
-    Standardize,
-    /// To [0, 1].
-    Minmax,
-    Class(Classes),
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum Classes {
-    /// 0 to n-1.
-    Count(usize),
-    /// In this order; of two the second is positive.
-    Named(Vec<String>),
-    /// Those in the training rows, sorted.
-    Infer,
 }
 
 /// How the rows of a source are parted.

@@ -24,4 +24,5 @@ mod stopping;
 mod style;
 mod support;
 mod tidy;
+mod transforms;
 mod verify;

@@ -2,9 +2,10 @@
 //! silence.
 
 use super::csv::count;
+use super::encode::column_fields;
 use super::files::problem;
 use super::table::{Cells, Table, quoted};
-use super::{Array, Loaded, Store, Values, column_fields};
+use super::{Array, Loaded, Store, Values};
 use crate::base::Bindings;
 use crate::diag::Diagnostic;
 use crate::sema::job::{Column, DataPlan, Encode, Field, Range, Wanted};
@@ -116,7 +117,8 @@ impl Outside<'_> {
         }
         let distinct = self.distinct();
         let from_table = self.loaded.source.kind.is_table();
-        let listable = from_table && matches!(field.how, Encode::Int | Encode::Float);
+        let listable =
+            from_table && matches!(field.how.as_slice(), [Encode::Int | Encode::Float | Encode::Inferred]);
         if listable && (2..=LISTED).contains(&distinct.len()) {
             return self.list(&distinct);
         }

@@ -1,7 +1,8 @@
 //! Columns that rows are grouped by, for metrics.
 
 use super::Data;
-use super::columns::{How, column, pending};
+use super::how::How;
+use super::rows::{column, pending};
 use crate::diag::Diagnostic;
 use crate::graph::{Builder, Value};
 use crate::sema::ctx::Ctx;

@@ -7,11 +7,17 @@
 
 mod columns;
 mod group;
+mod how;
+mod rows;
+mod sizes;
 mod source;
 mod split;
+mod unused;
 
-pub(super) use columns::{column, pending, size_of, unused};
 pub(super) use group::group;
+pub(super) use rows::{column, pending};
+pub(super) use sizes::size_of;
+pub(super) use unused::unused;
 
 use super::ctx::Ctx;
 use super::job::{Column, DataPlan, RowOrder, SourceKind, SourcePlan, SplitPlan};
@@ -21,7 +27,7 @@ use super::probe::{DataProbe, SourceSchema};
 use crate::base::Span;
 use crate::diag::{Diagnostic, Severity, did_you_mean};
 use crate::syntax::ast::{Entry, EntryKind, Expr, ExprKind, Ident, Section};
-use columns::{How, how};
+use how::{How, how};
 pub use source::source_defaults;
 use std::cell::RefCell;
 

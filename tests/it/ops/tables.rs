@@ -88,10 +88,12 @@ fn outside(attr: &Attr) -> Vec<String> {
         AttrType::Sizes
         | AttrType::Bool
         | AttrType::Choice(_)
+        | AttrType::Choices(_)
         | AttrType::Activation
         | AttrType::Init
         | AttrType::Metric
-        | AttrType::Str => Vec::new(),
+        | AttrType::Str
+        | AttrType::Cell => Vec::new(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod loss;
 mod metric;
+mod terms;
 mod update;
 mod watch;
 mod weigh;
@@ -321,13 +322,7 @@ impl<'a> Train<'a> {
             Mode::Train => Ok(Vec::new()),
             // Metrics take the pair of the loss: without one they have nothing to say.
             Mode::Eval if total.is_err() => Err(Reported),
-            Mode::Eval => self
-                .metrics
-                .iter()
-                .map(|m| metric(&mut ev, m, data))
-                .collect::<Vec<_>>()
-                .into_iter()
-                .collect(),
+            Mode::Eval => self.scored(&mut ev, data),
         };
         let wanted = std::mem::take(&mut ev.scope.wanted);
         let made = total.and_then(|total| Ok((total, metrics?)));
@@ -343,6 +338,14 @@ impl<'a> Train<'a> {
         });
         cx.diags.borrow_mut().extend(found.sorted());
         result
+    }
+
+    /// The terms of the loss, and all metrics; mistakes in any of them are told.
+    fn scored(&self, ev: &mut Ev<'_, '_, 'a>, data: Option<usize>) -> Checked<Vec<(Vec<Value>, MetricPlan)>> {
+        let mut all = terms::terms(ev);
+        let asked: Vec<Checked<_>> = self.metrics.iter().map(|m| metric(ev, m, data)).collect();
+        all.extend(asked.into_iter().collect::<Checked<Vec<_>>>()?);
+        Ok(all)
     }
 
     /// Evaluates the feed, each entry alone.

@@ -146,7 +146,8 @@ fn moved(columns: &[FittedColumn], column: &FittedColumn, table: &mut Table) -> 
     let same = match cells {
         Cells::U8 { .. } => column.dtype == DType::U8,
         Cells::I32 { .. } => column.dtype == DType::I32,
-        Cells::F32 { .. } => column.dtype == DType::F32,
+        // What is missing or infinite is told on the long way.
+        Cells::F32 { data, .. } => column.dtype == DType::F32 && data.iter().all(|x| x.is_finite()),
         Cells::Text(_) | Cells::F64 { .. } | Cells::Gone => false,
     };
     if !(alone && same) {

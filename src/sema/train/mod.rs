@@ -4,13 +4,14 @@ mod loss;
 mod metric;
 mod terms;
 mod update;
+mod watch;
 mod weigh;
 
 pub(super) use loss::{given, loss};
 use metric::{Metric, metric, metrics};
 
 use super::ctx::{Ctx, list, suggest};
-use super::job::{Length, MetricPlan, TrainPlan, Wanted};
+use super::job::{Amount, Length, MetricPlan, TrainPlan, Wanted};
 use super::keyed::{Keyed, stray, unknown_key};
 use super::model::{Elab, Entity, Ev, Feeding, Names, declared_row, define};
 use super::{names, walk};
@@ -66,6 +67,8 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
     let optimizer = keys.get("optimizer").and_then(|e| update::optimizer(cx, e));
     let schedule = keys.get("schedule").map(|e| update::schedule(cx, e, optimizer.as_ref(), length));
     let clip = keys.get("clip").map(|e| update::clip(cx, e));
+    let stop = keys.get("stop").map(|e| watch::stop(cx, e));
+    let checkpoint = keys.inner("checkpoint").map(|s| watch::checkpoint(cx, s));
     let seed = keys.get("seed").map_or(Some(0), |e| cx.count("seed", e, 0));
     // Without one of them, everything else would seem to miss it.
     if named_steps || keys.inner("feed").is_none() || train.loss.is_none() {
@@ -79,6 +82,10 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
     for (column, wanted) in &trained.wanted {
         cx.data.borrow()[data].want(column, wanted);
     }
+    let seen = watch::Seen { metrics: &evaluated.metrics, validates: validates(cx, data) };
+    let stop = stop.map(|written| seen.stop(cx, written?));
+    let checkpoint = checkpoint.map(|written| seen.checkpoint(cx, written?));
+    watch::agree(cx, &stop, &checkpoint);
     Some(TrainPlan {
         name: section.name.as_ref().map(|n| n.name.to_string()),
         span: section.word.span,
@@ -89,10 +96,18 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
         // What was written and is wrong is reported: then there is no plan.
         schedule: schedule.map_or(Some(None), |s| s.map(Some))?,
         clip: clip.map_or(Some(None), |c| c.map(Some))?,
+        stop: stop.map_or(Some(None), |s| s.map(Some))?,
+        checkpoint: checkpoint.map_or(Some(None), |c| c.map(Some))?,
         forward: trained.graph,
         eval: evaluated.graph,
         metrics: evaluated.metrics,
     })
+}
+
+/// Whether a data section has a validation split, or is wrong and that is reported.
+fn validates(cx: &Ctx, data: usize) -> bool {
+    let plan = cx.data.borrow()[data].plan();
+    plan.is_none_or(|plan| plan.valid.is_some() || plan.split.valid != Amount::Nothing)
 }
 
 fn as_let<'a>(cx: &Ctx, entry: &'a Entry) -> Option<(&'a [Ident], &'a Expr)> {

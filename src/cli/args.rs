@@ -27,6 +27,12 @@ pub enum Command {
     Train(TrainArgs),
     /// Evaluate the weights of a run on a split of its data
     Eval(EvalArgs),
+    /// Put the model of a run to work on rows without labels
+    ///
+    /// Rows go through the same preprocessing as in training, fitted on the training rows and kept in the run. Each
+    /// gets its class with the probability of every class, or a number in the units of the target, behind the
+    /// columns that it came with. Rows keep their order, and the label may be missing.
+    Predict(PredictArgs),
     /// Time a training step in the steady state
     Bench(BenchArgs),
     /// Compare a training step of interpreter, processor and GPU, by source line
@@ -186,6 +192,42 @@ pub struct BenchArgs {
     pub json: bool,
     #[command(flatten)]
     pub spec: SpecArgs,
+}
+
+#[derive(Args)]
+pub struct PredictArgs {
+    /// The folder of a run
+    pub run: PathBuf,
+    /// Rows: a table of csv, tsv, jsonl, parquet, npy or npz; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub input: PathBuf,
+    /// Where answers go; `-` is standard output
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub output: PathBuf,
+    /// csv, tsv, jsonl or parquet [default: by the output's name, else csv]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<String>,
+    /// What the input is [default: by its name, else csv]
+    #[arg(long, value_name = "FORMAT")]
+    pub input_format: Option<String>,
+    /// Columns of the input to pass through: `--keep id,name`; `--keep ""` keeps none [default: all]
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub keep: Option<Vec<String>>,
+    /// Leave out rows that cannot be used, and tell which, instead of stopping at the first
+    #[arg(long)]
+    pub skip_bad: bool,
+    /// Rows in a batch [default: the spec's]
+    #[arg(long, value_name = "B", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch: Option<u32>,
+    /// What to compute on [default: what the run was trained on]
+    #[arg(long, value_enum)]
+    pub device: Option<Device>,
+    /// Threads to compute with [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Where paths of the spec are looked up, if the data are still to be had; they are not needed
+    #[arg(long, value_name = "DIR", env = "MLC_DATA", value_parser = folder())]
+    pub data: Option<PathBuf>,
 }
 
 #[derive(Args)]

@@ -15,6 +15,7 @@ mod interrupt;
 mod lesson;
 mod output;
 mod plan;
+mod predict;
 mod progress;
 mod render;
 mod spec;
@@ -73,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Dump(args) => dump::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Plan(args) => plan::run(&args),
+        Command::Predict(args) => predict::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Train(args) => train::run(&args),

@@ -16,6 +16,7 @@ pub mod gpu;
 pub mod machine;
 pub mod memory;
 pub mod plan;
+pub mod predict;
 pub mod process;
 pub mod progress;
 pub mod run_dir;

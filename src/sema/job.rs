@@ -1,7 +1,7 @@
 //! A checked spec: everything that a run needs to know, nothing left to look up.
 
 use crate::base::{Dim, Span, TensorType};
-use crate::graph::Graph;
+use crate::graph::{Graph, Value};
 pub use crate::ops::clip::Clip;
 pub use crate::ops::metric::{Better, Finish};
 pub use crate::ops::schedule::Schedule;
@@ -356,6 +356,8 @@ pub struct TrainPlan {
     /// [`Metric`](crate::graph::OutputKind::Metric)s that `metrics` name, summed over it.
     pub eval: Graph,
     pub metrics: Vec<MetricPlan>,
+    /// What the model answers, by the pairs of the loss.
+    pub answers: Vec<Answer>,
 }
 
 /// `stop = EarlyStopping(monitor=valid.loss, patience=5)`
@@ -449,6 +451,29 @@ pub struct MetricPlan {
     pub classes: Dim,
     /// The column that predictions are compared with, if it is one: it may name the classes.
     pub label: Option<String>,
+}
+
+/// A prediction of a model, for rows without a label.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// As the spec calls the label; of a loss of the user's own `Model.output`.
+    pub name: String,
+    /// A node of the evaluation's graph, whose first axis is the batch.
+    pub value: Value,
+    pub kind: AnswerKind,
+    /// The column that the prediction was compared with in training: it names classes, and its scale is that of
+    /// numbers.
+    pub label: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerKind {
+    /// A logit for each class.
+    Classes,
+    /// One logit: positive for the second of two classes.
+    Binary,
+    /// Numbers as they are.
+    Numbers,
 }
 
 /// How rows are sorted into groups. The group of each row is the last of the metric's outputs; the others

@@ -16,6 +16,7 @@ mod memory;
 mod metrics;
 mod ops;
 mod parity;
+mod predict;
 mod random;
 mod run;
 mod runs;

@@ -94,6 +94,10 @@ pub(super) struct Feeding {
 pub(super) struct Pair {
     pub prediction: (Item<Entity>, Span),
     pub label: (Item<Entity>, Span),
+    /// The column that the label is, whatever form the loss gave it.
+    pub column: Option<String>,
+    /// The activation that the loss has in itself: `Softmax`, `Sigmoid`.
+    pub folds: Option<&'static str>,
     /// What the loss made of them, a scalar.
     pub loss: Value,
 }
@@ -153,6 +157,11 @@ impl<'c, 'a> Elab<'c, 'a> {
             pairs: Vec::new(),
             wanted: Vec::new(),
         }
+    }
+
+    /// Outputs of the models that were fed, by model.
+    pub fn outputs(&self) -> impl Iterator<Item = (&Arc<str>, &Names)> {
+        self.outputs.iter()
     }
 
     fn meta(&self, v: Value) -> Meta {

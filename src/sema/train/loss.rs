@@ -54,7 +54,8 @@ pub(in crate::sema) fn loss(
             Some(_) => weigh::as_ids(ev, &given[l])?,
             None => given[l].value.clone(),
         };
-        pair = Some(((given[p].value.clone(), given[p].span), (compared, given[l].span)));
+        let column = super::metric::column(ev, &given[l].value);
+        pair = Some(((given[p].value.clone(), given[p].span), (compared, given[l].span), column));
         let form = weigh::form(ev, def, &params, (p, l), given)?;
         if form.op != def.name {
             // The library's own, whatever the user calls theirs.
@@ -75,8 +76,8 @@ pub(in crate::sema) fn loss(
         ev.diags.push(d);
     }
     let made = made?;
-    if let (Some((prediction, label)), Item::Tensor(loss)) = (pair, &made) {
-        ev.scope.pairs.push(Pair { prediction, label, loss: *loss });
+    if let (Some((prediction, label, column)), Item::Tensor(loss)) = (pair, &made) {
+        ev.scope.pairs.push(Pair { prediction, label, column, folds: def.folds, loss: *loss });
     }
     Ok(made)
 }

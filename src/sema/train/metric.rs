@@ -246,7 +246,7 @@ fn groups_of(ev: &mut Ev, by: &Ident, data: Option<usize>) -> Checked<(Value, Op
 }
 
 /// The column of the batch that an item is.
-fn column(ev: &Ev, item: &Item<Entity>) -> Option<String> {
+pub(super) fn column(ev: &Ev, item: &Item<Entity>) -> Option<String> {
     let graph = ev.b.graph();
     match graph.nodes[tensor(item)?].prim {
         Prim::Leaf(leaf) => Some(graph.leaves[leaf].name.to_string()),

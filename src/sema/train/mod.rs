@@ -1,5 +1,6 @@
 //! `train` sections: feed, loss, optimizer, metrics, length.
 
+mod answers;
 mod loss;
 mod metric;
 mod terms;
@@ -11,7 +12,7 @@ pub(super) use loss::{given, loss};
 use metric::{Metric, metric, metrics};
 
 use super::ctx::{Ctx, list, suggest};
-use super::job::{Amount, Length, MetricPlan, TrainPlan, Wanted};
+use super::job::{Amount, Answer, Length, MetricPlan, TrainPlan, Wanted};
 use super::keyed::{Keyed, stray, unknown_key};
 use super::model::{Elab, Entity, Ev, Feeding, Names, declared_row, define};
 use super::{names, walk};
@@ -37,6 +38,8 @@ struct Train<'a> {
 struct Built {
     graph: Graph,
     metrics: Vec<MetricPlan>,
+    /// Of the evaluation's graph.
+    answers: Vec<Answer>,
     /// The data sections that it reads.
     read: BTreeSet<usize>,
     /// What losses want of columns.
@@ -101,6 +104,7 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
         forward: trained.graph,
         eval: evaluated.graph,
         metrics: evaluated.metrics,
+        answers: evaluated.answers,
     })
 }
 
@@ -324,6 +328,7 @@ impl<'a> Train<'a> {
             Mode::Eval if total.is_err() => Err(Reported),
             Mode::Eval => self.scored(&mut ev, data),
         };
+        let answers = answers::answers(&ev);
         let wanted = std::mem::take(&mut ev.scope.wanted);
         let made = total.and_then(|total| Ok((total, metrics?)));
         let result = made.ok().map(|(total, metrics): (Value, Vec<(Vec<Value>, MetricPlan)>)| {
@@ -334,7 +339,7 @@ impl<'a> Train<'a> {
                 }
             }
             let metrics = metrics.into_iter().map(|(_, plan)| plan).collect();
-            Built { graph: b.finish(), metrics, read, wanted }
+            Built { graph: b.finish(), metrics, answers, read, wanted }
         });
         cx.diags.borrow_mut().extend(found.sorted());
         result

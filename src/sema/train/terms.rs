@@ -13,9 +13,10 @@ pub(super) fn terms(ev: &mut Ev) -> Vec<(Vec<Value>, MetricPlan)> {
     if pairs.len() < 2 {
         return Vec::new();
     }
-    let names = names(ev, &pairs);
+    let names = distinct(ev, &pairs.iter().collect::<Vec<_>>());
     let rows = Dim::sym("B");
     let term = |(pair, name): (&Pair, String)| {
+        let name = format!("loss.{name}");
         ev.at(pair.label.1);
         // The mean over a batch weighs as many rows as it has.
         let count = ev.b.size(&rows);
@@ -36,8 +37,8 @@ pub(super) fn terms(ev: &mut Ev) -> Vec<(Vec<Value>, MetricPlan)> {
     pairs.iter().zip(names).map(term).collect()
 }
 
-/// By label; by prediction where several have one label; by number where that is no name, or the same again.
-fn names(ev: &Ev, pairs: &[Pair]) -> Vec<String> {
+/// A name for each pair: by label; by prediction where several have one label; by number where that is no name, or the same again.
+pub(super) fn distinct(ev: &Ev, pairs: &[&Pair]) -> Vec<String> {
     let is_name = |text: &str| text.chars().all(|c| c.is_alphanumeric() || "_.".contains(c));
     let all = |of: fn(&Pair) -> crate::base::Span| -> Vec<String> {
         pairs.iter().map(|pair| ev.scope.cx.text(of(pair)).to_string()).collect()
@@ -51,5 +52,5 @@ fn names(ev: &Ev, pairs: &[Pair]) -> Vec<String> {
         (false, true) => predictions[i].clone(),
         (false, false) => (i + 1).to_string(),
     };
-    (0..pairs.len()).map(|i| format!("loss.{}", name(i))).collect()
+    (0..pairs.len()).map(name).collect()
 }

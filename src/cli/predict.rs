@@ -1,0 +1,220 @@
+//! `mlc predict`: the model of a run on rows that nobody has labelled.
+
+use super::args::{PredictArgs, SpecArgs};
+use super::lesson::Lesson;
+use super::spec::{self, Checked};
+use super::train::{only_train, open, over, shown};
+use super::{Failure, Outcome, output};
+use crate::base::Span;
+use crate::diag::Diagnostic;
+use crate::runtime::data::{Frame, Frames, Places, Store, source_like};
+use crate::runtime::predict::Predictor;
+use crate::runtime::run_dir::Run;
+use crate::runtime::table_out::{Format, OutColumn, Writer};
+use crate::runtime::{On, RunError, session};
+use crate::sema::job::{Job, SourcePlan, TrainPlan};
+use std::io::{Write, stdin, stdout};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Bad rows that are told one by one.
+const TOLD: usize = 20;
+
+pub fn run(args: &PredictArgs) -> Result<Outcome, Failure> {
+    let run = open(&args.run)?;
+    let lesson = if run.info.asked.file.is_none() { Some(Lesson::unpack()?) } else { None };
+    let given = over(&run, lesson.as_ref(), &SpecArgs { data: args.data.clone(), ..SpecArgs::default() });
+    let Some((mut checked, job)) = spec::given_with_data(&given)? else { return Ok(Outcome::Errors) };
+    let Some(plan) = only_train(&checked.sources, &job) else { return Ok(Outcome::Errors) };
+    let format = match &args.format {
+        Some(name) => Format::named(name).map_err(|wrong| Failure(wrong.to_string()))?,
+        None => Format::of(&args.output),
+    };
+    let piped = Piped::of(&args.input)?;
+    let source = source(args, &piped, &mut checked, &job, plan, &run);
+    match (Prediction { args, run: &run, plan, source: &source, format }).write() {
+        Ok(()) => Ok(Outcome::Clean),
+        Err(RunError::Diagnostics(wrong)) => Ok(shown(&checked.sources, &wrong)),
+        Err(RunError::Io(why)) => Err(Failure(why)),
+    }
+}
+
+/// Where the rows are, with a text of its own for messages.
+fn source(
+    args: &PredictArgs,
+    piped: &Piped,
+    checked: &mut Checked,
+    job: &Job,
+    plan: &TrainPlan,
+    run: &Run,
+) -> SourcePlan {
+    let shown = args.input.display().to_string();
+    let file = checked.sources.add("--input", None, shown.as_str());
+    let span = Span::new(file, 0, shown.len());
+    let labels = plan.answers.iter().filter_map(|answer| answer.label.as_ref());
+    let columns = labels.flat_map(|label| run.info.fitted.iter().filter(move |column| column.name == *label));
+    let labels: Vec<String> =
+        columns.flat_map(|column| &column.fields).map(|field| field.source.clone()).collect();
+    let ending = args.input_format.clone().unwrap_or_else(|| ending(&args.input));
+    source_like(&piped.path.display().to_string(), &ending, &job.data[plan.data].source.kind, &labels, span)
+}
+
+/// `csv` of `rows.csv.gz`.
+fn ending(path: &Path) -> String {
+    let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    name.rsplit_once('.').map_or(String::new(), |(_, ending)| ending.to_string())
+}
+
+/// A file to read: the one that was named, or what came by standard input, for as long as it is read.
+struct Piped {
+    path: PathBuf,
+    temporary: bool,
+}
+
+impl Piped {
+    fn of(input: &Path) -> Result<Piped, Failure> {
+        if input != Path::new("-") {
+            return Ok(Piped { path: input.to_path_buf(), temporary: false });
+        }
+        let path = std::env::temp_dir().join(format!("mlc-predict-{}", std::process::id()));
+        let copied = std::fs::File::create(&path).and_then(|mut file| {
+            std::io::copy(&mut stdin().lock(), &mut file)?;
+            file.flush()
+        });
+        let piped = Piped { path, temporary: true };
+        copied.map_err(|e| Failure(format!("cannot keep standard input: {}", spec::reason(&e))))?;
+        Ok(piped)
+    }
+}
+
+impl Drop for Piped {
+    fn drop(&mut self) {
+        if self.temporary {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// What is predicted from what, and how it is written.
+struct Prediction<'a> {
+    args: &'a PredictArgs,
+    run: &'a Run,
+    plan: &'a TrainPlan,
+    source: &'a SourcePlan,
+    format: Format,
+}
+
+impl Prediction<'_> {
+    fn write(&self) -> Result<(), RunError> {
+        let began = Instant::now();
+        let mut frames = Frames::open(self.source, &Places::default()).map_err(|wrong| *wrong)?;
+        let Some(first) = frames.next().map_err(|wrong| *wrong)? else {
+            let d = Diagnostic::error("data::empty", "no rows to predict", self.source.path_span, "empty");
+            return Err(d.help("give a table with at least one row").into());
+        };
+        let device = self.args.device.map_or(self.run.info.asked.device, |device| device.kind());
+        let threads = self.args.threads.map_or_else(session::default_threads, usize::from);
+        let on = On::open(device, threads, self.plan.span).map_err(|wrong| *wrong)?;
+        let batch = self.args.batch.map_or(self.run.info.batch, |batch| batch as usize);
+        let batch = batch.min(first.rows()).max(1);
+        let mut predictor = Predictor::new(self.plan, self.run, batch, on)?;
+        let kept = self.kept(&first)?;
+        let columns: Vec<OutColumn> = kept.iter().cloned().chain(self.answers(&predictor, &kept)).collect();
+        let mut writer = match self.args.output == Path::new("-") {
+            true => Writer::stream(Box::new(stdout()), self.format, &columns)?,
+            false => Writer::create(&self.args.output, self.format, &columns)?,
+        };
+        let (mut written, mut left_out) = (0, 0);
+        let mut next = Some(first);
+        while let Some(frame) = next {
+            if let Some((frame, store)) = self.encoded(frame, &predictor, &mut left_out)? {
+                let mut values = Vec::new();
+                for column in &kept {
+                    values.push(frame.values(column, self.source).map_err(|wrong| *wrong)?);
+                }
+                values.extend(predictor.answer(store, frame.rows())?);
+                writer.write(&values)?;
+                written += frame.rows();
+            }
+            next = frames.next().map_err(|wrong| *wrong)?;
+        }
+        writer.finish()?;
+        self.tell(written, left_out, began);
+        Ok(())
+    }
+
+    /// The columns of the input that go through: all, or those that `--keep` names.
+    fn kept(&self, first: &Frame) -> Result<Vec<OutColumn>, RunError> {
+        let typed = match self.format {
+            Format::Csv | Format::Tsv => false,
+            Format::Jsonl | Format::Parquet => true,
+        };
+        let all = first.columns(typed);
+        let Some(names) = &self.args.keep else { return Ok(all) };
+        let named = names.iter().filter(|name| !name.is_empty());
+        let column = |name: &String| match all.iter().find(|column| column.name == *name) {
+            Some(column) => Ok(column.clone()),
+            None => {
+                let message = format!("the input has no column `{name}` to keep");
+                let d = Diagnostic::error("data::column", message, self.source.path_span, "read here");
+                let known = all.iter().map(|column| column.name.as_str());
+                let near = crate::diag::did_you_mean(name, known.clone());
+                let list = || known.clone().collect::<Vec<_>>().join(", ");
+                Err(RunError::from(d.help(match near {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("its columns are {}", list()),
+                })))
+            }
+        };
+        named.map(column).collect()
+    }
+
+    /// The columns of answers, called so that none is called as a column of the input.
+    fn answers(&self, predictor: &Predictor, kept: &[OutColumn]) -> Vec<OutColumn> {
+        let mut columns = predictor.columns();
+        for column in &mut columns {
+            while kept.iter().any(|k| k.name == column.name) {
+                column.name = format!("predicted.{}", column.name);
+            }
+        }
+        columns
+    }
+
+    /// Rows as the model takes them; with `--skip-bad` those that can be.
+    fn encoded(
+        &self,
+        frame: Frame,
+        predictor: &Predictor,
+        left_out: &mut usize,
+    ) -> Result<Option<(Frame, Store)>, RunError> {
+        let fitted = predictor.fitted();
+        match frame.encode(fitted, self.source) {
+            Ok(store) => Ok(Some((frame, store))),
+            Err(wrong) if !self.args.skip_bad => Err(RunError::Diagnostics(wrong)),
+            Err(_) => {
+                let (good, bad) = frame.sound(fitted, self.source);
+                let untold = TOLD.saturating_sub(*left_out);
+                bad.iter().take(untold).for_each(|d| output::err(&format!("left out {}\n", d.message)));
+                *left_out += bad.len();
+                let frame = frame.rows_of(&good);
+                if good.is_empty() {
+                    return Ok(None);
+                }
+                let store = frame.encode(fitted, self.source).map_err(RunError::Diagnostics)?;
+                Ok(Some((frame, store)))
+            }
+        }
+    }
+
+    fn tell(&self, written: usize, left_out: usize, began: Instant) {
+        let rows = |n: usize| if n == 1 { "1 row".to_string() } else { format!("{n} rows") };
+        let less = if left_out > 0 { format!(", {} left out", rows(left_out)) } else { String::new() };
+        let place = match self.args.output == Path::new("-") {
+            true => String::new(),
+            false => format!(", into {}", self.args.output.display()),
+        };
+        let seconds = began.elapsed().as_secs_f64();
+        output::err(&format!("predicted {}{less} in {seconds:.2} s{place}\n", rows(written)));
+    }
+}

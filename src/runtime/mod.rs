@@ -5,9 +5,11 @@
 //! hands in.
 
 pub mod bench;
+pub mod checkpoint;
 pub mod data;
 pub mod engine;
 pub mod error;
+pub mod evaluate;
 pub mod folds;
 #[cfg(feature = "gpu")]
 pub mod gpu;

@@ -24,6 +24,7 @@ mod schedules;
 mod shaders;
 mod sources;
 mod stages;
+mod stopping;
 mod style;
 mod support;
 mod tables;

@@ -34,6 +34,17 @@ pub struct FittedField {
     pub span: Span,
 }
 
+impl FittedColumn {
+    /// What its ids stand for, in order, where they have names: of classes and categories.
+    pub fn id_names(&self) -> Option<Vec<String>> {
+        match self.fields.first()?.steps.last()? {
+            Fitted::ClassNames { names } => Some(names.clone()),
+            Fitted::Category(vocabulary) => Some(vocabulary.all_names()),
+            _numbers => None,
+        }
+    }
+}
+
 impl FittedField {
     /// How many classes it has, for a class.
     pub fn classes(&self) -> Option<usize> {

@@ -213,10 +213,8 @@ impl Dataset {
     }
 
     /// What the classes of a column are called, in order of their ids, where they have names.
-    pub fn class_names(&self, column: &str) -> Option<&[String]> {
-        let fitted = self.fitted.iter().find(|f| f.name == column && !f.joined)?;
-        let last = fitted.fields.first().and_then(|f| f.steps.last());
-        if let Some(Fitted::ClassNames { names }) = last { Some(names) } else { None }
+    pub fn class_names(&self, column: &str) -> Option<Vec<String>> {
+        self.fitted.iter().find(|f| f.name == column && !f.joined)?.id_names()
     }
 
     /// Bytes of all arrays, each counted once.

@@ -29,6 +29,11 @@ fn good() -> Rows {
     Rows::good(40)
 }
 
+/// All of one class.
+fn single() -> Rows {
+    Rows(good().0.into_iter().map(|[x, _]| [x, "1".into()]).collect())
+}
+
 fn words() -> Rows {
     Rows(good().0.into_iter().map(|[x, y]| [x, if y == "1" { "yes" } else { "no" }.to_string()]).collect())
 }
@@ -68,6 +73,13 @@ fn text_cases() -> Vec<Case> {
         let unseen = words().with(3, 1, "maybe").text(sep).into_bytes();
         case(WORDS, "unseen category", unseen, "data::class", &[":5:", "`maybe`", "`no`, `yes`"]);
         let open = with(39, 0, "\"1");
+        case(
+            NUMBERS,
+            "one class only",
+            single().text(sep).into(),
+            "data::one_class",
+            &["rows have the class `1`"],
+        );
         case(NUMBERS, "open quote", open, "data::quote", &[":41:1", "never closes"]);
     }
     let packed = |bytes| Case {
@@ -114,6 +126,13 @@ fn json_cases() -> Vec<Case> {
         case(NUMBERS, "text among numbers", with(2, 0, "abc"), "data::number", &["t.jsonl:3:8", "`abc`"]),
         case(WORDS, "unseen category", words().with(3, 1, "maybe").jsonl(), "data::class", &["t.jsonl:4:"]),
     ];
+    cases.push(case(
+        NUMBERS,
+        "one class only",
+        single().jsonl(),
+        "data::one_class",
+        &["the class `1`", "`y`"],
+    ));
     let bytes = replaced(with(4, 0, "@").into_bytes(), b"@", b"\xe9");
     let mut latin = case(NUMBERS, "not UTF-8", String::new(), "data::encoding", &["t.jsonl:5:8", "0xe9"]);
     latin.make = file("t.jsonl", bytes);
@@ -183,6 +202,7 @@ fn array_cases() -> Vec<Case> {
         ),
         npz(AS_IS, "label out of range", good().with(6, 1, "2").npz(), "data::class", &["t.npz:7", "`2`"]),
         npz(NUMBERS, "text among numbers", strings, "data::number", &["t.npz:1", "`a`", "`x`"]),
+        npz(AS_IS, "one class only", single().npz(), "data::one_class", &["the class `1`", "`y`"]),
         npz(NUMBERS, "not UTF-8", pair(no_text), "data::encoding", &["t.npz/x:2"]),
     ];
     let unseen = zip(&[("x.npy", npy("<f8", "(5,)", &[0; 40])), ("y.npy", five(7))]);
@@ -322,6 +342,7 @@ fn parquet_cases() -> Vec<Case> {
             "data::number",
             &["t.parquet:3", "`abc`"],
         ),
+        case(NUMBERS, "one class only", of(single()), "data::one_class", &["the class `1`", "`y`"]),
         case(WORDS, "unseen category", of(words()), "data::class", &["t.parquet:4", "`maybe`"]),
     ]
 }
@@ -371,6 +392,7 @@ fn sql_cases() -> Vec<Case> {
             "data::number",
             &["t.db:3", "`abc`"],
         ),
+        case(TABLE, NUMBERS, "one class only", of(single()), "data::one_class", &["the class `1`", "`y`"]),
         case(TABLE, WORDS, "unseen category", of(words().with(3, 1, "maybe")), "data::class", &["t.db:4"]),
         case(
             "sql(\"sqlite:t.db\", query=\"DELETE FROM t\")",
@@ -500,11 +522,17 @@ fn damaged_bytes_do_not_panic() {
         ("jsonl(\"t.jsonl\")", "t.jsonl", rows.jsonl().into_bytes()),
         ("npz(\"t.npz\")", "t.npz", rows.npz()),
     ];
-    if cfg!(feature = "sql") {
+    #[cfg(feature = "sql")]
+    {
         let path = folder.path().join("t.db");
-        #[cfg(feature = "sql")]
         crate::tables::sqlite(&rows, &path);
         files.push(("sql(\"sqlite:t.db\", table=\"t\")", "t.db", fs::read(path).expect("just written")));
+    }
+    #[cfg(feature = "parquet")]
+    {
+        let path = folder.path().join("t.parquet");
+        crate::tables::parquet(&rows, &path);
+        files.push(("parquet(\"t.parquet\")", "t.parquet", fs::read(path).expect("just written")));
     }
     let mut state = 1_u64;
     let mut random = |below: usize| {

@@ -349,4 +349,6 @@ fn split_rows(plan: &DataPlan, main: &Loaded) -> Checked<split::Parts> {
 }
 
 #[cfg(test)]
+mod goldens;
+#[cfg(test)]
 mod tests;

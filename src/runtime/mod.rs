@@ -8,6 +8,7 @@ pub mod bench;
 pub mod data;
 pub mod engine;
 pub mod error;
+pub mod folds;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod machine;
@@ -18,6 +19,7 @@ pub mod progress;
 pub mod run_dir;
 pub mod session;
 mod tables;
+mod tallies;
 pub mod trainer;
 pub mod weights;
 

@@ -2,7 +2,8 @@
 //!
 //! Nothing here opens a stream: the command line hands in where to write, and draws the bar.
 
-use super::run_dir::{Record, Split};
+use super::folds;
+use super::run_dir::{Record, RunInfo, Split};
 use super::tables;
 use crate::ops::metric::Figure;
 use serde::Serialize;
@@ -60,6 +61,10 @@ pub trait Progress {
     /// An epoch or an evaluation is done.
     fn epoch(&mut self, record: &Record);
     fn end(&mut self, end: &End);
+    /// The next run is that of a fold, counted from 1.
+    fn fold(&mut self, _fold: usize, _of: usize) {}
+    /// The last fold is done.
+    fn folds(&mut self, _info: &RunInfo, _folder: &Path) {}
 }
 
 /// Says nothing.
@@ -125,6 +130,11 @@ pub fn end_lines(end: &End) -> String {
     format!("{how} {steps} steps in {seconds:.2} s, into {folder}\nweights {weights_hash}")
 }
 
+/// What is said before a fold.
+pub fn fold_line(fold: usize, of: usize) -> String {
+    format!("fold {fold} of {of}")
+}
+
 impl<W: Write> Progress for Plain<W> {
     fn begin(&mut self, begin: &Begin) {
         self.epochs = begin.epochs();
@@ -139,6 +149,14 @@ impl<W: Write> Progress for Plain<W> {
 
     fn end(&mut self, end: &End) {
         self.line(&end_lines(end));
+    }
+
+    fn fold(&mut self, fold: usize, of: usize) {
+        self.line(&fold_line(fold, of));
+    }
+
+    fn folds(&mut self, info: &RunInfo, folder: &Path) {
+        self.line(folds::text(info, folder).trim_end());
     }
 }
 
@@ -183,6 +201,17 @@ impl<W: Write> Progress for Json<W> {
 
     fn end(&mut self, end: &End) {
         self.event("end", end);
+    }
+
+    fn fold(&mut self, fold: usize, of: usize) {
+        self.event("fold", &serde_json::json!({ "fold": fold, "of": of }));
+    }
+
+    fn folds(&mut self, info: &RunInfo, folder: &Path) {
+        let (finished, mean, folds) = (info.finished, &info.results, &info.folds);
+        let said =
+            serde_json::json!({ "finished": finished, "mean": mean, "folds": folds, "folder": folder });
+        self.event("folds", &said);
     }
 }
 

@@ -160,6 +160,8 @@ pub struct Column {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wanted {
     pub range: Range,
+    /// A number outside of it that is welcome all the same: `ignore=-100`.
+    pub except: Option<i64>,
     /// Who wants it: `CrossEntropy`.
     pub by: String,
     /// The use in the user's text.
@@ -172,6 +174,8 @@ pub enum Range {
     Below(Dim),
     /// Any number between, both ends included.
     Between(f64, f64),
+    /// Any number from this one.
+    AtLeast(f64),
 }
 
 #[derive(Clone, Debug)]
@@ -200,8 +204,8 @@ pub struct SplitPlan {
     /// So many folds, each the test part of a run of its own, which trains on the others; `valid` is
     /// then a share of those.
     pub kfold: Option<usize>,
-    /// Which fold is the test part, from 0.
-    pub fold: usize,
+    /// Which fold is the test part, from 0; without one, each in turn.
+    pub fold: Option<usize>,
     /// A column of the source whose classes keep their shares.
     pub stratify: Option<String>,
     /// A column of the source: rows with one value of it stay in one part.
@@ -228,7 +232,7 @@ impl SplitPlan {
             valid: Amount::Nothing,
             test: Amount::Nothing,
             kfold: None,
-            fold: 0,
+            fold: None,
             stratify: None,
             group: None,
             order: RowOrder::Shuffled,
@@ -325,11 +329,25 @@ pub struct MetricPlan {
     pub outputs: Vec<String>,
     /// How many numbers they hold together.
     pub numbers: Dim,
-    /// How many elements they are made of: `B`, or `B*T` of sequences.
+    /// Where each group of rows is judged on its own.
+    pub by: Option<GroupPlan>,
+    /// How many elements they are made of: `B`, or `B*T` of sequences; with `by`, those of one row.
     pub count: Dim,
     pub finish: Finish,
     /// How many classes it tells apart, as a [`Score`](crate::ops::metric::Score) says.
     pub classes: Dim,
     /// The column that predictions are compared with, if it is one: it may name the classes.
     pub label: Option<String>,
+}
+
+/// How rows are sorted into groups. The group of each row is the last of the metric's outputs; the others
+/// have the batch for their first axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupPlan {
+    /// As the spec has it: `sex`.
+    pub by: String,
+    /// The column of the batch, which may name the groups.
+    pub column: Option<String>,
+    /// How many numbers each of the other outputs has for a row.
+    pub widths: Vec<Dim>,
 }

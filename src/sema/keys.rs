@@ -73,6 +73,7 @@ const SPLIT: &[Key] = &[
     key("ordered"),
     key("time"),
     key("kfold"),
+    key("fold"),
     key("seed"),
 ];
 

@@ -351,6 +351,8 @@ fn sections_and_keys() {
             ("seed = 1 }", "ordered = false  time = label }"),
             ("seed = 1 }", "time = image }"),
             ("seed = 1 }", "group = colour }"),
+            ("seed = 1 }", "fold = 1 }"),
+            ("train = 80%  valid = 20%", "kfold = 3  fold = 4"),
             ("split {", "slpit {"),
             ("epochs = 5", "epoch = 5"),
             ("epochs = 5", "epochs = 5\n  steps = 10"),

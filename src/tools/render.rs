@@ -6,7 +6,10 @@
 
 use crate::base::Span;
 use crate::ops::defaults::{self, Preset};
-use crate::ops::{self, Attr, AttrType, Default, InitSpec, Library, Sig, clip, init, optimizer, schedule, transform};
+use crate::ops::formula::ParamKind;
+use crate::ops::{
+    self, Attr, AttrType, Default, InitSpec, Library, Sig, clip, init, optimizer, schedule, transform,
+};
 use crate::sema::job::{DataPlan, RowOrder, TrainPlan};
 use crate::sema::{self, Job};
 use crate::syntax::ast::*;
@@ -179,6 +182,7 @@ impl Filler<'_> {
                 self.stage(stage);
             }
             ExprKind::As { stage, .. } => self.stage(stage),
+            ExprKind::By { metric, .. } => self.expr(metric),
             ExprKind::Repeat { body, .. } => self.stage(body),
             ExprKind::Member(inner, _) | ExprKind::Neg(inner) | ExprKind::Paren(inner) => self.expr(inner),
             ExprKind::Index { base, .. } => self.expr(base),
@@ -238,7 +242,10 @@ impl Filler<'_> {
             (Some(sig), _) => self.fill_sig(sig, args, at),
             (None, Some(op)) => {
                 let placed = piped + args.iter().filter(|a| a.name.is_none()).count();
-                for param in op.params.iter().skip(placed) {
+                // A weight of rows that nobody gives is no tensor to name.
+                let settings =
+                    op.params.iter().skip(placed).filter(|p| !matches!(p.kind, ParamKind::Tensor(_)));
+                for param in settings {
                     let preset = defaults::op_setting(self.library.framework(), name, &param.name);
                     let value =
                         preset.map(ExprKind::Float).or(param.default.as_ref().map(|d| d.kind.clone()));

@@ -4,6 +4,7 @@ mod broken;
 mod cli;
 mod code;
 mod floors;
+mod folds;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod labels;

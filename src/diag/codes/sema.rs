@@ -287,9 +287,20 @@ pub const CODES: &[CodeInfo] = &[
     },
     CodeInfo {
         code: "metric::pair",
-        title: "a metric has nothing to compare",
-        explain: "Metrics take the pair of the loss. With a loss of your own, say the pair: \
+        title: "a metric does not know what to compare",
+        explain: "Metrics take the pair of the loss. With a loss of your own, or one of several terms, say the pair: \
                   `accuracy(M.logits, label)`.",
+    },
+    CodeInfo {
+        code: "metric::by",
+        title: "a metric cannot be grouped so",
+        explain: "`f1 by sex` gives the metric of each group of rows, and how far the best and the worst are apart. \
+                  Groups are made by a column with classes, fed or not, and what is grouped is one number, judged \
+                  row by row:\n\n    \
+                  age : standardize\n    \
+                  sex : class\n\n    \
+                  metrics = [f1 by age]     // every age is another\n    \
+                  metrics = [f1 by sex]",
     },
     CodeInfo {
         code: "schedule::warmup",

@@ -89,7 +89,35 @@ pub struct RunInfo {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub weights_hash: String,
     /// The last loss and metrics on each split.
-    pub results: BTreeMap<String, BTreeMap<String, Figure>>,
+    pub results: Results,
+    /// Of a run of several folds, each of which is a run in a folder of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folds: Option<Folds>,
+}
+
+/// Loss and metrics by name, for each split.
+pub type Results = BTreeMap<String, BTreeMap<String, Figure>>;
+
+/// What came of the folds; the results of the whole are their means.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Folds {
+    /// How many there are to do.
+    pub of: usize,
+    /// The sample standard deviations of the results, over the folds that are done.
+    pub spread: Results,
+    /// Those that are done, in order.
+    pub done: Vec<Fold>,
+}
+
+/// One of them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Fold {
+    /// Inside the folder of the whole.
+    pub folder: String,
+    pub rows: BTreeMap<String, usize>,
+    pub steps: u64,
+    pub weights_hash: String,
+    pub results: Results,
 }
 
 impl RunInfo {

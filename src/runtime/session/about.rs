@@ -51,6 +51,7 @@ impl About<'_> {
             seconds: 0.0,
             weights_hash: String::new(),
             results: BTreeMap::new(),
+            folds: None,
         }
     }
 

@@ -6,6 +6,7 @@
 //! stored columns; derived ones are computed in the graph.
 
 mod columns;
+mod group;
 mod how;
 mod rows;
 mod sizes;
@@ -13,6 +14,7 @@ mod source;
 mod split;
 mod unused;
 
+pub(super) use group::group;
 pub(super) use rows::{column, pending};
 pub(super) use sizes::size_of;
 pub(super) use unused::unused;

@@ -21,6 +21,7 @@ pub(super) fn split(
     let part = |key: &str| keys.get(key).map(|e| amount(cx, key, e).filter(|a| some_rows(cx, key, *a, e)));
     let (train, valid, test) = (part("train"), part("valid"), part("test"));
     let kfold = keys.get("kfold").map(|e| cx.count("kfold", e, 2));
+    let fold = keys.get("fold").map(|e| cx.count("fold", e, 1));
     let seed = keys.get("seed").map(|e| cx.count("seed", e, 0));
     let column = |key: &str| keys.get(key).map(|e| cx.word(key, e));
     let (stratify, group) = (column("stratify"), column("group"));
@@ -30,6 +31,7 @@ pub(super) fn split(
         valid: valid.unwrap_or(Some(Amount::Nothing))?,
         test: test.unwrap_or(Some(Amount::Nothing))?,
         kfold: kfold.map_or(Some(None), |k| k.map(|k| Some(k as usize)))?,
+        fold: fold.map_or(Some(None), |f| f.map(|f| Some(f as usize - 1)))?,
         stratify: stratify.map_or(Some(None), |s| s.map(Some))?,
         group: group.map_or(Some(None), |g| g.map(Some))?,
         order: order?,
@@ -89,6 +91,12 @@ fn together(cx: &Ctx, keys: &Keyed, plan: &SplitPlan, own_test: Option<Span>) ->
         clash("with `kfold` each fold is the test part once", at, "a test part of its own")
             .label(plan.span, "folds asked for here")
             .help("take out `test`, or `kfold`")
+    } else if let (Some(fold), Some(at)) =
+        (plan.fold.filter(|f| plan.kfold.is_none_or(|k| *f >= k)), span("fold"))
+    {
+        let folds = plan.kfold.map_or("no folds".to_string(), |k| format!("{k} folds"));
+        clash(&format!("there is no fold {} of {folds}", fold + 1), at, "which fold is the test part")
+            .help("folds are counted from 1 to `kfold`; without `fold`, all are run in turn")
     } else {
         return Some(());
     };

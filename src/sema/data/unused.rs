@@ -5,7 +5,7 @@ use super::how::How;
 use crate::diag::Diagnostic;
 use crate::sema::ctx::Ctx;
 use crate::sema::walk;
-use crate::syntax::ast::{Entry, EntryKind, File, Ident, ItemKind, Section};
+use crate::syntax::ast::{Entry, EntryKind, ExprKind, File, Ident, ItemKind, Section};
 
 impl Ctx<'_> {
     /// Members of a data section that anything outside `data` reads: `people.income`.
@@ -26,7 +26,8 @@ pub(in crate::sema) fn unused(cx: &Ctx, data: &Data, file: &File) {
     }
     let read = cx.read_columns(&data.name.name);
     let row = read.contains("row") || read.contains("features");
-    let inside = inner_names(data.section);
+    let mut inside = inner_names(data.section);
+    inside.extend(grouped_by(file));
     for (at, (name, _)) in data.derived.iter().enumerate() {
         let later = walk::names_in(|f| data.derived[at + 1..].iter().for_each(|(_, e)| walk::expr(e, f)));
         if !read.contains(&*name.name) && !later.contains(&*name.name) && !inside.contains(&*name.name) {
@@ -48,6 +49,19 @@ pub(in crate::sema) fn unused(cx: &Ctx, data: &Data, file: &File) {
 fn inner_names(section: &Section) -> std::collections::BTreeSet<&str> {
     let inner = |e: &&Entry| matches!(&e.kind, EntryKind::Section(_));
     walk::names_in(|f| section.entries.iter().filter(inner).for_each(|e| walk::entry(e, f)))
+}
+
+/// Columns that metrics are grouped by.
+fn grouped_by(file: &File) -> std::collections::BTreeSet<&str> {
+    let mut names = std::collections::BTreeSet::new();
+    for item in &file.items {
+        walk::item(item, &mut |e| {
+            if let ExprKind::By { column, .. } = &e.kind {
+                names.insert(&*column.name);
+            }
+        });
+    }
+    names
 }
 
 fn not_read(cx: &Ctx, data: &Data, name: &Ident) {

@@ -40,7 +40,7 @@ impl Refusal {
     }
 }
 
-/// Parts the rows; of a plan with folds, those of its `fold`.
+/// Parts the rows; of a plan with folds, those of its `fold`, or the first.
 pub fn part(plan: &SplitPlan, facts: &Facts) -> Result<Parts, Refusal> {
     let all: Vec<u32> = (0..facts.rows as u32).collect();
     if let Some(strata) = &facts.strata {
@@ -49,9 +49,10 @@ pub fn part(plan: &SplitPlan, facts: &Facts) -> Result<Parts, Refusal> {
     let Some(folds) = plan.kfold else {
         return divide(plan, facts, all, [plan.train, plan.valid, plan.test], 0);
     };
-    let (rest, test) = fold(plan, facts, &all, folds)?;
+    let tested = plan.fold.unwrap_or(0);
+    let (rest, test) = fold(plan, facts, &all, folds, tested)?;
     // Another draw than that of the folds: else `valid` would be of the neighbouring ones.
-    let draw = plan.fold as u64 + 1;
+    let draw = tested as u64 + 1;
     let parts = divide(plan, facts, rest, [Amount::Rest, plan.valid, Amount::Nothing], draw)?;
     Ok(Parts { test, ..parts })
 }
@@ -113,6 +114,7 @@ fn fold(
     facts: &Facts,
     rows: &[u32],
     folds: usize,
+    tested: usize,
 ) -> Result<(Vec<u32>, Vec<u32>), Refusal> {
     let at_least = match plan.order {
         RowOrder::Shuffled => folds,
@@ -132,7 +134,7 @@ fn fold(
             deal::round_robin(&order, facts.strata.as_ref().map(|s| s.of.as_slice()), folds)
         }
         (None, RowOrder::File | RowOrder::Time(_)) => {
-            let (mut before, mut run) = deal::forward(&facts.in_time(rows), plan.fold, folds);
+            let (mut before, mut run) = deal::forward(&facts.in_time(rows), tested, folds);
             before.sort_unstable();
             run.sort_unstable();
             return Ok((before, run));
@@ -140,7 +142,7 @@ fn fold(
     };
     let (mut rest, mut test) = (Vec::new(), Vec::new());
     for (row, fold) in fold_of {
-        if fold == plan.fold { test.push(row) } else { rest.push(row) }
+        if fold == tested { test.push(row) } else { rest.push(row) }
     }
     rest.sort_unstable();
     test.sort_unstable();

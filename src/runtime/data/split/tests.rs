@@ -45,8 +45,9 @@ fn count(rows: &[u32], of: &[u32], kinds: usize) -> Vec<usize> {
 /// The parts of every fold; each row is tested once and never by what it trained.
 fn all_folds(plan: &SplitPlan, facts: &Facts) -> Vec<Parts> {
     let folds = plan.kfold.expect("a plan with folds");
-    let all: Vec<Parts> =
-        (0..folds).map(|fold| part(&SplitPlan { fold, ..plan.clone() }, facts).unwrap()).collect();
+    let all: Vec<Parts> = (0..folds)
+        .map(|fold| part(&SplitPlan { fold: Some(fold), ..plan.clone() }, facts).unwrap())
+        .collect();
     for parts in &all {
         let mut together = [parts.train.clone(), parts.valid.clone(), parts.test.clone()].concat();
         together.sort_unstable();

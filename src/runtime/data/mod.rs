@@ -9,6 +9,7 @@ mod cells;
 mod csv;
 mod encode;
 mod files;
+mod glance;
 mod idx;
 mod prefetch;
 mod probe;

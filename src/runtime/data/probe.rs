@@ -1,6 +1,6 @@
 //! A glance at files for checking: headers, and the labels of IDX pairs.
 
-use super::{Places, csv, idx};
+use super::{Places, csv, glance, idx};
 use crate::base::DType;
 use crate::diag::Diagnostic;
 use crate::sema::job::{SourceKind, SourcePlan};
@@ -16,7 +16,7 @@ impl DataProbe for DiskProbe {
     fn probe(&self, source: &SourcePlan) -> Result<Option<SourceSchema>, ProbeError> {
         let schema = match &source.kind {
             SourceKind::Csv { path, dialect } => {
-                csv::Reader::open(path, dialect, &self.places, source).map(|open| table(open.into_header()))
+                csv::Reader::open(path, dialect, &self.places, source).map(glance::table)
             }
             SourceKind::Idx { path } => idx::glance(path, &self.places, source).map(images),
             // Sizes of what is made up stand in the spec.
@@ -33,17 +33,13 @@ impl DataProbe for DiskProbe {
     }
 }
 
-fn table((names, hint): (Vec<String>, Option<String>)) -> SourceSchema {
-    let cell = |name| SchemaColumn { name, dtype: None, shape: Vec::new(), classes: None };
-    SourceSchema { columns: names.into_iter().map(cell).collect(), rows: None, hint }
-}
-
 fn images(glance: idx::Glance) -> SourceSchema {
     let column = |name: &str, shape, classes| SchemaColumn {
         name: name.to_string(),
         dtype: Some(DType::U8),
         shape,
         classes,
+        sample: None,
     };
     let columns =
         vec![column("image", glance.image, None), column("label", Vec::new(), Some(glance.classes))];

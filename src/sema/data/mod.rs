@@ -109,11 +109,11 @@ impl<'a> Data<'a> {
                 self.derive(cx, &path.parts[0], value);
             }
             EntryKind::Typed { names, how: expr } => {
-                let encode = how(cx, expr);
                 for name in names {
+                    let encode = how(cx, self.start(name).as_ref(), expr);
                     match self.typed.iter().find(|(n, _)| n.name == name.name) {
                         Some((first, _)) => cx.report(super::names::duplicate(name, first.span)),
-                        None => self.typed.push((name, encode.clone())),
+                        None => self.typed.push((name, encode)),
                     }
                 }
             }
@@ -165,6 +165,13 @@ impl<'a> Data<'a> {
                 self.no_column(cx, name);
             }
         }
+        let of_words: Vec<bool> = self
+            .typed
+            .iter()
+            .map(|(name, how)| matches!(how, How::Known(c) if self.is_of_words(cx, name, c, name.span)))
+            .collect();
+        let wrong = self.typed.iter_mut().zip(of_words).filter(|(_, wrong)| *wrong);
+        wrong.for_each(|((_, how), _)| *how = How::Poison);
         if !is_table {
             self.typed.iter_mut().for_each(|(_, how)| *how = How::Poison);
         }

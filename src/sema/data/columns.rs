@@ -119,7 +119,7 @@ impl<'a> Data<'a> {
             chain(cx, None, &stages);
             return Some(Named::Poison);
         }
-        let start = before.as_ref().map(|m| m.chain.clone()).or_else(|| self.start(source));
+        let start = before.as_ref().map(|m| m.chain.clone()).or_else(|| self.numbers(source));
         let raw = before.is_none();
         let column = before.map_or_else(|| source.name.to_string(), |m| m.source);
         Some(match chain(cx, start.as_ref(), &stages) {
@@ -130,12 +130,11 @@ impl<'a> Data<'a> {
     }
 
     /// Where a chain starts at a column of numbers; `None` of cells.
-    pub(super) fn start(&self, source: &Ident) -> Option<Chain> {
-        let schema = self.schema_of(&source.name)?;
-        Some(Chain::of(match (schema.dtype, schema.shape.as_slice()) {
-            (None, []) => return None,
-            (Some(_), []) => Kind::Number,
-            (_, sizes) => Kind::Vector(Some(sizes.iter().product())),
+    pub(super) fn numbers(&self, source: &Ident) -> Option<Chain> {
+        let schema = self.schema_of(&source.name).filter(|column| column.dtype.is_some())?;
+        Some(Chain::of(match schema.shape.as_slice() {
+            [] => Kind::Number,
+            sizes => Kind::Vector(Some(sizes.iter().product())),
         }))
     }
 
@@ -173,14 +172,20 @@ impl<'a> Data<'a> {
             self.no_column(cx, name);
             return Found::Poison;
         }
-        if self.is_table() && self.start(name).is_none() {
+        let schema = self.schema_of(&name.name);
+        // A vector has a type even where single values are text.
+        if schema.map_or(source.kind.is_text(), |column| column.dtype.is_none()) {
             return self.inferred(cx, name, row);
         }
-        let ty = match self.schema_of(&name.name) {
+        let ty = match schema {
             Some(column) => {
                 TensorType::new(column.dtype.unwrap_or(DType::F32), Shape::from(column.shape.as_slice()))
             }
-            None if &*name.name == "label" => TensorType::scalar(DType::I32),
+            None if &*name.name == "label" && !source.kind.is_table() => TensorType::scalar(DType::I32),
+            None if source.kind.is_table() => match row {
+                Some(row) => row.clone(),
+                None => return Found::Poison,
+            },
             // Nobody could look: images are what the model says they are.
             None => match row {
                 Some(row) => TensorType::new(DType::U8, row.shape.clone()),

@@ -41,8 +41,10 @@ impl Chain {
     }
 }
 
-/// Reads `standardize`, `impute(median) |> log`, `class("<=50K", ">50K")`, … of what a source has.
-pub(super) fn how(cx: &Ctx, start: Option<&Chain>, expr: &Expr) -> How {
+/// Reads `standardize`, `impute(median) |> log`, `class("<=50K", ">50K")`, …
+///
+/// `before` is what the column is already, if that is numbers.
+pub(super) fn how(cx: &Ctx, before: Option<&Chain>, expr: &Expr) -> How {
     let mut stages = Vec::new();
     let mut first = expr;
     while let ExprKind::Pipe { input, stage } = &first.bare().kind {
@@ -51,7 +53,7 @@ pub(super) fn how(cx: &Ctx, start: Option<&Chain>, expr: &Expr) -> How {
     }
     stages.push(first);
     stages.reverse();
-    chain(cx, start, &stages)
+    chain(cx, before, &stages)
 }
 
 /// Reads stages one behind the other, after those of `before`. What is wrong with each is said.

@@ -178,8 +178,15 @@ pub const CODES: &[CodeInfo] = &[
     CodeInfo {
         code: "column::untyped",
         title: "nothing says what the cells of a column are",
-        explain: "Cells of a table are text until they are given a type:\n\n    age, hours : standardize\n    income     \
-                  : class(\"<=50K\", \">50K\")",
+        explain: "Without `name : how` a column is a number, if the first rows hold nothing else. Words become numbers as \
+                  the spec says:\n\n    town   : one_hot(unknown=other)\n    income : class(\"<=50K\", \">50K\")",
+    },
+    CodeInfo {
+        code: "column::text",
+        title: "a transform of numbers stands at a column of words",
+        explain: "`standardize`, `log` and their like take numbers, and the first rows of the file hold words. `one_hot`, \
+                  `category`, `hashed`, `date` and `class` make numbers of words; what stands for a missing value is named \
+                  in the source: `csv(\"t.csv\", missing=[\"?\", \"n/a\"])`.",
     },
     CodeInfo {
         code: "column::typed",

@@ -48,14 +48,14 @@ fn step_and_gradients(lib: &Library, plan: &TrainPlan) -> (Graph, Vec<(LeafId, V
     let mut b = Builder::resume(plan.forward.clone());
     let loss = plan.forward.outputs.iter().find(|o| o.kind == OutputKind::Loss);
     let loss = loss.expect("pipeline: a forward graph has a loss").value;
-    let weights: Vec<LeafId> = weights(&plan.forward);
+    let weights: Vec<LeafId> = weights(plan);
     let values: Vec<_> = weights.iter().map(|w| b.read(*w)).collect();
     let gradients: Vec<(LeafId, Value)> =
         weights.into_iter().zip(ad::gradient(&mut b, loss, &values)).collect();
 
-    let rule = Rule::new(lib, &plan.optimizer.name, &plan.optimizer.settings);
     let scalars = Scalars::new(&mut b, "");
     for (&(weight, _), gradient) in gradients.iter().zip(clipped(lib, &mut b, plan, &gradients)) {
+        let (rule, scalars) = rule(lib, &mut b, plan, weight, scalars);
         for (leaf, next) in rule.update(lib, &mut b, scalars, weight, gradient) {
             let next = match &plan.clip {
                 Some(clip) if leaf == weight => clip.weight(lib, &mut b, next),
@@ -78,8 +78,39 @@ fn clipped(lib: &Library, b: &mut Builder, plan: &TrainPlan, gradients: &[(LeafI
 }
 
 /// The leaves that training changes, in the order of the graph.
-fn weights(graph: &Graph) -> Vec<LeafId> {
-    graph.leaves.iter().filter(|(_, l)| matches!(l.kind, LeafKind::Param(_))).map(|(id, _)| id).collect()
+fn weights(plan: &TrainPlan) -> Vec<LeafId> {
+    let frozen = |name: &str| plan.frozen.iter().any(|f| f == name);
+    let leaves = plan.forward.leaves.iter();
+    leaves
+        .filter(|(_, l)| matches!(l.kind, LeafKind::Param(_)) && !frozen(&l.name))
+        .map(|(id, _)| id)
+        .collect()
+}
+
+/// The optimizer of one weight, whose group may have settings of its own.
+fn rule(
+    lib: &Library,
+    b: &mut Builder,
+    plan: &TrainPlan,
+    weight: LeafId,
+    scalars: Scalars,
+) -> (Rule, Scalars) {
+    let name = b.graph().leaves[weight].name.clone();
+    let mut settings = plan.optimizer.settings.clone();
+    for group in plan.groups.iter().filter(|g| g.weights.iter().any(|w| **w == *name)) {
+        for (setting, x) in &group.settings {
+            let at = settings.iter().position(|(n, _)| n == setting);
+            settings[at.expect("pipeline: a group has settings of its optimizer")].1 = *x;
+        }
+    }
+    let rule = Rule::new(lib, &plan.optimizer.name, &settings);
+    let (own, usual) = (settings[0].1, plan.optimizer.settings[0].1);
+    if own == usual {
+        return (rule, scalars);
+    }
+    // The rate of a step is known to the session alone; a group's follows it.
+    let factor = b.constant(own / usual);
+    (rule, Scalars { lr: b.mul(scalars.lr, factor), ..scalars })
 }
 
 /// Rewrites a graph to what is lowered, symbols still in it.

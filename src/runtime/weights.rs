@@ -18,12 +18,17 @@ pub struct Slot {
     pub shape: Vec<usize>,
     pub init: Init,
     pub kind: SlotKind,
+    /// Whether it is a weight that a gradient may change, not a moving average of the model.
+    pub trained: bool,
     offset: usize,
 }
 
+/// Whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlotKind {
+    /// The model's: its weights, and states that evaluation reads.
     Weight,
+    /// The optimizer's.
     State,
 }
 
@@ -49,17 +54,21 @@ pub struct Weights {
 pub type Misfits = Vec<String>;
 
 impl Weights {
-    /// Room for every weight and state of the graphs, zeroed. A name is one weight wherever it occurs.
+    /// Room for every weight and state of the graphs, zeroed. A name is one weight wherever it occurs. States of
+    /// the first graph, the forward one, belong to the model.
     ///
     /// # Panics
     /// If a shape holds a symbol that `bindings` lacks, or a weight is not `f32`.
     pub fn new(graphs: &[&Graph], bindings: &Bindings, backing: Backing) -> Weights {
         let mut slots: Vec<Slot> = Vec::new();
         let mut by_name = BTreeMap::new();
-        for (_, leaf) in graphs.iter().flat_map(|g| g.leaves.iter()) {
-            let (init, kind) = match &leaf.kind {
-                LeafKind::Param(init) => (init, SlotKind::Weight),
-                LeafKind::State(init) => (init, SlotKind::State),
+        let leaves =
+            graphs.iter().enumerate().flat_map(|(i, g)| g.leaves.iter().map(move |(_, leaf)| (i, leaf)));
+        for (graph, leaf) in leaves {
+            let (init, kind, trained) = match &leaf.kind {
+                LeafKind::Param(init) => (init, SlotKind::Weight, true),
+                LeafKind::State(init) if graph == 0 => (init, SlotKind::Weight, false),
+                LeafKind::State(init) => (init, SlotKind::State, false),
                 LeafKind::Batch | LeafKind::Scalar => continue,
             };
             if by_name.contains_key(&leaf.name) {
@@ -69,7 +78,8 @@ impl Weights {
             assert_eq!(ty.dtype, DType::F32, "runtime: weights are f32");
             let shape = ty.shape.as_const().expect("runtime: sizes of weights are known once data are read");
             by_name.insert(leaf.name.clone(), slots.len());
-            slots.push(Slot { name: leaf.name.clone(), shape, init: bound(init, bindings), kind, offset: 0 });
+            let init = bound(init, bindings);
+            slots.push(Slot { name: leaf.name.clone(), shape, init, kind, trained, offset: 0 });
         }
         let (offsets, total) = lay_out(slots.iter().map(Slot::bytes));
         slots.iter_mut().zip(offsets).for_each(|(slot, offset)| slot.offset = offset);
@@ -99,9 +109,9 @@ impl Weights {
         lay_out(self.of(kind).map(|(_, slot)| slot.bytes())).1
     }
 
-    /// How many numbers training changes.
+    /// How many numbers gradients may change, frozen ones included.
     pub fn parameters(&self) -> usize {
-        self.of(SlotKind::Weight).map(|(_, slot)| slot.count()).sum()
+        self.of(SlotKind::Weight).filter(|(_, slot)| slot.trained).map(|(_, slot)| slot.count()).sum()
     }
 
     /// Where a weight or state lies.

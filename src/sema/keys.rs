@@ -76,7 +76,7 @@ const SPLIT: &[Key] = &[
 
 const MODEL: &[Key] = &[
     later("pretrained", "weights start from their initialisers; `mlc train --init` reads a safetensors file"),
-    later("freeze", "every weight is trained; take it out"),
+    key("freeze"),
 ];
 
 const TRAIN: &[Key] = &[
@@ -85,6 +85,8 @@ const TRAIN: &[Key] = &[
     key("optimizer"),
     key("schedule"),
     key("clip"),
+    key("freeze"),
+    section("groups"),
     key("metrics"),
     key("epochs"),
     key("steps"),
@@ -95,11 +97,9 @@ const TRAIN: &[Key] = &[
     later("checkpoint", "weights are written at the end of the run; take it out"),
     later("log", "metrics are written after each epoch; take it out"),
     later("ema", "the weights of the last step are kept; take it out"),
-    later("freeze", "every weight is trained; take it out"),
     later("updates", "one optimizer updates all weights; take it out"),
     later("draw", "random inputs come with named steps; one step on data is built"),
     later("step", "one step is built: give `loss` and `optimizer` in `train` itself"),
-    later("groups", "one optimizer updates all weights; take it out"),
 ];
 
 /// The keys of a section, by its word.

@@ -1,9 +1,11 @@
 //! The progress line on a terminal.
 
 use super::output;
-use crate::runtime::progress::{Begin, End, Progress, begin_line, end_lines, epoch_line};
-use crate::runtime::run_dir::Record;
+use crate::runtime::folds;
+use crate::runtime::progress::{Begin, End, Progress, begin_line, end_lines, epoch_lines, fold_line};
+use crate::runtime::run_dir::{Record, RunInfo};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// A bar with the time left, on standard error; lines of epochs scroll past above it.
@@ -41,11 +43,19 @@ impl Progress for Bar {
 
     fn epoch(&mut self, record: &Record) {
         self.bar.set_position(record.step);
-        self.bar.println(epoch_line(record, self.epochs));
+        self.bar.println(epoch_lines(record, self.epochs));
     }
 
     fn end(&mut self, end: &End) {
         self.bar.finish_and_clear();
         output::err(&format!("{}\n", end_lines(end)));
+    }
+
+    fn fold(&mut self, fold: usize, of: usize) {
+        output::err(&format!("{}\n", fold_line(fold, of)));
+    }
+
+    fn folds(&mut self, info: &RunInfo, folder: &Path) {
+        output::err(&folds::text(info, folder));
     }
 }

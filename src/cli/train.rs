@@ -8,11 +8,11 @@ use super::spec::{self, Checked, Given};
 use super::{Failure, Outcome, output};
 use crate::base::{Sources, Span};
 use crate::diag::{Diagnostic, Severity};
-use crate::runtime::RunError;
 use crate::runtime::data::{self, Dataset, FileInfo, Places};
 use crate::runtime::progress::{Ending, Json, Plain, Progress};
 use crate::runtime::run_dir::{Asked, Run, changed_files};
 use crate::runtime::session::{self, Options};
+use crate::runtime::{RunError, folds};
 use crate::sema::Job;
 use crate::sema::job::TrainPlan;
 use std::io::{IsTerminal, stderr, stdout};
@@ -152,12 +152,40 @@ fn train(subject: Subject, args: &TrainArgs) -> Result<Outcome, Failure> {
     let interrupts = Interrupts::watch()?;
     let library = checked.library();
     let plan = &job.trains[0];
+    if folds::runs(&job).is_some() {
+        // Each fold reads its own.
+        drop(data);
+        return trained_folds(&checked, &job, &options, &mut *progress, &interrupts);
+    }
     match session::train(&library, &job, plan, &data, &options, &mut *progress, &interrupts.stop) {
         Ok(outcome) => Ok(match outcome.problem {
             Some(problem) => shown(&checked.sources, &[problem]),
             None if outcome.ending == Ending::Interrupted => {
                 let weights = outcome.folder.join("model.safetensors");
                 output::err(&format!("go on from these weights with `--init {}`\n", weights.display()));
+                Outcome::Interrupted(interrupts.exit_code())
+            }
+            None => Outcome::Clean,
+        }),
+        Err(RunError::Diagnostics(wrong)) => Ok(shown(&checked.sources, &wrong)),
+        Err(RunError::Io(why)) => Err(Failure(why)),
+    }
+}
+
+/// A run for each fold.
+fn trained_folds(
+    checked: &Checked,
+    job: &Job,
+    options: &Options,
+    progress: &mut dyn Progress,
+    interrupts: &Interrupts,
+) -> Result<Outcome, Failure> {
+    match folds::train(&checked.library(), job, &checked.places, options, progress, &interrupts.stop) {
+        Ok(outcome) => Ok(match outcome.problem {
+            Some(problem) => shown(&checked.sources, &[problem]),
+            None if outcome.ending == Ending::Interrupted => {
+                let section = &job.data[job.trains[0].data].name;
+                output::err(&format!("train one fold alone with `--set {section}.split.fold=<n>`\n"));
                 Outcome::Interrupted(interrupts.exit_code())
             }
             None => Outcome::Clean,
@@ -197,9 +225,11 @@ pub fn only_train<'a>(sources: &Sources, job: &'a Job) -> Option<&'a TrainPlan> 
 
 /// The data of a train section in memory, or none with the problems reported.
 pub fn load(checked: &Checked, job: &Job, plan: &TrainPlan) -> Option<Dataset> {
-    data::load(&job.data[plan.data], &checked.places)
+    let data = data::load(&job.data[plan.data], &checked.places)
         .map_err(|wrong| output::report(&checked.sources, &wrong))
-        .ok()
+        .ok()?;
+    output::report(&checked.sources, &data.warnings);
+    Some(data)
 }
 
 pub fn shown(sources: &Sources, wrong: &[Diagnostic]) -> Outcome {

@@ -8,6 +8,7 @@ pub mod bench;
 pub mod data;
 pub mod engine;
 pub mod error;
+pub mod folds;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod machine;
@@ -17,6 +18,8 @@ pub mod process;
 pub mod progress;
 pub mod run_dir;
 pub mod session;
+mod tables;
+mod tallies;
 pub mod trainer;
 pub mod weights;
 

@@ -528,7 +528,7 @@ fn gpu_text(gpu: &OnGpu, device: &str) -> String {
 }
 
 /// Columns padded to their widest cell, two spaces apart, indented by two.
-pub(super) fn table(rows: Vec<Vec<String>>) -> String {
+pub fn table(rows: Vec<Vec<String>>) -> String {
     let width = |column: usize| {
         rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max().unwrap_or(0)
     };

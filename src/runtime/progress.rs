@@ -2,7 +2,10 @@
 //!
 //! Nothing here opens a stream: the command line hands in where to write, and draws the bar.
 
-use super::run_dir::Record;
+use super::folds;
+use super::run_dir::{Record, RunInfo, Split};
+use super::tables;
+use crate::ops::metric::Figure;
 use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
@@ -58,6 +61,10 @@ pub trait Progress {
     /// An epoch or an evaluation is done.
     fn epoch(&mut self, record: &Record);
     fn end(&mut self, end: &End);
+    /// The next run is that of a fold, counted from 1.
+    fn fold(&mut self, _fold: usize, _of: usize) {}
+    /// The last fold is done.
+    fn folds(&mut self, _info: &RunInfo, _folder: &Path) {}
 }
 
 /// Says nothing.
@@ -87,10 +94,19 @@ impl<W: Write> Plain<W> {
     }
 }
 
-/// `epoch 2/5  valid  loss 0.0812  accuracy 0.9763`
-pub fn epoch_line(record: &Record, epochs: u64) -> String {
-    let metrics: Vec<String> =
-        record.metrics.iter().map(|(name, value)| format!("  {name} {value:.4}")).collect();
+/// `epoch 2/5  valid  loss 0.0812  accuracy 0.9763`; below that of the test rows what needs lines of its own.
+pub fn epoch_lines(record: &Record, epochs: u64) -> String {
+    let mut text = epoch_line(record, epochs);
+    if record.split == Split::Test {
+        let own = record.metrics.iter().flat_map(|(name, figure)| tables::lines(name, figure));
+        own.for_each(|line| text += &format!("\n{line}"));
+    }
+    text
+}
+
+fn epoch_line(record: &Record, epochs: u64) -> String {
+    let short = |(name, figure): &(String, Figure)| Some(format!("  {name} {}", figure.short()?));
+    let metrics: Vec<String> = record.metrics.iter().filter_map(short).collect();
     let (epoch, split, loss) = (record.epoch, record.split.name(), record.loss);
     format!("epoch {epoch}/{epochs}  {split:<5}  loss {loss:.4}{}  {:.1} s", metrics.concat(), record.seconds)
 }
@@ -114,6 +130,11 @@ pub fn end_lines(end: &End) -> String {
     format!("{how} {steps} steps in {seconds:.2} s, into {folder}\nweights {weights_hash}")
 }
 
+/// What is said before a fold.
+pub fn fold_line(fold: usize, of: usize) -> String {
+    format!("fold {fold} of {of}")
+}
+
 impl<W: Write> Progress for Plain<W> {
     fn begin(&mut self, begin: &Begin) {
         self.epochs = begin.epochs();
@@ -123,11 +144,19 @@ impl<W: Write> Progress for Plain<W> {
     fn step(&mut self, _: &Record) {}
 
     fn epoch(&mut self, record: &Record) {
-        self.line(&epoch_line(record, self.epochs));
+        self.line(&epoch_lines(record, self.epochs));
     }
 
     fn end(&mut self, end: &End) {
         self.line(&end_lines(end));
+    }
+
+    fn fold(&mut self, fold: usize, of: usize) {
+        self.line(&fold_line(fold, of));
+    }
+
+    fn folds(&mut self, info: &RunInfo, folder: &Path) {
+        self.line(folds::text(info, folder).trim_end());
     }
 }
 
@@ -173,6 +202,17 @@ impl<W: Write> Progress for Json<W> {
     fn end(&mut self, end: &End) {
         self.event("end", end);
     }
+
+    fn fold(&mut self, fold: usize, of: usize) {
+        self.event("fold", &serde_json::json!({ "fold": fold, "of": of }));
+    }
+
+    fn folds(&mut self, info: &RunInfo, folder: &Path) {
+        let (finished, mean, folds) = (info.finished, &info.results, &info.folds);
+        let said =
+            serde_json::json!({ "finished": finished, "mean": mean, "folds": folds, "folder": folder });
+        self.event("folds", &said);
+    }
 }
 
 #[cfg(test)]
@@ -192,7 +232,7 @@ mod tests {
             ready_seconds: 0.5,
             folder,
         });
-        let metrics = [("accuracy".to_string(), 0.975)];
+        let metrics = [("accuracy".to_string(), Figure::Number(Some(0.975)))];
         let record = Record {
             of: Scope::Epoch,
             step: 3,

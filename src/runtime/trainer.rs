@@ -9,16 +9,17 @@ use super::data::{Batch, Batches, Dataset, Order, Part, Prefetch};
 use super::engine::{Engine, On};
 use super::memory::Backing;
 use super::process;
+use super::tallies::Tallies;
 use super::weights::Weights;
 use crate::base::{Bindings, Dim, Sym};
 use crate::diag::Diagnostic;
 use crate::graph::Graph;
 use crate::loops::{Fusion, Program};
 use crate::ops::Library;
-use crate::ops::metric::Tally;
+use crate::ops::metric::Figure;
 use crate::ops::schedule::{Rates, Run};
 use crate::pipeline;
-use crate::sema::job::{DataPlan, Length, MetricPlan, TrainPlan};
+use crate::sema::job::{DataPlan, Length, TrainPlan};
 use std::collections::VecDeque;
 
 /// Everything that steps need.
@@ -53,12 +54,27 @@ pub struct Loss {
     pub value: f32,
 }
 
-/// Averages over all rows of a part.
+/// What all rows of a part say.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
+    /// The average over rows.
     pub loss: f64,
     /// By name, in the plan's order.
-    pub metrics: Vec<(String, f64)>,
+    pub metrics: Vec<(String, Figure)>,
+}
+
+impl Evaluation {
+    /// All that is a number, by the names that files give it: `loss`, `auc`, `f1[sex=Female]`.
+    pub fn numbers(&self) -> impl Iterator<Item = (String, f64)> {
+        let loss = std::iter::once(("loss".to_string(), self.loss));
+        let flat = self.metrics.iter().flat_map(|(name, figure)| figure.flat(name));
+        loss.chain(flat.filter_map(|(name, figure)| Some((name, figure.number()?))))
+    }
+
+    /// One of [`numbers`](Self::numbers), if it is there and defined.
+    pub fn number(&self, name: &str) -> Option<f64> {
+        self.numbers().find(|(n, _)| n == name).map(|(_, x)| x)
+    }
 }
 
 /// Room for losses that wait: more than are ever under way, so that a step allocates nothing.
@@ -273,7 +289,7 @@ impl<'a> Trainer<'a> {
         let mut batches = Batches::new(part, order, 0, until, Prefetch::Inline);
         // The loss is an average over its batch, metrics are sums.
         let mut loss = 0f64;
-        let mut tallies = Tallies::new(&self.plan.metrics, self.data.bindings());
+        let mut tallies = Tallies::new(&self.plan.metrics, self.data, part.len());
         let mut counted = 0;
         let mut add = |engine: &mut Engine, counted: &mut u64| {
             while let Some([mean, scores @ ..]) = engine.landed() {
@@ -291,40 +307,12 @@ impl<'a> Trainer<'a> {
         self.engine.finish().map_err(|wrong| *wrong)?;
         add(&mut self.engine, &mut counted);
         assert_eq!(counted, until, "runtime: every batch has results");
-        Ok(Evaluation { loss: loss / part.len() as f64, metrics: tallies.values() })
-    }
-}
-
-/// All metrics of an evaluation under way.
-struct Tallies<'a> {
-    metrics: Vec<(&'a MetricPlan, Tally)>,
-    bindings: &'a Bindings,
-}
-
-impl<'a> Tallies<'a> {
-    fn new(plans: &'a [MetricPlan], bindings: &'a Bindings) -> Tallies<'a> {
-        let metrics = plans.iter().map(|plan| (plan, Tally::new(plan.finish))).collect();
-        Tallies { metrics, bindings }
-    }
-
-    /// Adds what a batch of so many rows left, metric after metric.
-    fn add(&mut self, mut scores: &[f32], rows: usize) {
-        for (plan, tally) in &mut self.metrics {
-            let numbers = elements(&plan.numbers, self.bindings, rows) as usize;
-            let (own, others) = scores.split_at(numbers);
-            tally.add(own, elements(&plan.count, self.bindings, rows));
-            scores = others;
-        }
-    }
-
-    /// By name, in the plan's order.
-    fn values(&self) -> Vec<(String, f64)> {
-        self.metrics.iter().map(|(plan, tally)| (plan.name.clone(), tally.value())).collect()
+        Ok(Evaluation { loss: loss / part.len() as f64, metrics: tallies.figures() })
     }
 }
 
 /// A size in a batch of so many rows.
-fn elements(size: &Dim, bindings: &Bindings, rows: usize) -> f64 {
+pub(super) fn elements(size: &Dim, bindings: &Bindings, rows: usize) -> f64 {
     let batch = Dim::from(rows as i64);
     let known = size.substitute(&Sym::from("B"), &batch).bind(bindings).as_const();
     known.expect("runtime: data fix every size but the batch") as f64

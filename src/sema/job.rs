@@ -5,6 +5,7 @@ use crate::graph::Graph;
 pub use crate::ops::clip::Clip;
 pub use crate::ops::metric::{Better, Finish};
 pub use crate::ops::schedule::Schedule;
+pub use crate::ops::transform::{Classes, Encode};
 
 /// What `check` makes of a spec.
 #[derive(Clone, Debug)]
@@ -55,20 +56,67 @@ pub struct SourcePlan {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum SourceKind {
-    /// A table; `.gz` too. Column names come from `columns`, else from the first line.
-    Csv {
-        path: String,
-        columns: Option<Vec<String>>,
-        sep: u8,
-        decimal: u8,
-        missing: Vec<String>,
-        skip: usize,
-    },
+    /// A table of text; `.gz` too.
+    Csv { path: String, dialect: Dialect },
     /// Pairs of IDX files in a folder, told apart by `train`, `test`, `t10k`, `images`, `labels`
     /// in their names; `.gz` too. Columns `image: u8[rows, cols]` and `label: class(n)`.
     Idx { path: String },
     /// Made up from a seed: `synthetic(xor, rows=1000, seed=1)`.
     Synthetic { generator: Generator, rows: usize, seed: u64 },
+}
+
+impl SourceKind {
+    /// Whether its columns are cells that `name : how` may type.
+    pub fn is_table(&self) -> bool {
+        match self {
+            SourceKind::Csv { .. } => true,
+            SourceKind::Idx { .. } | SourceKind::Synthetic { .. } => false,
+        }
+    }
+
+    /// How its fields lie in its text, if they do.
+    pub fn dialect(&self) -> Option<&Dialect> {
+        match self {
+            SourceKind::Csv { dialect, .. } => Some(dialect),
+            SourceKind::Idx { .. } | SourceKind::Synthetic { .. } => None,
+        }
+    }
+
+    /// The sign before the fraction of its numbers.
+    pub fn decimal(&self) -> u8 {
+        self.dialect().map_or(b'.', |dialect| dialect.decimal)
+    }
+}
+
+/// How the fields of a table lie in its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dialect {
+    /// The names of the columns, if not those of the first line.
+    pub columns: Option<Vec<String>>,
+    /// Whether the first line has names. If not, and without `columns`, they are `c1`, `c2`, ….
+    pub header: bool,
+    pub sep: u8,
+    pub decimal: u8,
+    /// What an unquoted cell of a missing value holds.
+    pub missing: Vec<String>,
+    /// Lines to leave out at the top.
+    pub skip: usize,
+    /// Lines that start with this sign are left out.
+    pub comment: Option<u8>,
+}
+
+impl Default for Dialect {
+    fn default() -> Self {
+        Dialect {
+            columns: None,
+            header: true,
+            sep: b',',
+            decimal: b'.',
+            missing: vec![String::new()],
+            skip: 0,
+            comment: None,
+        }
+    }
 }
 
 /// What `synthetic` can make. All draw from counter-based random numbers.
@@ -142,45 +190,65 @@ pub enum ColumnKind {
 pub struct Field {
     /// Its name in the source, signs read as `_`.
     pub source: String,
-    pub how: Encode,
+    /// From cells to numbers, in order, at least one step.
+    pub how: Vec<Encode>,
     pub span: Span,
 }
 
-/// Fitted on training rows alone where there is something to fit.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Encode {
-    /// As the source has it: numbers of an `idx` or `synthetic` source.
-    AsIs,
-    Float,
-    Int,
-    /// Less the mean, over the standard deviation (of the population, as scikit-learn's).
-    Standardize,
-    /// To [0, 1].
-    Minmax,
-    Class(Classes),
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum Classes {
-    /// 0 to n-1.
-    Count(usize),
-    /// In this order; of two the second is positive.
-    Named(Vec<String>),
-    /// Those in the training rows, sorted.
-    Infer,
-}
-
+/// How the rows of a source are parted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SplitPlan {
     pub train: Amount,
     pub valid: Amount,
     pub test: Amount,
+    /// So many folds, each the test part of a run of its own, which trains on the others; `valid` is
+    /// then a share of those.
+    pub kfold: Option<usize>,
+    /// Which fold is the test part, from 0; without one, each in turn.
+    pub fold: Option<usize>,
     /// A column of the source whose classes keep their shares.
     pub stratify: Option<String>,
-    /// In file order instead of shuffled.
-    pub ordered: bool,
+    /// A column of the source: rows with one value of it stay in one part.
+    pub group: Option<String>,
+    pub order: RowOrder,
     pub seed: u64,
     pub span: Span,
+}
+
+/// How rows stand before parts are cut off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowOrder {
+    Shuffled,
+    File,
+    /// By a column of numbers or dates; equal ones in file order.
+    Time(String),
+}
+
+impl SplitPlan {
+    /// Everything is for training.
+    pub fn whole(span: Span) -> SplitPlan {
+        SplitPlan {
+            train: Amount::Rest,
+            valid: Amount::Nothing,
+            test: Amount::Nothing,
+            kfold: None,
+            fold: None,
+            stratify: None,
+            group: None,
+            order: RowOrder::Shuffled,
+            seed: 0,
+            span,
+        }
+    }
+
+    /// The columns of the source that decide which row goes where.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        let time = match &self.order {
+            RowOrder::Time(column) => Some(column),
+            RowOrder::Shuffled | RowOrder::File => None,
+        };
+        [self.stratify.as_ref(), self.group.as_ref(), time].into_iter().flatten().map(String::as_str)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -281,7 +349,7 @@ pub struct Group {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricPlan {
-    /// `accuracy`.
+    /// `accuracy`; where a list has several, what tells them apart: `top_k(5)`, `accuracy.kind`.
     pub name: String,
     /// Whether early stopping looks for more of it or less. Of a loss less is better.
     pub better: Better,
@@ -290,7 +358,25 @@ pub struct MetricPlan {
     pub outputs: Vec<String>,
     /// How many numbers they hold together.
     pub numbers: Dim,
-    /// How many elements a batch's sums are made of: `B`, or `B*T` of sequences.
+    /// Where each group of rows is judged on its own.
+    pub by: Option<GroupPlan>,
+    /// How many elements they are made of: `B`, or `B*T` of sequences; with `by`, those of one row.
     pub count: Dim,
     pub finish: Finish,
+    /// How many classes it tells apart, as a [`Score`](crate::ops::metric::Score) says.
+    pub classes: Dim,
+    /// The column that predictions are compared with, if it is one: it may name the classes.
+    pub label: Option<String>,
+}
+
+/// How rows are sorted into groups. The group of each row is the last of the metric's outputs; the others
+/// have the batch for their first axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupPlan {
+    /// As the spec has it: `sex`.
+    pub by: String,
+    /// The column of the batch, which may name the groups.
+    pub column: Option<String>,
+    /// How many numbers each of the other outputs has for a row.
+    pub widths: Vec<Dim>,
 }

@@ -69,9 +69,12 @@ const SPLIT: &[Key] = &[
     key("valid"),
     key("test"),
     key("stratify"),
+    key("group"),
     key("ordered"),
+    key("time"),
+    key("kfold"),
+    key("fold"),
     key("seed"),
-    later("kfold", "give `train`, `valid` and `test` as counts or percentages"),
 ];
 
 const MODEL: &[Key] = &[
@@ -141,6 +144,9 @@ pub(super) const ALIASES: &[(&str, &str, &str)] = &[
     ("data", "val", "valid"),
     ("data", "validation", "valid"),
     ("split", "random_state", "seed"),
+    ("split", "n_splits", "kfold"),
+    ("split", "folds", "kfold"),
+    ("split", "groups", "group"),
 ];
 
 pub(super) fn alias(word: &str, name: &str) -> Option<&'static str> {

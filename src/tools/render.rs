@@ -8,7 +8,7 @@ use crate::base::Span;
 use crate::ops::defaults::{self, Preset};
 use crate::ops::formula::ParamKind;
 use crate::ops::{self, Attr, AttrType, Default, InitSpec, Library, Sig, clip, init, optimizer, schedule};
-use crate::sema::job::{DataPlan, TrainPlan};
+use crate::sema::job::{DataPlan, RowOrder, TrainPlan};
 use crate::sema::{self, Job};
 use crate::syntax::ast::*;
 
@@ -70,7 +70,12 @@ fn data_keys(section: &mut Section, plan: &DataPlan) {
         if let EntryKind::Section(split) = &mut entry.kind
             && &*split.word.name == "split"
         {
-            add(split, "ordered", ExprKind::Bool(plan.split.ordered));
+            match plan.split.order {
+                RowOrder::Shuffled => add(split, "ordered", ExprKind::Bool(false)),
+                RowOrder::File => add(split, "ordered", ExprKind::Bool(true)),
+                // The column says it.
+                RowOrder::Time(_) => {}
+            }
             add(split, "seed", ExprKind::Int(plan.split.seed as i64));
         }
     }
@@ -149,6 +154,7 @@ impl Filler<'_> {
                 self.stage(stage);
             }
             ExprKind::As { stage, .. } => self.stage(stage),
+            ExprKind::By { metric, .. } => self.expr(metric),
             ExprKind::Repeat { body, .. } => self.stage(body),
             ExprKind::Member(inner, _) | ExprKind::Neg(inner) | ExprKind::Paren(inner) => self.expr(inner),
             ExprKind::Index { base, .. } => self.expr(base),

@@ -26,6 +26,30 @@ def rates(label, answer, averages):
     }
 
 
+def alone(f, *args, **named):
+    """None where scikit-learn warns that its answer is none."""
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        value = f(*args, **named)
+    return None if warned or np.isnan(value) else value
+
+
+def areas(actual, score):
+    """Of one class against the rest."""
+    return [alone(sk.roc_auc_score, actual, score), alone(sk.average_precision_score, actual, score)]
+
+
+def areas_of_many(label, scores):
+    """The mean over classes of each against the rest. Ranked by the odds of the softmax, rounded so that rows
+    tie whose scores are the same in another order."""
+    share = np.exp(scores - scores.max(axis=1, keepdims=True))
+    of = []
+    for c in range(scores.shape[1]):
+        rest = np.delete(share, c, axis=1).sum(axis=1)
+        of.append(areas(label == c, np.round(np.log(share[:, c] / rest), 9)))
+    return [None if None in column else np.mean(column) for column in zip(*of)]
+
+
 def quarters(shape, reach):
     """Few values, so that many are equal."""
     return rng.integers(-reach, reach + 1, shape) / 4
@@ -48,6 +72,8 @@ def many(rows, classes):
         "log_loss()": loss,
         "perplexity()": np.exp(loss),
         f"top_k({k})": top,
+        **dict(zip(["auc(curve=roc)", "auc(curve=pr)"], areas_of_many(label, scores))),
+        "confusion()": sk.confusion_matrix(label, scores.argmax(axis=1), labels=range(classes)).tolist(),
         **rates(label, scores.argmax(axis=1), ["macro", "micro", "weighted"]),
     }
     return scores, label, wanted
@@ -59,6 +85,8 @@ def two(rows):
     wanted = {
         "accuracy()": sk.accuracy_score(label, logit > 0),
         "log_loss()": sk.log_loss(label, share, labels=[0, 1]),
+        **dict(zip(["auc(curve=roc)", "auc(curve=pr)"], areas(label, logit))),
+        "confusion()": sk.confusion_matrix(label, logit > 0, labels=[0, 1]).tolist(),
         **rates(label, (logit > 0).astype(int), ["binary", "macro", "micro", "weighted"]),
     }
     return logit, label, wanted
@@ -81,11 +109,15 @@ def numbers(rows, targets):
     return prediction, target, wanted
 
 
+def short(x):
+    return x if x is None or isinstance(x, list) else float(f"{x:.12g}")
+
+
 def case(prediction, label, wanted):
     return {
         "prediction": prediction.tolist(),
         "label": label.tolist(),
-        "wanted": {name: float(f"{x:.12g}") for name, x in wanted.items()},
+        "wanted": {name: short(x) for name, x in wanted.items()},
     }
 
 

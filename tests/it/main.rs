@@ -4,6 +4,7 @@ mod broken;
 mod cli;
 mod code;
 mod floors;
+mod folds;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod labels;
@@ -22,4 +23,5 @@ mod stages;
 mod style;
 mod support;
 mod tidy;
+mod transforms;
 mod verify;

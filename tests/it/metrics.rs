@@ -7,9 +7,9 @@ use mlc::graph::interp::{self, Inputs, Tensor};
 use mlc::graph::{Builder, OutputKind};
 use mlc::ops::AttrValue;
 use mlc::ops::formula::{Given, Item};
-use mlc::ops::metric::{self, Tally};
+use mlc::ops::metric::{self, Figure, Over, Tally};
 use mlc::ops::{Framework, Library};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::fmt::Write;
 
 #[test]
@@ -49,7 +49,7 @@ fn named(text: &str) -> (&'static metric::MetricDef, Vec<AttrValue>) {
     let def = metric::find(name).expect("a metric");
     let setting = match settings.trim_end_matches(')') {
         "" => AttrValue::None,
-        word if word.starts_with("average=") => AttrValue::Word(word["average=".len()..].to_string()),
+        word if word.contains('=') => AttrValue::Word(word.split_once('=').expect("a setting").1.to_string()),
         k => AttrValue::Size(k.parse::<i64>().expect("a number").into()),
     };
     (def, def.sig.attrs.iter().map(|_| setting.clone()).collect())
@@ -64,7 +64,7 @@ fn tensor(rows: &[Json]) -> Tensor {
 }
 
 /// The metric of the rows of a case in batches of so many, by the interpreter.
-fn computed(lib: &Library, case: &Json, text: &str, labels: DType, batch: usize) -> f64 {
+fn computed(lib: &Library, case: &Json, text: &str, labels: DType, batch: usize) -> Figure {
     let (def, settings) = named(text);
     let rows =
         |name: &str| case[name].as_array().expect("rows").chunks(batch).map(tensor).collect::<Vec<_>>();
@@ -77,16 +77,18 @@ fn computed(lib: &Library, case: &Json, text: &str, labels: DType, batch: usize)
         let given = |v| Given { name: None, value: Item::Tensor(v), span };
         let p = b.batch("prediction", TensorType::f32(shape(&prediction)));
         let l = b.batch("label", TensorType::new(labels, shape(&label)));
-        let score = metric::build(lib, &mut b, def, &settings, given(p), given(l), span).expect(text);
+        let score =
+            metric::build(lib, &mut b, def, &settings, [given(p), given(l)], Over::Batch, span).expect(text);
         score.parts.iter().for_each(|part| b.output(part.name, part.value, OutputKind::Metric));
         let leaves = [("prediction".to_string(), prediction), ("label".to_string(), label)];
         let inputs = Inputs { leaves: leaves.into(), ..Inputs::default() };
         let parts: Vec<f32> =
             interp::run(&b.finish(), &inputs).iter().flat_map(|t| &t.data).map(|x| *x as f32).collect();
         let count = score.count.as_const().expect("rows are known") as f64;
-        tally.get_or_insert_with(|| Tally::new(score.finish)).add(&parts, count);
+        let classes = score.classes.as_const().expect("classes are known") as usize;
+        tally.get_or_insert_with(|| Tally::new(score.finish, classes)).add(&parts, count);
     }
-    tally.expect("a case has rows").value()
+    tally.expect("a case has rows").figure()
 }
 
 /// What is left to `f32` in a metric: sums of numbers that are not whole.
@@ -99,9 +101,18 @@ fn agree(kind: &str, labels: DType, least: usize) {
     let mut seen = 0;
     for (i, case) in goldens()[kind].as_array().expect("cases").iter().enumerate() {
         for (text, wanted) in case["wanted"].as_object().expect("metrics") {
-            let wanted = wanted.as_f64().expect("a number");
             let found = computed(&lib, case, text, labels, 3 + i % 6);
-            assert_near(&format!("{kind}[{i}] {text}"), found, wanted);
+            let what = format!("{kind}[{i}] {text}");
+            match (wanted, found) {
+                (Json::Array(counts), Figure::Confusion(found)) => {
+                    assert_eq!(serde_json::to_value(&found.counts).unwrap(), json!(counts), "{what}");
+                }
+                (wanted, found) => match (wanted.as_f64(), found.number()) {
+                    (Some(wanted), Some(found)) => assert_near(&what, found, wanted),
+                    // What scikit-learn warns of is not defined.
+                    (wanted, found) => assert_eq!(wanted, found, "{what}"),
+                },
+            }
             seen += 1;
         }
     }
@@ -110,12 +121,12 @@ fn agree(kind: &str, labels: DType, least: usize) {
 
 #[test]
 fn metrics_of_several_classes_are_those_of_scikit_learn() {
-    agree("classes", DType::I32, 400 * 13);
+    agree("classes", DType::I32, 400 * 16);
 }
 
 #[test]
 fn metrics_of_two_classes_are_those_of_scikit_learn() {
-    agree("two", DType::I32, 300 * 14);
+    agree("two", DType::I32, 300 * 17);
 }
 
 #[test]
@@ -128,8 +139,9 @@ fn what_is_no_number_is_among_no_largest() {
     let lib = Library::std(Framework::Keras, &mut Sources::new());
     let text = r#"{"prediction": [[null, 0, 0], [null, null, null], [2, 3, 0]], "label": [0, 2, 0]}"#;
     let case: Json = serde_json::from_str(text).unwrap();
-    assert_eq!(computed(&lib, &case, "top_k(1)", DType::I32, 3), 0.0);
-    assert_eq!(computed(&lib, &case, "top_k(2)", DType::I32, 3), 1.0 / 3.0);
+    let share = |k: &str| computed(&lib, &case, k, DType::I32, 3).number();
+    assert_eq!(share("top_k(1)"), Some(0.0));
+    assert_eq!(share("top_k(2)"), Some(1.0 / 3.0));
 }
 
 /// One csv of all that the table compares, its columns the metrics' pairs.
@@ -175,11 +187,14 @@ train {
 ";
 
 /// What the table calls a metric of the test run, with its pair in the spec.
-const IN_RUN: [(&str, &str, &str); 12] = [
+const IN_RUN: [(&str, &str, &str); 15] = [
     ("classes", "accuracy()", "accuracy(row, y3)"),
     ("classes", "top_k(2)", "top_k(row, y3, k=2)"),
     ("classes", "perplexity()", "perplexity(row, y3)"),
     ("classes", "f1(average=macro)", "f1(row, y3)"),
+    ("classes", "auc(curve=roc)", "auc(row, y3)"),
+    ("two", "auc(curve=roc)", "auc(p, y2)"),
+    ("two", "auc(curve=pr)", "auc(p, y2, curve=pr)"),
     ("two", "precision()", "precision(p, y2)"),
     ("two", "recall(average=weighted)", "recall(p, y2, average=weighted)"),
     ("two", "log_loss()", "log_loss(p, y2)"),
@@ -189,6 +204,16 @@ const IN_RUN: [(&str, &str, &str); 12] = [
     ("numbers", "mape()", "mape(q, t)"),
     ("numbers", "r2()", "r2(q, t)"),
 ];
+
+/// What a run calls a metric of the table: of the areas there are several.
+fn called(text: &str) -> String {
+    match text {
+        "auc(row, y3)" => "auc.y3".to_string(),
+        "auc(p, y2)" => "auc.y2".to_string(),
+        "auc(p, y2, curve=pr)" => "auc.y2(curve=pr)".to_string(),
+        other => other.split('(').next().unwrap_or(other).to_string(),
+    }
+}
 
 /// Trains on the table and compares the metrics of its test rows, which do not depend on the weights.
 pub fn a_run_reports_those_of_scikit_learn(batch: usize, args: &[&str]) {
@@ -202,8 +227,7 @@ pub fn a_run_reports_those_of_scikit_learn(batch: usize, args: &[&str]) {
     let run = Run::train(&path.display().to_string(), args);
     for (kind, name, text) in IN_RUN {
         let wanted = golden[kind]["wanted"][name].as_f64().unwrap_or_else(|| panic!("no {name}"));
-        let short = text.split('(').next().unwrap_or(text);
-        assert_near(&format!("{text} in batches of {batch}"), run.test_metric(short), wanted);
+        assert_near(&format!("{text} in batches of {batch}"), run.test_metric(&called(text)), wanted);
     }
 }
 
@@ -211,5 +235,54 @@ pub fn a_run_reports_those_of_scikit_learn(batch: usize, args: &[&str]) {
 fn runs_report_those_of_scikit_learn_whatever_the_batch() {
     for batch in [1, 7, 64, 1000] {
         a_run_reports_those_of_scikit_learn(batch, &[]);
+    }
+}
+
+/// The rows of a case whose index is of a group, of three.
+fn of_group(case: &Json, group: usize) -> Json {
+    let rows = |name: &str| {
+        let all = case[name].as_array().expect("rows").iter().enumerate();
+        all.filter(|(i, _)| i % 7 % 3 == group).map(|(_, row)| row.clone()).collect::<Vec<_>>()
+    };
+    json!({ "prediction": rows("prediction"), "label": rows("label") })
+}
+
+#[test]
+fn groups_of_rows_are_judged_each_on_its_own() {
+    let lib = Library::std(Framework::Keras, &mut Sources::new());
+    let golden = &goldens()["table"];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("table.mlspec");
+    let metrics = IN_RUN.map(|(_, _, text)| format!("{text} by g")).join(", ");
+    let text = TABLE.replace("BATCH", "17").replace("METRICS", &metrics);
+    let text = text.replace("y2 : class(2)", "y2 : class(2)\n  g : class(left, right, middle, nowhere)");
+    std::fs::write(&path, text).unwrap();
+    let mut rows: Vec<String> = table(golden).lines().map(str::to_string).collect();
+    rows[0] += ",g";
+    for (i, row) in rows[1..].iter_mut().enumerate() {
+        *row += ["left", "right", "middle"].map(|name| format!(",{name}"))[i % 7 % 3].as_str();
+    }
+    std::fs::write(folder.path().join("table.csv"), rows.join("\n")).unwrap();
+    let run = Run::train(&path.display().to_string(), &["--set", "train.epochs=1"]);
+    for (kind, name, text) in IN_RUN {
+        let called = called(text);
+        // Settings stand behind the group.
+        let of = |group: &str| format!("{called}[g={group}]");
+        let labels = if kind == "numbers" { DType::F32 } else { DType::I32 };
+        let mut values = Vec::new();
+        for (i, group) in ["left", "right", "middle"].iter().enumerate() {
+            let case = of_group(&golden[kind], i);
+            let wanted = computed(&lib, &case, name, labels, 50).number().expect("a number");
+            assert_near(&of(group), run.test_metric(&of(group)), wanted);
+            let rows = case["label"].as_array().unwrap().len() as f64;
+            assert_eq!(run.test_metric(&format!("{}.rows", of(group))), rows);
+            values.push(wanted);
+        }
+        let gap =
+            values.iter().copied().fold(f64::MIN, f64::max) - values.iter().copied().fold(f64::MAX, f64::min);
+        assert_near("the gap", run.test_metric(&format!("{called}[g].gap")), gap);
+        // A class without rows is no group.
+        let record = run.records().into_iter().find(|r| r["split"] == "test").unwrap();
+        assert!(record["metrics"].get(of("nowhere")).is_none());
     }
 }

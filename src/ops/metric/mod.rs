@@ -1,17 +1,20 @@
 //! Metrics by name. One name may stand for several formulas: the shapes and settings choose.
 //!
-//! A metric of a batch is a few tensors of sums, its [`Part`]s; a [`Tally`] adds them over all batches
-//! and makes one number of them at the end, so that it is that of the whole split, not a mean of means.
+//! A metric of a batch is a few tensors, its [`Part`]s: sums, or what each row has to say where only all
+//! rows together decide. A [`Tally`] takes them from all batches and makes a [`Figure`] of them at the end,
+//! so that it is that of the whole split, not a mean of means.
 
+mod build;
+mod curve;
+mod figure;
 mod tally;
 
+pub use build::{Over, Part, Score, build};
+pub use curve::Curve;
+pub use figure::{Confusion, Figure, Group, Groups, shown};
 pub use tally::{Average, Finish, Rate, Tally};
 
-use super::formula::{Given, Item, Number, apply_std};
-use super::{Attr, AttrType, AttrValue, Default, Library, Sig};
-use crate::base::{DType, Dim, Span};
-use crate::diag::Diagnostic;
-use crate::graph::{Builder, Value};
+use super::{Attr, AttrType, Default, Sig};
 
 /// A metric: one or more ops of `std/metric.mlspec`, each of prediction and label.
 #[derive(Debug)]
@@ -52,6 +55,10 @@ enum Form {
     Rate(Rate),
     /// Squares around the target and around its mean.
     Explained,
+    /// All scores, for the area under a curve.
+    Area,
+    /// How often each class was called what.
+    Confusion,
 }
 
 /// The op that scores a row, by what the prediction is.
@@ -87,6 +94,13 @@ const AVERAGE: &[Attr] = &[Attr {
     doc: "How classes become one number: `macro` takes the mean over classes that occur, `micro` counts all \
           rows together, `weighted` weighs classes by their rows. Without it, one logit is judged on the \
           positive class, and several classes as `macro`.",
+}];
+
+const CURVE: &[Attr] = &[Attr {
+    name: "curve",
+    ty: AttrType::Choice(&["roc", "pr"]),
+    default: Default::Word("roc"),
+    doc: "`roc` is hits over false alarms; `pr` is precision over recall in steps, the average precision.",
 }];
 
 const fn metric(
@@ -152,6 +166,27 @@ pub static METRICS: &[MetricDef] = &[
         "The harmonic mean of precision and recall: 2 hits / (called so + of the class).",
         Rate::F1,
     ),
+    MetricDef {
+        sig: Sig {
+            name: "auc",
+            aliases: &["AUC", "roc_auc", "roc_auc_score", "average_precision"],
+            doc: "The area under a curve over all thresholds: how likely a row of the class has a higher score \
+                  than one that is not, ties counting half. Exact, over all rows of the split. Of several \
+                  classes the mean of each against all others. Not defined if a class has no rows.",
+            example: "auc",
+            inputs: &[],
+            attrs: CURVE,
+        },
+        better: Better::Higher,
+        form: Form::Area,
+    },
+    metric(
+        "confusion",
+        &["confusion_matrix", "ConfusionMatrix"],
+        "How many rows of each class were called what: a row for each class of the label, a column for each answer.",
+        Better::Higher,
+        Form::Confusion,
+    ),
     metric(
         "log_loss",
         &["LogLoss"],
@@ -205,7 +240,7 @@ pub static METRICS: &[MetricDef] = &[
 ];
 
 /// Metrics of the language that are not built yet.
-static LATER: &[&str] = &["auc", "iou", "map", "bleu"];
+static LATER: &[&str] = &["iou", "map", "bleu"];
 
 /// The metric of that name.
 pub fn find(name: &str) -> Option<&'static MetricDef> {
@@ -219,156 +254,4 @@ pub fn alias(name: &str) -> Option<&'static str> {
 
 pub fn known_later(name: &str) -> bool {
     LATER.contains(&name)
-}
-
-/// A metric of one batch: counts stay exact below 2^24.
-#[derive(Clone, Debug)]
-pub struct Score {
-    /// What a [`Tally`] takes, in this order.
-    pub parts: Vec<Part>,
-    /// How many elements were scored, or rows, in terms of the batch.
-    pub count: Dim,
-    pub finish: Finish,
-}
-
-/// A tensor of sums over a batch.
-#[derive(Clone, Debug)]
-pub struct Part {
-    /// Of which there are several; empty for the only one.
-    pub name: &'static str,
-    pub value: Value,
-}
-
-/// The metric of one batch. Prediction and label are what the loss takes: tensors, or a plain number
-/// for the label. `settings` are those of its signature, checked.
-pub fn build(
-    lib: &Library,
-    b: &mut Builder,
-    metric: &MetricDef,
-    settings: &[AttrValue],
-    prediction: Given<Item>,
-    label: Given<Item>,
-    span: Span,
-) -> Result<Score, Vec<Diagnostic>> {
-    let apply = |b: &mut Builder, op, args| apply_std(lib, b, op, args, span);
-    let chosen = |b: &Builder, scores: &Scores| match kind(b, &prediction.value, &label.value) {
-        Prediction::Classes => scores.classes,
-        Prediction::Logit => scores.binary,
-        Prediction::Ids => scores.ids,
-    };
-    match &metric.form {
-        Form::Elements(op, finish) => {
-            let scores = apply(b, op, vec![prediction, label])?;
-            Ok(total(b, scores[0], *finish))
-        }
-        Form::Rows(scores, finish) => {
-            let op = chosen(b, scores);
-            let scores = apply(b, op, vec![prediction, label])?;
-            Ok(total(b, scores[0], *finish))
-        }
-        Form::TopK => {
-            let args = vec![classes(b, &prediction), count(settings, span)];
-            let scores = apply(b, "top_k_accuracy", [vec![prediction, label], args].concat())?;
-            Ok(total(b, scores[0], Finish::Mean))
-        }
-        Form::Rate(rate) => {
-            let op = chosen(b, &OUTCOMES);
-            let many = op == OUTCOMES.classes;
-            let outcomes = apply(b, op, vec![prediction, label])?;
-            Ok(outcomes_of(b, &outcomes, many, Finish::Rate(*rate, average(settings, many))))
-        }
-        Form::Explained => {
-            let both = apply(b, "explained", vec![prediction, label])?;
-            Ok(explained(b, both[0], both[1]))
-        }
-    }
-}
-
-fn total(b: &mut Builder, scores: Value, finish: Finish) -> Score {
-    let count = b.shape(scores).size();
-    Score { parts: vec![Part { name: "", value: b.sum_all(scores) }], count, finish }
-}
-
-/// The class ids along the last axis of the prediction.
-fn classes(b: &mut Builder, prediction: &Given<Item>) -> Given<Item> {
-    let classes = match &prediction.value {
-        Item::Tensor(v) => b.shape(*v).last().cloned(),
-        Item::Number(_) | Item::Bool(_) | Item::Text(_) | Item::Tuple(_) => None,
-        Item::Entity(never) => match *never {},
-    };
-    let ids = b.iota([classes.unwrap_or_else(Dim::one)], 0);
-    Given { name: None, value: Item::Tensor(ids), span: prediction.span }
-}
-
-/// The setting `k`, for the formula.
-fn count(settings: &[AttrValue], span: Span) -> Given<Item> {
-    let [AttrValue::Size(k)] = settings else { panic!("sig: `top_k` has one setting, a whole number") };
-    Given { name: None, value: Item::Number(Number::Int(k.clone())), span }
-}
-
-fn average(settings: &[AttrValue], many: bool) -> Average {
-    match settings {
-        [AttrValue::Word(word)] => match word.as_str() {
-            "macro" => Average::Macro,
-            "micro" => Average::Micro,
-            "weighted" => Average::Weighted,
-            other => panic!("sig: `{other}` is no average"),
-        },
-        _ if many => Average::Macro,
-        _ => Average::Positive,
-    }
-}
-
-/// Sums of hits, answers and labels; by class, where the last axis is one of classes.
-fn outcomes_of(b: &mut Builder, outcomes: &[Value], by_class: bool, finish: Finish) -> Score {
-    let shape = b.shape(outcomes[0]).clone();
-    let rows = shape.rank() - usize::from(by_class);
-    let axes: Vec<usize> = (0..rows).collect();
-    let count = shape.0[..rows].iter().fold(Dim::one(), |n, d| n * d.clone());
-    let names = ["hits", "called", "actual"];
-    let sum = |(name, v): (&'static str, &Value)| Part { name, value: b.sum(*v, &axes) };
-    Score { parts: names.into_iter().zip(outcomes).map(sum).collect(), count, finish }
-}
-
-/// Squares of a batch, by target. Each target is seen from that of the batch's first row: one that never
-/// changes gives zeros, whatever it is, and one far from 0 loses no digits.
-fn explained(b: &mut Builder, residual: Value, target: Value) -> Score {
-    let rows = b.shape(target)[0].clone();
-    let first = b.slice_axis(target, 0, Dim::zero(), Dim::one());
-    let shift = b.sub(target, first);
-    let mean = b.mean_keep(shift, &[0]);
-    let around = b.sub(shift, mean);
-    let (residuals, squares) = (b.mul(residual, residual), b.mul(around, around));
-    let part = |b: &mut Builder, name, v| Part { name, value: b.sum(v, &[0]) };
-    let parts = vec![
-        part(b, "residual", residuals),
-        part(b, "first", first),
-        part(b, "shift", shift),
-        part(b, "square", squares),
-    ];
-    Score { parts, count: rows, finish: Finish::Explained }
-}
-
-enum Prediction {
-    /// A score for each class along the last axis.
-    Classes,
-    /// One number: positive is the second of two classes.
-    Logit,
-    /// A class itself.
-    Ids,
-}
-
-fn kind(b: &Builder, prediction: &Item, label: &Item) -> Prediction {
-    let rank = |item: &Item| match item {
-        Item::Tensor(v) => b.shape(*v).rank(),
-        Item::Number(_) | Item::Bool(_) | Item::Text(_) | Item::Tuple(_) => 0,
-        Item::Entity(never) => match *never {},
-    };
-    let whole = matches!(prediction, Item::Tensor(v) if b.dtype(*v) == DType::I32);
-    let of_tensor = matches!(label, Item::Tensor(_));
-    match (whole, of_tensor && rank(prediction) == rank(label) + 1) {
-        (true, _) => Prediction::Ids,
-        (false, true) => Prediction::Classes,
-        (false, false) => Prediction::Logit,
-    }
 }

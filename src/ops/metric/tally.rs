@@ -1,4 +1,7 @@
-//! What sums over batches become: one number for all rows, in `f64`.
+//! What batches leave becomes one figure for all rows, in `f64`.
+
+use super::curve::{self, Curve};
+use super::figure::{Confusion, Figure};
 
 /// How sums become a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +17,10 @@ pub enum Finish {
     /// 1 - residual squares / squares around the mean; of residual squares, first target, sum of
     /// targets less the first, squares around the batch's mean, each by target.
     Explained,
+    /// Of the scores of all elements, by class if there are several, and what each element is.
+    Area(Curve),
+    /// Of what all elements were called, and what each is.
+    Confusion,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +47,25 @@ pub enum Average {
 #[derive(Clone, Debug)]
 pub struct Tally {
     finish: Finish,
+    /// As a [`Score`](super::Score) says.
+    classes: usize,
     count: f64,
-    /// Of all but [`Finish::Explained`].
-    sums: Vec<f64>,
+    so_far: SoFar,
+}
+
+/// What was seen of the batches so far.
+#[derive(Clone, Debug)]
+enum SoFar {
+    Sums(Vec<f64>),
     /// One for each target of [`Finish::Explained`].
-    targets: Vec<Target>,
+    Targets(Vec<Target>),
+    /// Scores of all elements, and what they are.
+    Scores {
+        scores: Vec<f32>,
+        actual: Vec<f32>,
+    },
+    /// Rows by what they are and what they were called.
+    Counts(Vec<Vec<u64>>),
 }
 
 /// A target of `r2`, so far.
@@ -57,65 +78,140 @@ struct Target {
 }
 
 impl Tally {
-    pub fn new(finish: Finish) -> Tally {
-        Tally { finish, count: 0.0, sums: Vec::new(), targets: Vec::new() }
+    pub fn new(finish: Finish, classes: usize) -> Tally {
+        let so_far = match finish {
+            Finish::Mean | Finish::Root | Finish::Exp | Finish::Rate(..) => SoFar::Sums(Vec::new()),
+            Finish::Explained => SoFar::Targets(Vec::new()),
+            Finish::Area(_) => SoFar::Scores { scores: Vec::new(), actual: Vec::new() },
+            Finish::Confusion => SoFar::Counts(vec![vec![0; classes]; classes]),
+        };
+        Tally { finish, classes, count: 0.0, so_far }
+    }
+
+    /// Makes room for so many elements, so that adding them takes no more memory.
+    pub fn reserve(&mut self, elements: usize) {
+        if let SoFar::Scores { scores, actual } = &mut self.so_far {
+            scores.reserve_exact(elements * self.classes);
+            actual.reserve_exact(elements);
+        }
     }
 
     /// Adds the numbers of a batch, part after part, and how many elements they are of.
     pub fn add(&mut self, parts: &[f32], count: f64) {
-        match self.finish {
-            Finish::Mean | Finish::Root | Finish::Exp | Finish::Rate(..) => {
-                self.sums.resize(parts.len(), 0.0);
-                self.sums.iter_mut().zip(parts).for_each(|(sum, x)| *sum += f64::from(*x));
+        match &mut self.so_far {
+            SoFar::Sums(sums) => {
+                sums.resize(parts.len(), 0.0);
+                sums.iter_mut().zip(parts).for_each(|(sum, x)| *sum += f64::from(*x));
             }
-            Finish::Explained => self.explain(parts, count),
+            SoFar::Targets(targets) => explain(targets, self.count, parts, count),
+            SoFar::Scores { scores, actual } => {
+                let (of_classes, what) = parts.split_at(parts.len() - parts.len() / (self.classes + 1));
+                scores.extend_from_slice(of_classes);
+                actual.extend_from_slice(what);
+            }
+            SoFar::Counts(counts) => {
+                let (answers, actual) = parts.split_at(parts.len() / 2);
+                answers.iter().zip(actual).for_each(|pair| tell(counts, self.classes, pair));
+            }
         }
         self.count += count;
     }
 
-    /// Joins two sets of rows (Chan, Golub and LeVeque, 1979).
-    fn explain(&mut self, parts: &[f32], count: f64) {
-        let targets = parts.len() / 4;
-        self.targets.resize(targets, Target::default());
-        let part = |which: usize, target: usize| f64::from(parts[which * targets + target]);
-        let all = self.count + count;
-        for (i, target) in self.targets.iter_mut().enumerate() {
-            let apart = part(1, i) + part(2, i) / count - target.mean;
-            target.residual += part(0, i);
-            target.squares += part(3, i) + apart * apart * self.count * count / all;
-            target.mean += apart * count / all;
-        }
-    }
-
-    /// The metric of all that was added.
-    pub fn value(&self) -> f64 {
-        let mean = || self.sums.iter().sum::<f64>() / self.count;
-        match self.finish {
-            Finish::Mean => mean(),
-            Finish::Root => mean().sqrt(),
-            Finish::Exp => mean().exp(),
-            Finish::Rate(rate, average) => averaged(rate, average, &self.classes(average)),
-            Finish::Explained => {
-                self.targets.iter().map(Target::explained).sum::<f64>() / self.targets.len() as f64
+    /// The metric of all that was added; of nothing at all it is not defined.
+    pub fn figure(self) -> Figure {
+        let Tally { finish, classes, count, so_far } = self;
+        let mean = |sums: &[f64]| sums.iter().sum::<f64>() / count;
+        let number = match (finish, so_far) {
+            (Finish::Confusion, SoFar::Counts(counts)) => {
+                let classes = (0..counts.len()).map(|i| i.to_string()).collect();
+                return Figure::Confusion(Confusion { classes, counts });
             }
-        }
-    }
-
-    /// The outcomes of each class that is asked for.
-    fn classes(&self, average: Average) -> Vec<Outcomes> {
-        let classes = self.sums.len() / 3;
-        let of = |i: usize| Outcomes {
-            hits: self.sums[i],
-            called: self.sums[classes + i],
-            actual: self.sums[2 * classes + i],
+            _ if count == 0.0 => None,
+            (Finish::Mean, SoFar::Sums(sums)) => Some(mean(&sums)),
+            (Finish::Root, SoFar::Sums(sums)) => Some(mean(&sums).sqrt()),
+            (Finish::Exp, SoFar::Sums(sums)) => Some(mean(&sums).exp()),
+            (Finish::Rate(rate, average), SoFar::Sums(sums)) => {
+                Some(averaged(rate, average, &outcomes(&sums, average, count)))
+            }
+            (Finish::Explained, SoFar::Targets(targets)) => {
+                Some(targets.iter().map(Target::explained).sum::<f64>() / targets.len() as f64)
+            }
+            (Finish::Area(curve), SoFar::Scores { scores, actual }) => area(curve, &scores, classes, &actual),
+            (
+                Finish::Mean
+                | Finish::Root
+                | Finish::Exp
+                | Finish::Rate(..)
+                | Finish::Explained
+                | Finish::Area(_)
+                | Finish::Confusion,
+                SoFar::Sums(_) | SoFar::Targets(_) | SoFar::Scores { .. } | SoFar::Counts(_),
+            ) => panic!("tally: a finish has what it was made for"),
         };
-        match (classes, average) {
-            (1, Average::Macro | Average::Micro | Average::Weighted) => vec![of(0).others(self.count), of(0)],
-            (_, Average::Positive | Average::Macro | Average::Micro | Average::Weighted) => {
-                (0..classes).map(of).collect()
-            }
+        Figure::Number(number)
+    }
+}
+
+/// Joins two sets of rows (Chan, Golub and LeVeque, 1979): those so far, of which there are `before`, and
+/// `count` more.
+fn explain(all: &mut Vec<Target>, before: f64, parts: &[f32], count: f64) {
+    let targets = parts.len() / 4;
+    all.resize(targets, Target::default());
+    let part = |which: usize, target: usize| f64::from(parts[which * targets + target]);
+    let rows = before + count;
+    for (i, target) in all.iter_mut().enumerate() {
+        let apart = part(1, i) + part(2, i) / count - target.mean;
+        target.residual += part(0, i);
+        target.squares += part(3, i) + apart * apart * before * count / rows;
+        target.mean += apart * count / rows;
+    }
+}
+
+/// Counts an answer. An answer that is none, of a row whose scores are no numbers, is not counted; where
+/// nobody said how many classes there are, the table grows.
+fn tell(counts: &mut Vec<Vec<u64>>, classes: usize, (answer, actual): (&f32, &f32)) {
+    let (answer, actual) = (*answer as usize, *actual as usize);
+    let most = answer.max(actual);
+    if most >= counts.len() {
+        if classes > 0 {
+            return;
+        }
+        counts.resize(most + 1, Vec::new());
+        counts.iter_mut().for_each(|row| row.resize(most + 1, 0));
+    }
+    counts[actual][answer] += 1;
+}
+
+/// The outcomes of each class that is asked for.
+fn outcomes(sums: &[f64], average: Average, rows: f64) -> Vec<Outcomes> {
+    let classes = sums.len() / 3;
+    let of = |i: usize| Outcomes { hits: sums[i], called: sums[classes + i], actual: sums[2 * classes + i] };
+    match (classes, average) {
+        (1, Average::Macro | Average::Micro | Average::Weighted) => vec![of(0).others(rows), of(0)],
+        (_, Average::Positive | Average::Macro | Average::Micro | Average::Weighted) => {
+            (0..classes).map(of).collect()
         }
     }
+}
+
+/// Of one score, that of the positive class; of two classes, that of the second; of more, the mean of each
+/// against all others.
+fn area(curve: Curve, scores: &[f32], classes: usize, actual: &[f32]) -> Option<f64> {
+    if classes == 1 {
+        let mut rows: Vec<(f32, bool)> = scores.iter().zip(actual).map(|(s, a)| (*s, *a > 0.5)).collect();
+        return curve::area(curve, &mut rows);
+    }
+    let odds = curve::odds(scores, classes);
+    let of = |class: usize| {
+        let is = |a: &f32| *a as usize == class;
+        let mut rows: Vec<(f32, bool)> = odds[class].iter().zip(actual).map(|(s, a)| (*s, is(a))).collect();
+        curve::area(curve, &mut rows)
+    };
+    if classes == 2 {
+        return of(1);
+    }
+    let areas: Option<Vec<f64>> = (0..classes).map(of).collect();
+    areas.map(|areas| areas.iter().sum::<f64>() / classes as f64)
 }
 
 impl Target {

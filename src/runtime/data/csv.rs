@@ -2,170 +2,228 @@
 //!
 //! Quotes as in RFC 4180 (doubled inside, line breaks allowed); unquoted fields are trimmed; blank lines
 //! are skipped. The reader is our own since messages need the byte at which a field starts and `missing`
-//! needs to know whether it was quoted.
+//! needs to know whether it was quoted. It gives the rows in pieces that end behind a whole row.
 
-use super::files::{Input, Places, problem};
-use super::table::{Cell, Cells, RawColumn, Table, line_and_character, quoted};
+use super::files::{FileInfo, Places, problem};
+use super::scan::{Field, Quote, Scan};
+use super::table::{Cell, Cells, RawColumn, Table, quoted};
+use super::text::{FIRST_LOOK, MOST_TEXT, Text};
 use crate::diag::Diagnostic;
-use crate::sema::job::SourcePlan;
+use crate::sema::job::{Dialect, SourcePlan};
 
-/// How the fields of a table lie in its text.
-#[derive(Clone, Debug)]
-pub struct Dialect<'a> {
-    pub columns: Option<&'a [String]>,
-    pub sep: u8,
-    pub missing: &'a [String],
-    /// Lines to leave out at the top.
-    pub skip: usize,
-}
+type Checked<T> = Result<T, Box<Diagnostic>>;
 
-/// Reads the columns for which `wanted` holds; the others stay [`Cells::Gone`].
-pub fn load(
-    path: &str,
-    dialect: &Dialect,
-    wanted: &dyn Fn(&str) -> bool,
-    places: &Places,
-    source: &SourcePlan,
-) -> Result<Table, Box<Diagnostic>> {
-    let found = places.find(path, source)?;
-    let mut input = Input::open(&found, source)?;
-    let name = input.name();
-    let mut bytes = Vec::new();
-    if found.extension().is_none_or(|e| e != "gz") {
-        bytes.reserve(usize::try_from(input.at_most.min(1 << 32)).unwrap_or(0));
-    }
-    input.read(u64::from(u32::MAX), &mut bytes, source)?;
-    if bytes.len() == u32::MAX as usize {
-        let message = format!("{name}: more than 4 GiB of text");
-        return Err(problem("data::unreadable", message, source));
-    }
-    let text = utf8(bytes, &name, source)?;
-    let mut table = parse(text, &name, dialect, wanted, source)?;
-    table.files.push(input.finish(source)?);
-    Ok(table)
-}
-
-/// What a glance at a table tells.
-#[derive(Debug)]
-pub struct Header {
-    pub names: Vec<String>,
+/// An open table: its columns are known, its rows are to come.
+pub struct Reader<'a> {
+    text: Text<'a>,
+    dialect: &'a Dialect,
+    columns: Vec<String>,
     /// What may be wrong with how it is read, and the setting that mends it.
-    pub hint: Option<String>,
+    hint: Option<String>,
 }
 
-/// The column names, from `columns` or the first lines of the file; reads no further.
-pub fn header(
-    path: &str,
-    dialect: &Dialect,
-    places: &Places,
-    source: &SourcePlan,
-) -> Result<Header, Box<Diagnostic>> {
-    let found = places.find(path, source)?;
-    if let Some(columns) = dialect.columns {
-        return Ok(Header { names: columns.to_vec(), hint: None });
+impl<'a> Reader<'a> {
+    /// Finds the file and reads the names of its columns, and not much more.
+    pub fn open(
+        path: &str,
+        dialect: &'a Dialect,
+        places: &Places,
+        source: &'a SourcePlan,
+    ) -> Checked<Reader<'a>> {
+        let text = Text::open(path, places, source)?;
+        let mut reader = Reader { text, dialect, columns: Vec::new(), hint: None };
+        reader.head()?;
+        Ok(reader)
     }
-    let mut input = Input::open(&found, source)?;
-    let name = input.name();
-    let mut bytes = Vec::new();
-    // A header that is longer than this is read again with more.
-    for limit in [1 << 14, 1 << 20, u64::from(u32::MAX)] {
-        let had = bytes.len();
-        input.read(limit - had as u64, &mut bytes, source)?;
-        let ended = (bytes.len() as u64) < limit;
-        // A character may be cut at the end of what was read.
-        let whole = match std::str::from_utf8(&bytes) {
-            Ok(text) => text.len(),
-            Err(e) if e.error_len().is_none() && !ended => e.valid_up_to(),
-            Err(_) => return Err(utf8(bytes, &name, source).expect_err("csv: just seen not to be UTF-8")),
-        };
-        let mut text = bytes[..whole].to_vec();
-        let mut scan = Scan::new(&mut text, dialect);
-        scan.skip_lines(dialect.skip);
-        match scan.record() {
-            Ok(true) if ended || scan.at < whole => {
-                let fields = scan.fields.clone();
-                let hint = match fields.as_slice() {
-                    [only] => one_column(&text[only.lo..only.hi], dialect.sep),
-                    _ => None,
-                };
-                return names(&text, &fields, &name, source).map(|names| Header { names, hint });
+
+    pub fn into_header(self) -> (Vec<String>, Option<String>) {
+        (self.columns, self.hint)
+    }
+
+    /// Leaves out what comes before the rows, and learns the names of the columns.
+    fn head(&mut self) -> Checked<()> {
+        for _ in 0..self.dialect.skip {
+            self.skip_line()?;
+        }
+        if let Some(columns) = &self.dialect.columns {
+            self.columns.clone_from(columns);
+            return Ok(());
+        }
+        let mut looked = FIRST_LOOK;
+        loop {
+            self.text.fill(looked)?;
+            let mut scan = Scan::new(&mut self.text.bytes, self.dialect, self.text.ended);
+            let found = scan.record();
+            let (end, fields) = (scan.at, scan.take());
+            match found {
+                Ok(true) => return self.named(&fields, end),
+                Ok(false) if self.text.ended => return Err(self.empty()),
+                Err(quote) => return Err(self.bad_quote(quote)),
+                Ok(false) => {}
             }
-            Ok(false) if ended => return Err(empty(&name, source)),
-            Err(quote) if ended => return Err(bad_quote(&text, quote, &name, source)),
-            Ok(_) | Err(_) => {}
+            if looked >= MOST_TEXT {
+                return Err(self.text.too_long());
+            }
+            looked = looked.saturating_mul(64).min(MOST_TEXT);
         }
     }
-    let message = format!("{name}: the first line is longer than 4 GiB");
-    Err(problem("data::unreadable", message, source))
-}
 
-fn utf8(bytes: Vec<u8>, name: &str, source: &SourcePlan) -> Result<String, Box<Diagnostic>> {
-    String::from_utf8(bytes).map_err(|e| {
-        let good = e.utf8_error().valid_up_to();
-        let bytes = e.as_bytes();
-        let before = std::str::from_utf8(&bytes[..good]).expect("csv: valid up to here");
-        let (line, character) = line_and_character(before, good);
-        let message =
-            format!("{name}:{line}:{character}: the byte 0x{:02x} is not part of UTF-8 text", bytes[good]);
-        let help = "save the file as UTF-8, for instance by `iconv -f latin1 -t utf-8`";
-        Box::new(problem("data::encoding", message, source).help(help))
-    })
-}
-
-fn empty(name: &str, source: &SourcePlan) -> Box<Diagnostic> {
-    let message = format!("{name}: the file has no rows");
-    Box::new(problem("data::empty", message, source).help("name another file, or a smaller `skip`"))
-}
-
-/// What can be wrong with quotes, and the byte where it is.
-#[derive(Clone, Copy, Debug)]
-enum Quote {
-    Open(usize),
-    /// Something stands between the closing quote and the separator.
-    Followed(usize),
-}
-
-fn bad_quote(text: &[u8], quote: Quote, name: &str, source: &SourcePlan) -> Box<Diagnostic> {
-    let text = std::str::from_utf8(text).expect("csv: checked to be UTF-8");
-    let (at, open) = match quote {
-        Quote::Open(at) => (at, true),
-        Quote::Followed(at) => (at, false),
-    };
-    let (line, character) = line_and_character(text, at);
-    let start = quoted(text[at..].lines().next().unwrap_or_default());
-    let what = match open {
-        true => format!("the quote that opens at {start} never closes"),
-        false => format!("{start} follows a closing quote"),
-    };
-    let message = format!("{name}:{line}:{character}: {what}");
-    Box::new(problem("data::quote", message, source).help("close the quote, or double a `\"` that is meant"))
-}
-
-/// The header's names as specs write them; two alike are an error.
-fn names(
-    text: &[u8],
-    fields: &[Field],
-    file: &str,
-    source: &SourcePlan,
-) -> Result<Vec<String>, Box<Diagnostic>> {
-    let text = std::str::from_utf8(text).expect("csv: checked to be UTF-8");
-    let raw: Vec<&str> = fields.iter().map(|f| text[f.lo..f.hi].trim_start_matches('\u{feff}')).collect();
-    let names: Vec<String> = raw.iter().map(|r| identifier(r)).collect();
-    for (i, name) in names.iter().enumerate() {
-        if let Some(first) = names[..i].iter().position(|n| n == name) {
-            let (line, character) = line_and_character(text, fields[i].lo);
-            let message = format!(
-                "{file}:{line}:{character}: columns {} and {} are both called `{name}` ({} and {})",
-                first + 1,
-                i + 1,
-                quoted(raw[first]),
-                quoted(raw[i])
-            );
-            let help = "give names with `columns=[…]` and leave the header out with `skip=1`";
-            return Err(Box::new(problem("data::header", message, source).help(help)));
+    fn skip_line(&mut self) -> Checked<()> {
+        loop {
+            if let Some(end) = self.text.bytes.iter().position(|b| *b == b'\n') {
+                self.text.skip(end + 1);
+                return Ok(());
+            }
+            if self.text.ended {
+                self.text.bytes.clear();
+                return Ok(());
+            }
+            self.text.fill(self.text.bytes.len().max(FIRST_LOOK) * 2)?;
         }
     }
-    Ok(names)
+
+    /// Takes the names from the first record, or makes some up for as many fields.
+    fn named(&mut self, fields: &[Field], end: usize) -> Checked<()> {
+        if let [only] = fields {
+            self.hint = one_column(&self.text.bytes[only.lo..only.hi], self.dialect.sep);
+        }
+        self.columns = match self.dialect.header {
+            true => self.names(fields)?,
+            false => (1..=fields.len()).map(|n| format!("c{n}")).collect(),
+        };
+        if self.dialect.header {
+            self.text.skip(end);
+        }
+        Ok(())
+    }
+
+    /// The header's names as specs write them; two alike are an error.
+    fn names(&self, fields: &[Field]) -> Checked<Vec<String>> {
+        let raw: Vec<&str> = fields.iter().map(|f| self.text.slice(f.lo, f.hi)).collect();
+        let names: Vec<String> = raw.iter().map(|r| identifier(r)).collect();
+        for (i, name) in names.iter().enumerate() {
+            if let Some(first) = names[..i].iter().position(|n| n == name) {
+                let message = format!(
+                    "{}: columns {} and {} are both called `{name}` ({} and {})",
+                    self.text.place(fields[i].lo),
+                    first + 1,
+                    i + 1,
+                    quoted(raw[first]),
+                    quoted(raw[i])
+                );
+                let help = "give names with `columns=[…]` and leave the header out with `skip=1`";
+                return Err(Box::new(problem("data::header", message, self.text.source).help(help)));
+            }
+        }
+        Ok(names)
+    }
+
+    /// The next rows, whole ones, of about `limit` bytes of text and at least one; none behind the last.
+    /// Columns for which `wanted` does not hold stay [`Cells::Gone`].
+    pub fn next(&mut self, wanted: &dyn Fn(&str) -> bool, limit: usize) -> Checked<Option<Table>> {
+        let mut limit = limit.clamp(1, MOST_TEXT);
+        loop {
+            self.text.fill(limit)?;
+            let (cells, rows, end) = self.rows(wanted)?;
+            if rows > 0 {
+                return Ok(Some(self.table(cells, rows, end)));
+            }
+            if self.text.ended {
+                return Ok(None);
+            }
+            if limit == MOST_TEXT {
+                return Err(self.text.too_long());
+            }
+            limit = limit.saturating_mul(2).min(MOST_TEXT);
+        }
+    }
+
+    /// Whether all rows were given.
+    pub fn at_end(&self) -> bool {
+        self.text.at_end()
+    }
+
+    /// Cuts `bytes` into cells: those of each wanted column, how many rows, and where they end.
+    fn rows(&mut self, wanted: &dyn Fn(&str) -> bool) -> Checked<(Vec<Option<Vec<Cell>>>, usize, usize)> {
+        let mut cells: Vec<Option<Vec<Cell>>> =
+            self.columns.iter().map(|c| wanted(c).then(Vec::new)).collect();
+        let mut rows = 0;
+        let mut scan = Scan::new(&mut self.text.bytes, self.dialect, self.text.ended);
+        let wrong = loop {
+            match scan.record() {
+                Ok(true) if scan.fields.len() == cells.len() => {}
+                Ok(true) => break Err(None),
+                Ok(false) => break Ok(()),
+                Err(quote) => break Err(Some(quote)),
+            }
+            for (column, field) in cells.iter_mut().zip(&scan.fields) {
+                if let Some(column) = column {
+                    column.push(scan.cell(*field, &self.dialect.missing));
+                }
+            }
+            rows += 1;
+        };
+        let (end, fields) = (scan.at, scan.take());
+        match wrong {
+            Ok(()) => Ok((cells, rows, end.min(self.text.bytes.len()))),
+            Err(Some(quote)) => Err(self.bad_quote(quote)),
+            Err(None) => Err(self.ragged(&fields)),
+        }
+    }
+
+    fn table(&mut self, cells: Vec<Option<Vec<Cell>>>, rows: usize, end: usize) -> Table {
+        let (text, origin) = self.text.take(end);
+        let columns = self.columns.iter().zip(cells);
+        let columns = columns
+            .map(|(name, cells)| RawColumn {
+                name: name.clone(),
+                cells: cells.map_or(Cells::Gone, Cells::Text),
+            })
+            .collect();
+        Table { name: self.text.name.clone(), rows, columns, files: Vec::new(), text, origin }
+    }
+
+    pub fn finish(self) -> Checked<FileInfo> {
+        self.text.finish()
+    }
+
+    pub fn empty(&self) -> Box<Diagnostic> {
+        self.text.empty()
+    }
+
+    fn bad_quote(&self, quote: Quote) -> Box<Diagnostic> {
+        let (Quote::Open(at) | Quote::Followed(at)) = quote;
+        let start = quoted(self.text.line_from(at));
+        let what = match quote {
+            Quote::Open(_) => format!("the quote that opens at {start} never closes"),
+            Quote::Followed(_) => format!("{start} follows a closing quote"),
+        };
+        let message = format!("{}: {what}", self.text.place(at));
+        let help = "close the quote, or double a `\"` that is meant";
+        Box::new(problem("data::quote", message, self.text.source).help(help))
+    }
+
+    fn ragged(&self, fields: &[Field]) -> Box<Diagnostic> {
+        let wanted = self.columns.len();
+        let first_wrong = fields[fields.len().min(wanted + 1) - 1];
+        let start = self.text.line_from(fields[0].lo);
+        let message = format!(
+            "{}: this row has {}, the table has {wanted}: {}",
+            self.text.place(first_wrong.lo),
+            count(fields.len(), "field"),
+            quoted(start)
+        );
+        let help = match fields {
+            [only] => one_column(&self.text.bytes[only.lo..only.hi], self.dialect.sep),
+            _ => None,
+        };
+        let help = help.unwrap_or_else(|| {
+            "correct the row, or quote a field that holds the separator; another separator is a setting: \
+             `sep=\";\"`"
+                .to_string()
+        });
+        Box::new(problem("data::ragged", message, self.text.source).help(help))
+    }
 }
 
 /// Signs other than letters, digits and `_` read as `_`; a leading digit gains one.
@@ -173,86 +231,6 @@ pub fn identifier(header: &str) -> String {
     let name: String =
         header.trim().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) { format!("_{name}") } else { name }
-}
-
-fn parse(
-    text: String,
-    name: &str,
-    dialect: &Dialect,
-    wanted: &dyn Fn(&str) -> bool,
-    source: &SourcePlan,
-) -> Result<Table, Box<Diagnostic>> {
-    let mut bytes = text.into_bytes();
-    let mut scan = Scan::new(&mut bytes, dialect);
-    scan.skip_lines(dialect.skip);
-    let columns = match dialect.columns {
-        Some(columns) => columns.to_vec(),
-        None => match scan.record() {
-            Ok(true) => {
-                let fields = scan.fields.clone();
-                names(scan.bytes, &fields, name, source)?
-            }
-            Ok(false) => return Err(empty(name, source)),
-            Err(quote) => return Err(bad_quote(&bytes, quote, name, source)),
-        },
-    };
-    let mut cells: Vec<Option<Vec<Cell>>> = columns.iter().map(|c| wanted(c).then(Vec::new)).collect();
-    let mut rows = 0;
-    loop {
-        match scan.record() {
-            Ok(true) => {}
-            Ok(false) => break,
-            Err(quote) => return Err(bad_quote(&bytes, quote, name, source)),
-        }
-        if scan.fields.len() != columns.len() {
-            let fields = std::mem::take(&mut scan.fields);
-            return Err(ragged(&bytes, &fields, (columns.len(), dialect.sep), name, source));
-        }
-        for (column, field) in cells.iter_mut().zip(&scan.fields) {
-            if let Some(column) = column {
-                column.push(scan.cell(*field, dialect.missing));
-            }
-        }
-        rows += 1;
-    }
-    if rows == 0 {
-        return Err(empty(name, source));
-    }
-    let columns = columns
-        .into_iter()
-        .zip(cells)
-        .map(|(name, cells)| RawColumn { name, cells: cells.map_or(Cells::Gone, Cells::Text) })
-        .collect();
-    let text = String::from_utf8(bytes).expect("csv: unquoting keeps text UTF-8");
-    Ok(Table { name: name.to_string(), rows, columns, files: Vec::new(), text })
-}
-
-fn ragged(
-    bytes: &[u8],
-    fields: &[Field],
-    (wanted, sep): (usize, u8),
-    name: &str,
-    source: &SourcePlan,
-) -> Box<Diagnostic> {
-    let text = std::str::from_utf8(bytes).expect("csv: unquoting keeps text UTF-8");
-    let first_wrong = fields[fields.len().min(wanted + 1) - 1];
-    let (line, character) = line_and_character(text, first_wrong.lo);
-    let start: String = text[fields[0].lo..].lines().next().unwrap_or_default().to_string();
-    let message = format!(
-        "{name}:{line}:{character}: this row has {}, the table has {wanted}: {}",
-        count(fields.len(), "field"),
-        quoted(&start)
-    );
-    let help = match fields {
-        [only] => one_column(&bytes[only.lo..only.hi], sep),
-        _ => None,
-    };
-    let help = help.unwrap_or_else(|| {
-        "correct the row, or quote a field that holds the separator; another separator is a setting: \
-         `sep=\";\"`"
-            .to_string()
-    });
-    Box::new(problem("data::ragged", message, source).help(help))
 }
 
 /// Signs that separate the fields of tables, the usual ones first.
@@ -280,116 +258,6 @@ pub fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-/// A field as bytes of the text, quotes and outer spaces left out.
-#[derive(Clone, Copy, Debug)]
-struct Field {
-    lo: usize,
-    hi: usize,
-    quoted: bool,
-}
-
-/// Cuts a text into records. Doubled quotes are undone in place: the field moves together
-/// and spaces fill what is left, so every field still starts where it started in the file.
-struct Scan<'a> {
-    bytes: &'a mut [u8],
-    at: usize,
-    sep: u8,
-    fields: Vec<Field>,
-}
-
-impl<'a> Scan<'a> {
-    fn new(bytes: &'a mut [u8], dialect: &Dialect) -> Self {
-        let at = if bytes.starts_with("\u{feff}".as_bytes()) { 3 } else { 0 };
-        Scan { bytes, at, sep: dialect.sep, fields: Vec::new() }
-    }
-
-    fn skip_lines(&mut self, lines: usize) {
-        for _ in 0..lines {
-            let rest = &self.bytes[self.at..];
-            self.at += rest.iter().position(|b| *b == b'\n').map_or(rest.len(), |i| i + 1);
-        }
-    }
-
-    fn cell(&self, field: Field, missing: &[String]) -> Cell {
-        let bytes = &self.bytes[field.lo..field.hi];
-        let missing = !field.quoted && (bytes.is_empty() || missing.iter().any(|m| m.as_bytes() == bytes));
-        Cell { lo: field.lo as u32, hi: field.hi as u32, missing }
-    }
-
-    /// Reads the next record that is not blank into `fields`; `Ok(false)` at the end.
-    fn record(&mut self) -> Result<bool, Quote> {
-        self.fields.clear();
-        loop {
-            if self.at >= self.bytes.len() {
-                return Ok(false);
-            }
-            let rest = &self.bytes[self.at..];
-            let line = rest.iter().position(|b| *b == b'\n').map_or(rest.len(), |i| i + 1);
-            // With a blank as the separator a line of blanks is blank as well.
-            if !rest[..line].iter().all(u8::is_ascii_whitespace) {
-                break;
-            }
-            self.at += line;
-        }
-        while self.field()? {}
-        Ok(true)
-    }
-
-    /// Reads one field and what ends it; true if the record goes on.
-    fn field(&mut self) -> Result<bool, Quote> {
-        let sep = self.sep;
-        let blank = |b: u8| (b == b' ' || b == b'\t') && b != sep;
-        while self.at < self.bytes.len() && blank(self.bytes[self.at]) {
-            self.at += 1;
-        }
-        if self.bytes.get(self.at) == Some(&b'"') {
-            let field = self.quoted()?;
-            self.fields.push(field);
-            while self.bytes.get(self.at).is_some_and(|b| *b != sep && *b != b'\n') {
-                if !self.bytes[self.at].is_ascii_whitespace() {
-                    return Err(Quote::Followed(self.at));
-                }
-                self.at += 1;
-            }
-        } else {
-            let lo = self.at;
-            let rest = &self.bytes[lo..];
-            self.at += rest.iter().position(|b| *b == sep || *b == b'\n').unwrap_or(rest.len());
-            let mut hi = self.at;
-            while hi > lo && (blank(self.bytes[hi - 1]) || self.bytes[hi - 1] == b'\r') {
-                hi -= 1;
-            }
-            self.fields.push(Field { lo, hi, quoted: false });
-        }
-        let goes_on = self.bytes.get(self.at) == Some(&sep);
-        self.at += 1;
-        Ok(goes_on)
-    }
-
-    fn quoted(&mut self) -> Result<Field, Quote> {
-        let open = self.at;
-        let (mut read, mut write) = (open + 1, open + 1);
-        loop {
-            match (self.bytes.get(read), self.bytes.get(read + 1)) {
-                (None, _) => return Err(Quote::Open(open)),
-                (Some(b'"'), Some(b'"')) => {
-                    self.bytes[write] = b'"';
-                    read += 2;
-                }
-                (Some(b'"'), _) => break,
-                (Some(&byte), _) => {
-                    self.bytes[write] = byte;
-                    read += 1;
-                }
-            }
-            write += 1;
-        }
-        self.bytes[write..read].fill(b' ');
-        self.at = read + 1;
-        Ok(Field { lo: open + 1, hi: write, quoted: true })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -401,9 +269,29 @@ mod tests {
         SourcePlan { kind, span: Span::default(), path_span: Span::default() }
     }
 
+    /// All rows, given in pieces of about `limit` bytes.
+    fn pieces(text: &str, dialect: &Dialect, limit: usize) -> Result<Vec<Table>, Box<Diagnostic>> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("t.csv"), text).unwrap();
+        let places = Places { spec: Some(folder.path().to_path_buf()), data: None };
+        let plan = plan();
+        let mut reader = Reader::open("t.csv", dialect, &places, &plan)?;
+        let mut all = Vec::new();
+        while let Some(table) = reader.next(&|_| true, limit)? {
+            all.push(table);
+        }
+        assert!(reader.at_end());
+        if all.is_empty() { Err(reader.empty()) } else { Ok(all) }
+    }
+
+    fn whole(text: &str, dialect: &Dialect) -> Result<Table, Box<Diagnostic>> {
+        let mut all = pieces(text, dialect, MOST_TEXT)?;
+        assert_eq!(all.len(), 1);
+        Ok(all.remove(0))
+    }
+
     fn read(text: &str, sep: u8) -> Result<Vec<Vec<String>>, Box<Diagnostic>> {
-        let dialect = Dialect { columns: None, sep, missing: &[], skip: 0 };
-        let table = parse(text.to_string(), "t.csv", &dialect, &|_| true, &plan())?;
+        let table = whole(text, &Dialect { sep, ..Dialect::default() })?;
         let column = |c: usize| (0..table.rows).map(move |r| (c, r));
         let width = table.columns.len();
         let mut rows = vec![table.columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>()];
@@ -426,9 +314,9 @@ mod tests {
 
     #[test]
     fn a_place_survives_unquoting() {
-        let dialect = Dialect { columns: None, sep: b';', missing: &["?".into()], skip: 0 };
+        let dialect = Dialect { sep: b';', missing: vec!["?".into()], ..Dialect::default() };
         let text = "a;b\n\"u\"\"\nv\";\"w\"\nx;?\n";
-        let table = parse(text.to_string(), "t.csv", &dialect, &|_| true, &plan()).unwrap();
+        let table = whole(text, &dialect).unwrap();
         assert_eq!(table.place(1, 1), "t.csv:4:3");
         let Cells::Text(cells) = &table.columns[1].cells else { panic!("text") };
         assert_eq!(cells.iter().map(|c| c.missing).collect::<Vec<_>>(), [false, true]);
@@ -450,5 +338,44 @@ mod tests {
     fn an_empty_last_field_is_a_field() {
         assert_eq!(read("a,b\n1,\n", b',').unwrap()[1], ["1", ""]);
         assert_eq!(read("a,b\n1,", b',').unwrap()[1], ["1", ""]);
+    }
+
+    #[test]
+    fn comments_and_lines_without_names() {
+        let dialect = Dialect { comment: Some(b'#'), header: false, skip: 1, ..Dialect::default() };
+        let table = whole("made by hand\n# a,b\n1,2\n#\n\n3,4", &dialect).unwrap();
+        assert_eq!(table.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["c1", "c2"]);
+        assert_eq!((table.rows, table.place(1, 1)), (2, "t.csv:6:3".into()));
+    }
+
+    #[test]
+    fn pieces_are_the_whole() {
+        let text = "\u{feff}a,b\r\n1,\"x\"\"\ny\"\n\né,\"\"\n\"ü, \"\"ü\"\"\",4\n 5 ,6";
+        let dialect = Dialect::default();
+        let all = whole(text, &dialect).unwrap();
+        for limit in 1..text.len() {
+            let mut row = 0;
+            for piece in pieces(text, &dialect, limit).unwrap() {
+                for at in 0..piece.rows {
+                    for column in 0..2 {
+                        assert_eq!(piece.value_text(column, at), all.value_text(column, row), "{limit}");
+                        assert_eq!(piece.place(column, at), all.place(column, row), "{limit}");
+                    }
+                    row += 1;
+                }
+            }
+            assert_eq!(row, 4, "{limit}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_found_in_any_piece() {
+        for text in ["a,b\n1,2\n3\n", "a,b\n1,\"2\n", "a,b\n1,2\n\"1\"x,2\n", "a,b\n1,2\n3,4,5"] {
+            let message = whole(text, &Dialect::default()).unwrap_err().message;
+            for limit in 1..text.len() {
+                let again = pieces(text, &Dialect::default(), limit).unwrap_err().message;
+                assert_eq!(again, message, "{limit}");
+            }
+        }
     }
 }

@@ -159,6 +159,14 @@ impl Input {
         short_name(&self.path)
     }
 
+    /// The bytes of a file that is not compressed.
+    pub fn plain_length(&self) -> Option<u64> {
+        match self.stream {
+            Stream::Plain(_) => Some(self.at_most),
+            Stream::Gzip(_) => None,
+        }
+    }
+
     /// Appends up to `limit` bytes to `out`, fewer only at the end of the file.
     pub fn read(
         &mut self,

@@ -7,8 +7,8 @@
 
 use super::csv::count;
 use super::files::{FileInfo, Input, Places, problem, short_name};
-use super::fit::classes_of;
-use super::table::{Cells, RawColumn, Table};
+use super::steps::classes_of;
+use super::table::{Cells, Origin, RawColumn, Table};
 use crate::diag::Diagnostic;
 use crate::sema::job::SourcePlan;
 use std::path::{Path, PathBuf};
@@ -134,6 +134,7 @@ fn load_pair(pair: &PairPaths, source: &SourcePlan) -> Result<Table, Box<Diagnos
         ],
         files: vec![image_info, label_info],
         text: String::new(),
+        origin: Origin::Rows(0),
     })
 }
 

@@ -1,6 +1,5 @@
 //! A glance at files for checking: headers, and the labels of IDX pairs.
 
-use super::csv::Dialect;
 use super::{Places, csv, idx};
 use crate::base::DType;
 use crate::diag::Diagnostic;
@@ -16,14 +15,8 @@ pub struct DiskProbe {
 impl DataProbe for DiskProbe {
     fn probe(&self, source: &SourcePlan) -> Result<Option<SourceSchema>, ProbeError> {
         let schema = match &source.kind {
-            SourceKind::Csv { path, columns, sep, decimal: _, missing, skip } => {
-                let dialect = Dialect {
-                    columns: columns.as_deref(),
-                    sep: *sep,
-                    missing: missing.as_slice(),
-                    skip: *skip,
-                };
-                csv::header(path, &dialect, &self.places, source).map(table)
+            SourceKind::Csv { path, dialect } => {
+                csv::Reader::open(path, dialect, &self.places, source).map(|open| table(open.into_header()))
             }
             SourceKind::Idx { path } => idx::glance(path, &self.places, source).map(images),
             // Sizes of what is made up stand in the spec.
@@ -40,9 +33,9 @@ impl DataProbe for DiskProbe {
     }
 }
 
-fn table(header: csv::Header) -> SourceSchema {
+fn table((names, hint): (Vec<String>, Option<String>)) -> SourceSchema {
     let cell = |name| SchemaColumn { name, dtype: None, shape: Vec::new(), classes: None };
-    SourceSchema { columns: header.names.into_iter().map(cell).collect(), rows: None, hint: header.hint }
+    SourceSchema { columns: names.into_iter().map(cell).collect(), rows: None, hint }
 }
 
 fn images(glance: idx::Glance) -> SourceSchema {
@@ -61,6 +54,7 @@ fn images(glance: idx::Glance) -> SourceSchema {
 mod tests {
     use super::*;
     use crate::base::Span;
+    use crate::sema::job::Dialect;
     use std::fs;
 
     fn probe(kind: SourceKind, files: &[(&str, &[u8])]) -> Result<Option<SourceSchema>, ProbeError> {
@@ -74,8 +68,7 @@ mod tests {
     }
 
     fn csv(path: &str) -> SourceKind {
-        let (columns, missing) = (None, Vec::new());
-        SourceKind::Csv { path: path.into(), columns, sep: b',', decimal: b'.', missing, skip: 0 }
+        SourceKind::Csv { path: path.into(), dialect: Dialect::default() }
     }
 
     #[test]

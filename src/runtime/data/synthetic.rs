@@ -3,7 +3,7 @@
 //! Every number is a pure function of seed, site and element (`mlc_kernels::rng`), so row 7 is the
 //! same however many rows are asked for, but for [`Generator::Classification`], which shuffles.
 
-use super::table::{Cells, RawColumn, Table};
+use super::table::{Cells, Origin, RawColumn, Table};
 use crate::diag::Diagnostic;
 use crate::sema::job::{Generator, SourcePlan};
 use mlc_kernels::rng;
@@ -58,7 +58,14 @@ pub fn load(
         Generator::Normal { features, classes } => normal(*features, *classes, rows, seed),
     };
     let columns = made.into_iter().map(|(name, cells)| RawColumn { name: name.into(), cells }).collect();
-    Ok(Table { name: "synthetic".into(), rows, columns, files: Vec::new(), text: String::new() })
+    Ok(Table {
+        name: "synthetic".into(),
+        rows,
+        columns,
+        files: Vec::new(),
+        text: String::new(),
+        origin: Origin::Rows(0),
+    })
 }
 
 type Columns = Vec<(&'static str, Cells)>;

@@ -13,6 +13,16 @@ pub struct Table {
     pub files: Vec<FileInfo>,
     /// What text cells point into.
     pub text: String,
+    pub origin: Origin,
+}
+
+/// What a place in a table is called by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The table's text is the file's own; so many lines of it came before.
+    Lines(usize),
+    /// A row has a number; so many came before.
+    Rows(usize),
 }
 
 #[derive(Debug)]
@@ -39,6 +49,11 @@ pub enum Cells {
         row: Vec<usize>,
         data: Vec<f32>,
     },
+    /// A value that is NaN is missing: so files of numbers write it.
+    F64 {
+        row: Vec<usize>,
+        data: Vec<f64>,
+    },
     /// Taken out, or not asked for.
     Gone,
 }
@@ -63,14 +78,28 @@ impl Table {
 
     /// `people.csv:12:5` for text: line and character, both from 1. `labels:17` for a row of numbers.
     pub fn place(&self, column: usize, row: usize) -> String {
-        match &self.columns[column].cells {
-            Cells::Text(cells) => {
+        match (&self.columns[column].cells, self.origin) {
+            (Cells::Text(cells), Origin::Lines(before)) => {
                 let (line, character) = line_and_character(&self.text, cells[row].lo as usize);
-                format!("{}:{line}:{character}", self.name)
+                format!("{}:{}:{character}", self.name, before + line)
             }
-            Cells::U8 { .. } | Cells::I32 { .. } | Cells::F32 { .. } | Cells::Gone => {
-                format!("{}:{}", self.name, row + 1)
+            (_, Origin::Lines(before) | Origin::Rows(before)) => {
+                format!("{}:{}", self.name, before + row + 1)
             }
+        }
+    }
+
+    /// Whether a value is missing: an empty or marked cell of text, a NaN among numbers.
+    pub fn is_missing(&self, column: usize, row: usize) -> bool {
+        fn nan<T: Copy>(row: usize, shape: &[usize], data: &[T], is_nan: impl Fn(T) -> bool) -> bool {
+            let width: usize = shape.iter().product();
+            data[row * width..(row + 1) * width].iter().any(|x| is_nan(*x))
+        }
+        match &self.columns[column].cells {
+            Cells::Text(cells) => cells[row].missing,
+            Cells::F32 { row: shape, data } => nan(row, shape, data, f32::is_nan),
+            Cells::F64 { row: shape, data } => nan(row, shape, data, f64::is_nan),
+            Cells::U8 { .. } | Cells::I32 { .. } | Cells::Gone => false,
         }
     }
 
@@ -81,6 +110,7 @@ impl Table {
             Cells::U8 { data, .. } => Cow::Owned(data[row].to_string()),
             Cells::I32 { data, .. } => Cow::Owned(data[row].to_string()),
             Cells::F32 { data, .. } => Cow::Owned(data[row].to_string()),
+            Cells::F64 { data, .. } => Cow::Owned(data[row].to_string()),
             Cells::Gone => Cow::Borrowed(""),
         }
     }

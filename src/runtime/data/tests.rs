@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::base::{Dim, FileId, Shape, Span, TensorType};
-use crate::sema::job::{Classes, Encode, Generator, SplitPlan};
+use crate::sema::job::{Classes, Column, ColumnKind, Dialect, Encode, Generator, RowOrder, SplitPlan};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -14,12 +14,15 @@ fn source(kind: SourceKind) -> SourcePlan {
 }
 
 fn csv(path: &str) -> SourcePlan {
-    let (missing, columns) = (vec!["?".to_string()], None);
-    source(SourceKind::Csv { path: path.into(), columns, sep: b',', decimal: b'.', missing, skip: 0 })
+    table(path, Dialect { missing: vec![String::new(), "?".into()], ..Dialect::default() })
+}
+
+fn table(path: &str, dialect: Dialect) -> SourcePlan {
+    source(SourceKind::Csv { path: path.into(), dialect })
 }
 
 fn field(name: &str, how: Encode) -> Field {
-    Field { source: name.into(), how, span: Span::default() }
+    Field { source: name.into(), how: vec![how], span: Span::default() }
 }
 
 fn column(name: &str, how: Encode, ty: TensorType) -> Column {
@@ -52,15 +55,7 @@ fn row(fields: Vec<Field>) -> Column {
 }
 
 fn plan(source: SourcePlan, columns: Vec<Column>) -> DataPlan {
-    let split = SplitPlan {
-        train: Amount::Rest,
-        valid: Amount::Nothing,
-        test: Amount::Nothing,
-        stratify: None,
-        ordered: true,
-        seed: 0,
-        span: Span::default(),
-    };
+    let split = SplitPlan { order: RowOrder::File, ..SplitPlan::whole(Span::default()) };
     let (valid, test) = (None, None);
     let (batch, shuffle, drop_last) = (2, true, false);
     let (name, span) = ("d".to_string(), Span::default());
@@ -137,9 +132,9 @@ fn a_table_becomes_typed_columns_and_a_row() {
     assert_eq!((&*data.train.rows, &*data.valid.rows, data.test.len()), (&[0, 1, 2][..], &[3][..], 0));
     let bound = |name: &str| data.bindings().get(name).copied();
     assert_eq!((bound("d.features"), bound("d.kind.classes")), (Some(3), Some(2)));
-    assert_eq!(data.fitted[3].fitted, Fitted::ClassNames { names: vec!["a".into(), "b".into()] });
+    assert_eq!(data.fitted[1].fields[0].steps, [Fitted::ClassNames { names: vec!["a".into(), "b".into()] }]);
     let yaml = serde_yaml::to_string(&data.fitted).unwrap();
-    assert_eq!(serde_yaml::from_str::<Vec<FittedField>>(&yaml).unwrap(), data.fitted);
+    assert_eq!(serde_yaml::from_str::<Vec<FittedColumn>>(&yaml).unwrap(), data.fitted);
 }
 
 #[test]
@@ -186,23 +181,22 @@ const STANDARD: [f64; 6] = [
 fn decimal_commas_and_semicolons() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("t.csv"), "skip me\nx;y\n1,5;2\n-0,25;3\n").unwrap();
-    let kind = SourceKind::Csv {
-        path: "t.csv".into(),
-        columns: None,
-        sep: b';',
-        decimal: b',',
-        missing: vec![],
-        skip: 1,
-    };
-    let data = load(&plan(source(kind), vec![float("x", Encode::Float)]), &beside(folder.path())).unwrap();
+    let source = table("t.csv", Dialect { sep: b';', decimal: b',', skip: 1, ..Dialect::default() });
+    let data = load(&plan(source, vec![float("x", Encode::Float)]), &beside(folder.path())).unwrap();
     assert_eq!(floats(&data.train.store, 0), [1.5, -0.25]);
 }
 
 #[test]
 fn bad_cells_are_named_by_line_and_character() {
     let float = |how| float("a", how);
-    let wrong = one_problem("a,b\n1,2\nx y,3\n,4\n", float(Encode::Float));
-    assert_eq!(wrong.message, "t.csv:4:1: `` in column `a` stands for a missing value");
+    let wrong = one_problem("a,b\n1,2\n,4\n?,4\n", float(Encode::Float));
+    assert_eq!(
+        wrong.message,
+        "t.csv:3:1: `` in column `a` stands for a missing value (and 1 row more like it)"
+    );
+    assert!(
+        wrong.help.unwrap().starts_with("2 of 3 rows lack it: fill them in, as in `a : impute(median) |> …`")
+    );
     let wrong = one_problem("b,a\n1,2\n3,x y\n3,z\n", float(Encode::Standardize));
     assert_eq!(wrong.message, "t.csv:3:3: `x y` in column `a` is not a number (and 1 row more like it)");
     for bad in ["nan", "inf", "1e39"] {
@@ -223,9 +217,8 @@ fn advice(text: &str, columns: Option<&[&str]>, sep: u8, column: Column) -> Stri
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("t.csv"), text).unwrap();
     let columns = columns.map(|all| all.iter().map(|c| c.to_string()).collect());
-    let kind =
-        SourceKind::Csv { path: "t.csv".into(), columns, sep, decimal: b'.', missing: Vec::new(), skip: 0 };
-    let mut wrong = load(&plan(source(kind), vec![column]), &beside(folder.path())).unwrap_err();
+    let source = table("t.csv", Dialect { columns, sep, ..Dialect::default() });
+    let mut wrong = load(&plan(source, vec![column]), &beside(folder.path())).unwrap_err();
     wrong.remove(0).help.unwrap()
 }
 
@@ -428,8 +421,8 @@ fn mnist_is_read_as_it_is() {
     let image = column("image", Encode::AsIs, TensorType::new(DType::U8, [28, 28]));
     let label = class("label", Classes::Count(10));
     let mut plan = plan(source(SourceKind::Idx { path: "mnist".into() }), vec![image, label]);
-    (plan.split.train, plan.split.valid, plan.split.ordered) =
-        (Amount::Rows(55000), Amount::Rows(5000), false);
+    (plan.split.train, plan.split.valid, plan.split.order) =
+        (Amount::Rows(55000), Amount::Rows(5000), RowOrder::Shuffled);
     let data = load(&plan, &places).unwrap();
     assert_eq!((data.train.len(), data.valid.len(), data.test.len()), (55000, 5000, 10000));
     assert_eq!(ints(&data.train.store, 1)[..10], [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
@@ -442,20 +435,15 @@ fn adult_is_read_with_its_blanks_and_question_marks() {
     let Some(places) = real_data() else { return };
     let names = "age workclass fnlwgt education education_num marital_status occupation relationship race sex \
                  capital_gain capital_loss hours_per_week country income";
-    let kind = SourceKind::Csv {
-        path: "tabular/adult/adult.data".into(),
-        columns: Some(names.split_whitespace().map(String::from).collect()),
-        sep: b',',
-        decimal: b'.',
-        missing: vec!["?".into()],
-        skip: 0,
-    };
+    let columns = Some(names.split_whitespace().map(String::from).collect());
+    let missing = vec![String::new(), "?".into()];
+    let people = table("tabular/adult/adult.data", Dialect { columns, missing, ..Dialect::default() });
     let fields = vec![field("age", Encode::Standardize), field("capital_gain", Encode::Minmax)];
     let income = class("income", Classes::Named(vec!["<=50K".into(), ">50K".into()]));
-    let mut plan = plan(source(kind), vec![row(fields), income]);
+    let mut plan = plan(people, vec![row(fields), income]);
     let percent = |p| Amount::Percent(p);
     (plan.split.train, plan.split.valid, plan.split.test) = (percent(70.0), percent(10.0), percent(20.0));
-    (plan.split.stratify, plan.split.ordered) = (Some("income".into()), false);
+    (plan.split.stratify, plan.split.order) = (Some("income".into()), RowOrder::Shuffled);
     let data = load(&plan, &places).unwrap();
     assert_eq!(data.train.len() + data.valid.len() + data.test.len(), 32561);
     let share = |part: &Part| {

@@ -2,12 +2,13 @@
 //! silence.
 
 use super::csv::count;
+use super::encode::column_fields;
 use super::files::problem;
 use super::table::{Cells, Table, quoted};
-use super::{Array, Loaded, Store, Values, column_fields};
+use super::{Array, Loaded, Store, Values};
 use crate::base::Bindings;
 use crate::diag::Diagnostic;
-use crate::sema::job::{Column, DataPlan, Encode, Field, Range, SourceKind, Wanted};
+use crate::sema::job::{Column, DataPlan, Encode, Field, Range, Wanted};
 
 /// What is wrong with the values of a source, one diagnostic for each column and use.
 pub fn problems(plan: &DataPlan, loaded: &Loaded, store: &Store, sizes: &Bindings) -> Vec<Diagnostic> {
@@ -115,8 +116,9 @@ impl Outside<'_> {
             return "a weight says how much a row counts, 0 for not at all: correct the column".to_string();
         }
         let distinct = self.distinct();
-        let from_table = matches!(self.loaded.source.kind, SourceKind::Csv { .. });
-        let listable = from_table && matches!(field.how, Encode::Int | Encode::Float);
+        let from_table = self.loaded.source.kind.is_table();
+        let listable =
+            from_table && matches!(field.how.as_slice(), [Encode::Int | Encode::Float | Encode::Inferred]);
         if listable && (2..=LISTED).contains(&distinct.len()) {
             return self.list(&distinct);
         }

@@ -1,7 +1,8 @@
 //! `run.yaml` and `spec.mlspec`: what it takes to run again.
 
 use super::{RUN_YAML, SPEC};
-use crate::runtime::data::{FileInfo, FittedField};
+use crate::ops::metric::Figure;
+use crate::runtime::data::{FileInfo, FittedColumn};
 use crate::runtime::engine::DeviceKind;
 use crate::runtime::error::RunError;
 use serde::{Deserialize, Serialize};
@@ -77,7 +78,7 @@ pub struct RunInfo {
     /// The GPU, if it was one; instruction set, operating system and architecture.
     pub host: String,
     pub data: Vec<FileInfo>,
-    pub fitted: Vec<FittedField>,
+    pub fitted: Vec<FittedColumn>,
     pub rows: BTreeMap<String, usize>,
     /// Steps and epochs done.
     pub steps: u64,
@@ -88,7 +89,35 @@ pub struct RunInfo {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub weights_hash: String,
     /// The last loss and metrics on each split.
-    pub results: BTreeMap<String, BTreeMap<String, f64>>,
+    pub results: Results,
+    /// Of a run of several folds, each of which is a run in a folder of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folds: Option<Folds>,
+}
+
+/// Loss and metrics by name, for each split.
+pub type Results = BTreeMap<String, BTreeMap<String, Figure>>;
+
+/// What came of the folds; the results of the whole are their means.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Folds {
+    /// How many there are to do.
+    pub of: usize,
+    /// The sample standard deviations of the results, over the folds that are done.
+    pub spread: Results,
+    /// Those that are done, in order.
+    pub done: Vec<Fold>,
+}
+
+/// One of them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Fold {
+    /// Inside the folder of the whole.
+    pub folder: String,
+    pub rows: BTreeMap<String, usize>,
+    pub steps: u64,
+    pub weights_hash: String,
+    pub results: Results,
 }
 
 impl RunInfo {

@@ -8,7 +8,7 @@
 mod info;
 mod record;
 
-pub use info::{Asked, Finished, Run, RunInfo, changed_files};
+pub use info::{Asked, Finished, Fold, Folds, Results, Run, RunInfo, changed_files};
 pub use record::{MetricsLog, Record, Scope, Split};
 
 use super::error::RunError;

@@ -1,5 +1,6 @@
 //! `metrics.jsonl`: one object a line, as a run goes on.
 
+use crate::ops::metric::Figure;
 use crate::runtime::error::RunError;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -47,20 +48,21 @@ pub struct Record<'a> {
     pub split: Split,
     pub loss: f64,
     #[serde(serialize_with = "as_map")]
-    pub metrics: &'a [(String, f64)],
+    pub metrics: &'a [(String, Figure)],
     /// Since training began.
     pub seconds: f64,
 }
 
-fn as_map<S: Serializer>(pairs: &&[(String, f64)], serializer: S) -> Result<S::Ok, S::Error> {
-    let mut map = serializer.serialize_map(Some(pairs.len()))?;
-    for (name, value) in *pairs {
-        map.serialize_entry(name, value)?;
+/// Each under its name, groups flattened.
+fn as_map<S: Serializer>(figures: &&[(String, Figure)], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
+    for (name, figure) in figures.iter().flat_map(|(name, figure)| figure.flat(name)) {
+        map.serialize_entry(&name, &figure)?;
     }
     map.end()
 }
 
-/// `metrics.jsonl`, open for appending. A line allocates nothing.
+/// `metrics.jsonl`, open for appending. The line of a step allocates nothing.
 #[derive(Debug)]
 pub struct MetricsLog {
     file: File,
@@ -94,7 +96,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::create(Some(folder.path()), "x").unwrap();
         let mut log = run.metrics().unwrap();
-        let metrics = [("accuracy".to_string(), 0.5)];
+        let metrics =
+            [("accuracy".to_string(), Figure::Number(Some(0.5))), ("auc".to_string(), Figure::Number(None))];
         for step in [1, 2] {
             let record = Record {
                 of: Scope::Epoch,
@@ -111,7 +114,7 @@ mod tests {
         let first = text.lines().next().unwrap();
         assert_eq!(
             first,
-            r#"{"of":"epoch","step":1,"epoch":1,"split":"valid","loss":0.25,"metrics":{"accuracy":0.5},"seconds":1.5}"#
+            r#"{"of":"epoch","step":1,"epoch":1,"split":"valid","loss":0.25,"metrics":{"accuracy":0.5,"auc":null},"seconds":1.5}"#
         );
         assert_eq!(text.lines().count(), 2);
     }

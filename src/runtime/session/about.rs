@@ -1,6 +1,7 @@
 //! What `run.yaml` tells of a run.
 
 use super::{State, host};
+use crate::ops::metric::Figure;
 use crate::runtime::data::Dataset;
 use crate::runtime::engine::DeviceKind;
 use crate::runtime::progress::Ending;
@@ -50,6 +51,7 @@ impl About<'_> {
             seconds: 0.0,
             weights_hash: String::new(),
             results: BTreeMap::new(),
+            folds: None,
         }
     }
 
@@ -81,15 +83,16 @@ fn yaml(value: &ParamValue) -> serde_yaml::Value {
 }
 
 /// The last loss and metrics on each split.
-fn results(state: &State) -> BTreeMap<String, BTreeMap<String, f64>> {
+fn results(state: &State) -> BTreeMap<String, BTreeMap<String, Figure>> {
+    let number = |name: &str, x: f64| (name.to_string(), Figure::Number(Some(x)));
     let mut results = BTreeMap::new();
     if let Some(loss) = state.train_loss {
-        results.insert("train".to_string(), BTreeMap::from([("loss".to_string(), loss)]));
+        results.insert("train".to_string(), BTreeMap::from([number("loss", loss)]));
     }
     for (name, evaluation) in [("valid", &state.valid), ("test", &state.test)] {
         if let Some(e) = evaluation {
-            let loss = std::iter::once(("loss".to_string(), e.loss));
-            results.insert(name.to_string(), loss.chain(e.metrics.iter().cloned()).collect());
+            let flat = e.metrics.iter().flat_map(|(name, figure)| figure.flat(name));
+            results.insert(name.to_string(), std::iter::once(number("loss", e.loss)).chain(flat).collect());
         }
     }
     results

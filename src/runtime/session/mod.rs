@@ -7,6 +7,7 @@ mod about;
 
 use crate::diag::Diagnostic;
 use crate::ops::Library;
+use crate::ops::metric::Figure;
 use crate::runtime::data::{Batches, Dataset, Prefetch};
 use crate::runtime::engine::On;
 use crate::runtime::error::RunError;
@@ -237,7 +238,7 @@ impl Run<'_, '_> {
         of: Scope,
         split: Split,
         loss: f64,
-        metrics: &'m [(String, f64)],
+        metrics: &'m [(String, Figure)],
     ) -> Record<'m> {
         let seconds = self.started.elapsed().as_secs_f64();
         Record { of, step: state.done, epoch: state.epoch, split, loss, metrics, seconds }

@@ -6,20 +6,28 @@
 //! stored columns; derived ones are computed in the graph.
 
 mod columns;
+mod group;
+mod how;
+mod rows;
+mod sizes;
 mod source;
 mod split;
+mod unused;
 
-pub(super) use columns::{column, pending, size_of, unused};
+pub(super) use group::group;
+pub(super) use rows::{column, pending};
+pub(super) use sizes::size_of;
+pub(super) use unused::unused;
 
 use super::ctx::Ctx;
-use super::job::{Column, DataPlan, SourceKind, SourcePlan, SplitPlan};
+use super::job::{Column, DataPlan, RowOrder, SourceKind, SourcePlan, SplitPlan};
 use super::keyed::{Keyed, stray};
 use super::keys;
 use super::probe::{DataProbe, SourceSchema};
 use crate::base::Span;
 use crate::diag::{Diagnostic, Severity, did_you_mean};
 use crate::syntax::ast::{Entry, EntryKind, Expr, ExprKind, Ident, Section};
-use columns::{How, how};
+use how::{How, how};
 pub use source::source_defaults;
 use std::cell::RefCell;
 
@@ -75,7 +83,7 @@ impl<'a> Data<'a> {
         }
         rest.into_iter().for_each(|entry| data.entry(cx, entry));
         data.check_typed(cx);
-        data.split = data.check_split(cx, keys.inner("split"));
+        data.split = data.check_split(cx, keys.inner("split"), keys.get("test").map(|e| e.span));
         data
     }
 
@@ -129,7 +137,7 @@ impl<'a> Data<'a> {
                 | ExprKind::Percent(_)
         );
         let is_source = matches!(&value.bare().kind, ExprKind::Call { callee, .. }
-            if callee.as_name().is_some_and(|n| ["csv", "idx", "synthetic"].contains(&&*n.name)));
+            if callee.as_name().is_some_and(|n| source::is_source(&n.name)));
         let near = did_you_mean(&name.name, keys::of("data").iter().map(|k| k.name));
         let aliased = keys::alias("data", &name.name);
         if !reads_columns || (is_source && (near.is_some() || aliased.is_some())) {
@@ -141,7 +149,7 @@ impl<'a> Data<'a> {
     /// Typed columns are cells of a table, and in it.
     fn check_typed(&mut self, cx: &Ctx) {
         let Some(source) = &self.source else { return };
-        let is_table = matches!(source.kind, SourceKind::Csv { .. });
+        let is_table = source.kind.is_table();
         for (name, _) in &self.typed {
             if !is_table {
                 let d = Diagnostic::error(
@@ -164,8 +172,9 @@ impl<'a> Data<'a> {
 
     /// The names of the source's columns, if they are known.
     fn known_columns(&self) -> Option<Vec<String>> {
-        if let Some(SourcePlan { kind: SourceKind::Csv { columns: Some(columns), .. }, .. }) = &self.source {
-            return Some(columns.clone());
+        let named = self.source.as_ref().and_then(|s| s.kind.dialect()?.columns.clone());
+        if named.is_some() {
+            return named;
         }
         if let Some(schema) = &self.schema {
             return Some(schema.columns.iter().map(|c| c.name.clone()).collect());
@@ -191,23 +200,29 @@ impl<'a> Data<'a> {
         });
     }
 
-    fn check_split(&self, cx: &Ctx, section: Option<&Section>) -> Option<SplitPlan> {
-        let Some(section) = section else { return Some(split::whole(self.section.word.span)) };
+    fn check_split(&self, cx: &Ctx, section: Option<&Section>, own_test: Option<Span>) -> Option<SplitPlan> {
+        let Some(section) = section else { return Some(SplitPlan::whole(self.section.word.span)) };
         let rows = self.schema.as_ref().and_then(|s| s.rows);
-        let mut plan = split::split(cx, section, rows)?;
-        if let Some(name) = &plan.stratify {
-            let span = stratify_span(section).unwrap_or(section.body);
-            plan.stratify = Some(self.strata(cx, &Ident { name: name.as_str().into(), span })?);
+        let mut plan = split::split(cx, section, rows, own_test)?;
+        let ident = |key: &str, name: &str| {
+            let span = value_span(section, key).unwrap_or(section.body);
+            Ident { name: name.into(), span }
+        };
+        let strata = plan.stratify.take().map(|name| self.strata(cx, &ident("stratify", &name)));
+        let group = plan.group.take().map(|name| self.source_column(cx, "group", &ident("group", &name)));
+        if let RowOrder::Time(name) = &plan.order {
+            plan.order = RowOrder::Time(self.source_column(cx, "time", &ident("time", name))?);
         }
+        plan.stratify = strata.map_or(Some(None), |s| s.map(Some))?;
+        plan.group = group.map_or(Some(None), |g| g.map(Some))?;
         Some(plan)
     }
 }
 
-fn stratify_span(section: &Section) -> Option<Span> {
+/// Where the value of a key of a section stands.
+fn value_span(section: &Section, key: &str) -> Option<Span> {
     section.entries.iter().find_map(|e| match &e.kind {
-        EntryKind::Bind { path, value } if path.parts.iter().any(|p| &*p.name == "stratify") => {
-            Some(value.span)
-        }
+        EntryKind::Bind { path, value } if path.parts.iter().any(|p| &*p.name == key) => Some(value.span),
         _ => None,
     })
 }

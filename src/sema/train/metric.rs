@@ -1,14 +1,16 @@
 //! The metrics of a `train` section: names, settings, and the pair that each compares.
 
 use super::{given, not_found};
-use crate::base::{Dim, Span};
+use crate::base::{DType, Dim, Span};
 use crate::diag::Diagnostic;
-use crate::graph::Value;
+use crate::graph::{Prim, Value};
 use crate::ops;
 use crate::ops::formula::{Checked, Given, Item, Never, Reported};
+use crate::ops::metric::Over;
 use crate::sema::ctx::Ctx;
-use crate::sema::job::MetricPlan;
-use crate::sema::model::{Entity, Ev};
+use crate::sema::data::group;
+use crate::sema::job::{Finish, GroupPlan, MetricPlan};
+use crate::sema::model::{Entity, Ev, Pair};
 use crate::sema::names;
 use crate::syntax::ast::{Arg, Expr, ExprKind, Ident};
 
@@ -19,6 +21,10 @@ pub(super) struct Metric<'a> {
     /// Its own pair instead of the loss's.
     pair: &'a [Arg],
     settings: &'a [Arg],
+    /// The column that makes groups of rows.
+    by: Option<&'a Ident>,
+    /// What it is called in reports: unique in the list.
+    called: String,
     span: Span,
 }
 
@@ -40,7 +46,11 @@ pub(super) fn metrics<'a>(cx: &Ctx, expr: &'a Expr) -> Vec<Metric<'a>> {
     };
     let mut all: Vec<Metric> = Vec::new();
     for item in items {
-        let (name, args): (&Ident, &[Arg]) = match &item.bare().kind {
+        let (metric, by) = match &item.bare().kind {
+            ExprKind::By { metric, column } => (&**metric, Some(column)),
+            _ => (item, None),
+        };
+        let (name, args): (&Ident, &[Arg]) = match &metric.bare().kind {
             ExprKind::Name(name) => (name, &[]),
             ExprKind::Call { callee, args } if callee.as_name().is_some() => {
                 (callee.as_name().expect("metrics: just looked at"), args)
@@ -57,15 +67,65 @@ pub(super) fn metrics<'a>(cx: &Ctx, expr: &'a Expr) -> Vec<Metric<'a>> {
             not_found(cx, "metric", name, foreign, ops::metric::known_later(&name.name), &known);
             continue;
         };
-        match all.iter().find(|m| m.def.sig.name == def.sig.name) {
-            Some(first) => cx.report(names::duplicate(name, first.name.span)),
-            None => {
-                let (pair, settings) = args.split_at(pair_of(def, args));
-                all.push(Metric { def, name, pair, settings, span: item.span });
+        let (pair, settings) = args.split_at(pair_of(def, args));
+        let mut metric = Metric { def, name, pair, settings, by, called: String::new(), span: metric.span };
+        metric.called = format!("{}{}", def.sig.name, metric.grouped());
+        all.push(metric);
+    }
+    told_apart(cx, all)
+}
+
+/// Gives several of one name what tells them apart: their labels, their settings, or all that was written.
+/// What is there twice is reported.
+fn told_apart<'a>(cx: &Ctx, all: Vec<Metric<'a>>) -> Vec<Metric<'a>> {
+    let mut kept: Vec<Metric> = Vec::new();
+    for metric in all {
+        match kept.iter().find(|m| m.written(cx) == metric.written(cx)) {
+            Some(first) => cx.report(names::duplicate(metric.name, first.name.span)),
+            None => kept.push(metric),
+        }
+    }
+    for more in [Metric::marked, Metric::written] {
+        let names: Vec<String> = kept.iter().map(|m| m.called.clone()).collect();
+        for metric in &mut kept {
+            if names.iter().filter(|n| **n == metric.called).count() > 1 {
+                metric.called = more(metric, cx);
             }
         }
     }
-    all
+    kept
+}
+
+impl Metric<'_> {
+    /// The name with its label and its settings: `accuracy.kind`, `top_k(5)`.
+    fn marked(&self, cx: &Ctx) -> String {
+        let label = self.pair.get(1).and_then(|arg| arg.value.as_name());
+        let label = label.map_or(String::new(), |l| format!(".{}", l.name));
+        format!("{}{label}{}{}", self.def.sig.name, listed(cx, self.settings), self.grouped())
+    }
+
+    /// All of it, in one form: `accuracy(M.kind, kind)`.
+    fn written(&self, cx: &Ctx) -> String {
+        let args: Vec<Arg> = [self.pair, self.settings].concat();
+        format!("{}{}{}", self.def.sig.name, listed(cx, &args), self.grouped())
+    }
+
+    /// `[sex]`
+    fn grouped(&self) -> String {
+        self.by.map_or(String::new(), |by| format!("[{}]", by.name))
+    }
+}
+
+/// Arguments as they were written: `(M.out, label, k=5)`; nothing for none.
+fn listed(cx: &Ctx, args: &[Arg]) -> String {
+    let text = |arg: &Arg| {
+        let value = cx.text(arg.value.span).split_whitespace().collect::<Vec<_>>().join(" ");
+        arg.name.as_ref().map_or(value.clone(), |name| format!("{}={value}", name.name))
+    };
+    if args.is_empty() {
+        return String::new();
+    }
+    format!("({})", args.iter().map(text).collect::<Vec<_>>().join(", "))
 }
 
 /// How many arguments are a pair: `top_k(5)` has settings alone, `top_k(M.out, label, k=5)` both.
@@ -79,16 +139,21 @@ fn pair_of(def: &ops::metric::MetricDef, args: &[Arg]) -> usize {
 }
 
 /// A metric on the loss's pair, or on its own.
-pub(super) fn metric(ev: &mut Ev, metric: &Metric) -> Checked<(Vec<Value>, MetricPlan)> {
+pub(super) fn metric(ev: &mut Ev, metric: &Metric, data: Option<usize>) -> Checked<(Vec<Value>, MetricPlan)> {
     let sig = &metric.def.sig;
     let settings = ops::attrs::attrs(ev, sig, metric.settings, metric.span)?;
     let settings: Vec<ops::AttrValue> = settings.into_iter().map(|(value, _)| value).collect();
     let (prediction, label) = compared(ev, metric)?;
-    let (prediction, label) = (plain(ev, prediction)?, plain(ev, label)?);
+    let column = column(ev, &label.0);
+    let pair = [plain(ev, prediction)?, plain(ev, label)?];
     ev.at(metric.span);
     let lib = ev.lib;
-    match ops::metric::build(lib, ev.b, metric.def, &settings, prediction, label, metric.span) {
-        Ok(score) => Ok(planned(ev, metric.def, score)),
+    let over = if metric.by.is_some() { Over::Row } else { Over::Batch };
+    match ops::metric::build(lib, ev.b, metric.def, &settings, pair, over, metric.span) {
+        Ok(score) => match metric.by {
+            None => Ok(planned(ev, metric, score, column)),
+            Some(by) => grouped(ev, metric, score, column, (by, data)),
+        },
         Err(found) => {
             ev.diags.extend(found);
             Err(Reported)
@@ -96,22 +161,97 @@ pub(super) fn metric(ev: &mut Ev, metric: &Metric) -> Checked<(Vec<Value>, Metri
     }
 }
 
-/// The outputs of a metric, and how a number is made of them.
-fn planned(ev: &Ev, def: &ops::metric::MetricDef, score: ops::metric::Score) -> (Vec<Value>, MetricPlan) {
-    let name = def.sig.name;
+/// The outputs of a metric, and how a figure is made of them.
+fn planned(
+    ev: &Ev,
+    metric: &Metric,
+    score: ops::metric::Score,
+    label: Option<String>,
+) -> (Vec<Value>, MetricPlan) {
+    let name = &metric.called;
     let output = |part: &ops::metric::Part| match part.name {
-        "" => name.to_string(),
+        "" => name.clone(),
         which => format!("{name}.{which}"),
     };
     let plan = MetricPlan {
-        name: name.to_string(),
-        better: def.better,
+        name: name.clone(),
+        better: metric.def.better,
         outputs: score.parts.iter().map(output).collect(),
         numbers: score.parts.iter().fold(Dim::zero(), |n, part| n + ev.b.shape(part.value).size()),
+        by: None,
         count: score.count,
         finish: score.finish,
+        classes: score.classes,
+        label,
     };
     (score.parts.into_iter().map(|part| part.value).collect(), plan)
+}
+
+/// The same with the group of each row behind.
+fn grouped(
+    ev: &mut Ev,
+    metric: &Metric,
+    score: ops::metric::Score,
+    label: Option<String>,
+    (by, data): (&Ident, Option<usize>),
+) -> Checked<(Vec<Value>, MetricPlan)> {
+    let rows = Dim::sym("B");
+    let shapes = score.parts.iter().map(|part| ev.b.shape(part.value).0.clone());
+    let widths: Option<Vec<Dim>> = shapes.map(|shape| width(&shape, &rows)).collect();
+    let widths = widths.filter(|_| score.finish != Finish::Confusion);
+    let Some(widths) = widths else {
+        let name = metric.def.sig.name;
+        let message = format!("`{name}` cannot be grouped");
+        let d = Diagnostic::error("metric::by", message, metric.span, "not one number, judged row by row");
+        return ev.fail(d.help(format!("take out `by {}`", by.name)));
+    };
+    let (group, column) = groups_of(ev, by, data)?;
+    let (mut values, mut plan) = planned(ev, metric, score, label);
+    ev.at(by.span);
+    values.push(ev.b.to_f32(group));
+    plan.outputs.push(format!("{}.group", plan.name));
+    plan.numbers = plan.numbers + rows;
+    plan.by = Some(GroupPlan { by: by.name.to_string(), column, widths });
+    Ok((values, plan))
+}
+
+/// How many numbers a row has, of a tensor whose first axis is that of rows.
+fn width(shape: &[Dim], rows: &Dim) -> Option<Dim> {
+    let (first, others) = shape.split_first()?;
+    (first == rows).then(|| others.iter().fold(Dim::one(), |n, d| n * d.clone()))
+}
+
+/// The group of each row: what `feed` or a `let` calls so, or a column of the data.
+fn groups_of(ev: &mut Ev, by: &Ident, data: Option<usize>) -> Checked<(Value, Option<String>)> {
+    match ev.scope.names.get(&by.name) {
+        Some(Some(Item::Tensor(v))) => {
+            let (v, ty) = (*v, ev.b.ty(*v).clone());
+            if ty.dtype == DType::I32 && ty.shape.0 == [Dim::sym("B")] {
+                let column = self::column(ev, &Item::Tensor(v));
+                return Ok((v, column));
+            }
+            let message = format!("`{}` makes no groups of rows", by.name);
+            let d = Diagnostic::error("metric::by", message, by.span, format!("this is {ty}"));
+            ev.fail(d.help("group by a column that has classes: one `i32` for each row"))
+        }
+        Some(_) => Err(Reported),
+        None => {
+            let cx = ev.scope.cx;
+            let sections = cx.data.borrow();
+            let data = data.and_then(|at| sections.get(at)).ok_or(Reported)?;
+            let (value, column) = group(cx, data, by, ev.b).ok_or(Reported)?;
+            Ok((value, Some(column)))
+        }
+    }
+}
+
+/// The column of the batch that an item is.
+fn column(ev: &Ev, item: &Item<Entity>) -> Option<String> {
+    let graph = ev.b.graph();
+    match graph.nodes[tensor(item)?].prim {
+        Prim::Leaf(leaf) => Some(graph.leaves[leaf].name.to_string()),
+        _ => None,
+    }
 }
 
 type Placed = (Item<Entity>, Span);
@@ -120,9 +260,13 @@ type Placed = (Item<Entity>, Span);
 fn compared(ev: &mut Ev, metric: &Metric) -> Checked<(Placed, Placed)> {
     let name = metric.def.sig.name;
     match metric.pair {
-        [] => match ev.scope.pairs.first().cloned() {
-            Some(pair) => Ok((pair.prediction, pair.label)),
-            None => {
+        [] => match ev.scope.pairs.as_slice() {
+            [pair, others @ ..] => {
+                let (pair, others) = (pair.clone(), others.to_vec());
+                one_pair(ev, metric, &pair, &others)?;
+                Ok((pair.prediction, pair.label))
+            }
+            [] => {
                 let message = format!("`{name}` has nothing to compare: the loss is none of the library's");
                 let d = Diagnostic::error("metric::pair", message, metric.span, "of what?");
                 ev.fail(d.help(format!("say it: `{name}(M.out, label)`")))
@@ -140,6 +284,28 @@ fn compared(ev: &mut Ev, metric: &Metric) -> Checked<(Placed, Placed)> {
             let d = Diagnostic::error("call::missing", message, metric.span, "two are needed");
             ev.fail(d.help(format!("write `{name}`, or `{name}(M.out, label)`")))
         }
+    }
+}
+
+/// A loss of several terms has several pairs; which of them a metric means cannot be guessed.
+fn one_pair(ev: &mut Ev, metric: &Metric, first: &Pair, others: &[Pair]) -> Checked<()> {
+    let tensors = |pair: &Pair| [&pair.prediction.0, &pair.label.0].map(tensor);
+    let is_other = |pair: &&Pair| tensors(pair)[1].is_some() && tensors(pair) != tensors(first);
+    let Some(other) = others.iter().find(is_other) else { return Ok(()) };
+    let name = metric.def.sig.name;
+    let message = format!("`{name}` has several pairs to choose from: the loss compares more than one");
+    let d = Diagnostic::error("metric::pair", message, metric.span, "which?")
+        .label(first.label.1, "one pair")
+        .label(other.label.1, "another");
+    let [prediction, label] = [first.prediction.1, first.label.1].map(|at| ev.scope.cx.text(at));
+    let example = format!("{name}({prediction}, {label})");
+    ev.fail(d.help(format!("say it, as in `{example}`; several of one name may stand in the list")))
+}
+
+fn tensor(item: &Item<Entity>) -> Option<Value> {
+    match item {
+        Item::Tensor(v) => Some(*v),
+        _ => None,
     }
 }
 

@@ -1,0 +1,201 @@
+//! Source calls: `csv("adult.data", missing="?")`, `idx("mnist")`, `synthetic(xor)`.
+//!
+//! [`SOURCES`] says which there are and what their arguments are; what a source holds is asked of
+//! [`probe`](crate::sema::probe).
+
+mod synthetic;
+mod tables;
+
+use crate::base::Span;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::ops::formula::{Given, Slot, bind};
+use crate::sema::ctx::{Ctx, list, suggest};
+use crate::sema::job::{SourceKind, SourcePlan};
+use crate::syntax::ast::{Arg, Expr, ExprKind, Ident};
+pub(in crate::sema) use synthetic::made_up;
+
+/// A kind of source.
+struct Source {
+    name: &'static str,
+    /// Its arguments in order; the first names what is read.
+    arguments: &'static [Argument],
+    /// What the arguments say; `None` is reported.
+    read: fn(&Call, &Args) -> Option<SourceKind>,
+}
+
+#[derive(Clone, Copy)]
+struct Argument {
+    name: &'static str,
+    default: Default,
+}
+
+/// What an argument is when a spec does not say.
+#[derive(Clone, Copy)]
+enum Default {
+    Required,
+    /// There is none to write: names in the file, no comments.
+    Absent,
+    Text(&'static str),
+    Int(i64),
+    Bool(bool),
+}
+
+const fn arg(name: &'static str, default: Default) -> Argument {
+    Argument { name, default }
+}
+
+const PATH: Argument = arg("path", Default::Required);
+
+/// What tables of text have in common, less the separator.
+const COLUMNS: Argument = arg("columns", Default::Absent);
+const DECIMAL: Argument = arg("decimal", Default::Text("."));
+const MISSING: Argument = arg("missing", Default::Text(""));
+const SKIP: Argument = arg("skip", Default::Int(0));
+const COMMENT: Argument = arg("comment", Default::Absent);
+const HEADER: Argument = arg("header", Default::Bool(true));
+
+const SOURCES: &[Source] = &[
+    Source {
+        name: "csv",
+        arguments: &[PATH, COLUMNS, arg("sep", Default::Text(",")), DECIMAL, MISSING, SKIP, COMMENT, HEADER],
+        read: |call, args| call.text_table(args, b','),
+    },
+    Source {
+        name: "tsv",
+        arguments: &[PATH, COLUMNS, arg("sep", Default::Text("\t")), DECIMAL, MISSING, SKIP, COMMENT, HEADER],
+        read: |call, args| call.text_table(args, b'\t'),
+    },
+    Source {
+        name: "idx",
+        arguments: &[PATH],
+        read: |call, args| Some(SourceKind::Idx { path: call.path(args)? }),
+    },
+];
+
+/// Made up instead of read: its arguments depend on the first.
+const SYNTHETIC: &str = "synthetic";
+
+const LATER: [&str; 12] =
+    ["jsonl", "parquet", "npy", "npz", "cifar", "images", "text", "lines", "parallel", "voc", "coco", "json"];
+
+fn find(name: &str) -> Option<&'static Source> {
+    SOURCES.iter().find(|s| s.name == name)
+}
+
+fn built() -> impl Iterator<Item = &'static str> + Clone {
+    SOURCES.iter().map(|s| s.name).chain([SYNTHETIC])
+}
+
+/// Whether a call of this name is a source that is built.
+pub(super) fn is_source(name: &str) -> bool {
+    built().any(|s| s == name)
+}
+
+/// The arguments of a call, one for each slot; `None` is reported.
+type Args<'e> = Vec<Option<Given<&'e Expr>>>;
+
+/// Sorts the arguments of a call into `(name, required)` slots.
+fn arguments<'e>(
+    cx: &Ctx,
+    callee: &str,
+    call: Span,
+    slots: &[(&str, bool)],
+    args: &'e [Arg],
+) -> Option<Args<'e>> {
+    let slots: Vec<Slot> = slots.iter().map(|&(name, required)| Slot { name, required }).collect();
+    let given = args.iter().map(|a| Given { name: a.name.clone(), value: &a.value, span: a.value.span });
+    let mut found = Diagnostics::new();
+    let bound = bind(callee, call, &slots, given.collect(), &mut found);
+    cx.diags.borrow_mut().extend(found.sorted());
+    bound.ok()
+}
+
+/// Reads a source; `None` is reported.
+pub(super) fn source(cx: &Ctx, expr: &Expr) -> Option<SourcePlan> {
+    let (callee, args): (&Ident, &[Arg]) = match &expr.bare().kind {
+        ExprKind::Call { callee, args } => (callee.as_name()?, args),
+        ExprKind::Name(name) => (name, &[]),
+        ExprKind::Broken => return None,
+        _ => {
+            let d =
+                Diagnostic::error("data::source", "this is not a source of data", expr.span, "not a source");
+            cx.report(
+                d.help("write a call such as `csv(\"table.csv\")`, `idx(\"mnist\")` or `synthetic(xor)`"),
+            );
+            return None;
+        }
+    };
+    let call = Call { cx, args, span: expr.span };
+    if let Some(row) = find(&callee.name) {
+        return call.read(row);
+    }
+    if &*callee.name == SYNTHETIC {
+        return call.synthetic();
+    }
+    if LATER.contains(&&*callee.name) {
+        let instead = format!("{} are built", list(built()).unwrap_or_default());
+        cx.later("later::source", format!("the source `{}`", callee.name), callee.span, instead);
+        return None;
+    }
+    let message = format!("there is no source `{}`", callee.name);
+    let d = Diagnostic::error("data::source", message, callee.span, "not a source");
+    cx.report(suggest(d, "source", callee, built().chain(LATER)));
+    None
+}
+
+struct Call<'c, 'a> {
+    cx: &'c Ctx<'a>,
+    args: &'c [Arg],
+    span: Span,
+}
+
+impl Call<'_, '_> {
+    fn read(&self, row: &Source) -> Option<SourcePlan> {
+        let slots: Vec<(&str, bool)> =
+            row.arguments.iter().map(|a| (a.name, matches!(a.default, Default::Required))).collect();
+        let args = arguments(self.cx, row.name, self.span, &slots, self.args)?;
+        let kind = (row.read)(self, &args)?;
+        let path_span = args.first().and_then(|a| a.as_ref()).map_or(self.span, |a| a.span);
+        Some(SourcePlan { kind, span: self.span, path_span })
+    }
+
+    /// The first argument, a string.
+    fn path(&self, args: &Args) -> Option<String> {
+        self.cx.string("path", args.first()?.as_ref()?.value)
+    }
+}
+
+/// The argument, or what it is when the user does not say.
+fn or<T>(arg: &Option<Given<&Expr>>, default: T, read: impl FnOnce(&Expr) -> Option<T>) -> Option<T> {
+    match arg {
+        Some(given) => read(given.value),
+        None => Some(default),
+    }
+}
+
+/// What a source call leaves to its defaults, for whoever writes them out: argument and value.
+pub fn source_defaults(source: &str, args: &[Arg]) -> Vec<(&'static str, ExprKind)> {
+    let all: Vec<(&'static str, Option<ExprKind>)> = match find(source) {
+        Some(row) => row.arguments.iter().map(|a| (a.name, a.default.written())).collect(),
+        // The generator's name comes first.
+        None if source == SYNTHETIC => std::iter::once(("", None))
+            .chain(synthetic::defaults(args).into_iter().map(|(name, value)| (name, Some(value))))
+            .collect(),
+        None => Vec::new(),
+    };
+    let places = args.iter().filter(|a| a.name.is_none()).count();
+    let named = |name: &str| args.iter().any(|a| a.name.as_ref().is_some_and(|n| &*n.name == name));
+    let left = all.into_iter().skip(places).filter(|(name, _)| !named(name));
+    left.filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+impl Default {
+    fn written(self) -> Option<ExprKind> {
+        match self {
+            Default::Required | Default::Absent => None,
+            Default::Text(text) => Some(ExprKind::Str(text.to_string())),
+            Default::Int(n) => Some(ExprKind::Int(n)),
+            Default::Bool(yes) => Some(ExprKind::Bool(yes)),
+        }
+    }
+}

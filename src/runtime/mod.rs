@@ -9,6 +9,7 @@ pub mod data;
 pub mod engine;
 pub mod error;
 pub mod folds;
+mod gathering;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod machine;

@@ -6,6 +6,7 @@ use crate::base::{Bindings, DType};
 use crate::diag::{Diagnostic, did_you_mean};
 use crate::graph::{Graph, Init, LeafKind};
 use crate::ops::init;
+use crate::pipeline;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use std::collections::{BTreeMap, HashMap};
@@ -47,6 +48,8 @@ impl Slot {
 pub struct Weights {
     slots: Vec<Slot>,
     by_name: BTreeMap<Arc<str>, usize>,
+    /// Of each slot: the one that averages it, which files and evaluations take for it.
+    averages: Vec<Option<usize>>,
     memory: Block,
 }
 
@@ -83,7 +86,9 @@ impl Weights {
         }
         let (offsets, total) = lay_out(slots.iter().map(Slot::bytes));
         slots.iter_mut().zip(offsets).for_each(|(slot, offset)| slot.offset = offset);
-        Weights { slots, by_name, memory: Block::backed(backing, total) }
+        let average = |slot: &Slot| by_name.get(&*pipeline::average_of(&slot.name)).copied();
+        let averages = slots.iter().map(average).collect();
+        Weights { slots, by_name, averages, memory: Block::backed(backing, total) }
     }
 
     /// Draws every first value from seed and name.
@@ -93,6 +98,39 @@ impl Weights {
             let values = init::draw(&slot.init, &slot.name, seed, &slot.shape);
             self.values_mut(i).copy_from_slice(&values);
         }
+        self.restart_averages();
+    }
+
+    /// Averages start where their weights are.
+    fn restart_averages(&mut self) {
+        for i in 0..self.slots.len() {
+            if let Some(average) = self.averages[i] {
+                let values = self.values(i).to_vec();
+                self.values_mut(average).copy_from_slice(&values);
+            }
+        }
+    }
+
+    /// The other way round: weights go on from where their averages are.
+    fn restart_weights(&mut self) {
+        for i in 0..self.slots.len() {
+            if let Some(average) = self.averages[i] {
+                let values = self.values(average).to_vec();
+                self.values_mut(i).copy_from_slice(&values);
+            }
+        }
+    }
+
+    /// What a file of this kind holds: names, and the slots that have the numbers. Of a weight with an average the
+    /// model's file has that, under the weight's name, and the optimizer's the weight itself.
+    fn in_file(&self, kind: SlotKind) -> Vec<(Arc<str>, usize)> {
+        let named = |i: usize| self.slots[i].name.clone();
+        let weight_of = |average: usize| self.averages.iter().position(|a| *a == Some(average));
+        let all = self.of(kind).map(|(i, _)| match kind {
+            SlotKind::Weight => (named(i), self.averages[i].unwrap_or(i)),
+            SlotKind::State => weight_of(i).map_or_else(|| (named(i), i), |weight| (named(weight), weight)),
+        });
+        all.collect()
     }
 
     pub fn slots(&self) -> &[Slot] {
@@ -151,59 +189,61 @@ impl Weights {
 
     /// A hash of all weights by name: equal if and only if (but for chance) every bit is.
     pub fn hash(&self) -> String {
-        let hash = self.of(SlotKind::Weight).fold(FNV_START, |hash, (i, slot)| {
-            let named = fnv1a(fnv1a(hash, slot.name.as_bytes()), &[0]);
+        let hash = self.in_file(SlotKind::Weight).into_iter().fold(FNV_START, |hash, (name, i)| {
+            let named = fnv1a(fnv1a(hash, name.as_bytes()), &[0]);
             self.values(i).iter().fold(named, |hash, x| fnv1a(hash, &x.to_le_bytes()))
         });
         format!("{hash:016x}")
     }
 
-    /// The weights, or the states, as a safetensors file, with the step in its metadata.
+    /// The model, or the optimizer's states, as a safetensors file, with the step in its metadata. With averages
+    /// the model's file has those, and the optimizer's the weights that they are of.
     pub fn to_safetensors(&self, kind: SlotKind, step: u64) -> Vec<u8> {
-        let little: Vec<(&str, &[usize], Vec<u8>)> = self
-            .of(kind)
-            .map(|(i, slot)| {
+        let little: Vec<(Arc<str>, &[usize], Vec<u8>)> = self
+            .in_file(kind)
+            .into_iter()
+            .map(|(name, i)| {
                 let bytes = self.values(i).iter().flat_map(|x| x.to_le_bytes()).collect();
-                (&*slot.name, slot.shape.as_slice(), bytes)
+                (name, self.slots[i].shape.as_slice(), bytes)
             })
             .collect();
         let views = little.iter().map(|(name, shape, bytes)| {
             let view = TensorView::new(Dtype::F32, shape.to_vec(), bytes);
-            (*name, view.expect("runtime: four bytes for each number"))
+            (&**name, view.expect("runtime: four bytes for each number"))
         });
         let about = HashMap::from([("step".to_string(), step.to_string())]);
         safetensors::serialize(views, Some(about)).expect("runtime: names are unique and sizes agree")
     }
 
-    /// Takes the weights from a safetensors file: all of them, by name and shape, and nothing else.
-    pub fn read_safetensors(&mut self, bytes: &[u8]) -> Result<(), Misfits> {
+    /// Takes the weights, or the states, from a safetensors file: all of them, by name and shape, and nothing
+    /// else. With averages the model's file is read before the optimizer's: without that, training goes on
+    /// from the averages.
+    pub fn read_safetensors(&mut self, kind: SlotKind, bytes: &[u8]) -> Result<(), Misfits> {
         let file =
             SafeTensors::deserialize(bytes).map_err(|e| vec![format!("it is not safetensors: {e}")])?;
         let names = file.names();
         let mut wrong = Vec::new();
+        let wanted = self.in_file(kind);
         for name in sorted(names.iter().map(|n| &**n)) {
-            if self.by_name.get(name).is_none_or(|i| self.slots[*i].kind != SlotKind::Weight) {
-                let near = did_you_mean(name, self.of(SlotKind::Weight).map(|(_, s)| &*s.name));
+            if !wanted.iter().any(|(known, _)| **known == *name) {
+                let near = did_you_mean(name, wanted.iter().map(|(known, _)| &**known));
                 let near = near.map_or(String::new(), |n| format!(", perhaps `{n}`"));
                 wrong.push(format!("the model has no weight `{name}`{near}"));
             }
         }
         let mut good = Vec::new();
-        for (i, slot) in self.of(SlotKind::Weight) {
-            match file.tensor(&slot.name) {
-                Err(_) => wrong.push(format!("it lacks `{}`", slot.name)),
+        for (name, i) in &wanted {
+            let shape = &self.slots[*i].shape;
+            match file.tensor(name) {
+                Err(_) => wrong.push(format!("it lacks `{name}`")),
                 Ok(view) if view.dtype() != Dtype::F32 => {
-                    wrong.push(format!("`{}` is {:?}, not F32", slot.name, view.dtype()));
+                    wrong.push(format!("`{name}` is {:?}, not F32", view.dtype()));
                 }
-                Ok(view) if view.shape() != slot.shape => {
-                    wrong.push(format!(
-                        "`{}` has the shape {:?}, the model's {:?}",
-                        slot.name,
-                        view.shape(),
-                        slot.shape
-                    ));
+                Ok(view) if view.shape() != shape => {
+                    let found = view.shape();
+                    wrong.push(format!("`{name}` has the shape {found:?}, the model's {shape:?}"));
                 }
-                Ok(view) => good.push((i, view)),
+                Ok(view) => good.push((*i, view)),
             }
         }
         if !wrong.is_empty() {
@@ -212,6 +252,9 @@ impl Weights {
         for (i, view) in good {
             let numbers = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
             self.values_mut(i).iter_mut().zip(numbers).for_each(|(to, x)| *to = x);
+        }
+        if kind == SlotKind::Weight {
+            self.restart_weights();
         }
         Ok(())
     }

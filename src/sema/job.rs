@@ -297,6 +297,10 @@ pub struct TrainPlan {
     /// Without one, the optimizer's `lr` stays.
     pub schedule: Option<Schedule>,
     pub clip: Option<Clip>,
+    /// Batches of a step, at least 1: their gradients are averaged over all rows.
+    pub accumulate: usize,
+    /// The share that averages of the weights keep at each step; evaluation reads them.
+    pub ema: Option<f64>,
     /// Names of the weights that stay as they are, in the order of the graph.
     pub frozen: Vec<String>,
     /// Weights with settings of their own; of two groups that name a weight, the later decides.

@@ -1,5 +1,5 @@
 """Fifty losses of what a training step does beside the optimizer: regularisers, weights that do not decay,
-groups, freezing, in Keras 3 (on JAX) and in PyTorch.
+groups, freezing, batch norms, gathered gradients, averaged weights, in Keras 3 (on JAX) and in PyTorch.
 
 Every run starts from the weights that `mlc train SPEC --steps 0` writes and sees the rows in file order, so
 mlc must give the same losses. Run from the repository's root:
@@ -11,10 +11,12 @@ mlc must give the same losses. Run from the repository's root:
 Writes tests/goldens/steps.json, which tests/it/parity.rs reads.
 """
 import pathlib
+import re
 import tempfile
 
 import numpy as np
 from fifty import SPECS, digits, initial, keras, torch, write
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 SPEC = """mlspec 1 defaults {framework}
 
@@ -22,7 +24,7 @@ data digits {{
   source  = idx("data/digits")
   image   = image / 16
   shuffle = false
-  batch   = 32
+  batch   = {batch}
 }}
 
 model Mlp {{
@@ -63,7 +65,12 @@ def set_weights(model, weights, names):
     return own
 
 
-def in_keras(weights, layers, names, optimizer, freeze=()):
+def parts(x, y, count):
+    """A batch in so many parts."""
+    return zip(np.split(x, count), np.split(y, count))
+
+
+def in_keras(weights, layers, names, optimizer, freeze=(), count=1):
     model = keras.Sequential([keras.Input((64,)), *layers])
     own = set_weights(model, weights, names)
     for i in freeze:
@@ -71,15 +78,26 @@ def in_keras(weights, layers, names, optimizer, freeze=()):
     model.compile(optimizer(model), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     losses = []
     for x, y in digits():
-        model.reset_metrics()
-        losses.append(float(model.train_on_batch(x, y)))
-    means = [layer for layer in own if isinstance(layer, L.BatchNormalization)]
-    state = {f"running_{k}": np.asarray(v).tolist() for layer in means
-             for k, v in (("mean", layer.moving_mean), ("var", layer.moving_variance))}
+        each = []
+        for part in parts(x, y, count):
+            model.reset_metrics()
+            each.append(float(model.train_on_batch(*part)))
+        losses.append(float(np.mean(each)))
+    state = {}
+    for layer, name in zip(own, names, strict=True):
+        if isinstance(layer, L.BatchNormalization):
+            state |= {f"{name}.running_mean": flat(layer.moving_mean), f"{name}.running_var": flat(layer.moving_variance)}
+    if model.optimizer.use_ema:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+        state |= {f"{name}.weight": flat(layer.kernel) for layer, name in zip(own, names, strict=True)}
     return losses, state
 
 
-def in_torch(weights, layers, names, optimizer, penalty=lambda layers: 0):
+def flat(values):
+    return np.asarray(values).reshape(-1).tolist()
+
+
+def in_torch(weights, layers, names, optimizer, penalty=lambda layers: 0, count=1, ema=None):
     model = torch.nn.Sequential(*layers)
     own = [layer for layer in layers if isinstance(layer, (torch.nn.Linear, torch.nn.LayerNorm,
                                                            torch.nn.BatchNorm1d))]
@@ -89,15 +107,25 @@ def in_torch(weights, layers, names, optimizer, penalty=lambda layers: 0):
             layer.weight.copy_(torch.from_numpy((weight.T if weight.ndim == 2 else weight).copy()))
             layer.bias.copy_(torch.from_numpy(weights[f"{name}.bias"]))
     step, losses = optimizer(layers), []
+    average = ema and AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(ema))
     for x, y in digits():
         step.zero_grad()
-        loss = torch.nn.functional.cross_entropy(model(torch.from_numpy(x)), torch.from_numpy(y).long())
-        loss = loss + penalty(layers)
-        loss.backward()
+        total = 0
+        for x, y in parts(x, y, count):
+            loss = torch.nn.functional.cross_entropy(model(torch.from_numpy(x)), torch.from_numpy(y).long())
+            loss = (loss + penalty(layers)) / count
+            loss.backward()
+            total += loss.item()
         step.step()
-        losses.append(loss.item())
-    means = [layer for layer in own if isinstance(layer, torch.nn.BatchNorm1d)]
-    state = {k: v.tolist() for layer in means for k, v in layer.named_buffers() if k.startswith("running")}
+        if average:
+            average.update_parameters(model)
+        losses.append(total)
+    state = {}
+    for layer, name in zip(own, names, strict=True):
+        state |= {f"{name}.{k}": v.tolist() for k, v in layer.named_buffers() if k.startswith("running")}
+    if average:
+        averaged = [layer for layer in average.module if isinstance(layer, torch.nn.Linear)]
+        state |= {f"{name}.weight": flat(layer.weight.detach().T) for layer, name in zip(averaged, names, strict=True)}
     return losses, state
 
 
@@ -189,18 +217,28 @@ RUNS = [
      lambda w: in_keras(w, [L.Reshape((4, 4, 4)), L.BatchNormalization(), L.Flatten(), L.Dense(10)], BN[1:], sgd)),
     ("torch", BATCHED, "optimizer = SGD(lr=0.1)",
      lambda w: in_torch(w, torch_batched(), BN, lambda layers: T.SGD(parameters(layers), 0.1))),
+    ("keras", PLAIN, "optimizer = Adam(lr=0.01)  accumulate = 4",
+     lambda w: in_keras(w, plain(), FC, lambda _: K.Adam(0.01, gradient_accumulation_steps=4), count=4)),
+    ("torch", BATCHED, "optimizer = SGD(lr=0.1, momentum=0.9)  accumulate = 2",
+     lambda w: in_torch(w, torch_batched(), BN, lambda layers: T.SGD(parameters(layers), 0.1, momentum=0.9), count=2)),
+    ("keras", PLAIN, "optimizer = SGD(lr=0.5)  ema = 0.9",
+     lambda w: in_keras(w, plain(), FC, lambda _: K.SGD(0.5, use_ema=True, ema_momentum=0.9))),
+    ("torch", PLAIN, "optimizer = Adam(lr=0.01)  ema = 0.95  accumulate = 2",
+     lambda w: in_torch(w, torch_plain(), FC, lambda layers: T.Adam(parameters(layers), 0.01), count=2, ema=0.95)),
 ]
 
 
 def main():
     runs = []
     for framework, layers, train, make in RUNS:
-        spec = SPEC.format(framework=framework, layers=layers, train=train)
+        batch = 32 // int(dict(re.findall(r"(accumulate) = (\d)", train)).get("accumulate", 1))
+        spec = SPEC.format(framework=framework, layers=layers, train=train, batch=batch)
         losses, state = make(first(spec))
         runs.append(dict(name=f"{framework} {layers} {train}", spec=spec, losses=losses, state=state))
     for i, run in enumerate(runs):
-        # What changes nothing would test nothing.
-        assert all(abs(run["losses"][-1] / other["losses"][-1] - 1) > 1e-3 for other in runs[:i]), run["name"]
+        # What changes nothing would test nothing; averages change no loss of training.
+        others = [other for other in runs[:i] if "ema" not in run["name"]]
+        assert all(abs(run["losses"][-1] / other["losses"][-1] - 1) > 1e-3 for other in others), run["name"]
     write("steps.json", runs=runs)
 
 

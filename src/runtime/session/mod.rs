@@ -75,7 +75,7 @@ pub fn train(
     let device = on.name();
     let mut trainer = Trainer::new(lib, plan, data_plan, data, on).map_err(|wrong| *wrong)?;
     if let Some((name, bytes)) = &options.init {
-        let read = trainer.set_weights(|weights| weights.read_safetensors(bytes))?;
+        let read = trainer.set_weights(|weights| weights.read_safetensors(SlotKind::Weight, bytes))?;
         read.map_err(|wrong| misfit(name, &wrong, plan.span))?;
     }
     let order = trainer.order();

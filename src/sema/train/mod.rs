@@ -73,6 +73,8 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
     let groups = keys.inner("groups").map_or(Some(Vec::new()), |s| groups::read(cx, s, optimizer.as_ref()));
     let schedule = keys.get("schedule").map(|e| update::schedule(cx, e, optimizer.as_ref(), length));
     let clip = keys.get("clip").map(|e| update::clip(cx, e));
+    let accumulate = keys.get("accumulate").map_or(Some(1), |e| cx.count("accumulate", e, 1));
+    let ema = keys.get("ema").map(|e| update::ema(cx, e));
     let seed = keys.get("seed").map_or(Some(0), |e| cx.count("seed", e, 0));
     // Without one of them, everything else would seem to miss it.
     if named_steps || keys.inner("feed").is_none() || train.loss.is_none() {
@@ -102,6 +104,8 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
         // What was written and is wrong is reported: then there is no plan.
         schedule: schedule.map_or(Some(None), |s| s.map(Some))?,
         clip: clip.map_or(Some(None), |c| c.map(Some))?,
+        accumulate: accumulate? as usize,
+        ema: ema.map_or(Some(None), |x| x.map(Some))?,
         frozen: frozen?,
         groups,
         forward: trained.graph,

@@ -3,10 +3,10 @@
 use super::choose::Choice;
 use super::not_found;
 use crate::base::Span;
-use crate::diag::Diagnostics;
+use crate::diag::{Diagnostic, Diagnostics};
 use crate::graph::Builder;
 use crate::ops::clip::{self, CLIPS};
-use crate::ops::formula::Eval;
+use crate::ops::formula::{Eval, Item};
 use crate::ops::optimizer::{self, OPTIMIZERS};
 use crate::ops::schedule::{self, SCHEDULES};
 use crate::ops::{self, AttrValue, Mode, Sig};
@@ -61,6 +61,23 @@ pub(super) fn schedule(
         }
     };
     schedule.check_length(length).map_err(|d| cx.report(d)).ok().map(|()| schedule)
+}
+
+/// `ema = 0.999`
+pub(super) fn ema(cx: &Ctx, expr: &Expr) -> Option<f64> {
+    let found = cx.constant(expr)?;
+    let number = if let Item::Number(n) = &found { n.as_f64() } else { None };
+    let Some(decay) = number else {
+        cx.wants("ema", "a number such as 0.999", "value", expr.span);
+        return None;
+    };
+    if (0.0..1.0).contains(&decay) {
+        return Some(decay);
+    }
+    let message = format!("`ema` must be at least 0 and below 1, but is {decay}");
+    let d = Diagnostic::error("value::range", message, expr.span, "out of range");
+    cx.report(d.help("it is the share of the average that each step keeps: 0.999 averages about 1000 steps"));
+    None
 }
 
 /// `global_norm(1.0)`.

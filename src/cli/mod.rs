@@ -8,6 +8,7 @@ mod args;
 mod bench;
 mod check;
 mod dump;
+mod eval;
 mod explain;
 mod fmt;
 mod interrupt;
@@ -75,6 +76,7 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Eval(args) => eval::run(&args),
         Command::Fmt(args) => fmt::run(&args),
         Command::Explain(args) => explain::run(&args),
     };

@@ -96,14 +96,16 @@ const TRAIN: &[Key] = &[
     key("epochs"),
     key("steps"),
     key("seed"),
+    key("stop"),
+    section("checkpoint"),
     later("precision", "training computes in f32; take it out"),
-    later("stop", "training runs for its `epochs` or `steps`; take it out"),
-    later("checkpoint", "weights are written at the end of the run; take it out"),
     later("log", "metrics are written after each epoch; take it out"),
     later("updates", "one optimizer updates all weights; take it out"),
     later("draw", "random inputs come with named steps; one step on data is built"),
     later("step", "one step is built: give `loss` and `optimizer` in `train` itself"),
 ];
+
+const CHECKPOINT: &[Key] = &[key("every"), key("keep"), key("best")];
 
 /// The keys of a section, by its word.
 pub(super) fn of(word: &str) -> &'static [Key] {
@@ -112,6 +114,7 @@ pub(super) fn of(word: &str) -> &'static [Key] {
         "split" => SPLIT,
         "model" => MODEL,
         "train" => TRAIN,
+        "checkpoint" => CHECKPOINT,
         _ => &[],
     }
 }
@@ -139,6 +142,15 @@ pub(super) const ALIASES: &[(&str, &str, &str)] = &[
     ("train", "clipvalue", "clip"),
     ("train", "global_clipnorm", "clip"),
     ("train", "gradient_clip_val", "clip"),
+    ("train", "callbacks", "stop"),
+    ("train", "early_stopping", "stop"),
+    ("train", "checkpoints", "checkpoint"),
+    ("checkpoint", "save_freq", "every"),
+    ("checkpoint", "every_n_train_steps", "every"),
+    ("checkpoint", "max_to_keep", "keep"),
+    ("checkpoint", "save_top_k", "keep"),
+    ("checkpoint", "save_total_limit", "keep"),
+    ("checkpoint", "monitor", "best"),
     ("split", "validation", "valid"),
     ("split", "val", "valid"),
     ("data", "val", "valid"),

@@ -7,7 +7,10 @@
 use crate::base::Span;
 use crate::ops::defaults::{self, Preset};
 use crate::ops::formula::ParamKind;
-use crate::ops::{self, Attr, AttrType, Default, InitSpec, Library, Sig, clip, init, optimizer, schedule};
+use crate::ops::stop::EARLY_STOPPING;
+use crate::ops::{
+    self, Attr, AttrType, Default, InitSpec, Library, Sig, clip, init, optimizer, schedule, transform,
+};
 use crate::sema::job::{DataPlan, RowOrder, TrainPlan};
 use crate::sema::{self, Job};
 use crate::syntax::ast::*;
@@ -32,7 +35,7 @@ pub fn with_defaults(file: &File, library: &Library, job: &Job) -> File {
                 if &*section.word.name != "data" && &*section.word.name != "variant" {
                     filler.entries(&mut section.entries);
                 }
-                keys(section, job);
+                keys(&filler, section, job);
             }
             ItemKind::Param { .. } | ItemKind::Dim { .. } | ItemKind::Import { .. } | ItemKind::Broken => {}
         }
@@ -43,12 +46,13 @@ pub fn with_defaults(file: &File, library: &Library, job: &Job) -> File {
 // ---- sections ----
 
 /// Adds the keys that a section left to their defaults, with what checking made of them.
-fn keys(section: &mut Section, job: &Job) {
+fn keys(filler: &Filler, section: &mut Section, job: &Job) {
     let name = section.name.as_ref().map(|n| n.name.clone());
     match &*section.word.name {
         "data" => {
             let plan = job.data.iter().find(|d| Some(&*d.name) == name.as_deref());
             plan.into_iter().for_each(|plan| data_keys(section, plan));
+            section.entries.iter_mut().for_each(|entry| filler.columns(entry));
         }
         "train" => {
             let plan = job.trains.iter().find(|t| t.name.as_deref() == name.as_deref());
@@ -96,6 +100,13 @@ fn source(call: &mut Expr) {
 }
 
 fn train_keys(section: &mut Section, plan: &TrainPlan) {
+    for entry in &mut section.entries {
+        if let (EntryKind::Section(inner), Some(checkpoint)) = (&mut entry.kind, &plan.checkpoint)
+            && &*inner.word.name == "checkpoint"
+        {
+            add(inner, "keep", ExprKind::Int(checkpoint.keep as i64));
+        }
+    }
     add(section, "seed", ExprKind::Int(plan.seed as i64));
 }
 
@@ -135,6 +146,31 @@ impl Filler<'_> {
                 EntryKind::Section(section) => self.entries(&mut section.entries),
                 EntryKind::Input { .. } | EntryKind::Typed { .. } | EntryKind::Broken => {}
             }
+        }
+    }
+
+    /// The transforms of an entry of a data section.
+    fn columns(&self, entry: &mut Entry) {
+        match &mut entry.kind {
+            EntryKind::Typed { how, .. } => self.transforms(how, true),
+            EntryKind::Bind { value, .. } => self.transforms(value, false),
+            EntryKind::Let { .. } | EntryKind::Input { .. } | EntryKind::Output { .. } => {}
+            EntryKind::Section(_) | EntryKind::Broken => {}
+        }
+    }
+
+    /// A chain of transforms; without a column before it, the first is one too.
+    fn transforms(&self, e: &mut Expr, alone: bool) {
+        if let ExprKind::Pipe { input, stage } = &mut e.kind {
+            self.transforms(input, alone);
+            return self.transforms(stage, true);
+        }
+        let name = match &e.kind {
+            ExprKind::Call { callee, .. } => callee.as_name(),
+            _other => e.as_name(),
+        };
+        if let Some(def) = name.and_then(|n| transform::find(&n.name)).filter(|_| alone) {
+            self.named(&def.sig, e);
         }
     }
 
@@ -253,6 +289,7 @@ impl Filler<'_> {
             Default::Int(n) => ExprKind::Int(n),
             Default::Float(x) => ExprKind::Float(x),
             Default::Bool(b) => ExprKind::Bool(b),
+            Default::Word(word) if attr.ty == AttrType::Str => ExprKind::Str(word.to_string()),
             Default::Word(word) => name(word),
             Default::Table(key) => match defaults::preset(self.library.framework(), key)? {
                 Preset::Number(x) => ExprKind::Float(*x),
@@ -264,7 +301,7 @@ impl Filler<'_> {
     }
 }
 
-/// The row of a schedule or of a way to clip: their names mean something behind these keys alone.
+/// The row of a schedule, a way to clip or to stop: their names mean something behind these keys alone.
 fn tabled(path: &Path, value: &Expr) -> Option<&'static Sig> {
     let [key] = path.parts.as_slice() else { return None };
     let name = match &value.kind {
@@ -274,6 +311,7 @@ fn tabled(path: &Path, value: &Expr) -> Option<&'static Sig> {
     match &*key.name {
         "schedule" => schedule::find(&name.name).map(|s| &s.sig),
         "clip" => clip::find(&name.name).map(|c| &c.sig),
+        "stop" => Some(&EARLY_STOPPING).filter(|sig| sig.name == &*name.name),
         _other => None,
     }
 }

@@ -1,8 +1,11 @@
 //! Everything that is tested from outside, in one binary.
 
+mod bad_input;
 mod broken;
 mod cli;
 mod code;
+#[cfg(all(feature = "sql", unix))]
+mod databases;
 mod floors;
 mod folds;
 #[cfg(feature = "gpu")]
@@ -19,9 +22,12 @@ mod runs;
 mod schedules;
 #[cfg(feature = "gpu")]
 mod shaders;
+mod sources;
 mod stages;
+mod stopping;
 mod style;
 mod support;
+mod tables;
 mod tidy;
 mod transforms;
 mod verify;

@@ -5,15 +5,27 @@
 //! fitted on training rows alone. No file can make it panic or ask for more memory than it holds.
 
 mod batch;
+#[cfg(feature = "parquet")]
+mod calendar;
 mod cells;
 mod csv;
 mod encode;
 mod files;
 mod idx;
+mod json;
+mod jsonl;
+mod known;
+mod npy;
+mod npz;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod prefetch;
 mod probe;
+mod read;
 mod scan;
 mod split;
+#[cfg(feature = "sql")]
+mod sql;
 mod steps;
 mod synthetic;
 mod table;
@@ -30,8 +42,7 @@ pub use steps::{Fitted, Vocabulary};
 
 use crate::base::{Bindings, DType};
 use crate::diag::Diagnostic;
-use crate::sema::job::{Amount, DataPlan, Field, SourceKind, SourcePlan};
-use files::problem;
+use crate::sema::job::{Amount, DataPlan, Field, SourcePlan};
 use std::sync::Arc;
 use table::Table;
 
@@ -135,10 +146,8 @@ impl Dataset {
     }
 
     /// What the classes of a column are called, in order of their ids, where they have names.
-    pub fn class_names(&self, column: &str) -> Option<&[String]> {
-        let fitted = self.fitted.iter().find(|f| f.name == column && !f.joined)?;
-        let last = fitted.fields.first().and_then(|f| f.steps.last());
-        if let Some(Fitted::ClassNames { names }) = last { Some(names) } else { None }
+    pub fn class_names(&self, column: &str) -> Option<Vec<String>> {
+        self.fitted.iter().find(|f| f.name == column && !f.joined)?.id_names()
     }
 
     /// Bytes of all arrays, each counted once.
@@ -215,28 +224,9 @@ fn fields(plan: &DataPlan) -> impl Iterator<Item = &Field> {
 
 /// The table of a source, and the test table that an `idx` folder may bring along.
 fn read(source: &SourcePlan, plan: &DataPlan, places: &Places) -> Checked<(Table, Option<Table>)> {
-    match &source.kind {
-        SourceKind::Csv { path, dialect } => {
-            let wanted = |name: &str| {
-                plan.split.columns().any(|c| c == name) || fields(plan).any(|f| f.source == name)
-            };
-            let mut reader = csv::Reader::open(path, dialect, places, source)?;
-            let Some(mut table) = reader.next(&wanted, text::MOST_TEXT)? else { return Err(reader.empty()) };
-            if !reader.at_end() {
-                let message = format!("{}: more than 4 GiB of text", table.name);
-                return Err(problem("data::unreadable", message, source));
-            }
-            table.files.push(reader.finish()?);
-            Ok((table, None))
-        }
-        SourceKind::Idx { path } => {
-            let pairs = idx::load(path, places, source)?;
-            Ok((pairs.train, pairs.test))
-        }
-        SourceKind::Synthetic { generator, rows, seed } => {
-            Ok((synthetic::load(generator, *rows, *seed, source)?, None))
-        }
-    }
+    let wanted =
+        |name: &str| plan.split.columns().any(|c| c == name) || fields(plan).any(|f| f.source == name);
+    read::table(source, &wanted, places)
 }
 
 fn read_beside<'a>(

@@ -2,11 +2,9 @@
 
 use super::encode::{self, FittedColumn};
 use super::files::{Places, problem};
-#[cfg(feature = "parquet")]
-use super::parquet;
+use super::read::Pieces;
 use super::table::{Cell, Cells, Origin, RawColumn, Table};
 use super::{Store, csv};
-use super::{jsonl, read};
 use crate::base::Span;
 use crate::diag::Diagnostic;
 use crate::runtime::table_out::{Kind, OutColumn, OutValues};
@@ -19,14 +17,7 @@ type Checked<T> = Result<T, Box<Diagnostic>>;
 const PIECE: usize = 4 << 20;
 
 /// A table, open for reading in order.
-pub enum Frames<'a> {
-    Csv(csv::Reader<'a>),
-    Jsonl(jsonl::Reader<'a>),
-    #[cfg(feature = "parquet")]
-    Parquet(parquet::Reader<'a>),
-    /// What can only be read at once.
-    Whole(Option<Table>),
-}
+pub struct Frames<'a>(Pieces<'a>);
 
 impl<'a> Frames<'a> {
     /// Opens a table. It may lack columns that nobody asks for.
@@ -34,35 +25,12 @@ impl<'a> Frames<'a> {
     /// # Errors
     /// If it is not there or not what its source says.
     pub fn open(source: &'a SourcePlan, places: &Places) -> Checked<Frames<'a>> {
-        Ok(match &source.kind {
-            SourceKind::Csv { path, dialect } => {
-                Frames::Csv(csv::Reader::open(path, dialect, places, source)?)
-            }
-            SourceKind::Jsonl { path, missing } => {
-                Frames::Jsonl(jsonl::Reader::open(path, missing, Vec::new(), places, source)?)
-            }
-            #[cfg(feature = "parquet")]
-            SourceKind::Parquet { path } => Frames::Parquet(parquet::Reader::open(path, places, source)?),
-            #[cfg(not(feature = "parquet"))]
-            SourceKind::Parquet { .. } => Frames::Whole(Some(read::table(source, &|_| true, places)?.0)),
-            SourceKind::Npy { .. }
-            | SourceKind::Npz { .. }
-            | SourceKind::Sql { .. }
-            | SourceKind::Idx { .. }
-            | SourceKind::Synthetic { .. } => Frames::Whole(Some(read::table(source, &|_| true, places)?.0)),
-        })
+        Ok(Frames(Pieces::open(source, Vec::new(), &|_| true, places)?))
     }
 
     /// The next rows, in the order of the table; none behind the last.
     pub fn next(&mut self) -> Checked<Option<Frame>> {
-        let table = match self {
-            Frames::Csv(reader) => reader.next(&|_| true, PIECE)?,
-            Frames::Jsonl(reader) => reader.next(&|_| true, PIECE)?,
-            #[cfg(feature = "parquet")]
-            Frames::Parquet(reader) => reader.next(&|_| true, 1 << 16)?,
-            Frames::Whole(table) => table.take(),
-        };
-        Ok(table.map(|table| Frame { table }))
+        Ok(self.0.next(&|_| true, PIECE)?.map(|table| Frame { table }))
     }
 }
 
@@ -218,11 +186,12 @@ impl Frame {
         });
         // From the start of a line, so that places stay what they are.
         let start = table.text[..least.min(most)].rfind('\n').map_or(0, |i| i + 1);
-        let origin = match table.origin {
+        let origin = match &table.origin {
             Origin::Lines(before) => {
                 Origin::Lines(before + table.text[..start].bytes().filter(|b| *b == b'\n').count())
             }
             Origin::Rows(before) => Origin::Rows(before + rows.first().copied().unwrap_or(0)),
+            Origin::Listed(lines) => Origin::Listed(rows.iter().map(|row| lines[*row]).collect()),
         };
         let moved = |cell: &Cell| Cell { lo: cell.lo - start as u32, hi: cell.hi - start as u32, ..*cell };
         let columns = table.columns.iter().map(|column| {

@@ -109,7 +109,7 @@ impl Prediction<'_> {
     fn write(&self) -> Result<(), RunError> {
         let began = Instant::now();
         let mut frames = Frames::open(self.source, &Places::default()).map_err(|wrong| *wrong)?;
-        let Some(first) = frames.next().map_err(|wrong| *wrong)? else {
+        let Some(first) = frames.advance().map_err(|wrong| *wrong)? else {
             let d = Diagnostic::error("data::empty", "no rows to predict", self.source.path_span, "empty");
             return Err(d.help("give a table with at least one row").into());
         };
@@ -137,7 +137,7 @@ impl Prediction<'_> {
                 writer.write(&values)?;
                 written += frame.rows();
             }
-            next = frames.next().map_err(|wrong| *wrong)?;
+            next = frames.advance().map_err(|wrong| *wrong)?;
         }
         writer.finish()?;
         self.tell(written, left_out, began);

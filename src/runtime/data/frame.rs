@@ -29,7 +29,7 @@ impl<'a> Frames<'a> {
     }
 
     /// The next rows, in the order of the table; none behind the last.
-    pub fn next(&mut self) -> Checked<Option<Frame>> {
+    pub fn advance(&mut self) -> Checked<Option<Frame>> {
         Ok(self.0.next(&|_| true, PIECE)?.map(|table| Frame { table }))
     }
 }
@@ -255,7 +255,7 @@ fn headed(source: &SourcePlan, path: &str, labels: &[String]) -> Option<Dialect>
         Some(reader.into_header().0)
     };
     let with = Dialect { columns: None, header: true, skip: 0, ..base.clone() };
-    if header(&with)?.iter().all(|name| names.contains(name)) {
+    if header(&with).is_some_and(|found| found.iter().all(|name| names.contains(name))) {
         return Some(with);
     }
     let unlabelled: Vec<String> = names.iter().filter(|name| !labels.contains(name)).cloned().collect();

@@ -16,11 +16,11 @@ use super::trainer::lowered;
 use super::weights::{SlotKind, Weights, misfit};
 use crate::base::{Bindings, Sym};
 use crate::diag::Diagnostic;
-use crate::graph::{Builder, Graph, LeafKind, OutputKind, Prim};
+use crate::graph::{Builder, Graph, LeafId, LeafKind, Node, OutputKind, Prim, Value};
 use crate::pipeline;
 use crate::sema::job::TrainPlan;
 use answer::Head;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A trained model, ready to answer.
@@ -42,6 +42,7 @@ impl Predictor {
         let bindings: Bindings =
             run.info.sizes.iter().map(|(name, size)| (Sym::from(name.as_str()), *size)).collect();
         let (graph, _) = pipeline::rewrite(answers_of(plan));
+        let graph = without_unread(graph);
         let needed = columns_of(&graph);
         let fitted: Vec<FittedColumn> =
             run.info.fitted.iter().filter(|column| needed.contains(&*column.name)).cloned().collect();
@@ -129,6 +130,27 @@ fn answers_of(plan: &TrainPlan) -> Graph {
         b.output(answer.name.as_str(), value, OutputKind::Value);
     }
     b.finish()
+}
+
+/// The graph without the leaves that nothing reads any more: labels, and weights behind losses alone.
+fn without_unread(mut graph: Graph) -> Graph {
+    let read = |node: &Node| match node.prim {
+        Prim::Leaf(leaf) => Some(leaf),
+        _ => None,
+    };
+    let kept: BTreeSet<LeafId> = graph.nodes.iter().filter_map(|(_, node)| read(node)).collect();
+    let old = std::mem::take(&mut graph.leaves);
+    let mut moved = BTreeMap::new();
+    for (id, leaf) in old.iter().filter(|(id, _)| kept.contains(id)) {
+        moved.insert(id, graph.leaves.push(leaf.clone()));
+    }
+    let values: Vec<Value> = graph.nodes.iter().map(|(value, _)| value).collect();
+    for value in values {
+        if let Prim::Leaf(leaf) = &mut graph.nodes[value].prim {
+            *leaf = moved[leaf];
+        }
+    }
+    graph
 }
 
 /// The columns of the batch that a graph reads.

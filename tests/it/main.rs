@@ -3,6 +3,7 @@
 mod broken;
 mod cli;
 mod code;
+mod data;
 mod floors;
 mod folds;
 #[cfg(feature = "gpu")]

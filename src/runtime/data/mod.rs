@@ -9,8 +9,12 @@ mod csv;
 mod files;
 mod fit;
 mod idx;
+mod inferred;
+mod leaks;
 mod prefetch;
 mod probe;
+pub mod profile;
+mod same;
 mod scan;
 mod split;
 mod synthetic;
@@ -162,20 +166,54 @@ struct Loaded<'a> {
     table: Table,
 }
 
+/// The tables of a section: the source's, and those of parts with files of their own.
+struct Opened<'a> {
+    main: Loaded<'a>,
+    valid: Option<Loaded<'a>>,
+    test: Option<Loaded<'a>>,
+}
+
+impl Opened<'_> {
+    /// Reads the columns for which `wanted` holds, where the source lets others be left out.
+    fn read<'a>(plan: &'a DataPlan, places: &Places, wanted: Wants) -> Checked<Opened<'a>> {
+        let (table, own_test) = read(&plan.source, wanted, places)?;
+        let valid = read_beside(&plan.valid, wanted, places)?;
+        let named_test = read_beside(&plan.test, wanted, places)?;
+        // With folds, test files that an `idx` folder brings along stay apart: each fold is the test part.
+        let own_test = own_test.filter(|_| plan.split.kfold.is_none());
+        let test = named_test.or(own_test.map(|table| Loaded { source: &plan.source, table }));
+        Ok(Opened { main: Loaded { source: &plan.source, table }, valid, test })
+    }
+}
+
+type Wants<'w> = &'w dyn Fn(&str) -> bool;
+
 /// Reads, splits, fits and encodes a data section. All that is wrong with its columns is told at once.
 pub fn load(plan: &DataPlan, places: &Places) -> Result<Dataset, Vec<Diagnostic>> {
-    let one = |d: Box<Diagnostic>| vec![*d];
-    let (main, own_test) = read(&plan.source, plan, places).map_err(one)?;
-    let valid = read_beside(&plan.valid, plan, places).map_err(one)?;
-    let named_test = read_beside(&plan.test, plan, places).map_err(one)?;
-    // With folds, test files that an `idx` folder brings along stay apart: each fold is the test part.
-    let own_test = own_test.filter(|_| plan.split.kfold.is_none());
-    let test = named_test.or(own_test.map(|table| Loaded { source: &plan.source, table }));
-    check_parts(plan, valid.is_some(), test.is_some()).map_err(one)?;
+    let wanted =
+        |name: &str| plan.split.columns().any(|c| c == name) || fields(plan).any(|(_, f)| f.source == name);
+    made(plan, Opened::read(plan, places, &wanted).map_err(|d| vec![*d])?, &mut |_, _| {})
+}
 
-    let mut main = Loaded { source: &plan.source, table: main };
-    let (mut valid, mut test) = (valid, test);
-    let parts = split_rows(plan, &main).map_err(one)?;
+/// [`load`], and what may be wrong with how the rows are parted, as warnings: all columns are read for that.
+pub fn load_linted(plan: &DataPlan, places: &Places) -> Result<(Dataset, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let opened = Opened::read(plan, places, &|_| true).map_err(|d| vec![*d])?;
+    let mut warnings = Vec::new();
+    let data = made(plan, opened, &mut |opened, parts| warnings = leaks::lint(plan, opened, parts))?;
+    Ok((data, warnings))
+}
+
+/// Splits, fits and encodes; `look` sees the rows before they are encoded.
+fn made(
+    plan: &DataPlan,
+    opened: Opened,
+    look: &mut dyn FnMut(&Opened, &split::Parts),
+) -> Result<Dataset, Vec<Diagnostic>> {
+    let one = |d: Box<Diagnostic>| vec![*d];
+    check_parts(plan, opened.valid.is_some(), opened.test.is_some()).map_err(one)?;
+    let parts = split_rows(plan, &opened.main).map_err(one)?;
+    look(&opened, &parts);
+    let Opened { mut main, mut valid, mut test } = opened;
     let fits = fit_all(plan, &main, &parts.train)?;
     let mut encode = |loaded: &mut Loaded| encode_all(plan, loaded, &fits).map(Arc::new);
     let valid_store = valid.as_mut().map(&mut encode).transpose()?;
@@ -223,14 +261,11 @@ fn column_fields(column: &Column) -> &[Field] {
 }
 
 /// The table of a source, and the test table that an `idx` folder may bring along.
-fn read(source: &SourcePlan, plan: &DataPlan, places: &Places) -> Checked<(Table, Option<Table>)> {
+fn read(source: &SourcePlan, wanted: Wants, places: &Places) -> Checked<(Table, Option<Table>)> {
     match &source.kind {
         SourceKind::Csv { path, dialect } => {
-            let wanted = |name: &str| {
-                plan.split.columns().any(|c| c == name) || fields(plan).any(|(_, f)| f.source == name)
-            };
             let mut reader = csv::Reader::open(path, dialect, places, source)?;
-            let Some(mut table) = reader.next(&wanted, text::MOST_TEXT)? else { return Err(reader.empty()) };
+            let Some(mut table) = reader.next(wanted, text::MOST_TEXT)? else { return Err(reader.empty()) };
             if !reader.at_end() {
                 let message = format!("{}: more than 4 GiB of text", table.name);
                 return Err(problem("data::unreadable", message, source));
@@ -250,11 +285,11 @@ fn read(source: &SourcePlan, plan: &DataPlan, places: &Places) -> Checked<(Table
 
 fn read_beside<'a>(
     source: &'a Option<SourcePlan>,
-    plan: &DataPlan,
+    wanted: Wants,
     places: &Places,
 ) -> Checked<Option<Loaded<'a>>> {
     let Some(source) = source else { return Ok(None) };
-    let (table, _) = read(source, plan, places)?;
+    let (table, _) = read(source, wanted, places)?;
     Ok(Some(Loaded { source, table }))
 }
 

@@ -266,7 +266,7 @@ impl<'a> Data<'a> {
         Found::Stored(Column { name: "row".into(), kind, ty, wanted: Vec::new(), span: name.span })
     }
 
-    fn row_fields(&self, cx: &Ctx) -> Vec<Field> {
+    pub(super) fn row_fields(&self, cx: &Ctx) -> Vec<Field> {
         let taken = cx.read_columns(&self.name.name);
         let derived = walk::names_in(|f| self.derived.iter().for_each(|(_, e)| walk::expr(e, f)));
         let mut fields = Vec::new();

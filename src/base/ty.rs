@@ -5,7 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 
 /// What one element of a tensor is. Comparisons give `F32` 0 or 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum DType {
     F32,
     I32,

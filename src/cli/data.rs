@@ -28,7 +28,10 @@ pub fn run(args: &DataArgs) -> Result<Outcome, Failure> {
                 let plan = job.iter().flat_map(|j| &j.data).find(|d| d.name == view.name);
                 if let Some(plan) = plan.filter(|p| looked.profile.parts.is_some() && !p.columns.is_empty()) {
                     match data::load(plan, &places) {
-                        Ok(data) => looked.profile.array_bytes = Some(data.bytes()),
+                        Ok(data) => {
+                            looked.profile.array_bytes = Some(data.bytes());
+                            found.extend(data.warnings);
+                        }
                         Err(wrong) => found.extend(wrong),
                     }
                 }

@@ -130,8 +130,8 @@ fn train(subject: Subject, args: &TrainArgs) -> Result<Outcome, Failure> {
     let Some((checked, mut job)) = spec::given_with_data(&given)? else { return Ok(Outcome::Errors) };
     let Some(plan) = only_train(&checked.sources, &job) else { return Ok(Outcome::Errors) };
     let data = match data::load_linted(&job.data[plan.data], &checked.places) {
-        Ok((data, warnings)) => {
-            output::report(&checked.sources, &warnings);
+        Ok(data) => {
+            output::report(&checked.sources, &data.warnings);
             data
         }
         Err(wrong) => return Ok(shown(&checked.sources, &wrong)),
@@ -231,9 +231,11 @@ pub fn only_train<'a>(sources: &Sources, job: &'a Job) -> Option<&'a TrainPlan> 
 
 /// The data of a train section in memory, or none with the problems reported.
 pub fn load(checked: &Checked, job: &Job, plan: &TrainPlan) -> Option<Dataset> {
-    data::load(&job.data[plan.data], &checked.places)
+    let data = data::load(&job.data[plan.data], &checked.places)
         .map_err(|wrong| output::report(&checked.sources, &wrong))
-        .ok()
+        .ok()?;
+    output::report(&checked.sources, &data.warnings);
+    Some(data)
 }
 
 pub fn shown(sources: &Sources, wrong: &[Diagnostic]) -> Outcome {

@@ -157,7 +157,9 @@ fn by_default(lib: &Library, attr: &Attr) -> AttrValue {
             | AttrType::Bool
             | AttrType::Choice(_)
             | AttrType::Init
-            | AttrType::Str => AttrValue::None,
+            | AttrType::Str
+            | AttrType::Choices(_)
+            | AttrType::Cell => AttrValue::None,
         },
         Default::Int(n) => AttrValue::Size(Dim::from(n)),
         Default::Float(x) => AttrValue::Float(x),
@@ -167,13 +169,15 @@ fn by_default(lib: &Library, attr: &Attr) -> AttrValue {
                 AttrValue::Init(init::find(word).expect("sig: a default names an initialiser").spec(&[]))
             }
             AttrType::Activation => AttrValue::Activation(Some(word.to_string())),
+            AttrType::Choices(_) => AttrValue::Words(vec![word.to_string()]),
             AttrType::Size { .. }
             | AttrType::Sizes
             | AttrType::Int { .. }
             | AttrType::Float { .. }
             | AttrType::Bool
             | AttrType::Choice(_)
-            | AttrType::Str => AttrValue::Word(word.to_string()),
+            | AttrType::Str
+            | AttrType::Cell => AttrValue::Word(word.to_string()),
         },
         Default::Table(key) => {
             defaults::attr(lib.framework(), key).expect("attrs: a required setting was bound")
@@ -245,7 +249,14 @@ fn written<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Expr) 
             }
             sizes_of_exprs(ev, [expr].into_iter())
         }
-        AttrType::Choice(words) => choice(ev, sig, attr, expr, words),
+        AttrType::Choice(words) => choice(ev, sig, attr, expr, words).map(AttrValue::Word),
+        AttrType::Choices(words) => {
+            let one = std::slice::from_ref(expr);
+            let list = if let ExprKind::List(items) = &expr.bare().kind { items.as_slice() } else { one };
+            let chosen: Vec<_> = list.iter().map(|e| choice(ev, sig, attr, e, words)).collect();
+            chosen.into_iter().collect::<Checked<Vec<String>>>().map(AttrValue::Words)
+        }
+        AttrType::Cell => cell(ev, sig, attr, expr),
         AttrType::Activation => activation(ev, sig, attr, expr),
         AttrType::Init => initialiser(ev, expr).map(AttrValue::Init),
     }
@@ -296,7 +307,9 @@ pub fn check_range(sig: &Sig, attr: &Attr, x: f64, at: Span) -> Result<(), Diagn
         | AttrType::Choice(_)
         | AttrType::Activation
         | AttrType::Init
-        | AttrType::Str => (true, String::new()),
+        | AttrType::Str
+        | AttrType::Choices(_)
+        | AttrType::Cell => (true, String::new()),
     };
     if fits {
         return Ok(());
@@ -387,11 +400,11 @@ fn choice<S: Scope>(
     attr: &Attr,
     expr: &Expr,
     words: &'static [&'static str],
-) -> Checked<AttrValue> {
+) -> Checked<String> {
     let quoted = if let ExprKind::Str(text) = &expr.bare().kind { Some(text.clone()) } else { None };
     let word = quoted.or_else(|| expr.as_name().map(|name| name.name.to_string()));
     match word {
-        Some(word) if words.contains(&word.as_str()) => Ok(AttrValue::Word(word)),
+        Some(word) if words.contains(&word.as_str()) => Ok(word),
         word => {
             let near = word.and_then(|w| did_you_mean(&w, words.iter().copied()));
             let d = Diagnostic::error(
@@ -407,6 +420,20 @@ fn choice<S: Scope>(
                 None => d.help(format!("write one of {}", words.join(", "))),
             })
         }
+    }
+}
+
+/// A bare word or a text as it is; a number as cells write it.
+fn cell<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Expr) -> Checked<AttrValue> {
+    if let Some(name) = expr.as_name().filter(|name| ev.scope.name(name).is_none()) {
+        return Ok(AttrValue::Word(name.name.to_string()));
+    }
+    match ev.eval(expr)? {
+        Item::Text(text) => Ok(AttrValue::Word(text)),
+        Item::Number(number) if number.as_f64().is_some() => {
+            Ok(AttrValue::Word(number.as_f64().unwrap_or_default().to_string()))
+        }
+        other => wrong_kind(ev, sig, attr, expr, &other, "a number, a word or a text in quotes"),
     }
 }
 
@@ -526,6 +553,7 @@ pub fn as_number(value: &AttrValue) -> Option<f64> {
         AttrValue::Bool(x) => Some(f64::from(u8::from(*x))),
         AttrValue::Sizes(_)
         | AttrValue::Word(_)
+        | AttrValue::Words(_)
         | AttrValue::Activation(_)
         | AttrValue::Init(_)
         | AttrValue::None => None,
@@ -540,6 +568,7 @@ pub fn as_item(value: &AttrValue) -> Option<Item> {
         AttrValue::Bool(x) => Some(Item::Bool(*x)),
         AttrValue::Sizes(_)
         | AttrValue::Word(_)
+        | AttrValue::Words(_)
         | AttrValue::Activation(_)
         | AttrValue::Init(_)
         | AttrValue::None => None,

@@ -1,5 +1,5 @@
-//! Losses by name. Each is an op of `std/loss.mlspec` with two arguments, prediction and
-//! label, so a spec calls it like any function.
+//! Losses by name. Each is an op of `std/loss.mlspec` with a prediction, a label and settings, so a spec
+//! calls it like any function. Some have further formulas for what a label or class may be.
 
 /// A loss, and what is to be known of it beside its formula.
 #[derive(Debug)]
@@ -13,6 +13,21 @@ pub struct LossDef {
     pub folds: Option<&'static str>,
     /// The values that a label may have.
     pub label: LabelRange,
+    /// The formula for a label of shares, `f32[.., c]`, where `name` takes class ids.
+    pub of_shares: Option<&'static str>,
+    /// The formula that takes `class_weights` and `ignore`.
+    pub by_class: Option<&'static str>,
+}
+
+impl LossDef {
+    const fn new(
+        name: &'static str,
+        folds: Option<&'static str>,
+        label: LabelRange,
+        aliases: &'static [&'static str],
+    ) -> LossDef {
+        LossDef { name, aliases, folds, label, of_shares: None, by_class: None }
+    }
 }
 
 /// Which labels a loss understands; others would add nothing, or anything, in silence.
@@ -29,90 +44,103 @@ pub enum LabelRange {
 /// Every loss.
 pub static LOSSES: &[LossDef] = &[
     LossDef {
-        name: "CrossEntropy",
-        aliases: &[
-            "CrossEntropyLoss",
-            "SparseCategoricalCrossentropy",
-            "CategoricalCrossentropy",
-            "categorical_crossentropy",
-            "sparse_categorical_crossentropy",
-            "cross_entropy",
-            "NLLLoss",
-        ],
-        folds: Some("Softmax"),
-        label: LabelRange::Classes,
+        of_shares: Some("cross_entropy_of_shares"),
+        by_class: Some("cross_entropy_by_class"),
+        ..LossDef::new(
+            "CrossEntropy",
+            Some("Softmax"),
+            LabelRange::Classes,
+            &[
+                "CrossEntropyLoss",
+                "SparseCategoricalCrossentropy",
+                "CategoricalCrossentropy",
+                "categorical_crossentropy",
+                "sparse_categorical_crossentropy",
+                "cross_entropy",
+                "NLLLoss",
+            ],
+        )
     },
-    LossDef {
-        name: "BinaryCrossEntropy",
-        aliases: &[
+    LossDef::new(
+        "BinaryCrossEntropy",
+        Some("Sigmoid"),
+        LabelRange::Share,
+        &[
             "BCEWithLogitsLoss",
             "BCELoss",
             "BinaryCrossentropy",
             "binary_crossentropy",
             "binary_cross_entropy",
         ],
-        folds: Some("Sigmoid"),
-        label: LabelRange::Share,
-    },
+    ),
+    LossDef::new(
+        "MeanSquaredError",
+        None,
+        LabelRange::Any,
+        &["MSELoss", "MSE", "mse", "mean_squared_error", "mse_loss"],
+    ),
+    LossDef::new(
+        "MeanAbsoluteError",
+        None,
+        LabelRange::Any,
+        &["L1Loss", "MAE", "mae", "mean_absolute_error", "l1_loss"],
+    ),
+    LossDef::new(
+        "MeanAbsolutePercentageError",
+        None,
+        LabelRange::Any,
+        &["MAPE", "mape", "mean_absolute_percentage_error"],
+    ),
+    LossDef::new(
+        "MeanSquaredLogarithmicError",
+        None,
+        LabelRange::Any,
+        &["MSLE", "msle", "mean_squared_logarithmic_error"],
+    ),
+    LossDef::new("Huber", None, LabelRange::Any, &["HuberLoss", "huber", "huber_loss"]),
+    LossDef::new("LogCosh", None, LabelRange::Any, &["log_cosh", "logcosh"]),
+    LossDef::new(
+        "KLDivergence",
+        Some("Softmax"),
+        LabelRange::Share,
+        &["KLDivLoss", "KLD", "kl_divergence", "kl_div"],
+    ),
+    LossDef::new("Hinge", None, LabelRange::Any, &["hinge"]),
+    LossDef::new("SquaredHinge", None, LabelRange::Any, &["squared_hinge"]),
+    LossDef::new("Poisson", None, LabelRange::Any, &["poisson"]),
+    LossDef::new("CosineSimilarity", None, LabelRange::Any, &["cosine_similarity"]),
+    LossDef::new(
+        "BinaryFocalCrossEntropy",
+        Some("Sigmoid"),
+        LabelRange::Share,
+        &["BinaryFocalCrossentropy", "binary_focal_crossentropy"],
+    ),
     LossDef {
-        name: "MeanSquaredError",
-        aliases: &["MSELoss", "MSE", "mse", "mean_squared_error", "mse_loss"],
-        folds: None,
-        label: LabelRange::Any,
-    },
-    LossDef {
-        name: "MeanAbsoluteError",
-        aliases: &["L1Loss", "MAE", "mae", "mean_absolute_error", "l1_loss"],
-        folds: None,
-        label: LabelRange::Any,
-    },
-    LossDef {
-        name: "MeanAbsolutePercentageError",
-        aliases: &["MAPE", "mape", "mean_absolute_percentage_error"],
-        folds: None,
-        label: LabelRange::Any,
-    },
-    LossDef {
-        name: "MeanSquaredLogarithmicError",
-        aliases: &["MSLE", "msle", "mean_squared_logarithmic_error"],
-        folds: None,
-        label: LabelRange::Any,
-    },
-    LossDef {
-        name: "Huber",
-        aliases: &["HuberLoss", "huber", "huber_loss"],
-        folds: None,
-        label: LabelRange::Any,
-    },
-    LossDef { name: "LogCosh", aliases: &["log_cosh", "logcosh"], folds: None, label: LabelRange::Any },
-    LossDef {
-        name: "KLDivergence",
-        aliases: &["KLDivLoss", "KLD", "kl_divergence", "kl_div"],
-        folds: Some("Softmax"),
-        label: LabelRange::Share,
-    },
-    LossDef { name: "Hinge", aliases: &["hinge"], folds: None, label: LabelRange::Any },
-    LossDef { name: "SquaredHinge", aliases: &["squared_hinge"], folds: None, label: LabelRange::Any },
-    LossDef { name: "Poisson", aliases: &["poisson"], folds: None, label: LabelRange::Any },
-    LossDef {
-        name: "CosineSimilarity",
-        aliases: &["cosine_similarity"],
-        folds: None,
-        label: LabelRange::Any,
-    },
-    LossDef {
-        name: "BinaryFocalCrossEntropy",
-        aliases: &["BinaryFocalCrossentropy", "binary_focal_crossentropy"],
-        folds: Some("Sigmoid"),
-        label: LabelRange::Share,
-    },
-    LossDef {
-        name: "CategoricalFocalCrossEntropy",
-        aliases: &["CategoricalFocalCrossentropy", "categorical_focal_crossentropy"],
-        folds: Some("Softmax"),
-        label: LabelRange::Classes,
+        of_shares: Some("categorical_focal_of_shares"),
+        ..LossDef::new(
+            "CategoricalFocalCrossEntropy",
+            Some("Softmax"),
+            LabelRange::Classes,
+            &["CategoricalFocalCrossentropy", "categorical_focal_crossentropy"],
+        )
     },
 ];
+
+/// What other frameworks call an argument of a loss, ours (none: leave it out), and why.
+static FOREIGN: &[(&str, Option<&str>, &str)] = &[
+    ("sample_weight", Some("weight"), "it is shorter here"),
+    ("class_weight", Some("class_weights"), "there is one for each class"),
+    ("ignore_index", Some("ignore"), "it is shorter here"),
+    ("ignore_class", Some("ignore"), "it is shorter here"),
+    ("from_logits", None, "losses take logits, and fold in a trailing `Softmax` or `Sigmoid`"),
+    ("reduction", None, "a loss is the mean over rows; give rows a `weight` to count otherwise"),
+    ("axis", None, "classes stand along the last axis"),
+];
+
+/// Our name of an argument that is called `name` elsewhere (none: there is no such thing here), and why.
+pub fn foreign_argument(name: &str) -> Option<(Option<&'static str>, &'static str)> {
+    FOREIGN.iter().find(|(theirs, ..)| *theirs == name).map(|(_, ours, why)| (*ours, *why))
+}
 
 /// Losses of Keras that are not built yet.
 static LATER: &[&str] = &["CategoricalHinge", "CTC", "Dice", "Tversky", "Circle"];

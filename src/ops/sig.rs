@@ -57,6 +57,10 @@ pub enum AttrType {
     /// `Normal(std=0.02)`, `glorot_uniform`.
     Init,
     Str,
+    /// One or several words: `[year, month]`.
+    Choices(&'static [&'static str]),
+    /// A value as cells of a table hold it: a number, a word, a text in quotes.
+    Cell,
 }
 
 /// What an attribute is when the user does not say.
@@ -81,8 +85,10 @@ pub enum AttrValue {
     Sizes(Vec<Dim>),
     Float(f64),
     Bool(bool),
-    /// Of `Choice` and `Str`.
+    /// Of `Choice`, `Str` and `Cell`.
     Word(String),
+    /// Of `Choices`.
+    Words(Vec<String>),
     /// The name of an op in scope; `None` for no activation.
     Activation(Option<String>),
     Init(InitSpec),

@@ -19,6 +19,7 @@ pub mod progress;
 pub mod run_dir;
 pub mod session;
 mod tables;
+mod tallies;
 pub mod trainer;
 pub mod weights;
 

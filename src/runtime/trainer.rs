@@ -9,16 +9,17 @@ use super::data::{Batch, Batches, Dataset, Order, Part, Prefetch};
 use super::engine::{Engine, On};
 use super::memory::Backing;
 use super::process;
+use super::tallies::Tallies;
 use super::weights::Weights;
 use crate::base::{Bindings, Dim, Sym};
 use crate::diag::Diagnostic;
 use crate::graph::Graph;
 use crate::loops::{Fusion, Program};
 use crate::ops::Library;
-use crate::ops::metric::{Figure, Tally};
+use crate::ops::metric::Figure;
 use crate::ops::schedule::{Rates, Run};
 use crate::pipeline;
-use crate::sema::job::{DataPlan, Length, MetricPlan, TrainPlan};
+use crate::sema::job::{DataPlan, Length, TrainPlan};
 use std::collections::VecDeque;
 
 /// Everything that steps need.
@@ -310,52 +311,8 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// All metrics of an evaluation under way.
-struct Tallies<'a> {
-    metrics: Vec<(&'a MetricPlan, Tally)>,
-    data: &'a Dataset,
-    bindings: &'a Bindings,
-}
-
-impl<'a> Tallies<'a> {
-    /// With room for so many rows: from here on nothing is allocated.
-    fn new(plans: &'a [MetricPlan], data: &'a Dataset, rows: usize) -> Tallies<'a> {
-        let bindings = data.bindings();
-        let tally = |plan: &'a MetricPlan| {
-            let mut tally = Tally::new(plan.finish, elements(&plan.classes, bindings, rows) as usize);
-            tally.reserve(elements(&plan.count, bindings, rows) as usize);
-            (plan, tally)
-        };
-        Tallies { metrics: plans.iter().map(tally).collect(), data, bindings }
-    }
-
-    /// Adds what a batch of so many rows left, metric after metric.
-    fn add(&mut self, mut scores: &[f32], rows: usize) {
-        for (plan, tally) in &mut self.metrics {
-            let numbers = elements(&plan.numbers, self.bindings, rows) as usize;
-            let (own, others) = scores.split_at(numbers);
-            tally.add(own, elements(&plan.count, self.bindings, rows));
-            scores = others;
-        }
-    }
-
-    /// By name, in the plan's order.
-    fn figures(self) -> Vec<(String, Figure)> {
-        let data = self.data;
-        let figure = |(plan, tally): (&MetricPlan, Tally)| {
-            let names = plan.label.as_deref().and_then(|label| data.class_names(label));
-            let figure = match (tally.figure(), names) {
-                (Figure::Confusion(confusion), Some(names)) => Figure::Confusion(confusion.named(names)),
-                (figure, _) => figure,
-            };
-            (plan.name.clone(), figure)
-        };
-        self.metrics.into_iter().map(figure).collect()
-    }
-}
-
 /// A size in a batch of so many rows.
-fn elements(size: &Dim, bindings: &Bindings, rows: usize) -> f64 {
+pub(super) fn elements(size: &Dim, bindings: &Bindings, rows: usize) -> f64 {
     let batch = Dim::from(rows as i64);
     let known = size.substitute(&Sym::from("B"), &batch).bind(bindings).as_const();
     known.expect("runtime: data fix every size but the batch") as f64

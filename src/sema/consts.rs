@@ -5,9 +5,10 @@ use super::job::ParamValue;
 use crate::base::{Dim, Span};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::graph::Builder;
-use crate::ops::attrs::choose;
+use crate::ops::attrs::{attrs, choose};
 use crate::ops::formula::{Checked, Eval, Item, Never, Number, Reported, Scope};
-use crate::syntax::ast::{Expr, ExprKind, Ident};
+use crate::ops::{AttrValue, Sig};
+use crate::syntax::ast::{Arg, Expr, ExprKind, Ident};
 
 /// Params, dims and sizes of the data; no tensors.
 struct Constants<'c, 'a> {
@@ -73,6 +74,17 @@ impl Ctx<'_> {
         let result = Eval::new(&self.library, &mut b, &mut found, &mut scope).eval(expr);
         self.diags.borrow_mut().extend(found.sorted());
         result.ok()
+    }
+
+    /// The settings of a call, one for each of the signature; `None` is reported.
+    pub fn settings(&self, sig: &Sig, args: &[Arg], call: Span) -> Option<Vec<AttrValue>> {
+        let mut b = Builder::new("settings");
+        let mut found = Diagnostics::new();
+        let mut scope = Constants { cx: self };
+        let mut ev = Eval::new(&self.library, &mut b, &mut found, &mut scope);
+        let values = attrs(&mut ev, sig, args, call);
+        self.diags.borrow_mut().extend(found.sorted());
+        values.ok().map(|values| values.into_iter().map(|(value, _)| value).collect())
     }
 
     /// A whole number of at least `min`, for the key or argument `what`.

@@ -6,6 +6,7 @@ use crate::graph::Graph;
 pub use crate::ops::clip::Clip;
 pub use crate::ops::metric::{Better, Finish};
 pub use crate::ops::schedule::Schedule;
+pub use crate::ops::transform::{Classes, Encode};
 use std::collections::BTreeSet;
 
 /// What `check` makes of a spec.
@@ -205,6 +206,8 @@ pub struct Column {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wanted {
     pub range: Range,
+    /// A number outside of it that is welcome all the same: `ignore=-100`.
+    pub except: Option<i64>,
     /// Who wants it: `CrossEntropy`.
     pub by: String,
     /// The use in the user's text.
@@ -217,6 +220,8 @@ pub enum Range {
     Below(Dim),
     /// Any number between, both ends included.
     Between(f64, f64),
+    /// Any number from this one.
+    AtLeast(f64),
 }
 
 #[derive(Clone, Debug)]
@@ -231,32 +236,9 @@ pub enum ColumnKind {
 pub struct Field {
     /// Its name in the source, signs read as `_`.
     pub source: String,
-    pub how: Encode,
+    /// From cells to numbers, in order, at least one step.
+    pub how: Vec<Encode>,
     pub span: Span,
-}
-
-/// Fitted on training rows alone where there is something to fit.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Encode {
-    /// As the source has it: numbers of an `idx` or `synthetic` source.
-    AsIs,
-    Float,
-    Int,
-    /// Less the mean, over the standard deviation (of the population, as scikit-learn's).
-    Standardize,
-    /// To [0, 1].
-    Minmax,
-    Class(Classes),
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum Classes {
-    /// 0 to n-1.
-    Count(usize),
-    /// In this order; of two the second is positive.
-    Named(Vec<String>),
-    /// Those in the training rows, sorted.
-    Infer,
 }
 
 /// How the rows of a source are parted.
@@ -393,11 +375,25 @@ pub struct MetricPlan {
     pub outputs: Vec<String>,
     /// How many numbers they hold together.
     pub numbers: Dim,
-    /// How many elements they are made of: `B`, or `B*T` of sequences.
+    /// Where each group of rows is judged on its own.
+    pub by: Option<GroupPlan>,
+    /// How many elements they are made of: `B`, or `B*T` of sequences; with `by`, those of one row.
     pub count: Dim,
     pub finish: Finish,
     /// How many classes it tells apart, as a [`Score`](crate::ops::metric::Score) says.
     pub classes: Dim,
     /// The column that predictions are compared with, if it is one: it may name the classes.
     pub label: Option<String>,
+}
+
+/// How rows are sorted into groups. The group of each row is the last of the metric's outputs; the others
+/// have the batch for their first axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupPlan {
+    /// As the spec has it: `sex`.
+    pub by: String,
+    /// The column of the batch, which may name the groups.
+    pub column: Option<String>,
+    /// How many numbers each of the other outputs has for a row.
+    pub widths: Vec<Dim>,
 }

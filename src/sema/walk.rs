@@ -95,7 +95,8 @@ pub(super) fn expr<'a>(e: &'a Expr, f: Visit<'_, 'a>) {
                 }
             }
         }
-        ExprKind::Neg(inner) | ExprKind::Paren(inner) | ExprKind::As { stage: inner, .. } => expr(inner, f),
+        ExprKind::Neg(inner) | ExprKind::Paren(inner) => expr(inner, f),
+        ExprKind::As { stage: inner, .. } | ExprKind::By { metric: inner, .. } => expr(inner, f),
         ExprKind::Binary { left, right, .. } => {
             expr(left, f);
             expr(right, f);
@@ -120,7 +121,7 @@ pub(super) fn expr<'a>(e: &'a Expr, f: Visit<'_, 'a>) {
 pub(super) fn names_in<'a>(visit: impl FnOnce(Visit<'_, 'a>)) -> std::collections::BTreeSet<&'a str> {
     let mut names = std::collections::BTreeSet::new();
     visit(&mut |e| {
-        if let ExprKind::Name(name) = &e.kind {
+        if let ExprKind::Name(name) | ExprKind::By { column: name, .. } = &e.kind {
             names.insert(&*name.name);
         }
     });

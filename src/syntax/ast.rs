@@ -252,6 +252,11 @@ pub enum ExprKind {
         stage: Box<Expr>,
         path: Path,
     },
+    /// `f1 by sex`, in a list of metrics: for each group of rows.
+    By {
+        metric: Box<Expr>,
+        column: Ident,
+    },
     /// `repeat(n) L` or `repeat(i in 1..4) L`
     Repeat {
         var: Option<Ident>,

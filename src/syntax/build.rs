@@ -514,7 +514,7 @@ impl<'a> Builder<'a> {
             },
             Rule::boolean => ExprKind::Bool(text == "true"),
             Rule::ident => ExprKind::Name(self.ident(&pair)),
-            Rule::list => ExprKind::List(self.exprs(pair)),
+            Rule::list => ExprKind::List(self.listed(pair)),
             Rule::paren => {
                 let comma = pair.clone().into_inner().any(|p| p.as_rule() == Rule::comma);
                 let mut items = self.exprs(pair);
@@ -526,6 +526,30 @@ impl<'a> Builder<'a> {
             other => unreachable!("grammar: {other:?} is no value"),
         };
         Expr { kind, span }
+    }
+
+    /// The elements of a list, some of them `by` a column.
+    fn listed(&mut self, pair: Pair<Rule>) -> Vec<Expr> {
+        let elements: Vec<_> = pair.into_inner().filter(|p| p.as_rule() == Rule::listed).collect();
+        let element = |(b, pair): (&mut Self, Pair<Rule>)| {
+            let (mut value, mut column) = (None, None);
+            for part in pair.into_inner() {
+                match part.as_rule() {
+                    Rule::expr => value = Some(b.expr(part)),
+                    Rule::ident => column = Some(b.ident(&part)),
+                    _sign => {}
+                }
+            }
+            let value = value.expect("grammar: an element has a value");
+            match column {
+                None => value,
+                Some(column) => Expr {
+                    span: value.span.to(column.span),
+                    kind: ExprKind::By { metric: Box::new(value), column },
+                },
+            }
+        };
+        elements.into_iter().map(|pair| element((self, pair))).collect()
     }
 
     fn exprs(&mut self, pair: Pair<Rule>) -> Vec<Expr> {

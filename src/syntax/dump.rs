@@ -153,6 +153,7 @@ fn expr(e: &Expr) -> String {
         ExprKind::Binary { op, left, right, .. } => format!("({} {} {})", op.sign(), expr(left), expr(right)),
         ExprKind::Pipe { input, stage } => format!("(|> {} {})", expr(input), expr(stage)),
         ExprKind::As { stage, path } => format!("(as {} {})", expr(stage), flat::path(path)),
+        ExprKind::By { metric, column } => format!("(by {} {})", expr(metric), column.name),
         ExprKind::Repeat { var, count, body } => {
             let var = var.as_ref().map_or(String::new(), |v| format!(" {}", v.name));
             format!("(repeat{var} {} {})", expr(count), expr(body))

@@ -405,6 +405,7 @@ fn group(rule: Rule) -> Option<Wanted> {
         | Rule::boolean
         | Rule::minus
         | Rule::list
+        | Rule::listed
         | Rule::paren
         | Rule::repeat
         | Rule::kw_repeat
@@ -464,6 +465,8 @@ fn group(rule: Rule) -> Option<Wanted> {
         | Rule::op_alone
         | Rule::block_alone => NextItem,
         Rule::EOI
+        // Only a list of metrics has it, but it may stand in any.
+        | Rule::kw_by
         | Rule::WHITESPACE
         | Rule::COMMENT
         | Rule::file

@@ -258,3 +258,15 @@ fn what_nobody_sees_is_named() {
         assert_eq!(found(&text), [format!("3:8 [{sign}] syntax::sign: {message}")]);
     }
 }
+
+#[test]
+fn by_groups_an_element_of_a_list_and_is_a_name_elsewhere() {
+    let text =
+        "mlspec 1\n\ntrain {\n  metrics = [f1 by sex, top_k(M.a, a, k=3) by by, auc]\n  by      = 3\n}\n";
+    check_format(text);
+    let (file, diagnostics) = parse_text(text);
+    assert!(diagnostics.is_empty());
+    let dumped = super::dump(&file);
+    assert!(dumped.contains("(list (by f1 sex) (by (call top_k"), "{dumped}");
+    assert_eq!(super::format(&file), text);
+}

@@ -6,7 +6,10 @@
 
 use crate::base::Span;
 use crate::ops::defaults::{self, Preset};
-use crate::ops::{self, Attr, AttrType, Default, InitSpec, Library, Sig, clip, init, optimizer, schedule};
+use crate::ops::formula::ParamKind;
+use crate::ops::{
+    self, Attr, AttrType, Default, InitSpec, Library, Sig, clip, init, optimizer, schedule, transform,
+};
 use crate::sema::job::{DataPlan, RowOrder, TrainPlan};
 use crate::sema::{self, Job};
 use crate::syntax::ast::*;
@@ -31,7 +34,7 @@ pub fn with_defaults(file: &File, library: &Library, job: &Job) -> File {
                 if &*section.word.name != "data" && &*section.word.name != "variant" {
                     filler.entries(&mut section.entries);
                 }
-                keys(section, job);
+                keys(&filler, section, job);
             }
             ItemKind::Param { .. } | ItemKind::Dim { .. } | ItemKind::Import { .. } | ItemKind::Broken => {}
         }
@@ -42,12 +45,13 @@ pub fn with_defaults(file: &File, library: &Library, job: &Job) -> File {
 // ---- sections ----
 
 /// Adds the keys that a section left to their defaults, with what checking made of them.
-fn keys(section: &mut Section, job: &Job) {
+fn keys(filler: &Filler, section: &mut Section, job: &Job) {
     let name = section.name.as_ref().map(|n| n.name.clone());
     match &*section.word.name {
         "data" => {
             let plan = job.data.iter().find(|d| Some(&*d.name) == name.as_deref());
             plan.into_iter().for_each(|plan| data_keys(section, plan));
+            section.entries.iter_mut().for_each(|entry| filler.columns(entry));
         }
         "train" => {
             let plan = job.trains.iter().find(|t| t.name.as_deref() == name.as_deref());
@@ -137,6 +141,31 @@ impl Filler<'_> {
         }
     }
 
+    /// The transforms of an entry of a data section.
+    fn columns(&self, entry: &mut Entry) {
+        match &mut entry.kind {
+            EntryKind::Typed { how, .. } => self.transforms(how, true),
+            EntryKind::Bind { value, .. } => self.transforms(value, false),
+            EntryKind::Let { .. } | EntryKind::Input { .. } | EntryKind::Output { .. } => {}
+            EntryKind::Section(_) | EntryKind::Broken => {}
+        }
+    }
+
+    /// A chain of transforms; without a column before it, the first is one too.
+    fn transforms(&self, e: &mut Expr, alone: bool) {
+        if let ExprKind::Pipe { input, stage } = &mut e.kind {
+            self.transforms(input, alone);
+            return self.transforms(stage, true);
+        }
+        let name = match &e.kind {
+            ExprKind::Call { callee, .. } => callee.as_name(),
+            _other => e.as_name(),
+        };
+        if let Some(def) = name.and_then(|n| transform::find(&n.name)).filter(|_| alone) {
+            self.named(&def.sig, e);
+        }
+    }
+
     fn expr(&self, e: &mut Expr) {
         match &mut e.kind {
             ExprKind::Call { callee, args } => {
@@ -153,6 +182,7 @@ impl Filler<'_> {
                 self.stage(stage);
             }
             ExprKind::As { stage, .. } => self.stage(stage),
+            ExprKind::By { metric, .. } => self.expr(metric),
             ExprKind::Repeat { body, .. } => self.stage(body),
             ExprKind::Member(inner, _) | ExprKind::Neg(inner) | ExprKind::Paren(inner) => self.expr(inner),
             ExprKind::Index { base, .. } => self.expr(base),
@@ -212,7 +242,10 @@ impl Filler<'_> {
             (Some(sig), _) => self.fill_sig(sig, args, at),
             (None, Some(op)) => {
                 let placed = piped + args.iter().filter(|a| a.name.is_none()).count();
-                for param in op.params.iter().skip(placed) {
+                // A weight of rows that nobody gives is no tensor to name.
+                let settings =
+                    op.params.iter().skip(placed).filter(|p| !matches!(p.kind, ParamKind::Tensor(_)));
+                for param in settings {
                     let preset = defaults::op_setting(self.library.framework(), name, &param.name);
                     let value =
                         preset.map(ExprKind::Float).or(param.default.as_ref().map(|d| d.kind.clone()));
@@ -248,6 +281,7 @@ impl Filler<'_> {
             Default::Int(n) => ExprKind::Int(n),
             Default::Float(x) => ExprKind::Float(x),
             Default::Bool(b) => ExprKind::Bool(b),
+            Default::Word(word) if attr.ty == AttrType::Str => ExprKind::Str(word.to_string()),
             Default::Word(word) => name(word),
             Default::Table(key) => match defaults::preset(self.library.framework(), key)? {
                 Preset::Number(x) => ExprKind::Float(*x),

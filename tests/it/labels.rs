@@ -79,3 +79,37 @@ fn labels_in_range_train() {
         assert_eq!(code, Some(0), "{label} by {loss}: {said}");
     }
 }
+
+/// A spec on the same table with a weight of rows, and what is said when it trains.
+fn train_on(columns: &str, feed: &str, loss: &str) -> (Option<i32>, String) {
+    let spec = format!(
+        "mlspec 1\n\ndata t {{\n  source = csv(\"t.csv\")\n  x : minmax\n  {columns}\n}}\n\n\
+         model M {{\n  input x: f32[B]\n  output o: f32[B, 3] = x |> Reshape(1) |> Dense(3) as d\n}}\n\n\
+         train {{\n  feed {{ x = t.x  {feed} }}\n  loss = {loss}\n  optimizer = SGD(lr=0.01)\n  epochs = 1\n}}\n"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("t.csv"), table()).unwrap();
+    let file = folder.path().join("t.mlspec");
+    fs::write(&file, spec).unwrap();
+    let out = folder.path().join("run");
+    let done = mlc(&["train", file.to_str().unwrap(), "--out", out.to_str().unwrap()]);
+    let flat = stderr(&done).lines().map(|l| l.trim_start_matches(['|', ' '])).collect::<Vec<_>>().join(" ");
+    (done.status.code(), flat)
+}
+
+#[test]
+fn weights_of_rows_are_not_negative() {
+    let columns = "y = word |> class(a, b, c)\n  w = sign |> float";
+    let (code, said) = train_on(columns, "y = t.y  w = t.w", "CrossEntropy(M.o, y, weight=w)");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("t.csv:2:5: `-1` in column `w` is not at least 0"), "{said}");
+}
+
+#[test]
+fn rows_to_ignore_may_have_a_label_of_their_own() {
+    // Ids are 1, 2 and 3: the last stands for no logit.
+    let (code, said) = train_on("y = id |> int", "y = t.y", "CrossEntropy(M.o, y, ignore=3)");
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = train_on("y = id |> int", "y = t.y", "CrossEntropy(M.o, y, ignore=2)");
+    assert_eq!(code, Some(1), "{said}");
+}

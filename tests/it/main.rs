@@ -24,4 +24,5 @@ mod stages;
 mod style;
 mod support;
 mod tidy;
+mod transforms;
 mod verify;

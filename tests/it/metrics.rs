@@ -237,3 +237,52 @@ fn runs_report_those_of_scikit_learn_whatever_the_batch() {
         a_run_reports_those_of_scikit_learn(batch, &[]);
     }
 }
+
+/// The rows of a case whose index is of a group, of three.
+fn of_group(case: &Json, group: usize) -> Json {
+    let rows = |name: &str| {
+        let all = case[name].as_array().expect("rows").iter().enumerate();
+        all.filter(|(i, _)| i % 7 % 3 == group).map(|(_, row)| row.clone()).collect::<Vec<_>>()
+    };
+    json!({ "prediction": rows("prediction"), "label": rows("label") })
+}
+
+#[test]
+fn groups_of_rows_are_judged_each_on_its_own() {
+    let lib = Library::std(Framework::Keras, &mut Sources::new());
+    let golden = &goldens()["table"];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("table.mlspec");
+    let metrics = IN_RUN.map(|(_, _, text)| format!("{text} by g")).join(", ");
+    let text = TABLE.replace("BATCH", "17").replace("METRICS", &metrics);
+    let text = text.replace("y2 : class(2)", "y2 : class(2)\n  g : class(left, right, middle, nowhere)");
+    std::fs::write(&path, text).unwrap();
+    let mut rows: Vec<String> = table(golden).lines().map(str::to_string).collect();
+    rows[0] += ",g";
+    for (i, row) in rows[1..].iter_mut().enumerate() {
+        *row += ["left", "right", "middle"].map(|name| format!(",{name}"))[i % 7 % 3].as_str();
+    }
+    std::fs::write(folder.path().join("table.csv"), rows.join("\n")).unwrap();
+    let run = Run::train(&path.display().to_string(), &["--set", "train.epochs=1"]);
+    for (kind, name, text) in IN_RUN {
+        let called = called(text);
+        // Settings stand behind the group.
+        let of = |group: &str| format!("{called}[g={group}]");
+        let labels = if kind == "numbers" { DType::F32 } else { DType::I32 };
+        let mut values = Vec::new();
+        for (i, group) in ["left", "right", "middle"].iter().enumerate() {
+            let case = of_group(&golden[kind], i);
+            let wanted = computed(&lib, &case, name, labels, 50).number().expect("a number");
+            assert_near(&of(group), run.test_metric(&of(group)), wanted);
+            let rows = case["label"].as_array().unwrap().len() as f64;
+            assert_eq!(run.test_metric(&format!("{}.rows", of(group))), rows);
+            values.push(wanted);
+        }
+        let gap =
+            values.iter().copied().fold(f64::MIN, f64::max) - values.iter().copied().fold(f64::MAX, f64::min);
+        assert_near("the gap", run.test_metric(&format!("{called}[g].gap")), gap);
+        // A class without rows is no group.
+        let record = run.records().into_iter().find(|r| r["split"] == "test").unwrap();
+        assert!(record["metrics"].get(of("nowhere")).is_none());
+    }
+}

@@ -1,6 +1,6 @@
 //! The same losses as Keras 3 and PyTorch, from the same weights and batches.
 //!
-//! `mnist_parity.py`, `optimizers.py`, `updates.py` and `norms.py` in `tests/goldens` made the numbers.
+//! `mnist_parity.py`, `optimizers.py`, `updates.py`, `losses.py` and `norms.py` in `tests/goldens` made the numbers.
 
 use crate::support::{Run, large_data, root};
 use serde_json::Value as Json;
@@ -55,18 +55,33 @@ fn every_optimizer_has_the_losses_of_keras_and_torch() {
 
 /// Trains what `optimizers.mlspec` says but for the optimizer, with one more line.
 fn train_and_compare(run: &Json, line: &str) {
-    let text = |key: &str| run[key].as_str().expect("a text");
+    let optimizer = run["optimizer"].as_str().expect("a text");
+    train_changed(run, "SGD(lr=0.1)", &format!("{optimizer}\n  {line}"));
+}
+
+/// Trains what `optimizers.mlspec` says, but for one place and the defaults of its framework.
+fn train_changed(run: &Json, place: &str, by: &str) {
+    let framework = run["framework"].as_str().expect("a text");
     let template = root().join("tests/goldens/optimizers.mlspec");
     let template = std::fs::read_to_string(template).expect("the spec is there");
-    let spec = template
-        .replace("mlspec 1\n", &format!("mlspec 1 defaults {}\n", text("framework")))
-        .replace("SGD(lr=0.1)", &format!("{}\n  {line}", text("optimizer")));
+    assert!(template.contains(place), "{place} is in the spec");
+    let spec = template.replace("mlspec 1\n", &format!("mlspec 1 defaults {framework}\n")).replace(place, by);
     let place = tempfile::tempdir().expect("a temporary folder");
     let file = place.path().join("spec.mlspec");
     std::fs::write(&file, spec).expect("the temporary folder is writable");
     let data = root().join("specs").display().to_string();
     let trained = Run::train(&file.display().to_string(), &["--data", &data]);
-    compare(&format!("{} {} {line}", text("framework"), text("optimizer")), &trained, &run["losses"]);
+    compare(&format!("{framework} {by}"), &trained, &run["losses"]);
+}
+
+#[test]
+fn weighted_and_smoothed_losses_are_those_of_keras_and_torch() {
+    for run in goldens("losses.json")["runs"].as_array().expect("a list of runs") {
+        let lets: Vec<&str> =
+            run["lets"].as_array().expect("a list").iter().filter_map(Json::as_str).collect();
+        let loss = format!("{}\n  loss = {}", lets.join("\n  "), run["loss"].as_str().expect("a loss"));
+        train_changed(run, "loss      = CrossEntropy(Mlp.logits, label)", &loss);
+    }
 }
 
 #[test]

@@ -63,7 +63,8 @@ pub const CODES: &[CodeInfo] = &[
         code: "data::number",
         title: "a cell of a numeric column is not a number",
         explain: "`float`, `standardize` and `minmax` read numbers, `int` whole ones. Words that stand for missing values \
-                  are named by `missing=\"?\"`, a decimal comma by `decimal=\",\"`; a column of words is a `class`.",
+                  are named by `missing=\"?\"`, a decimal comma by `decimal=\",\"`; a column of words is \
+                  `one_hot`, `category` or a `class`.",
     },
     CodeInfo {
         code: "data::not_finite",
@@ -73,8 +74,41 @@ pub const CODES: &[CodeInfo] = &[
     CodeInfo {
         code: "data::missing_value",
         title: "a cell is empty or marked as missing",
-        explain: "A missing value is an error unless the column says what to do with it. Fill the cells in or remove \
-                  the rows.",
+        explain: "A missing value is an error unless the column says what to do with it: `impute` fills it in, `one_hot` \
+                  and `category` take it for a value of its own. Elsewhere it goes along the chain until something \
+                  takes it:\n\n    age : impute(median) |> standardize\n\nWords that stand for missing values are \
+                  named in the source: `csv(\"t.csv\", missing=\"?\")`.",
+    },
+    CodeInfo {
+        code: "data::domain",
+        title: "a number that a transform cannot take",
+        explain: "`log` wants numbers above 0, `log1p` above -1. Correct the cells, or move them first:\n\n    \
+                  gain : clip(lo=0) |> log1p",
+    },
+    CodeInfo {
+        code: "data::unseen",
+        title: "a value that no training row has",
+        explain: "`one_hot` and `category` know the values of the training rows. What becomes of others is for the spec to \
+                  say: `unknown=other` gives them one place together, `unknown=ignore` (of `one_hot`) all zeros. A \
+                  stratified split keeps every value in every part.",
+    },
+    CodeInfo {
+        code: "data::date",
+        title: "a cell is no date of the form that the spec gives",
+        explain: "`date(\"%Y-%m-%d\")` takes signs as `strftime` has them: %Y %y %m %b %B %d %e %j %H %M %S %f %T. Every other \
+                  character must stand in the cells as it does in the form, and the calendar must have the day.",
+    },
+    CodeInfo {
+        code: "data::one_class",
+        title: "the training rows have one class only",
+        explain: "Where every row has the same label there is nothing to tell apart: a model that always says so is right. \
+                  Usually a file is sorted by class and `ordered = true` splits it; shuffle, or stratify by the label.",
+    },
+    CodeInfo {
+        code: "data::constant",
+        title: "a column has one value in all training rows",
+        explain: "Nothing can be learnt from it: scaled, it is 0 in every training row, and another value in other rows meets \
+                  weights that were never trained. Take it out of the spec.",
     },
     CodeInfo {
         code: "data::class",

@@ -189,7 +189,29 @@ pub const CODES: &[CodeInfo] = &[
     CodeInfo {
         code: "column::transform",
         title: "this is not a transform",
-        explain: "`standardize`, `minmax`, `float`, `int` and `class` are built; the language has more.",
+        explain: "Behind `name :` stands a transform, or a chain of them; the same makes a column of another:\n\n    \
+                  age   : impute(median) |> standardize\n    label = sentiment |> class(negative, positive)\n\n\
+                  Numbers: float, int, standardize, minmax, robust, quantile, log, log1p, clip, bins. Values: one_hot, \
+                  category, hashed, date, class. Gaps: impute.",
+    },
+    CodeInfo {
+        code: "column::chain",
+        title: "a transform stands where it cannot",
+        explain: "Each step takes what the one before gives. `one_hot`, `category`, `hashed`, `date` and `class` take one value \
+                  a row; scalers take numbers, not ids; `class` and `category` end a chain, unless `one_hot` follows:\n\n    \
+                  age : bins(5) |> one_hot",
+    },
+    CodeInfo {
+        code: "column::setting",
+        title: "settings of a transform that do not go together",
+        explain: "`clip` needs a bound, the lower not above the upper; a constant of `impute` needs its value, and nothing else \
+                  has one; a form of `date` uses the signs %Y %y %m %b %B %d %e %j %H %M %S %f %T.",
+    },
+    CodeInfo {
+        code: "column::size",
+        title: "a column has no such size",
+        explain: "`d.col.vocab` counts the ids of a `category`, `hashed` or `class` column, `d.col.features` the numbers that a \
+                  row has of it. What is computed has the shape that the model sees.",
     },
     CodeInfo {
         code: "column::classes",
@@ -265,9 +287,20 @@ pub const CODES: &[CodeInfo] = &[
     },
     CodeInfo {
         code: "metric::pair",
-        title: "a metric has nothing to compare",
-        explain: "Metrics take the pair of the loss. With a loss of your own, say the pair: \
+        title: "a metric does not know what to compare",
+        explain: "Metrics take the pair of the loss. With a loss of your own, or one of several terms, say the pair: \
                   `accuracy(M.logits, label)`.",
+    },
+    CodeInfo {
+        code: "metric::by",
+        title: "a metric cannot be grouped so",
+        explain: "`f1 by sex` gives the metric of each group of rows, and how far the best and the worst are apart. \
+                  Groups are made by a column with classes, fed or not, and what is grouped is one number, judged \
+                  row by row:\n\n    \
+                  age : standardize\n    \
+                  sex : class\n\n    \
+                  metrics = [f1 by age]     // every age is another\n    \
+                  metrics = [f1 by sex]",
     },
     CodeInfo {
         code: "schedule::warmup",

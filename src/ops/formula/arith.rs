@@ -16,6 +16,9 @@ pub fn arith(b: &mut Builder, op: BinOp, left: (Operand, Span), right: (Operand,
         return folded.map(Operand::Number);
     }
     match op {
+        // Exact, so that a factor left at its default leaves no trace.
+        BinOp::Mul if is_one(&left.0) && is_f32(b, &right.0) => Ok(right.0),
+        BinOp::Mul if is_one(&right.0) && is_f32(b, &left.0) => Ok(left.0),
         BinOp::MatMul => matmul(b, left, right, span),
         BinOp::Pow => power(b, left, right, span),
         BinOp::Div => {
@@ -53,6 +56,20 @@ fn elementwise(b: &mut Builder, op: BinOp, l: Value, r: Value) -> Value {
         BinOp::Gt => b.gt(l, r),
         BinOp::Ge => b.ge(l, r),
         BinOp::MatMul => unreachable!("arith: a product is no elementwise operator"),
+    }
+}
+
+fn is_one(x: &Operand) -> bool {
+    match x {
+        Operand::Number(n) => n.as_f64() == Some(1.0),
+        Operand::Tensor(_) => false,
+    }
+}
+
+fn is_f32(b: &Builder, x: &Operand) -> bool {
+    match x {
+        Operand::Number(_) => false,
+        Operand::Tensor(v) => b.dtype(*v) == DType::F32,
     }
 }
 

@@ -5,12 +5,14 @@
 use super::arith::{as_f32, check_broadcast, promote, tensor_of};
 use super::bind::{Slot, bind};
 use super::call::{lift, sources};
+use super::decl::mentioned;
 use super::item::{Given, Item, Number, Operand};
 use super::{ArgSource, Checked, Eval, Scope};
 use crate::base::{DType, Dim, Span};
 use crate::diag::Diagnostic;
 use crate::graph::{Builder, Value};
-use crate::syntax::ast::Arg;
+use crate::syntax::ast::{Arg, Ident};
+use std::collections::BTreeSet;
 
 /// One row: what a function is called with and what it makes.
 pub struct Builtin {
@@ -218,6 +220,20 @@ enum Evaluated {
     Type(DType),
 }
 
+impl Evaluated {
+    /// Whether a mask that is known while compiling takes the first side.
+    fn chooses(&self) -> Option<bool> {
+        match self {
+            Evaluated::Flag(chosen) => Some(*chosen),
+            Evaluated::Operand(Operand::Number(n)) => n.as_f64().map(|x| x != 0.0),
+            Evaluated::Operand(Operand::Tensor(_))
+            | Evaluated::Size(_)
+            | Evaluated::Axes(_)
+            | Evaluated::Type(_) => None,
+        }
+    }
+}
+
 /// One use of a builtin.
 pub struct Use<'a> {
     b: &'a mut Builder,
@@ -238,12 +254,21 @@ impl<S: Scope> Eval<'_, S> {
             function.params.iter().map(|p| Slot { name: p.name, required: p.required }).collect();
         let bound = bind(function.name, span, &slots, sources(leading, args), self.diags)?;
         let mut evaluated = Vec::new();
-        for (param, arg) in function.params.iter().zip(bound) {
+        let mut left_out = None;
+        for (place, (param, arg)) in function.params.iter().zip(bound).enumerate() {
             evaluated.push(match arg {
                 None => Ok(None),
+                Some(given) if left_out == Some(place) => {
+                    self.left_out(&given);
+                    Ok(None)
+                }
                 Some(given) => {
                     let at = given.span;
-                    self.argument(function, param, given).map(|v| Some((v, at)))
+                    let found = self.argument(function, param, given);
+                    if let (Kind::Mask, Ok(mask), true) = (param.kind, &found, self.pin.is_some()) {
+                        left_out = mask.chooses().map(|first| if first { place + 2 } else { place + 1 });
+                    }
+                    found.map(|v| Some((v, at)))
                 }
             });
         }
@@ -253,6 +278,18 @@ impl<S: Scope> Eval<'_, S> {
         match (function.build)(&mut call) {
             Ok(operand) => Ok(lift(operand.into())),
             Err(d) => self.fail(d),
+        }
+    }
+
+    /// The side of a `where` that is not chosen. The library's formulas are right, so that it need not be
+    /// built; a user's is built all the same, for the mistakes in it.
+    fn left_out(&mut self, given: &Given<ArgSource<'_, S::Entity>>) {
+        let ArgSource::Expr(expr) = &given.value else { return };
+        let mut names = BTreeSet::new();
+        mentioned(expr, &mut names);
+        for name in names {
+            // Looked up, so that it counts as used.
+            self.scope.name(&Ident { name, span: given.span });
         }
     }
 
@@ -487,8 +524,13 @@ impl Use<'_> {
     }
 
     fn choose(&mut self) -> Result<Operand, Diagnostic> {
-        if let Some((Evaluated::Flag(chosen), _)) = self.args[0] {
-            return Ok(self.given(if chosen { 1 } else { 2 }).0);
+        let chosen = match &self.args[..] {
+            [Some((Evaluated::Flag(true), _)), ..] | [_, _, None] => Some(1),
+            [Some((Evaluated::Flag(false), _)), ..] | [_, None, _] => Some(2),
+            _ => None,
+        };
+        if let Some(side) = chosen {
+            return Ok(self.given(side).0);
         }
         let (mask, at_mask) = self.given(0);
         let ((x, at_x), (y, at_y)) = (self.given(1), self.given(2));

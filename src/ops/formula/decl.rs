@@ -219,6 +219,7 @@ pub fn mentioned(expr: &Expr, names: &mut BTreeSet<Arc<str>>) {
             mentioned(stage, names);
         }
         ExprKind::As { stage, .. } => mentioned(stage, names),
+        ExprKind::By { metric, .. } => mentioned(metric, names),
         ExprKind::Repeat { count, body, .. } => {
             mentioned(count, names);
             mentioned(body, names);

@@ -86,6 +86,7 @@ impl Fitting<'_> {
 
     fn tensors(&mut self, args: &[Option<Placed>]) -> Checked<()> {
         let op = self.op;
+        self.absent(args)?;
         let patterns = op.params.iter().zip(args).filter_map(|(param, arg)| match (&param.kind, arg) {
             (ParamKind::Tensor(pattern), Some((item, at))) => Some((param, pattern, item, *at)),
             (ParamKind::Tensor(_) | ParamKind::Int | ParamKind::Float | ParamKind::Bool, _) => None,
@@ -113,6 +114,26 @@ impl Fitting<'_> {
         for (name, dim) in self.bound.sizes() {
             let name: Arc<str> = Arc::from(name);
             self.body.names.entry(name).or_insert_with(|| Item::int(dim.clone()));
+        }
+        ok
+    }
+
+    /// Tensors that the call does not give are the number that the signature says: one, of no shape.
+    fn absent(&mut self, args: &[Option<Placed>]) -> Checked<()> {
+        let mut ok = Ok(());
+        for (param, arg) in self.op.params.iter().zip(args) {
+            if let (ParamKind::Tensor(_), None) = (&param.kind, arg) {
+                match self.default(param)? {
+                    item @ Item::Number(_) => {
+                        self.body.names.insert(param.name.clone(), item);
+                    }
+                    other => {
+                        let d = self.wrong_kind(param, &other, param.span);
+                        self.diags.push(d);
+                        ok = Err(Reported);
+                    }
+                }
+            }
         }
         ok
     }

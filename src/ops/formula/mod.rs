@@ -146,6 +146,9 @@ impl<'a, S: Scope> Eval<'a, S> {
             ExprKind::As { .. } => {
                 self.out_of_place("value::kind", "`as` names the weights of a layer, and this is none", expr)
             }
+            ExprKind::By { .. } => {
+                self.out_of_place("value::kind", "`by` groups a metric, and this is none", expr)
+            }
             ExprKind::Repeat { .. } => {
                 self.out_of_place("value::kind", "`repeat` chains layers, and there are none here", expr)
             }

@@ -328,6 +328,7 @@ fn size_dim(expr: &Expr, known: &dyn Fn(&Expr) -> Option<Number>) -> Option<Dim>
         | ExprKind::Neg(_)
         | ExprKind::Pipe { .. }
         | ExprKind::As { .. }
+        | ExprKind::By { .. }
         | ExprKind::Repeat { .. }
         | ExprKind::Range(..)
         | ExprKind::List(_)

@@ -1,6 +1,5 @@
 //! What a metric says of the rows of a split: a number, a table, or a number for each group of rows.
 
-use super::Better;
 use serde::{Deserialize, Serialize};
 
 /// The value of a metric. In files a number is a number, one that is not defined `null`; groups
@@ -49,11 +48,12 @@ impl Figure {
         }
     }
 
-    /// What files have under the metric's name: itself, or `f1[sex=Female]`, the rows of each group, and
-    /// `f1[sex].gap`.
+    /// What files have under the metric's name: itself, or for `f1[sex]` numbers such as `f1[sex=Female]`, the
+    /// rows of each group, and `f1[sex].gap`.
     pub fn flat(&self, name: &str) -> Vec<(String, Figure)> {
         let Figure::Groups(groups) = self else { return vec![(name.to_string(), self.clone())] };
         let by = &groups.by;
+        let name = name.strip_suffix(&format!("[{by}]")).unwrap_or(name);
         let mut all = Vec::new();
         for group in &groups.groups {
             let of = format!("{name}[{by}={}]", group.name);
@@ -91,18 +91,6 @@ impl Confusion {
 }
 
 impl Groups {
-    /// The best and the worst group, among those that have a value.
-    pub fn extremes(&self, better: Better) -> Option<(&Group, &Group)> {
-        let mut valued = self.groups.iter().filter_map(|g| Some((g, g.value?)));
-        let first = valued.next()?;
-        let (mut best, mut worst) = (first, first);
-        for each in valued {
-            best = if better.prefers(each.1, best.1) { each } else { best };
-            worst = if better.prefers(worst.1, each.1) { each } else { worst };
-        }
-        Some((best.0, worst.0))
-    }
-
     /// How far the best and the worst group are apart; not defined for fewer than two with a value.
     pub fn gap(&self) -> Option<f64> {
         let values: Vec<f64> = self.groups.iter().filter_map(|g| g.value).collect();

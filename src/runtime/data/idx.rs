@@ -7,7 +7,7 @@
 
 use super::csv::count;
 use super::files::{FileInfo, Input, Places, problem, short_name};
-use super::fit::classes_of;
+use super::steps::classes_of;
 use super::table::{Cells, Origin, RawColumn, Table};
 use crate::diag::Diagnostic;
 use crate::sema::job::SourcePlan;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::base::{Dim, FileId, Shape, Span, TensorType};
-use crate::sema::job::{Classes, Dialect, Encode, Generator, Roles, RowOrder, SplitPlan};
+use crate::sema::job::{Classes, Column, ColumnKind, Dialect, Encode, Generator, Roles, RowOrder, SplitPlan};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -22,7 +22,7 @@ fn table(path: &str, dialect: Dialect) -> SourcePlan {
 }
 
 fn field(name: &str, how: Encode) -> Field {
-    Field { source: name.into(), how, span: Span::default() }
+    Field { source: name.into(), how: vec![how], span: Span::default() }
 }
 
 fn column(name: &str, how: Encode, ty: TensorType) -> Column {
@@ -133,9 +133,9 @@ fn a_table_becomes_typed_columns_and_a_row() {
     assert_eq!((&*data.train.rows, &*data.valid.rows, data.test.len()), (&[0, 1, 2][..], &[3][..], 0));
     let bound = |name: &str| data.bindings().get(name).copied();
     assert_eq!((bound("d.features"), bound("d.kind.classes")), (Some(3), Some(2)));
-    assert_eq!(data.fitted[3].fitted, Fitted::ClassNames { names: vec!["a".into(), "b".into()] });
+    assert_eq!(data.fitted[1].fields[0].steps, [Fitted::ClassNames { names: vec!["a".into(), "b".into()] }]);
     let yaml = serde_yaml::to_string(&data.fitted).unwrap();
-    assert_eq!(serde_yaml::from_str::<Vec<FittedField>>(&yaml).unwrap(), data.fitted);
+    assert_eq!(serde_yaml::from_str::<Vec<FittedColumn>>(&yaml).unwrap(), data.fitted);
 }
 
 /// No spec can fit a scaler on all rows: what other parts hold changes nothing that is fitted.
@@ -214,8 +214,14 @@ fn decimal_commas_and_semicolons() {
 #[test]
 fn bad_cells_are_named_by_line_and_character() {
     let float = |how| float("a", how);
-    let wrong = one_problem("a,b\n1,2\nx y,3\n,4\n", float(Encode::Float));
-    assert_eq!(wrong.message, "t.csv:4:1: `` in column `a` stands for a missing value");
+    let wrong = one_problem("a,b\n1,2\n,4\n?,4\n", float(Encode::Float));
+    assert_eq!(
+        wrong.message,
+        "t.csv:3:1: `` in column `a` stands for a missing value (and 1 row more like it)"
+    );
+    assert!(
+        wrong.help.unwrap().starts_with("2 of 3 rows lack it: fill them in, as in `a : impute(median) |> …`")
+    );
     let wrong = one_problem("b,a\n1,2\n3,x y\n3,z\n", float(Encode::Standardize));
     assert_eq!(wrong.message, "t.csv:3:3: `x y` in column `a` is not a number (and 1 row more like it)");
     for bad in ["nan", "inf", "1e39"] {

@@ -2,9 +2,10 @@
 //! silence.
 
 use super::csv::count;
+use super::encode::column_fields;
 use super::files::problem;
 use super::table::{Cells, Table, quoted};
-use super::{Array, Loaded, Store, Values, column_fields};
+use super::{Array, Loaded, Store, Values};
 use crate::base::Bindings;
 use crate::diag::Diagnostic;
 use crate::sema::job::{Column, DataPlan, Encode, Field, Range, Wanted};
@@ -15,7 +16,7 @@ pub fn problems(plan: &DataPlan, loaded: &Loaded, store: &Store, sizes: &Binding
     for (column, array) in plan.columns.iter().zip(&store.columns) {
         for wanted in &column.wanted {
             let Some((least, most)) = ends(&wanted.range, sizes) else { continue };
-            let bad = outside(array, least, most);
+            let bad = outside(array, least, most, wanted.except);
             if !bad.is_empty() {
                 found.push(Outside { column, array, loaded, wanted, least, most, bad }.diagnostic());
             }
@@ -29,12 +30,13 @@ fn ends(range: &Range, sizes: &Bindings) -> Option<(f64, f64)> {
     match range {
         Range::Below(size) => Some((0.0, size.bind(sizes).as_const()? as f64 - 1.0)),
         Range::Between(least, most) => Some((*least, *most)),
+        Range::AtLeast(least) => Some((*least, f64::MAX)),
     }
 }
 
 /// Places of the elements that are not in the range.
-fn outside(array: &Array, least: f64, most: f64) -> Vec<usize> {
-    let in_range = |x: f64| (least..=most).contains(&x);
+fn outside(array: &Array, least: f64, most: f64, except: Option<i64>) -> Vec<usize> {
+    let in_range = |x: f64| (least..=most).contains(&x) || except.is_some_and(|id| id as f64 == x);
     array.numbers().enumerate().filter(|(_, x)| !in_range(*x)).map(|(i, _)| i).collect()
 }
 
@@ -83,15 +85,18 @@ impl Outside<'_> {
             n => format!(" (and {} more like it)", count(n, "value")),
         };
         let Wanted { by, span, .. } = self.wanted;
-        let range = format!("{} to {}", self.least, self.most);
+        let range = match self.wanted.range {
+            Range::Below(_) | Range::Between(..) => format!("from {} to {}", self.least, self.most),
+            Range::AtLeast(least) => format!("at least {least}"),
+        };
         let message = format!(
-            "{place}: {} in column `{}` is not from {range}, which `{by}` wants{more}",
+            "{place}: {} in column `{}` is not {range}, which `{by}` wants{more}",
             self.shown(field, row),
             self.column.name,
         );
         problem("data::range", message, self.loaded.source)
             .label(self.column.span, "the column")
-            .label(*span, format!("wants {range}"))
+            .label(*span, format!("wants {}", range.trim_start_matches("from ")))
             .help(self.help(field))
     }
 
@@ -107,9 +112,13 @@ impl Outside<'_> {
 
     fn help(&self, field: &Field) -> String {
         const LISTED: usize = 12;
+        if let Range::AtLeast(_) = self.wanted.range {
+            return "a weight says how much a row counts, 0 for not at all: correct the column".to_string();
+        }
         let distinct = self.distinct();
         let from_table = self.loaded.source.kind.is_table();
-        let listable = from_table && matches!(field.how, Encode::Int | Encode::Float);
+        let listable =
+            from_table && matches!(field.how.as_slice(), [Encode::Int | Encode::Float | Encode::Inferred]);
         if listable && (2..=LISTED).contains(&distinct.len()) {
             return self.list(&distinct);
         }
@@ -125,11 +134,11 @@ impl Outside<'_> {
                 "class ids count from 0, one for each logit: list the classes, `{name} : class(…)`, or use \
                  `MeanSquaredError` for numbers that are no classes"
             ),
-            (Range::Between(..), true) => format!(
+            (Range::Between(..) | Range::AtLeast(_), true) => format!(
                 "`{by}` tells two classes apart: for {classes} classes use `CrossEntropy` with as many logits; \
                  bring shares to 0 to 1 by `minmax`"
             ),
-            (Range::Between(..), false) => format!(
+            (Range::Between(..) | Range::AtLeast(_), false) => format!(
                 "`{by}` takes 0, 1 or a share between: use `MeanSquaredError` for other numbers, or bring the \
                  column to 0 to 1 by `minmax`"
             ),
@@ -142,7 +151,7 @@ impl Outside<'_> {
         let call = format!("`{} : class({})`", self.column.name, list.join(", "));
         let classes = match self.wanted.range {
             Range::Below(_) => self.most as usize + 1,
-            Range::Between(..) => 2,
+            Range::Between(..) | Range::AtLeast(_) => 2,
         };
         let n = values.len();
         match &self.wanted.range {
@@ -152,7 +161,7 @@ impl Outside<'_> {
                     "list the classes, which numbers them from 0: {call}, and make the last layer {n} wide"
                 )
             }
-            Range::Between(..) => {
+            Range::Between(..) | Range::AtLeast(_) => {
                 format!("for {n} classes use `CrossEntropy` with {n} logits, and list them: {call}")
             }
         }

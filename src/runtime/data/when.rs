@@ -48,7 +48,7 @@ fn days(date: &str) -> Option<i64> {
 
 /// Days from 1970-01-01 to a date of the Gregorian calendar (Hinnant, "chrono-compatible low-level date
 /// algorithms"): years begin in March, so that the leap day is the last.
-fn civil(year: i64, month: i64, day: i64) -> i64 {
+pub fn civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let of_era = year.rem_euclid(400);

@@ -2,7 +2,7 @@
 
 use super::{RUN_YAML, SPEC};
 use crate::ops::metric::Figure;
-use crate::runtime::data::{FileInfo, FittedField};
+use crate::runtime::data::{FileInfo, FittedColumn};
 use crate::runtime::engine::DeviceKind;
 use crate::runtime::error::RunError;
 use serde::{Deserialize, Serialize};
@@ -78,7 +78,7 @@ pub struct RunInfo {
     /// The GPU, if it was one; instruction set, operating system and architecture.
     pub host: String,
     pub data: Vec<FileInfo>,
-    pub fitted: Vec<FittedField>,
+    pub fitted: Vec<FittedColumn>,
     pub rows: BTreeMap<String, usize>,
     /// Steps and epochs done.
     pub steps: u64,

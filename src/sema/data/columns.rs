@@ -1,144 +1,35 @@
 //! Columns by name: typed, derived, or as the source has them.
 
 use super::Data;
+use super::how::{Chain, How, chain, is_transform};
 use crate::base::{DType, Dim, Shape, Span, TensorType};
-use crate::diag::{Diagnostic, did_you_mean};
-use crate::graph::{Builder, Value};
-use crate::ops::formula::{Checked, Eval, Item, Never, Reported, Scope};
-use crate::sema::ctx::{Ctx, Global, suggest};
+use crate::diag::Diagnostic;
+use crate::ops::formula::builtins;
+use crate::ops::transform::Kind;
+use crate::sema::ctx::Ctx;
 use crate::sema::job::{Classes, Column, ColumnKind, Encode, Field, Wanted};
-use crate::sema::{consts, walk};
-use crate::syntax::ast::{Entry, EntryKind, Expr, ExprKind, File, Ident, ItemKind, Section};
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use crate::sema::probe::SchemaColumn;
+use crate::sema::walk;
+use crate::syntax::ast::{Expr, ExprKind, Ident};
 
-/// What `name : how` says.
-#[derive(Clone, Debug)]
-pub(super) enum How {
-    Known(Encode),
-    /// Reported: wrong, or not built yet.
+/// What the entries of a section say of a name.
+pub(super) enum Named<'a> {
+    Chain(Made),
+    Derived(usize, &'a Expr),
     Poison,
+    /// Nothing.
+    Raw,
 }
 
-const BUILT: [&str; 5] = ["standardize", "minmax", "float", "int", "class"];
-const LATER: [&str; 13] = [
-    "one_hot",
-    "category",
-    "impute",
-    "lowercase",
-    "words",
-    "chars",
-    "bpe",
-    "pad",
-    "windows",
-    "flip",
-    "crop",
-    "resize",
-    "lines",
-];
-const INSTEAD: &str =
-    "`standardize`, `minmax`, `float`, `int` and `class` are built, and arithmetic on columns";
-
-/// Reads `standardize`, `class("<=50K", ">50K")`, …
-pub(super) fn how(cx: &Ctx, expr: &Expr) -> How {
-    let (name, args) = match &expr.bare().kind {
-        ExprKind::Name(name) => (name, None),
-        ExprKind::Call { callee, args } => match callee.as_name() {
-            Some(name) => (name, Some(args)),
-            None => return not_a_transform(cx, expr),
-        },
-        ExprKind::Pipe { input, stage } => {
-            // Several at once: each is said if it is not built.
-            let (first, second) = (how(cx, input), how(cx, stage));
-            if let (How::Known(_), How::Known(_)) = (first, second) {
-                cx.later("later::transform", "a chain of transforms", expr.span, INSTEAD);
-            }
-            return How::Poison;
-        }
-        ExprKind::Broken => return How::Poison,
-        _ => return not_a_transform(cx, expr),
-    };
-    let plain = |encode: Encode| match args {
-        Some(args) if !args.is_empty() => {
-            let message = format!("`{}` takes no arguments", name.name);
-            let d = Diagnostic::error("call::many", message, args[0].value.span, "not needed");
-            cx.report(d.help(format!("write `{}`", name.name)));
-            How::Poison
-        }
-        _ => How::Known(encode),
-    };
-    match &*name.name {
-        "standardize" => plain(Encode::Standardize),
-        "minmax" => plain(Encode::Minmax),
-        "float" => plain(Encode::Float),
-        "int" => plain(Encode::Int),
-        "class" => match args {
-            None => How::Known(Encode::Class(Classes::Infer)),
-            Some(args) => class(cx, expr.span, args),
-        },
-        other if LATER.contains(&other) => {
-            cx.later("later::transform", format!("the transform `{other}`"), name.span, INSTEAD);
-            How::Poison
-        }
-        _ => {
-            let message = format!("there is no transform `{}`", name.name);
-            let d = Diagnostic::error("column::transform", message, name.span, "not a transform");
-            cx.report(suggest(d, "transform", name, BUILT.into_iter().chain(LATER)));
-            How::Poison
-        }
-    }
-}
-
-fn not_a_transform(cx: &Ctx, expr: &Expr) -> How {
-    let d = Diagnostic::error("column::transform", "this is not a transform", expr.span, "not a transform");
-    cx.report(d.help("write `standardize`, `minmax`, `float`, `int` or `class(…)`"));
-    How::Poison
-}
-
-/// `class(10)` counts, `class(no, yes)` lists.
-fn class(cx: &Ctx, span: Span, args: &[crate::syntax::ast::Arg]) -> How {
-    let one_number = match args {
-        [one] => !matches!(one.value.bare().kind, ExprKind::Str(_)) && one.value.as_name().is_none(),
-        _ => false,
-    };
-    let param = match args {
-        [one] => one.value.as_name().is_some_and(|n| cx.globals.contains_key(&n.name)),
-        _ => false,
-    };
-    if one_number || param {
-        return cx
-            .count("class", &args[0].value, 2)
-            .map_or(How::Poison, |n| How::Known(Encode::Class(Classes::Count(n as usize))));
-    }
-    let names: Option<Vec<String>> = args.iter().map(|a| class_value(cx, &a.value)).collect();
-    let Some(names) = names else { return How::Poison };
-    let twice = names.iter().enumerate().find(|(i, n)| names[..*i].contains(n));
-    let why = match (names.len(), twice) {
-        (0 | 1, _) => "a class column has at least two classes".to_string(),
-        (_, Some((_, name))) => format!("the class `{name}` is listed twice"),
-        _ => return How::Known(Encode::Class(Classes::Named(names))),
-    };
-    cx.report(Diagnostic::error("column::classes", why, span, "these classes").help(
-        "list each value of the column once, as in `class(no, yes)`, or write `class(n)` for 0 to n-1",
-    ));
-    How::Poison
-}
-
-/// A value of a class column: a word, a string, or a number as the cells have it.
-fn class_value(cx: &Ctx, expr: &Expr) -> Option<String> {
-    match &expr.bare().kind {
-        ExprKind::Int(n) => Some(n.to_string()),
-        ExprKind::Float(x) => Some(x.to_string()),
-        ExprKind::Neg(inner) => match &inner.bare().kind {
-            ExprKind::Int(_) | ExprKind::Float(_) => class_value(cx, inner).map(|n| format!("-{n}")),
-            _ => cx.word("class", expr),
-        },
-        _ => cx.word("class", expr),
-    }
+/// A column of the source and its transforms.
+pub(super) struct Made {
+    pub source: String,
+    pub chain: Chain,
+    pub span: Span,
 }
 
 /// What a name in a data section stands for.
-enum Found<'a> {
+pub(super) enum Found<'a> {
     Stored(Column),
     Derived(usize, &'a Expr),
     Poison,
@@ -147,76 +38,144 @@ enum Found<'a> {
 impl<'a> Data<'a> {
     /// Looks a column up; derived ones only before entry `before`.
     /// `row` is the type that the use expects, for sources that nobody could look at.
-    fn lookup(&self, cx: &Ctx, name: &Ident, before: usize, row: Option<&TensorType>) -> Found<'a> {
-        if let Some(at) = self.derived[..before].iter().rposition(|(n, _)| n.name == name.name) {
-            return match self.transformed(cx, at) {
-                Some(found) => found,
-                None => Found::Derived(at, self.derived[at].1),
-            };
+    pub(super) fn lookup(
+        &self,
+        cx: &Ctx,
+        name: &Ident,
+        before: usize,
+        row: Option<&TensorType>,
+    ) -> Found<'a> {
+        match self.named(cx, name, before) {
+            Named::Chain(made) => Found::Stored(self.stored(&name.name, &made)),
+            Named::Derived(at, expr) => Found::Derived(at, expr),
+            Named::Poison => Found::Poison,
+            Named::Raw if &*name.name == "row" => self.row(cx, name),
+            Named::Raw => self.raw(cx, name, row),
         }
-        if let Some((first, how)) = self.typed.iter().find(|(n, _)| n.name == name.name) {
-            return match how {
-                How::Known(encode) => {
-                    Found::Stored(self.stored(&name.name, &name.name, encode.clone(), first.span))
-                }
-                How::Poison => Found::Poison,
-            };
-        }
-        if &*name.name == "row" {
-            return self.row(cx, name);
-        }
-        self.raw(cx, name, row)
     }
 
-    fn stored(&self, name: &str, source: &str, how: Encode, span: Span) -> Column {
-        let dtype = match &how {
-            Encode::Int | Encode::Class(_) => DType::I32,
-            Encode::AsIs | Encode::Float | Encode::Standardize | Encode::Minmax => DType::F32,
+    /// What the entries of the section say of a name.
+    pub(super) fn named(&self, cx: &Ctx, name: &Ident, before: usize) -> Named<'a> {
+        if let Some(at) = self.derived[..before].iter().rposition(|(n, _)| n.name == name.name) {
+            return self.transformed(cx, at).unwrap_or(Named::Derived(at, self.derived[at].1));
+        }
+        match self.typed.iter().find(|(n, _)| n.name == name.name) {
+            Some((first, How::Known(chain))) => {
+                Named::Chain(Made { source: name.name.to_string(), chain: chain.clone(), span: first.span })
+            }
+            Some((_, How::Poison)) => Named::Poison,
+            None => Named::Raw,
+        }
+    }
+
+    fn stored(&self, name: &str, made: &Made) -> Column {
+        let ty = match made.chain.kind {
+            Kind::Cell | Kind::Number => TensorType::scalar(DType::F32),
+            Kind::Whole | Kind::Ids(_) => TensorType::scalar(DType::I32),
+            Kind::Vector(known) => {
+                let shape = self.schema_of(&made.source).map(|c| &c.shape).filter(|s| !s.is_empty());
+                let same = |s: &Vec<usize>| Some(s.iter().product()) == known;
+                TensorType::f32(match (shape.filter(|s| same(s)), known) {
+                    (Some(shape), _) => Shape::from(shape.as_slice()),
+                    (None, Some(width)) => Shape::from([width]),
+                    (None, None) => Shape(vec![Dim::sym(&format!("{}.{name}.features", self.name.name))]),
+                })
+            }
         };
-        let field = Field { source: source.to_string(), how, span };
-        let (kind, ty) = (ColumnKind::One(field), TensorType::scalar(dtype));
+        let field = Field { source: made.source.clone(), how: made.chain.steps.clone(), span: made.span };
+        let (kind, span) = (ColumnKind::One(field), made.span);
         Column { name: name.to_string(), kind, ty, wanted: Vec::new(), span }
     }
 
-    /// `label = sentiment |> class(no, yes)`: a stored column under another name.
-    fn transformed(&self, cx: &Ctx, at: usize) -> Option<Found<'a>> {
+    /// `label = sentiment |> class(no, yes)`: a stored column under another name. `None` of arithmetic.
+    fn transformed(&self, cx: &Ctx, at: usize) -> Option<Named<'a>> {
         let (name, expr) = self.derived[at];
-        let ExprKind::Pipe { input, stage } = &expr.bare().kind else { return None };
-        if !is_transform(stage) {
+        let mut stages = Vec::new();
+        let mut first = expr;
+        while let ExprKind::Pipe { input, stage } = &first.bare().kind {
+            stages.push(&**stage);
+            first = input;
+        }
+        stages.reverse();
+        if stages.is_empty() || !stages.iter().all(|s| is_transform(s)) {
             return None;
         }
-        let encode = how(cx, stage);
-        let (How::Known(encode), Some(source)) = (encode, input.as_name()) else {
-            // The chain in front of the stage may hold more that is not built.
-            let mut before = input;
-            while let ExprKind::Pipe { input, stage } = &before.bare().kind {
-                if is_transform(stage) {
-                    how(cx, stage);
-                }
-                before = input;
-            }
-            return Some(Found::Poison);
+        // `log` and its like are functions of the library too: of what is computed, they are meant.
+        let functions = stages.iter().all(|s| is_function(cx, s));
+        let Some(source) = first.as_name() else {
+            return (!functions).then(|| self.computed(cx, first, &stages));
         };
-        if self.known_columns().is_some_and(|all| !all.iter().any(|c| **c == *source.name)) {
+        let before = match self.named(cx, source, at) {
+            Named::Chain(made) => Some(made),
+            Named::Derived(..) if functions => return None,
+            Named::Derived(..) => return Some(self.computed(cx, first, &stages)),
+            Named::Raw if functions && !self.is_table() => return None,
+            Named::Raw => None,
+            Named::Poison => return Some(Named::Poison),
+        };
+        if before.is_none() && !self.has_column(source) {
             self.no_column(cx, source);
-            return Some(Found::Poison);
+            // What else is wrong in the chain is said as well.
+            chain(cx, None, &stages);
+            return Some(Named::Poison);
         }
-        Some(Found::Stored(self.stored(&name.name, &source.name, encode, name.span)))
+        let start = before.as_ref().map(|m| m.chain.clone()).or_else(|| self.numbers(source));
+        let source = before.map_or_else(|| source.name.to_string(), |m| m.source);
+        Some(match chain(cx, start.as_ref(), &stages) {
+            How::Known(chain) => Named::Chain(Made { source, chain, span: name.span }),
+            How::Poison => Named::Poison,
+        })
+    }
+
+    /// Where a chain starts at a source of numbers.
+    fn numbers(&self, source: &Ident) -> Option<Chain> {
+        let schema = self.schema_of(&source.name).filter(|_| !self.is_table())?;
+        let kind = match schema.shape.as_slice() {
+            [] => Kind::Number,
+            sizes => Kind::Vector(Some(sizes.iter().product())),
+        };
+        Some(Chain { steps: Vec::new(), kind })
+    }
+
+    /// A transform of something that only the graph computes.
+    fn computed(&self, cx: &Ctx, input: &Expr, stages: &[&Expr]) -> Named<'a> {
+        if let How::Known(_) = chain(cx, None, stages) {
+            let what = "a transform of what is computed from columns";
+            let at = input.span.to(stages[stages.len() - 1].span);
+            cx.later(
+                "later::transform",
+                what,
+                at,
+                "transform the columns, then compute: `age : standardize`",
+            );
+        }
+        Named::Poison
+    }
+
+    pub(super) fn is_table(&self) -> bool {
+        self.source.as_ref().is_some_and(|s| s.kind.is_table())
+    }
+
+    /// Whether the source has a column, as far as anybody knows.
+    fn has_column(&self, name: &Ident) -> bool {
+        self.known_columns().is_none_or(|all| all.iter().any(|c| **c == *name.name))
+    }
+
+    fn schema_of(&self, name: &str) -> Option<&SchemaColumn> {
+        self.schema.as_ref()?.columns.iter().find(|c| c.name == name)
     }
 
     fn raw(&self, cx: &Ctx, name: &Ident, row: Option<&TensorType>) -> Found<'a> {
         let Some(source) = &self.source else { return Found::Poison };
-        let known = self.known_columns();
-        if known.as_ref().is_some_and(|all| !all.iter().any(|c| **c == *name.name)) {
+        if !self.has_column(name) {
             self.no_column(cx, name);
             return Found::Poison;
         }
-        if source.kind.is_table() {
+        if self.is_table() {
             self.untyped(cx, name);
             return Found::Poison;
         }
-        let schema = self.schema.as_ref().and_then(|s| s.columns.iter().find(|c| c.name == *name.name));
-        let ty = match schema {
+        let ty = match self.schema_of(&name.name) {
             Some(column) => {
                 TensorType::new(column.dtype.unwrap_or(DType::F32), Shape::from(column.shape.as_slice()))
             }
@@ -227,11 +186,12 @@ impl<'a> Data<'a> {
                 None => return Found::Poison,
             },
         };
-        let mut column = self.stored(&name.name, &name.name, Encode::AsIs, source.span);
+        let field = Field { source: name.name.to_string(), how: vec![Encode::AsIs], span: source.span };
         // Ids are counted in `i32` whatever the source stores.
         let ids = &*name.name == "label" && ty.dtype == DType::U8;
-        column.ty = if ids { TensorType::new(DType::I32, ty.shape) } else { ty };
-        Found::Stored(column)
+        let ty = if ids { TensorType::new(DType::I32, ty.shape) } else { ty };
+        let (kind, span) = (ColumnKind::One(field), source.span);
+        Found::Stored(Column { name: name.name.to_string(), kind, ty, wanted: Vec::new(), span })
     }
 
     fn untyped(&self, cx: &Ctx, name: &Ident) {
@@ -261,23 +221,45 @@ impl<'a> Data<'a> {
             cx.report(d.help("give numeric columns a type, as in `age, hours : standardize`"));
             return Found::Poison;
         }
-        let ty = TensorType::f32(Shape::from([fields.len()]));
+        let ty = TensorType::f32(Shape(vec![self.row_width(cx)]));
         let kind = ColumnKind::Row(fields);
         Found::Stored(Column { name: "row".into(), kind, ty, wanted: Vec::new(), span: name.span })
     }
 
-    pub(super) fn row_fields(&self, cx: &Ctx) -> Vec<Field> {
+    /// The typed columns that `row` is made of.
+    fn row_chains(&self, cx: &Ctx) -> Vec<(&'a Ident, &Chain)> {
         let taken = cx.read_columns(&self.name.name);
         let derived = walk::names_in(|f| self.derived.iter().for_each(|(_, e)| walk::expr(e, f)));
-        let mut fields = Vec::new();
+        let used = |name: &str| taken.contains(name) || derived.contains(name);
+        let mut all = Vec::new();
         for (name, how) in &self.typed {
-            let How::Known(encode) = how else { continue };
-            let is_class = matches!(encode, Encode::Class(_));
-            if !is_class && !taken.contains(&*name.name) && !derived.contains(&*name.name) {
-                fields.push(Field { source: name.name.to_string(), how: encode.clone(), span: name.span });
+            if let How::Known(chain) = how
+                && !chain.is_ids()
+                && !used(&name.name)
+            {
+                all.push((*name, chain));
             }
         }
-        fields
+        all
+    }
+
+    pub(super) fn row_fields(&self, cx: &Ctx) -> Vec<Field> {
+        let field = |(name, chain): (&Ident, &Chain)| Field {
+            source: name.name.to_string(),
+            how: chain.steps.clone(),
+            span: name.span,
+        };
+        self.row_chains(cx).into_iter().map(field).collect()
+    }
+
+    /// `d.features`: a symbol where a width rests on the data.
+    pub(super) fn row_width(&self, cx: &Ctx) -> Dim {
+        let width = |(_, chain): &(&Ident, &Chain)| match chain.kind {
+            Kind::Vector(known) => known,
+            Kind::Cell | Kind::Number | Kind::Whole | Kind::Ids(_) => Some(1),
+        };
+        let known: Option<usize> = self.row_chains(cx).iter().map(width).sum();
+        known.map_or_else(|| Dim::sym(&format!("{}.features", self.name.name)), Dim::from)
     }
 
     /// How many classes a column has; `None` if it has none. A symbol where only the data know.
@@ -290,25 +272,22 @@ impl<'a> Data<'a> {
         let unknown = || Dim::sym(&format!("{}.{name}.classes", self.name.name));
         let stored = self.columns.borrow();
         let column = stored.iter().find(|c| c.name == name);
-        let field = match column.map(|c| &c.kind) {
-            Some(ColumnKind::One(field)) => Some(field.clone()),
+        let steps = match column.map(|c| &c.kind) {
+            Some(ColumnKind::One(field)) => Some(field.how.as_slice()),
             Some(ColumnKind::Row(_)) => return None,
-            None => self.typed.iter().find(|(n, _)| &*n.name == name).and_then(|(n, how)| match how {
-                How::Known(how) => Some(Field { source: n.name.to_string(), how: how.clone(), span: n.span }),
+            None => self.typed.iter().find(|(n, _)| &*n.name == name).and_then(|(_, how)| match how {
+                How::Known(chain) => Some(chain.steps.as_slice()),
                 How::Poison => None,
             }),
         };
-        match field {
-            Some(Field { how: Encode::Class(classes), .. }) => Some(named(&classes).unwrap_or_else(unknown)),
-            Some(Field { how: Encode::AsIs, .. }) | None => {
-                let schema = self.schema.as_ref().and_then(|s| s.columns.iter().find(|c| c.name == name));
-                match schema {
-                    Some(column) => column.classes.map(Dim::from),
-                    None if name == "label" => Some(unknown()),
-                    None => None,
-                }
-            }
-            Some(_) => None,
+        match steps.and_then(<[Encode]>::last) {
+            Some(Encode::Class(classes)) => Some(named(classes).unwrap_or_else(unknown)),
+            Some(Encode::AsIs) | None => match self.schema_of(name) {
+                Some(column) => column.classes.map(Dim::from),
+                None if name == "label" => Some(unknown()),
+                None => None,
+            },
+            Some(_numbers) => None,
         }
     }
 
@@ -323,7 +302,7 @@ impl<'a> Data<'a> {
             return None;
         };
         let ColumnKind::One(field) = &column.kind else { return None };
-        if matches!(field.how, Encode::Class(_)) || self.classes(&name.name).is_some() {
+        if matches!(field.how.last(), Some(Encode::Class(_))) || self.classes(&name.name).is_some() {
             return Some(field.source.clone());
         }
         let message = format!("`{}` has no classes to keep in proportion", name.name);
@@ -365,7 +344,7 @@ impl<'a> Data<'a> {
     }
 
     /// Keeps a stored column for the plan, once.
-    fn keep(&self, column: Column) {
+    pub(super) fn keep(&self, column: Column) {
         let mut columns = self.columns.borrow_mut();
         if !columns.iter().any(|c| c.name == column.name) {
             columns.push(column);
@@ -373,231 +352,11 @@ impl<'a> Data<'a> {
     }
 }
 
-fn is_transform(stage: &Expr) -> bool {
+/// Whether the library has a function of a stage's name.
+pub(super) fn is_function(cx: &Ctx, stage: &Expr) -> bool {
     let name = match &stage.bare().kind {
-        ExprKind::Name(name) => Some(name),
         ExprKind::Call { callee, .. } => callee.as_name(),
-        _ => None,
+        _name => stage.as_name(),
     };
-    name.is_some_and(|n| {
-        BUILT.contains(&&*n.name) || LATER.contains(&&*n.name) || did_you_mean(&n.name, BUILT).is_some()
-    })
-}
-
-/// Arithmetic on columns: names are columns of one section.
-#[derive(Clone, Copy)]
-struct Rows<'d, 'c, 'a> {
-    cx: &'c Ctx<'a>,
-    data: &'d Data<'a>,
-    /// Only derived columns before this one are in reach.
-    before: usize,
-    /// What the use expects of a batch.
-    row: Option<&'d TensorType>,
-    /// Derived columns by their place, each computed once; `None` is reported.
-    made: &'d RefCell<BTreeMap<usize, Option<Value>>>,
-}
-
-impl Scope for Rows<'_, '_, '_> {
-    type Entity = Never;
-
-    fn expr(ev: &mut Eval<'_, Self>, expr: &Expr) -> Option<Checked<Item>> {
-        match &expr.kind {
-            ExprKind::Name(name) if ev.scope.is_param(name) => None,
-            ExprKind::Name(name) => {
-                let rows = *ev.scope;
-                Some(rows.column(name, ev.b).map(Item::Tensor).ok_or(Reported))
-            }
-            ExprKind::Index { .. } => {
-                ev.scope.cx.later(
-                    "later::index",
-                    "an index into a column",
-                    expr.span,
-                    "use the whole column",
-                );
-                Some(Err(Reported))
-            }
-            ExprKind::Pipe { stage, .. } if is_transform(stage) => {
-                if let How::Known(_) = how(ev.scope.cx, stage) {
-                    let what = "a transform inside arithmetic";
-                    ev.scope.cx.later(
-                        "later::transform",
-                        what,
-                        expr.span,
-                        "give the column its type first: `x : float`",
-                    );
-                }
-                Some(Err(Reported))
-            }
-            _ => None,
-        }
-    }
-
-    fn name(&mut self, name: &Ident) -> Option<Item> {
-        self.is_param(name).then(|| self.cx.value(&name.name).map(consts::item)).flatten()
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.data.known_columns().unwrap_or_default()
-    }
-
-    fn describe(&self, entity: &Never) -> String {
-        match *entity {}
-    }
-}
-
-impl Rows<'_, '_, '_> {
-    fn column(&self, name: &Ident, b: &mut Builder) -> Option<Value> {
-        match self.data.lookup(self.cx, name, self.before, self.row) {
-            Found::Poison => None,
-            Found::Derived(at, expr) => {
-                let known = self.made.borrow().get(&at).copied();
-                known.unwrap_or_else(|| {
-                    let value = self.derived(at, expr, b);
-                    self.made.borrow_mut().insert(at, value);
-                    value
-                })
-            }
-            Found::Stored(column) => Some(self.stored(column, b)),
-        }
-    }
-
-    fn derived(&self, at: usize, expr: &Expr, b: &mut Builder) -> Option<Value> {
-        let mut scope = Rows { before: at, ..*self };
-        let mut found = crate::diag::Diagnostics::new();
-        let result = Eval::new(&self.cx.library, b, &mut found, &mut scope).tensor(expr);
-        self.cx.diags.borrow_mut().extend(found.sorted());
-        result.ok()
-    }
-
-    fn stored(&self, column: Column, b: &mut Builder) -> Value {
-        let value = match b.find(&column.name) {
-            Some(leaf) => b.read(leaf),
-            None => {
-                let mut shape = vec![Dim::sym("B")];
-                shape.extend(column.ty.shape.0.iter().cloned());
-                b.at(column.span);
-                b.batch(column.name.as_str(), TensorType::new(column.ty.dtype, shape))
-            }
-        };
-        self.data.keep(column);
-        value
-    }
-
-    /// Columns come first, as the nearest scope.
-    fn is_param(&self, name: &Ident) -> bool {
-        let made = self.data.derived[..self.before].iter().any(|(n, _)| n.name == name.name);
-        let typed = self.data.typed.iter().any(|(n, _)| n.name == name.name);
-        let stored = self.data.known_columns().is_some_and(|all| all.iter().any(|c| **c == *name.name));
-        !made && !typed && !stored && self.cx.values.borrow().contains_key(&name.name)
-    }
-}
-
-/// A column as a tensor `[B, …]` of the graph; `None` is reported or rests on a source that is.
-pub(in crate::sema) fn column<'a>(
-    cx: &Ctx<'a>,
-    data: &Data<'a>,
-    name: &Ident,
-    before: usize,
-    row: Option<&TensorType>,
-    b: &mut Builder,
-) -> Option<Value> {
-    let made = RefCell::default();
-    Rows { cx, data, before, row, made: &made }.column(name, b)
-}
-
-/// How many derived columns a section has: all of them are in reach of a feed.
-pub(in crate::sema) fn pending(data: &Data) -> usize {
-    data.derived.len()
-}
-
-/// `people.features`, `iris.species.classes`: sizes that sections know, or will know.
-pub(in crate::sema) fn size_of(cx: &Ctx, base: &Expr, member: &Ident) -> Option<Option<Dim>> {
-    let (section, column) = match &base.bare().kind {
-        ExprKind::Name(name) => (name, None),
-        ExprKind::Member(inner, column) => (inner.as_name()?, Some(column)),
-        _ => return None,
-    };
-    let (_, Global::Data) = cx.globals.get(&section.name)? else { return None };
-    let path = match column {
-        Some(column) => format!("{}.{}.{}", section.name, column.name, member.name),
-        None => format!("{}.{}", section.name, member.name),
-    };
-    if let Some(known) = cx.settings.bindings.get(path.as_str()) {
-        return Some(Some(Dim::from(*known)));
-    }
-    let unknown = Some(Some(Dim::sym(&path)));
-    let data = cx.data.borrow();
-    let Some(data) = data.iter().find(|d| d.name.name == section.name) else { return unknown };
-    if data.source.is_none() {
-        return unknown;
-    }
-    match (column, &*member.name) {
-        (None, "features") => {
-            let poisoned = data.typed.iter().any(|(_, how)| matches!(how, How::Poison));
-            if poisoned { unknown } else { Some(Some(Dim::from(data.row_fields(cx).len()))) }
-        }
-        (Some(column), "classes") => match data.classes(&column.name) {
-            Some(classes) => Some(Some(classes)),
-            None => {
-                let message = format!("`{}` has no classes", column.name);
-                let d = Diagnostic::error("column::classes", message, column.span, "not a class column");
-                cx.report(d.help(format!("write `{} : class` in `{}`", column.name, section.name)));
-                Some(None)
-            }
-        },
-        (_, "vocab") => {
-            cx.later("later::size", format!("`{path}`"), base.span.to(member.span), "write the number");
-            Some(None)
-        }
-        _ => None,
-    }
-}
-
-impl Ctx<'_> {
-    /// Members of a data section that anything outside `data` reads: `people.income`.
-    pub fn read_columns(&self, section: &str) -> std::collections::BTreeSet<&str> {
-        // What a section that is misspelt reads may be meant for this one.
-        let meant = |base: &str| base == section || !self.globals.contains_key(base);
-        self.reads.iter().filter(|(base, _)| meant(base)).flat_map(|(_, columns)| columns).copied().collect()
-    }
-}
-
-/// Columns that are made and never read.
-pub(in crate::sema) fn unused(cx: &Ctx, data: &Data, file: &File) {
-    // Without a feed, which is reported, nothing could be read.
-    let feed = |e: &Entry| matches!(&e.kind, EntryKind::Section(s) if &*s.word.name == "feed");
-    let train = |s: &Section| &*s.word.name == "train" && s.entries.iter().any(feed);
-    if !file.items.iter().any(|i| matches!(&i.kind, ItemKind::Section(s) if train(s))) {
-        return;
-    }
-    let read = cx.read_columns(&data.name.name);
-    let row = read.contains("row") || read.contains("features");
-    let inside = inner_names(data.section);
-    for (at, (name, _)) in data.derived.iter().enumerate() {
-        let later = walk::names_in(|f| data.derived[at + 1..].iter().for_each(|(_, e)| walk::expr(e, f)));
-        if !read.contains(&*name.name) && !later.contains(&*name.name) && !inside.contains(&*name.name) {
-            not_read(cx, data, name);
-        }
-    }
-    let derived = walk::names_in(|f| data.derived.iter().for_each(|(_, e)| walk::expr(e, f)));
-    for (name, how) in &data.typed {
-        let class = matches!(how, How::Known(Encode::Class(_)));
-        let used =
-            read.contains(&*name.name) || derived.contains(&*name.name) || inside.contains(&*name.name);
-        if !used && (!row || class) {
-            not_read(cx, data, name);
-        }
-    }
-}
-
-/// Names in `split { … }` and its like.
-fn inner_names(section: &Section) -> std::collections::BTreeSet<&str> {
-    let inner = |e: &&Entry| matches!(&e.kind, EntryKind::Section(_));
-    walk::names_in(|f| section.entries.iter().filter(inner).for_each(|e| walk::entry(e, f)))
-}
-
-fn not_read(cx: &Ctx, data: &Data, name: &Ident) {
-    let message = format!("column `{}` is made but never used", name.name);
-    let d = Diagnostic::error("column::unused", message, name.span, "read by no `feed`");
-    cx.report(d.help(format!("feed it: `{0} = {1}.{0}`, or take it out", name.name, data.name.name)));
+    name.is_some_and(|n| cx.library.op(&n.name).is_some() || builtins().any(|b| b.name == &*n.name))
 }

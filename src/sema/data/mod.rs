@@ -6,13 +6,21 @@
 //! stored columns; derived ones are computed in the graph.
 
 mod columns;
+mod group;
+mod how;
 mod leaks;
+mod rows;
+mod sizes;
 mod source;
 mod split;
+mod unused;
 mod uses;
 
-pub(super) use columns::{column, pending, size_of, unused};
+pub(super) use group::group;
 pub(super) use leaks::roles;
+pub(super) use rows::{column, pending};
+pub(super) use sizes::size_of;
+pub(super) use unused::unused;
 
 use super::ctx::Ctx;
 use super::job::{Column, DataPlan, Leak, Roles, RowOrder, SourceKind, SourcePlan, SplitPlan};
@@ -22,7 +30,7 @@ use super::probe::{DataProbe, SourceSchema};
 use crate::base::Span;
 use crate::diag::{Diagnostic, Severity, did_you_mean};
 use crate::syntax::ast::{Entry, EntryKind, Expr, ExprKind, Ident, Section};
-use columns::{How, how};
+use how::{How, how};
 pub use source::source_defaults;
 use std::cell::RefCell;
 pub use uses::{ColumnUse, DataView};

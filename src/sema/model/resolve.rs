@@ -66,6 +66,7 @@ pub(super) fn expr(ev: &mut Ev, expr: &Expr) -> Option<Found> {
         | ExprKind::Neg(_)
         | ExprKind::Range(..)
         | ExprKind::List(_)
+        | ExprKind::By { .. }
         | ExprKind::Tuple(_)
         | ExprKind::Paren(_)
         | ExprKind::Broken => None,

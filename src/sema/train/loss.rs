@@ -1,5 +1,6 @@
 //! Losses take logits: one trailing activation is folded in, two are an error.
 
+use super::weigh;
 use crate::base::Span;
 use crate::diag::Diagnostic;
 use crate::graph::{Prim, Value};
@@ -9,7 +10,7 @@ use crate::sema::job::{Range, Wanted};
 use crate::sema::model::{Entity, Ev, Pair};
 use crate::syntax::ast::{Arg, Ident};
 
-type Inputs = Vec<Given<Item<Entity>>>;
+pub(super) type Inputs = Vec<Given<Item<Entity>>>;
 
 /// The arguments of a call, evaluated; all mistakes in them are reported.
 pub(in crate::sema) fn given(ev: &mut Ev, args: &[Arg]) -> Checked<Inputs> {
@@ -28,13 +29,14 @@ pub(in crate::sema) fn loss(
     ev: &mut Ev,
     def: &LossDef,
     name: &Ident,
-    mut given: Inputs,
+    given: Inputs,
     span: Span,
 ) -> Checked<Item<Entity>> {
     let params: Vec<String> = match ev.lib.op(def.name) {
         Some(op) => op.params.iter().map(|p| p.name.to_string()).collect(),
         None => return Err(Reported),
     };
+    let mut given = weigh::arguments(ev, def, &params, given)?;
     let at = |which: usize, given: &Inputs| {
         let by_name = given.iter().position(|g| g.name.as_ref().is_some_and(|n| *n.name == *params[which]));
         by_name.or_else(|| given.get(which).filter(|g| g.name.is_none()).map(|_| which))
@@ -43,18 +45,30 @@ pub(in crate::sema) fn loss(
     if let Some(i) = prediction {
         given[i].value = logits(ev, def, given[i].value.clone(), given[i].span, name.span)?;
     }
-    let mut pair = None;
+    let shown = prediction.and_then(|i| tensor(&given[i].value));
+    let (mut pair, mut callee, mut pin) = (None, name.clone(), ev.pin);
     if let (Some(p), Some(l)) = (prediction, label) {
         classes(ev, def, &given[p], &given[l])?;
-        wanted(ev, def, &given[p], &given[l], name.span);
+        wanted(ev, def, &given, (p, l), name.span);
+        let compared = match weigh::shares(ev, def, &given[p], &given[l]) {
+            Some(_) => weigh::as_ids(ev, &given[l])?,
+            None => given[l].value.clone(),
+        };
         pair = Some(Pair {
             prediction: (given[p].value.clone(), given[p].span),
-            label: (given[l].value.clone(), given[l].span),
+            label: (compared, given[l].span),
         });
+        let form = weigh::form(ev, def, &params, (p, l), given)?;
+        if form.op != def.name {
+            // The library's own, whatever the user calls theirs.
+            (callee, pin) = (Ident { name: form.op.into(), span: name.span }, Some(span));
+        }
+        given = form.given;
     }
-    let shown = prediction.and_then(|i| tensor(&given[i].value));
     let before = std::mem::take(ev.diags);
-    let made = ev.call_name(name, span, given, &[]);
+    let pin = std::mem::replace(&mut ev.pin, pin);
+    let made = ev.call_name(&callee, span, given, &[]);
+    ev.pin = pin;
     // What is wrong with a shape here came from the model: show how.
     for d in std::mem::replace(ev.diags, before).sorted() {
         let d = match shown {
@@ -68,7 +82,7 @@ pub(in crate::sema) fn loss(
     Ok(made)
 }
 
-fn tensor(item: &Item<Entity>) -> Option<Value> {
+pub(super) fn tensor(item: &Item<Entity>) -> Option<Value> {
     match item {
         Item::Tensor(v) => Some(*v),
         _ => None,
@@ -110,22 +124,18 @@ pub(super) fn logits(
 
 /// Notes what the label's column must hold, for whoever reads it: a column that nothing has called
 /// a class may hold anything.
-fn wanted(
-    ev: &mut Ev,
-    def: &LossDef,
-    prediction: &Given<Item<Entity>>,
-    label: &Given<Item<Entity>>,
-    span: Span,
-) {
-    let (Some(p), Some(l)) = (tensor(&prediction.value), tensor(&label.value)) else { return };
+fn wanted(ev: &mut Ev, def: &LossDef, given: &Inputs, (prediction, label): (usize, usize), span: Span) {
+    let (Some(p), Some(l)) = (tensor(&given[prediction].value), tensor(&given[label].value)) else { return };
     let graph = ev.b.graph();
     let Prim::Leaf(leaf) = graph.nodes[l].prim else { return };
+    let shares = weigh::shares(ev, def, &given[prediction], &given[label]).is_some();
     let range = match (def.label, ev.b.shape(p).last()) {
-        (LabelRange::Classes, Some(classes)) => Range::Below(classes.clone()),
         (LabelRange::Share, _) => Range::Between(0.0, 1.0),
+        (LabelRange::Classes, _) if shares => Range::Between(0.0, 1.0),
+        (LabelRange::Classes, Some(classes)) => Range::Below(classes.clone()),
         (LabelRange::Any, _) | (LabelRange::Classes, None) => return,
     };
-    let wanted = Wanted { range, by: def.name.to_string(), span };
+    let wanted = Wanted { range, except: weigh::ignored(def, given), by: def.name.to_string(), span };
     ev.scope.wanted.push((graph.leaves[leaf].name.clone(), wanted));
 }
 

@@ -1,14 +1,15 @@
 //! The metrics of a `train` section: names, settings, and the pair that each compares.
 
 use super::{given, not_found};
-use crate::base::{Dim, Span};
+use crate::base::{DType, Dim, Span};
 use crate::diag::Diagnostic;
 use crate::graph::{Prim, Value};
 use crate::ops;
 use crate::ops::formula::{Checked, Given, Item, Never, Reported};
 use crate::ops::metric::Over;
 use crate::sema::ctx::Ctx;
-use crate::sema::job::MetricPlan;
+use crate::sema::data::group;
+use crate::sema::job::{Finish, GroupPlan, MetricPlan};
 use crate::sema::model::{Entity, Ev, Pair};
 use crate::sema::names;
 use crate::syntax::ast::{Arg, Expr, ExprKind, Ident};
@@ -20,6 +21,8 @@ pub(super) struct Metric<'a> {
     /// Its own pair instead of the loss's.
     pair: &'a [Arg],
     settings: &'a [Arg],
+    /// The column that makes groups of rows.
+    by: Option<&'a Ident>,
     /// What it is called in reports: unique in the list.
     called: String,
     span: Span,
@@ -43,7 +46,11 @@ pub(super) fn metrics<'a>(cx: &Ctx, expr: &'a Expr) -> Vec<Metric<'a>> {
     };
     let mut all: Vec<Metric> = Vec::new();
     for item in items {
-        let (name, args): (&Ident, &[Arg]) = match &item.bare().kind {
+        let (metric, by) = match &item.bare().kind {
+            ExprKind::By { metric, column } => (&**metric, Some(column)),
+            _ => (item, None),
+        };
+        let (name, args): (&Ident, &[Arg]) = match &metric.bare().kind {
             ExprKind::Name(name) => (name, &[]),
             ExprKind::Call { callee, args } if callee.as_name().is_some() => {
                 (callee.as_name().expect("metrics: just looked at"), args)
@@ -61,8 +68,9 @@ pub(super) fn metrics<'a>(cx: &Ctx, expr: &'a Expr) -> Vec<Metric<'a>> {
             continue;
         };
         let (pair, settings) = args.split_at(pair_of(def, args));
-        let called = def.sig.name.to_string();
-        all.push(Metric { def, name, pair, settings, called, span: item.span });
+        let mut metric = Metric { def, name, pair, settings, by, called: String::new(), span: metric.span };
+        metric.called = format!("{}{}", def.sig.name, metric.grouped());
+        all.push(metric);
     }
     told_apart(cx, all)
 }
@@ -93,13 +101,18 @@ impl Metric<'_> {
     fn marked(&self, cx: &Ctx) -> String {
         let label = self.pair.get(1).and_then(|arg| arg.value.as_name());
         let label = label.map_or(String::new(), |l| format!(".{}", l.name));
-        format!("{}{label}{}", self.def.sig.name, listed(cx, self.settings))
+        format!("{}{label}{}{}", self.def.sig.name, listed(cx, self.settings), self.grouped())
     }
 
     /// All of it, in one form: `accuracy(M.kind, kind)`.
     fn written(&self, cx: &Ctx) -> String {
         let args: Vec<Arg> = [self.pair, self.settings].concat();
-        format!("{}{}", self.def.sig.name, listed(cx, &args))
+        format!("{}{}{}", self.def.sig.name, listed(cx, &args), self.grouped())
+    }
+
+    /// `[sex]`
+    fn grouped(&self) -> String {
+        self.by.map_or(String::new(), |by| format!("[{}]", by.name))
     }
 }
 
@@ -126,7 +139,7 @@ fn pair_of(def: &ops::metric::MetricDef, args: &[Arg]) -> usize {
 }
 
 /// A metric on the loss's pair, or on its own.
-pub(super) fn metric(ev: &mut Ev, metric: &Metric) -> Checked<(Vec<Value>, MetricPlan)> {
+pub(super) fn metric(ev: &mut Ev, metric: &Metric, data: Option<usize>) -> Checked<(Vec<Value>, MetricPlan)> {
     let sig = &metric.def.sig;
     let settings = ops::attrs::attrs(ev, sig, metric.settings, metric.span)?;
     let settings: Vec<ops::AttrValue> = settings.into_iter().map(|(value, _)| value).collect();
@@ -135,8 +148,12 @@ pub(super) fn metric(ev: &mut Ev, metric: &Metric) -> Checked<(Vec<Value>, Metri
     let pair = [plain(ev, prediction)?, plain(ev, label)?];
     ev.at(metric.span);
     let lib = ev.lib;
-    match ops::metric::build(lib, ev.b, metric.def, &settings, pair, Over::Batch, metric.span) {
-        Ok(score) => Ok(planned(ev, metric, score, column)),
+    let over = if metric.by.is_some() { Over::Row } else { Over::Batch };
+    match ops::metric::build(lib, ev.b, metric.def, &settings, pair, over, metric.span) {
+        Ok(score) => match metric.by {
+            None => Ok(planned(ev, metric, score, column)),
+            Some(by) => grouped(ev, metric, score, column, (by, data)),
+        },
         Err(found) => {
             ev.diags.extend(found);
             Err(Reported)
@@ -161,12 +178,71 @@ fn planned(
         better: metric.def.better,
         outputs: score.parts.iter().map(output).collect(),
         numbers: score.parts.iter().fold(Dim::zero(), |n, part| n + ev.b.shape(part.value).size()),
+        by: None,
         count: score.count,
         finish: score.finish,
         classes: score.classes,
         label,
     };
     (score.parts.into_iter().map(|part| part.value).collect(), plan)
+}
+
+/// The same with the group of each row behind.
+fn grouped(
+    ev: &mut Ev,
+    metric: &Metric,
+    score: ops::metric::Score,
+    label: Option<String>,
+    (by, data): (&Ident, Option<usize>),
+) -> Checked<(Vec<Value>, MetricPlan)> {
+    let rows = Dim::sym("B");
+    let shapes = score.parts.iter().map(|part| ev.b.shape(part.value).0.clone());
+    let widths: Option<Vec<Dim>> = shapes.map(|shape| width(&shape, &rows)).collect();
+    let widths = widths.filter(|_| score.finish != Finish::Confusion);
+    let Some(widths) = widths else {
+        let name = metric.def.sig.name;
+        let message = format!("`{name}` cannot be grouped");
+        let d = Diagnostic::error("metric::by", message, metric.span, "not one number, judged row by row");
+        return ev.fail(d.help(format!("take out `by {}`", by.name)));
+    };
+    let (group, column) = groups_of(ev, by, data)?;
+    let (mut values, mut plan) = planned(ev, metric, score, label);
+    ev.at(by.span);
+    values.push(ev.b.to_f32(group));
+    plan.outputs.push(format!("{}.group", plan.name));
+    plan.numbers = plan.numbers + rows;
+    plan.by = Some(GroupPlan { by: by.name.to_string(), column, widths });
+    Ok((values, plan))
+}
+
+/// How many numbers a row has, of a tensor whose first axis is that of rows.
+fn width(shape: &[Dim], rows: &Dim) -> Option<Dim> {
+    let (first, others) = shape.split_first()?;
+    (first == rows).then(|| others.iter().fold(Dim::one(), |n, d| n * d.clone()))
+}
+
+/// The group of each row: what `feed` or a `let` calls so, or a column of the data.
+fn groups_of(ev: &mut Ev, by: &Ident, data: Option<usize>) -> Checked<(Value, Option<String>)> {
+    match ev.scope.names.get(&by.name) {
+        Some(Some(Item::Tensor(v))) => {
+            let (v, ty) = (*v, ev.b.ty(*v).clone());
+            if ty.dtype == DType::I32 && ty.shape.0 == [Dim::sym("B")] {
+                let column = self::column(ev, &Item::Tensor(v));
+                return Ok((v, column));
+            }
+            let message = format!("`{}` makes no groups of rows", by.name);
+            let d = Diagnostic::error("metric::by", message, by.span, format!("this is {ty}"));
+            ev.fail(d.help("group by a column that has classes: one `i32` for each row"))
+        }
+        Some(_) => Err(Reported),
+        None => {
+            let cx = ev.scope.cx;
+            let sections = cx.data.borrow();
+            let data = data.and_then(|at| sections.get(at)).ok_or(Reported)?;
+            let (value, column) = group(cx, data, by, ev.b).ok_or(Reported)?;
+            Ok((value, Some(column)))
+        }
+    }
 }
 
 /// The column of the batch that an item is.

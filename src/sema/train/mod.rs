@@ -3,6 +3,7 @@
 mod loss;
 mod metric;
 mod update;
+mod weigh;
 
 pub(super) use loss::{given, loss};
 use metric::{Metric, metric, metrics};
@@ -295,6 +296,7 @@ impl<'a> Train<'a> {
         let mut b = Builder::new(format!("{job}.{suffix}"));
         let mut ev = Eval::new(&cx.library, &mut b, &mut found, &mut scope);
         let read = self.fed(&mut ev);
+        let data = read.first().copied();
         for (names, value) in &self.lets {
             let made = ev.eval(value);
             define(&mut ev, names, made, value.span);
@@ -304,9 +306,13 @@ impl<'a> Train<'a> {
             Mode::Train => Ok(Vec::new()),
             // Metrics take the pair of the loss: without one they have nothing to say.
             Mode::Eval if total.is_err() => Err(Reported),
-            Mode::Eval => {
-                self.metrics.iter().map(|m| metric(&mut ev, m)).collect::<Vec<_>>().into_iter().collect()
-            }
+            Mode::Eval => self
+                .metrics
+                .iter()
+                .map(|m| metric(&mut ev, m, data))
+                .collect::<Vec<_>>()
+                .into_iter()
+                .collect(),
         };
         let wanted = std::mem::take(&mut ev.scope.wanted);
         let made = total.and_then(|total| Ok((total, metrics?)));

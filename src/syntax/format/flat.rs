@@ -79,6 +79,7 @@ pub fn expr(e: &Expr) -> String {
         ExprKind::Binary { op, left, right, .. } => format!("{}{}{}", expr(left), infix(*op), expr(right)),
         ExprKind::Pipe { input, stage } => format!("{} |> {}", expr(input), expr(stage)),
         ExprKind::As { stage, path: name } => format!("{} as {}", expr(stage), path(name)),
+        ExprKind::By { metric, column } => format!("{} by {}", expr(metric), column.name),
         ExprKind::Repeat { count, body, .. } => format!("{}{}) {}", repeat_head(e), expr(count), expr(body)),
         ExprKind::Range(lo, hi) => format!("{}..{}", expr(lo), expr(hi)),
         ExprKind::List(items) => format!("[{}]", list(items, expr)),

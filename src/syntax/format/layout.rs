@@ -140,6 +140,11 @@ impl<'a> Layout<'a> {
                 self.expr(stage, tail + name.chars().count());
                 self.push(&name);
             }
+            ExprKind::By { metric, column } => {
+                let by = format!(" by {}", column.name);
+                self.expr(metric, tail + by.chars().count());
+                self.push(&by);
+            }
             ExprKind::Neg(inner) => {
                 self.push("-");
                 self.expr(inner, tail);

@@ -72,6 +72,7 @@ impl Formatter<'_> {
                 self.has_breaks(inner)
             }
             ExprKind::As { stage, .. } => self.has_breaks(stage),
+            ExprKind::By { metric, .. } => self.has_breaks(metric),
             ExprKind::Call { callee, args } => {
                 self.has_breaks(callee) || args.iter().any(|a| self.has_breaks(&a.value))
             }

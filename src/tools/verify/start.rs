@@ -8,7 +8,7 @@ use crate::runtime::data::{Array, Dataset, Order, Values};
 use crate::runtime::memory::Backing;
 use crate::runtime::trainer::batch_of;
 use crate::runtime::weights::Weights;
-use crate::sema::job::{Classes, ColumnKind, DataPlan, Encode, TrainPlan};
+use crate::sema::job::{ColumnKind, DataPlan, Encode, TrainPlan};
 use mlc_kernels::rng;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -199,12 +199,7 @@ fn made_up(plan: &TrainPlan, data_plan: &DataPlan, step: &Graph, bindings: &Bind
 fn classes(data_plan: &DataPlan, column: &str) -> usize {
     let found = data_plan.columns.iter().find(|c| c.name == column);
     match found.map(|c| &c.kind) {
-        Some(ColumnKind::One(field)) => match &field.how {
-            Encode::Class(Classes::Count(n)) => *n,
-            Encode::Class(Classes::Named(names)) => names.len(),
-            Encode::Class(Classes::Infer) => 2,
-            Encode::AsIs | Encode::Float | Encode::Int | Encode::Standardize | Encode::Minmax => 2,
-        },
+        Some(ColumnKind::One(field)) => field.how.last().and_then(Encode::known_classes).unwrap_or(2),
         Some(ColumnKind::Row(_)) | None => 2,
     }
 }

@@ -88,9 +88,11 @@ fn outside(attr: &Attr) -> Vec<String> {
         AttrType::Sizes
         | AttrType::Bool
         | AttrType::Choice(_)
+        | AttrType::Choices(_)
         | AttrType::Activation
         | AttrType::Init
-        | AttrType::Str => Vec::new(),
+        | AttrType::Str
+        | AttrType::Cell => Vec::new(),
     }
 }
 

@@ -1,0 +1,646 @@
+//! Transforms: how a column of a table becomes numbers, as a table of rows.
+//!
+//! A row says the settings of a transform, what may stand before it in a chain and what it gives; checking, `render`
+//! and the reference read nothing else. What a transform computes is `runtime::data::steps`, on training rows
+//! where there is something to fit.
+
+use super::{Attr, AttrType, AttrValue, Default, Sig};
+
+/// A transform of the library.
+#[derive(Debug)]
+pub struct TransformDef {
+    pub sig: Sig,
+    pub takes: Takes,
+    /// What comes out, by what comes in.
+    pub gives: fn(Kind, &Encode) -> Kind,
+    /// Its arguments are values of the column instead of settings: `class(no, yes)`.
+    pub lists_values: bool,
+    make: fn(&Settings) -> Result<Encode, String>,
+}
+
+/// What a column is at some place of its chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// As the source has it: text, which may be a number.
+    Cell,
+    Number,
+    /// A number without fraction, kept as `i32`.
+    Whole,
+    /// Several numbers a row; as many, if that is known before the data.
+    Vector(Option<usize>),
+    /// Ids of classes or of a vocabulary: `i32` from 0, and how many there are if that is known before the data.
+    Ids(Option<usize>),
+}
+
+impl Kind {
+    /// As messages call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Cell => "cells",
+            Kind::Number => "a number",
+            Kind::Whole => "a whole number",
+            Kind::Vector(_) => "several numbers a row",
+            Kind::Ids(_) => "ids",
+        }
+    }
+}
+
+/// What a transform can stand behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// Whatever is a number, or several.
+    Numbers,
+    /// One value a row: cells, numbers, ids.
+    Values,
+    /// Cells or numbers, some of them missing.
+    Gaps,
+}
+
+impl Takes {
+    pub fn accepts(self, kind: Kind) -> bool {
+        match kind {
+            Kind::Cell | Kind::Number | Kind::Whole => true,
+            Kind::Vector(_) => self != Takes::Values,
+            Kind::Ids(_) => self == Takes::Values,
+        }
+    }
+}
+
+/// One step of a chain, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Encode {
+    /// As the source has it: numbers of an `idx` or `synthetic` source.
+    AsIs,
+    /// A number, since the spec does not say what else.
+    Inferred,
+    Float,
+    Int,
+    /// Less the mean, over the standard deviation (of the population, as scikit-learn's).
+    Standardize,
+    /// To [0, 1].
+    Minmax,
+    /// Less the median, over the distance of the quartiles.
+    Robust,
+    /// To the share of training rows below.
+    Quantile {
+        points: usize,
+    },
+    Log,
+    Log1p,
+    Clip {
+        lo: f64,
+        hi: f64,
+    },
+    Bins {
+        count: usize,
+        by: Binning,
+    },
+    Impute(Filling),
+    OneHot(Unknown),
+    Category(Unknown),
+    Hashed {
+        buckets: usize,
+    },
+    Date {
+        format: String,
+        parts: Vec<DatePart>,
+    },
+    Class(Classes),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Classes {
+    /// 0 to n-1.
+    Count(usize),
+    /// In this order; of two the second is positive.
+    Named(Vec<String>),
+    /// Those in the training rows, sorted.
+    Infer,
+}
+
+/// Where bins end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binning {
+    /// As many training rows in each.
+    Quantile,
+    /// Of one width.
+    Uniform,
+}
+
+/// What takes the place of a missing value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Filling {
+    Mean,
+    Median,
+    /// Of several as frequent, the least.
+    MostFrequent,
+    /// As cells would write it.
+    Constant(String),
+}
+
+/// What becomes of a value that no training row has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unknown {
+    Error,
+    /// A category of its own, the last.
+    Other,
+    /// All zeros.
+    Ignore,
+}
+
+/// What is read off a date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DatePart {
+    Year,
+    Month,
+    Day,
+    Weekday,
+    Dayofyear,
+    Hour,
+    Minute,
+    Second,
+    Days,
+}
+
+/// The parts of a date as specs write them.
+pub const DATE_PARTS: &[(&str, DatePart)] = &[
+    ("year", DatePart::Year),
+    ("month", DatePart::Month),
+    ("day", DatePart::Day),
+    ("weekday", DatePart::Weekday),
+    ("dayofyear", DatePart::Dayofyear),
+    ("hour", DatePart::Hour),
+    ("minute", DatePart::Minute),
+    ("second", DatePart::Second),
+    ("days", DatePart::Days),
+];
+
+const PART_NAMES: &[&str] =
+    &["year", "month", "day", "weekday", "dayofyear", "hour", "minute", "second", "days"];
+
+/// What `date` understands behind a `%`.
+pub const DATE_SIGNS: &str = "YymdbBeHMSjfT%";
+
+/// The settings of a call, in the order of the signature.
+struct Settings<'a> {
+    sig: &'a Sig,
+    values: &'a [AttrValue],
+}
+
+impl Settings<'_> {
+    fn get(&self, name: &str) -> &AttrValue {
+        let at = self.sig.attrs.iter().position(|a| a.name == name);
+        &self.values[at.expect("transform: a row reads settings of its signature")]
+    }
+
+    fn number(&self, name: &str) -> Option<f64> {
+        super::attrs::as_number(self.get(name))
+    }
+
+    fn count(&self, name: &str) -> usize {
+        self.number(name).expect("transform: a count has a default or is required") as usize
+    }
+
+    fn word(&self, name: &str) -> Option<&str> {
+        match self.get(name) {
+            AttrValue::Word(word) => Some(word),
+            AttrValue::Size(_)
+            | AttrValue::Sizes(_)
+            | AttrValue::Float(_)
+            | AttrValue::Bool(_)
+            | AttrValue::Words(_)
+            | AttrValue::Activation(_)
+            | AttrValue::Init(_)
+            | AttrValue::None => None,
+        }
+    }
+
+    fn is(&self, name: &str, word: &str) -> bool {
+        self.word(name) == Some(word)
+    }
+
+    fn unknown(&self) -> Unknown {
+        match self.word("unknown") {
+            Some("other") => Unknown::Other,
+            Some("ignore") => Unknown::Ignore,
+            Some(_) | None => Unknown::Error,
+        }
+    }
+
+    fn parts(&self) -> Vec<DatePart> {
+        let AttrValue::Words(words) = self.get("part") else { return vec![DatePart::Days] };
+        DATE_PARTS.iter().filter(|(n, _)| words.iter().any(|w| w == n)).map(|(_, part)| *part).collect()
+    }
+
+    fn filling(&self) -> Result<Filling, String> {
+        let constant = self.word("value");
+        let filling = match (self.word("strategy"), constant) {
+            (Some("constant"), Some(value)) => return Ok(Filling::Constant(value.to_string())),
+            (Some("constant"), None) => {
+                return Err("a constant needs its value: `impute(constant, 0)`".to_string());
+            }
+            (Some("mean"), _) => Filling::Mean,
+            (Some("median"), _) => Filling::Median,
+            (_, _) => Filling::MostFrequent,
+        };
+        match constant {
+            None => Ok(filling),
+            Some(value) => Err(format!("only a constant has a value: `impute(constant, {value})`")),
+        }
+    }
+}
+
+/// `%Y-%m-%d` with signs that [`DATE_SIGNS`] has.
+fn format(settings: &Settings) -> Result<String, String> {
+    let text = settings.word("format").unwrap_or_default();
+    let mut signs = text.chars();
+    while let Some(sign) = signs.next() {
+        if sign != '%' {
+            continue;
+        }
+        match signs.next() {
+            Some(sign) if DATE_SIGNS.contains(sign) => {}
+            Some(sign) => return Err(format!("`%{sign}` is no sign of a date format that is known here")),
+            None => return Err("a date format does not end in `%`".to_string()),
+        }
+    }
+    Ok(text.to_string())
+}
+
+fn clip(settings: &Settings) -> Result<Encode, String> {
+    let (lo, hi) = (settings.number("lo"), settings.number("hi"));
+    match (lo, hi) {
+        (None, None) => Err("`clip` needs a bound: `clip(lo=0)`, `clip(0, 100)`".to_string()),
+        (Some(lo), Some(hi)) if lo > hi => Err(format!("no number lies between {lo} and {hi}")),
+        (lo, hi) => Ok(Encode::Clip { lo: lo.unwrap_or(f64::NEG_INFINITY), hi: hi.unwrap_or(f64::INFINITY) }),
+    }
+}
+
+const fn attr(name: &'static str, ty: AttrType, default: Default, doc: &'static str) -> Attr {
+    Attr { name, ty, default, doc }
+}
+
+const fn count(name: &'static str, min: i64, default: Default, doc: &'static str) -> Attr {
+    attr(name, AttrType::Int { min, max: 1 << 24 }, default, doc)
+}
+
+const ANY: AttrType = AttrType::Float { min: f64::MIN, max: f64::MAX, open: false };
+
+const UNKNOWN_ONE_HOT: Attr = attr(
+    "unknown",
+    AttrType::Choice(&["error", "other", "ignore"]),
+    Default::Word("error"),
+    "What a value becomes that no training row has: an error, a category of its own behind the others, all zeros.",
+);
+
+const UNKNOWN_CATEGORY: Attr = attr(
+    "unknown",
+    AttrType::Choice(&["error", "other"]),
+    Default::Word("error"),
+    "What a value becomes that no training row has: an error, an id of its own behind the others.",
+);
+
+const fn sig(
+    name: &'static str,
+    aliases: &'static [&'static str],
+    doc: &'static str,
+    example: &'static str,
+    attrs: &'static [Attr],
+) -> Sig {
+    Sig { name, aliases, doc, example, inputs: &[], attrs }
+}
+
+const fn row(
+    sig: Sig,
+    takes: Takes,
+    gives: fn(Kind, &Encode) -> Kind,
+    make: fn(&Settings) -> Result<Encode, String>,
+) -> TransformDef {
+    TransformDef { sig, takes, gives, lists_values: false, make }
+}
+
+/// A number stays one, several stay several.
+fn scaled(kind: Kind, _: &Encode) -> Kind {
+    match kind {
+        Kind::Vector(width) => Kind::Vector(width),
+        Kind::Cell | Kind::Number | Kind::Whole | Kind::Ids(_) => Kind::Number,
+    }
+}
+
+fn whole(kind: Kind, _: &Encode) -> Kind {
+    match kind {
+        Kind::Vector(width) => Kind::Vector(width),
+        Kind::Cell | Kind::Number | Kind::Whole | Kind::Ids(_) => Kind::Whole,
+    }
+}
+
+/// Cells stay cells where their values are not numbers.
+fn filled(kind: Kind, step: &Encode) -> Kind {
+    match (kind, step) {
+        (Kind::Cell, Encode::Impute(Filling::Mean | Filling::Median)) => Kind::Number,
+        (kind, _) => kind,
+    }
+}
+
+fn ids(_: Kind, step: &Encode) -> Kind {
+    Kind::Ids(match step {
+        Encode::Class(Classes::Count(n)) | Encode::Hashed { buckets: n } => Some(*n),
+        Encode::Class(Classes::Named(names)) => Some(names.len()),
+        _of_data => None,
+    })
+}
+
+fn indicators(kind: Kind, _: &Encode) -> Kind {
+    Kind::Vector(match kind {
+        Kind::Ids(known) => known,
+        Kind::Cell | Kind::Number | Kind::Whole | Kind::Vector(_) => None,
+    })
+}
+
+fn date_parts(_: Kind, step: &Encode) -> Kind {
+    match step {
+        Encode::Date { parts, .. } if parts.len() > 1 => Kind::Vector(Some(parts.len())),
+        _one => Kind::Number,
+    }
+}
+
+/// Every transform.
+pub static TRANSFORMS: &[TransformDef] = &[
+    row(
+        sig("float", &["numeric", "number"], "The number as it is, `f32`.", "float", &[]),
+        Takes::Numbers,
+        scaled,
+        |_| Ok(Encode::Float),
+    ),
+    row(
+        sig("int", &["integer"], "The whole number as it is, `i32`; a fraction is an error.", "int", &[]),
+        Takes::Numbers,
+        whole,
+        |_| Ok(Encode::Int),
+    ),
+    row(
+        sig(
+            "standardize",
+            &["StandardScaler", "zscore", "normalize", "standard"],
+            "(x - mean) / std of the training rows, the standard deviation over n; 0 where all are equal \
+             (scikit-learn's StandardScaler). Missing values are left out and stay missing.",
+            "standardize",
+            &[],
+        ),
+        Takes::Numbers,
+        scaled,
+        |_| Ok(Encode::Standardize),
+    ),
+    row(
+        sig(
+            "minmax",
+            &["MinMaxScaler", "min_max"],
+            "(x - min) / (max - min) of the training rows; other rows may lie outside 0 to 1 (scikit-learn's \
+             MinMaxScaler).",
+            "minmax",
+            &[],
+        ),
+        Takes::Numbers,
+        scaled,
+        |_| Ok(Encode::Minmax),
+    ),
+    row(
+        sig(
+            "robust",
+            &["RobustScaler"],
+            "(x - median) / (third quartile - first quartile) of the training rows: what lies far out moves neither \
+             (scikit-learn's RobustScaler).",
+            "robust",
+            &[],
+        ),
+        Takes::Numbers,
+        scaled,
+        |_| Ok(Encode::Robust),
+    ),
+    row(
+        sig(
+            "quantile",
+            &["QuantileTransformer"],
+            "The share of training rows below x, from 0 to 1, by straight lines between `n` quantiles (scikit-learn's \
+             QuantileTransformer with a uniform output).",
+            "quantile(n=100)",
+            &[count(
+                "n",
+                2,
+                Default::Int(1000),
+                "How many quantiles; at most as many as there are training rows.",
+            )],
+        ),
+        Takes::Numbers,
+        scaled,
+        |s| Ok(Encode::Quantile { points: s.count("n") }),
+    ),
+    row(
+        sig("log", &["ln"], "The natural logarithm; of 0 and below an error.", "log", &[]),
+        Takes::Numbers,
+        scaled,
+        |_| Ok(Encode::Log),
+    ),
+    row(
+        sig("log1p", &[], "The natural logarithm of 1 + x; of -1 and below an error.", "log1p", &[]),
+        Takes::Numbers,
+        scaled,
+        |_| Ok(Encode::Log1p),
+    ),
+    row(
+        sig(
+            "clip",
+            &["clamp"],
+            "What lies outside is moved to the nearer bound.",
+            "clip(0, 100)",
+            &[
+                attr("lo", ANY, Default::None, "The least value that is left."),
+                attr("hi", ANY, Default::None, "The largest value that is left."),
+            ],
+        ),
+        Takes::Numbers,
+        scaled,
+        clip,
+    ),
+    row(
+        sig(
+            "bins",
+            &["KBinsDiscretizer", "bucketize", "qcut"],
+            "The number of the bin that x falls into, from 0; with `one_hot` behind it, one column for each. Edges that \
+             fall together are one (scikit-learn's KBinsDiscretizer).",
+            "bins(5) |> one_hot",
+            &[
+                count("n", 2, Default::Int(5), "How many bins."),
+                attr(
+                    "by",
+                    AttrType::Choice(&["quantile", "uniform"]),
+                    Default::Word("quantile"),
+                    "Whether bins hold as many training rows, or are as wide.",
+                ),
+            ],
+        ),
+        Takes::Numbers,
+        scaled,
+        |s| {
+            let by = if s.is("by", "uniform") { Binning::Uniform } else { Binning::Quantile };
+            Ok(Encode::Bins { count: s.count("n"), by })
+        },
+    ),
+    row(
+        sig(
+            "impute",
+            &["SimpleImputer", "fillna"],
+            "Puts the mean, the median, the most frequent value of the training rows or a constant where a value is \
+             missing (scikit-learn's SimpleImputer).",
+            "impute(median) |> standardize",
+            &[
+                attr(
+                    "strategy",
+                    AttrType::Choice(&["mean", "median", "most_frequent", "constant"]),
+                    Default::Required,
+                    "What is put there; of values as frequent, the least.",
+                ),
+                attr("value", AttrType::Cell, Default::None, "The constant, as a cell would hold it."),
+            ],
+        ),
+        Takes::Gaps,
+        filled,
+        |s| s.filling().map(Encode::Impute),
+    ),
+    row(
+        sig(
+            "one_hot",
+            &["OneHotEncoder", "dummies", "get_dummies", "onehot"],
+            "One column for each value of the training rows, sorted, 1 where the row has it; missing values, if training \
+             rows have some, are a value of their own behind the others (scikit-learn's OneHotEncoder).",
+            "one_hot(unknown=other)",
+            &[UNKNOWN_ONE_HOT],
+        ),
+        Takes::Values,
+        indicators,
+        |s| Ok(Encode::OneHot(s.unknown())),
+    ),
+    row(
+        sig(
+            "category",
+            &["OrdinalEncoder", "LabelEncoder", "StringLookup", "ordinal", "categorical"],
+            "The place of the value among those of the training rows, sorted, from 0, as `i32`: for an embedding of \
+             `d.col.vocab` rows. Missing values, if training rows have some, are behind the others (scikit-learn's \
+             OrdinalEncoder).",
+            "category(unknown=other)",
+            &[UNKNOWN_CATEGORY],
+        ),
+        Takes::Values,
+        ids,
+        |s| Ok(Encode::Category(s.unknown())),
+    ),
+    row(
+        sig(
+            "hashed",
+            &["Hashing", "FeatureHasher"],
+            "The FNV-1a-64 hash of the value's text, modulo `n`, as `i32`: ids without a list of values, for those that \
+             have very many; a missing value is hashed as empty text. With `one_hot` behind it, `n` columns.",
+            "hashed(64) |> one_hot",
+            &[count("n", 2, Default::Required, "How many ids.")],
+        ),
+        Takes::Values,
+        ids,
+        |s| Ok(Encode::Hashed { buckets: s.count("n") }),
+    ),
+    row(
+        sig(
+            "date",
+            &["datetime", "to_datetime", "timestamp"],
+            "Numbers read off a date: year, month, day, weekday (Monday is 0), dayofyear (from 1), hour, minute, second, \
+             days since 1970-01-01 (with the time of day as a fraction), in this order.",
+            "date(\"%d.%m.%Y\", part=[year, month])",
+            &[
+                attr(
+                    "format",
+                    AttrType::Str,
+                    Default::Word("%Y-%m-%d"),
+                    "What the cells look like: %Y %y %m %b %B %d %e %j %H %M %S %f %T, as strftime has them.",
+                ),
+                attr(
+                    "part",
+                    AttrType::Choices(PART_NAMES),
+                    Default::Word("days"),
+                    "What is read off, one or several.",
+                ),
+            ],
+        ),
+        Takes::Values,
+        date_parts,
+        |s| Ok(Encode::Date { format: format(s)?, parts: s.parts() }),
+    ),
+    TransformDef {
+        sig: sig(
+            "class",
+            &["label", "target"],
+            "Ids of classes: `class(n)` takes 0 to n-1, `class(no, yes)` lists the values in order, of two the second is \
+             positive; `class` alone takes those of the training rows, sorted.",
+            "class(0, 1, 2)",
+            &[],
+        ),
+        takes: Takes::Values,
+        gives: ids,
+        lists_values: true,
+        make: |_| Ok(Encode::Class(Classes::Infer)),
+    },
+];
+
+/// Transforms of the language that are not built yet.
+pub const LATER: &[&str] =
+    &["lowercase", "words", "chars", "bpe", "pad", "windows", "flip", "crop", "resize", "lines"];
+
+/// The transform of that name.
+pub fn find(name: &str) -> Option<&'static TransformDef> {
+    TRANSFORMS.iter().find(|t| t.sig.name == name)
+}
+
+/// Our name of what is called `name` elsewhere.
+pub fn alias(name: &str) -> Option<&'static str> {
+    TRANSFORMS.iter().find(|t| t.sig.aliases.contains(&name)).map(|t| t.sig.name)
+}
+
+impl TransformDef {
+    /// The step with these settings, or why they cannot be.
+    pub fn step(&self, values: &[AttrValue]) -> Result<Encode, String> {
+        (self.make)(&Settings { sig: &self.sig, values })
+    }
+}
+
+impl Encode {
+    /// How many classes a label has, if the spec says.
+    pub fn known_classes(&self) -> Option<usize> {
+        match self {
+            Encode::Class(Classes::Count(n)) => Some(*n),
+            Encode::Class(Classes::Named(names)) => Some(names.len()),
+            _other => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_have_one_name_each() {
+        let names = || TRANSFORMS.iter().flat_map(|t| t.sig.aliases.iter().chain([&t.sig.name]));
+        for name in names().chain(LATER) {
+            assert_eq!(names().chain(LATER).filter(|n| *n == name).count(), 1, "{name}");
+        }
+        for def in TRANSFORMS {
+            assert!(def.sig.example.starts_with(def.sig.name), "{} shows itself", def.sig.name);
+            assert!(def.sig.doc.ends_with('.') && def.sig.doc.len() > 20, "{} is explained", def.sig.name);
+        }
+    }
+
+    #[test]
+    fn parts_of_dates_are_listed_once() {
+        assert!(DATE_PARTS.iter().map(|(name, _)| name).eq(PART_NAMES));
+    }
+}

@@ -1,0 +1,235 @@
+//! Tables to arrays: what training rows decide, as [`FittedColumn`]s, and their use on any rows.
+//!
+//! [`apply`] needs what was fitted and a table with columns of the same names, nothing of the spec.
+
+use super::cells::{Checked, Lookup, grouped};
+use super::files::problem;
+use super::steps::{self, Fitted};
+use super::table::{Cells, Table};
+use super::{Array, Loaded, Store, Values};
+use crate::base::{Bindings, DType, Span, Sym};
+use crate::diag::{Diagnostic, Severity};
+use crate::sema::job::{Column, ColumnKind, DataPlan, Encode, Field, SourcePlan};
+use serde::{Deserialize, Serialize};
+
+/// A batch column with all that training rows decided: enough to make it of other rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FittedColumn {
+    /// The leaf's name.
+    pub name: String,
+    pub dtype: DType,
+    /// Its fields lie side by side as one vector, as in `d.row`; else it is one field, in its own shape.
+    pub joined: bool,
+    pub fields: Vec<FittedField>,
+}
+
+/// A column of the source and its steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FittedField {
+    /// Its name in the source.
+    pub source: String,
+    pub steps: Vec<Fitted>,
+    /// Where the spec asks for it, while there is one.
+    #[serde(skip)]
+    pub span: Span,
+}
+
+impl FittedField {
+    /// How many classes it has, for a class.
+    pub fn classes(&self) -> Option<usize> {
+        self.steps.last().and_then(Fitted::classes)
+    }
+}
+
+pub fn column_fields(column: &Column) -> &[Field] {
+    match &column.kind {
+        ColumnKind::One(field) => std::slice::from_ref(field),
+        ColumnKind::Row(fields) => fields,
+    }
+}
+
+/// Fits every column of a plan on the training rows. All that is wrong is told at once.
+pub fn fit(plan: &DataPlan, main: &Loaded, train: &[u32]) -> Result<Vec<FittedColumn>, Vec<Diagnostic>> {
+    let mut wrong = Vec::new();
+    let mut columns = Vec::new();
+    for column in &plan.columns {
+        let mut fields = Vec::new();
+        for field in column_fields(column) {
+            match fit_field(column, field, main, train) {
+                Ok(fitted) => fields.push(fitted),
+                Err(diagnostic) => wrong.push(*diagnostic),
+            }
+        }
+        let joined = matches!(column.kind, ColumnKind::Row(_));
+        columns.push(FittedColumn { name: column.name.clone(), dtype: column.ty.dtype, joined, fields });
+    }
+    if wrong.is_empty() { Ok(columns) } else { Err(wrong) }
+}
+
+fn fit_field(column: &Column, field: &Field, main: &Loaded, train: &[u32]) -> Checked<FittedField> {
+    let at = Lookup::new(&main.table, &field.source, field.span, main.source)?;
+    let steps = steps::fit(&at, &field.how, train, column.ty.dtype)?;
+    Ok(FittedField { source: field.source.clone(), steps, span: field.span })
+}
+
+/// Makes the columns of a table's rows. Those that stay as they are leave the table without a copy.
+pub fn apply(
+    columns: &[FittedColumn],
+    table: &mut Table,
+    source: &SourcePlan,
+) -> Result<Store, Vec<Diagnostic>> {
+    let mut made = Vec::new();
+    let mut wrong = Vec::new();
+    for column in columns {
+        let array = match moved(columns, column, table) {
+            Some(array) => Ok(array),
+            None => apply_column(column, table, source),
+        };
+        match array {
+            Ok(array) => made.push(array),
+            Err(diagnostic) => wrong.push(*diagnostic),
+        }
+    }
+    if wrong.is_empty() { Ok(Store { columns: made }) } else { Err(wrong) }
+}
+
+fn apply_column(column: &FittedColumn, table: &Table, source: &SourcePlan) -> Checked<Array> {
+    let mut parts = Vec::new();
+    for field in &column.fields {
+        let at = Lookup::new(table, &field.source, field.span, source)?;
+        parts.push(steps::apply_all(&at, &field.steps, column.dtype)?);
+    }
+    let rows = table.rows;
+    let widths: Vec<usize> = parts.iter().map(|p| p.row.iter().product()).collect();
+    let width: usize = widths.iter().sum();
+    let mut values = match column.dtype {
+        DType::U8 => Values::U8(vec![0; rows * width]),
+        DType::I32 => Values::I32(vec![0; rows * width]),
+        DType::F32 => Values::F32(vec![0.0; rows * width]),
+    };
+    let mut at = 0;
+    for (part, own) in parts.iter().zip(&widths) {
+        for (i, x) in part.values.iter().enumerate() {
+            let to = i / own * width + at + i % own;
+            match &mut values {
+                Values::U8(v) => v[to] = *x as u8,
+                Values::I32(v) => v[to] = *x as i32,
+                Values::F32(v) => v[to] = *x as f32,
+            }
+        }
+        at += own;
+    }
+    let row = if column.joined { vec![width] } else { parts[0].row.clone() };
+    Ok(Array { name: column.name.clone(), row, values })
+}
+
+/// A column that stays as the source has it is taken over, when no other needs it.
+fn moved(columns: &[FittedColumn], column: &FittedColumn, table: &mut Table) -> Option<Array> {
+    let [FittedField { source, steps, .. }] = column.fields.as_slice() else { return None };
+    if column.joined || steps.as_slice() != [Fitted::AsIs] {
+        return None;
+    }
+    let at = table.column(source)?;
+    let alone = columns.iter().flat_map(|c| &c.fields).filter(|f| f.source == *source).count() == 1;
+    let cells = &mut table.columns[at].cells;
+    let same = match cells {
+        Cells::U8 { .. } => column.dtype == DType::U8,
+        Cells::I32 { .. } => column.dtype == DType::I32,
+        Cells::F32 { .. } => column.dtype == DType::F32,
+        Cells::Text(_) | Cells::F64 { .. } | Cells::Gone => false,
+    };
+    if !(alone && same) {
+        return None;
+    }
+    let (row, values) = match std::mem::replace(cells, Cells::Gone) {
+        Cells::U8 { row, data } => (row, Values::U8(data)),
+        Cells::I32 { row, data } => (row, Values::I32(data)),
+        Cells::F32 { row, data } => (row, Values::F32(data)),
+        Cells::Text(_) | Cells::F64 { .. } | Cells::Gone => panic!("data: only such numbers are moved"),
+    };
+    Some(Array { name: column.name.clone(), row, values })
+}
+
+/// Sizes that only data know: symbols of the columns' types, and the numbers of classes and ids.
+pub fn bind_sizes(plan: &DataPlan, store: &Store, fitted: &[FittedColumn]) -> Checked<Bindings> {
+    let mut bindings = Bindings::new();
+    for column in fitted {
+        for field in &column.fields {
+            let last = field.steps.last();
+            let known = [("classes", last.and_then(Fitted::classes)), ("vocab", last.and_then(Fitted::ids))];
+            for (what, size) in known {
+                let Some(size) = size else { continue };
+                // In a row a field goes by its own name.
+                let own = if column.joined { &field.source } else { &column.name };
+                for name in [own, &field.source] {
+                    let sym = Sym::from(format!("{}.{name}.{what}", plan.name));
+                    bindings.entry(sym).or_insert(size as i64);
+                }
+            }
+            if let Some(width) = last.and_then(Fitted::width) {
+                let name = if column.joined { &field.source } else { &column.name };
+                let sym = Sym::from(format!("{}.{name}.features", plan.name));
+                bindings.entry(sym).or_insert(width as i64);
+            }
+        }
+    }
+    for (column, array) in plan.columns.iter().zip(&store.columns) {
+        let declared = &column.ty.shape;
+        let wrong = || {
+            let (has, wants) = (crate::base::Shape::from(array.row.as_slice()), declared);
+            let message = format!("column `{}` of the data has the shape {has}, not {wants}", column.name);
+            let diagnostic = Diagnostic::error("data::shape", message, column.span, "declared here");
+            Box::new(diagnostic.help("check the spec again: the files may have changed since"))
+        };
+        if declared.rank() != array.row.len() {
+            return Err(wrong());
+        }
+        for (dim, size) in declared.iter().zip(&array.row) {
+            match dim.as_sym().filter(|s| !bindings.contains_key(*s)) {
+                Some(sym) => drop(bindings.insert(sym.clone(), *size as i64)),
+                None if dim.bind(&bindings).as_const() == Some(*size as i64) => {}
+                None => return Err(wrong()),
+            }
+        }
+    }
+    Ok(bindings)
+}
+
+/// What training rows say that is no mistake, but hardly meant: columns of one value.
+pub fn warnings(fitted: &[FittedColumn], source: &SourcePlan, train: &[u32]) -> Vec<Diagnostic> {
+    let fields = fitted.iter().flat_map(|c| &c.fields);
+    let constant = fields.filter(|f| f.steps.iter().any(Fitted::is_constant));
+    let warning = |field: &FittedField| {
+        let rows = grouped(train.len());
+        let message = format!("column `{}` has one value in all {rows} training rows", field.source);
+        let mut d = problem("data::constant", message, source).label(field.span, "nothing to learn from");
+        d.severity = Severity::Warning;
+        d.help("take it out of the spec: it becomes 0 in every training row, and anything in others")
+    };
+    constant.map(warning).collect()
+}
+
+/// A label of which the training rows have one class alone teaches nothing.
+pub fn one_class(plan: &DataPlan, store: &Store, fitted: &[FittedColumn], train: &[u32]) -> Vec<Diagnostic> {
+    let mut wrong = Vec::new();
+    for ((column, array), fitted) in plan.columns.iter().zip(&store.columns).zip(fitted) {
+        let [field] = column_fields(column) else { continue };
+        let Values::I32(values) = &array.values else { continue };
+        let is_class = matches!(field.how.last(), Some(Encode::Class(_)));
+        let first = train.first().map(|row| values[*row as usize]);
+        let same = train.iter().all(|row| Some(values[*row as usize]) == first);
+        if !is_class || !same || train.len() < 2 {
+            continue;
+        }
+        let name = match (fitted.fields[0].steps.last(), first) {
+            (Some(Fitted::ClassNames { names }), Some(id)) => names[id as usize].clone(),
+            (_, id) => id.unwrap_or_default().to_string(),
+        };
+        let rows = grouped(train.len());
+        let message =
+            format!("all {rows} training rows have the class `{name}` in column `{}`", field.source);
+        let d = problem("data::one_class", message, &plan.source).label(field.span, "one class only");
+        wrong.push(d.help("there is nothing to tell apart: stratify the split by it, or use other rows"));
+    }
+    wrong
+}

@@ -1,0 +1,225 @@
+//! What each transform computes: decided on training rows by [`fit`], then applied to any rows by [`apply`].
+//!
+//! A missing value stays missing until a step takes it; what is left at the end of a chain is an error. Whatever is
+//! decided is in [`Fitted`] whole, so that other rows need neither the spec nor the training data.
+
+mod date;
+mod fill;
+mod scale;
+mod words;
+
+use super::cells::{Checked, Flow, Lookup, Numbers};
+use crate::base::DType;
+use crate::ops::transform::{Classes, DatePart, Encode};
+use serde::{Deserialize, Serialize};
+pub use words::{Vocabulary, classes_of};
+
+/// A step with everything that training rows decide; a number for each element of a row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "how")]
+pub enum Fitted {
+    AsIs,
+    Float,
+    Int,
+    /// `(x - mean) / std`, the standard deviation of the population; over 1 where that is 0.
+    Standardize {
+        mean: Vec<f64>,
+        std: Vec<f64>,
+    },
+    /// `(x - min) / (max - min)`; over 1 where all values are equal.
+    Minmax {
+        min: Vec<f64>,
+        max: Vec<f64>,
+    },
+    /// `(x - center) / scale`; over 1 where the scale is 0.
+    Robust {
+        center: Vec<f64>,
+        scale: Vec<f64>,
+    },
+    /// The share of `quantiles` below, which lie at even steps from 0 to 1.
+    Quantile {
+        quantiles: Vec<Vec<f64>>,
+    },
+    Log,
+    Log1p,
+    Clip {
+        lo: f64,
+        hi: f64,
+    },
+    /// How many inner edges are not above.
+    Bins {
+        edges: Vec<Vec<f64>>,
+    },
+    ImputeNumber {
+        values: Vec<f64>,
+    },
+    ImputeText {
+        value: String,
+    },
+    OneHot(Vocabulary),
+    Category(Vocabulary),
+    Hashed {
+        buckets: usize,
+    },
+    Date {
+        format: String,
+        parts: Vec<DatePart>,
+    },
+    /// Whole numbers below `count`.
+    ClassCount {
+        count: usize,
+    },
+    /// The class is the place in the list.
+    ClassNames {
+        names: Vec<String>,
+    },
+}
+
+impl Fitted {
+    /// How many classes there are, for a class.
+    pub fn classes(&self) -> Option<usize> {
+        match self {
+            Fitted::ClassCount { count } => Some(*count),
+            Fitted::ClassNames { names } => Some(names.len()),
+            _numbers => None,
+        }
+    }
+
+    /// How many ids it gives, from 0.
+    pub fn ids(&self) -> Option<usize> {
+        match self {
+            Fitted::Category(vocabulary) => Some(vocabulary.len()),
+            Fitted::Hashed { buckets } => Some(*buckets),
+            Fitted::Bins { edges } if edges.len() == 1 => Some(scale::bins(&edges[0])),
+            other => other.classes(),
+        }
+    }
+
+    /// How many numbers a row has behind it, where the step decides that.
+    pub fn width(&self) -> Option<usize> {
+        match self {
+            Fitted::OneHot(vocabulary) => Some(vocabulary.len()),
+            _other => None,
+        }
+    }
+
+    /// Whether training rows have one value alone, so that nothing can be learnt from it.
+    pub fn is_constant(&self) -> bool {
+        match self {
+            Fitted::Standardize { std, .. } => std.as_slice() == [0.0],
+            Fitted::Minmax { min, max } => min.len() == 1 && min == max,
+            Fitted::OneHot(vocabulary) => vocabulary.names.len() + usize::from(vocabulary.missing) == 1,
+            _other => false,
+        }
+    }
+}
+
+/// Decides what training rows decide, step by step.
+pub fn fit(at: &Lookup, steps: &[Encode], rows: &[u32], dtype: DType) -> Checked<Vec<Fitted>> {
+    let mut flow = at.flow();
+    let mut fitted: Vec<Fitted> = Vec::new();
+    for (i, step) in steps.iter().enumerate() {
+        let made;
+        (flow, made) = fit_step(at, step, flow, fitted.last(), rows, dtype)?;
+        if i + 1 < steps.len() {
+            flow = apply(at, &made, flow)?;
+        }
+        fitted.push(made);
+    }
+    Ok(fitted)
+}
+
+/// Decides one step; the flow comes back as the step reads it.
+fn fit_step<'a>(
+    at: &Lookup<'a>,
+    step: &Encode,
+    flow: Flow<'a>,
+    before: Option<&Fitted>,
+    rows: &[u32],
+    dtype: DType,
+) -> Checked<(Flow<'a>, Fitted)> {
+    let of_numbers = |flow, fit: &dyn Fn(&Numbers) -> Fitted| {
+        let numbers = at.numbers(flow)?;
+        let fitted = fit(&numbers);
+        Ok((Flow::Numbers(numbers), fitted))
+    };
+    let of_texts = |flow: Flow<'a>, fit: &dyn Fn(&[words::Text]) -> Checked<Fitted>| {
+        let texts = flow.texts();
+        let fitted = fit(&texts)?;
+        Ok((Flow::Text(texts), fitted))
+    };
+    let fixed = |flow, fitted| Ok((flow, fitted));
+    match step {
+        Encode::AsIs => match at.byte_labels() {
+            // Labels of an IDX file: as many classes as its largest says, test rows included.
+            Some(labels) if dtype == DType::I32 => {
+                fixed(flow, Fitted::ClassCount { count: classes_of(labels) })
+            }
+            Some(_) | None => fixed(flow, Fitted::AsIs),
+        },
+        Encode::Inferred | Encode::Float => fixed(flow, Fitted::Float),
+        Encode::Int => fixed(flow, Fitted::Int),
+        Encode::Standardize => of_numbers(flow, &|n| scale::standardize(n, rows)),
+        Encode::Minmax => of_numbers(flow, &|n| scale::minmax(n, rows)),
+        Encode::Robust => of_numbers(flow, &|n| scale::robust(n, rows)),
+        Encode::Quantile { points } => of_numbers(flow, &|n| scale::quantile(n, rows, *points)),
+        Encode::Bins { count, by } => of_numbers(flow, &|n| scale::binned(n, rows, *count, *by)),
+        Encode::Log => fixed(flow, Fitted::Log),
+        Encode::Log1p => fixed(flow, Fitted::Log1p),
+        Encode::Clip { lo, hi } => fixed(flow, Fitted::Clip { lo: *lo, hi: *hi }),
+        Encode::Impute(filling) => fill::fit(at, filling, flow, rows),
+        Encode::OneHot(unknown) => {
+            of_texts(flow, &|t| Ok(Fitted::OneHot(words::vocabulary(t, rows, *unknown, before))))
+        }
+        Encode::Category(unknown) => {
+            of_texts(flow, &|t| Ok(Fitted::Category(words::vocabulary(t, rows, *unknown, before))))
+        }
+        Encode::Hashed { buckets } => fixed(flow, Fitted::Hashed { buckets: *buckets }),
+        Encode::Date { format, parts } => {
+            fixed(flow, Fitted::Date { format: format.clone(), parts: parts.clone() })
+        }
+        Encode::Class(Classes::Count(count)) => fixed(flow, Fitted::ClassCount { count: *count }),
+        Encode::Class(Classes::Named(names)) => fixed(flow, Fitted::ClassNames { names: names.clone() }),
+        Encode::Class(Classes::Infer) => of_texts(flow, &|t| words::classes(at, t, rows)),
+    }
+}
+
+/// Applies a step to all rows.
+pub fn apply<'a>(at: &Lookup<'a>, fitted: &Fitted, flow: Flow<'a>) -> Checked<Flow<'a>> {
+    let numbers = match fitted {
+        Fitted::AsIs => return Ok(flow),
+        Fitted::ImputeText { value } => return Ok(fill::text(value, flow)),
+        Fitted::Float => at.numbers(flow)?,
+        Fitted::Int => at.whole(at.numbers(flow)?)?,
+        Fitted::Standardize { mean, std } => scale::affine(at.numbers(flow)?, mean, |i| std[i]),
+        Fitted::Minmax { min, max } => scale::affine(at.numbers(flow)?, min, |i| max[i] - min[i]),
+        Fitted::Robust { center, scale } => scale::affine(at.numbers(flow)?, center, |i| scale[i]),
+        Fitted::Quantile { quantiles } => scale::shares(at.numbers(flow)?, quantiles),
+        Fitted::Bins { edges } => scale::bin_of(at.numbers(flow)?, edges),
+        Fitted::Log => scale::log(at, at.numbers(flow)?)?,
+        Fitted::Log1p => scale::log1p(at, at.numbers(flow)?)?,
+        Fitted::Clip { lo, hi } => scale::each(at.numbers(flow)?, |_, x| x.max(*lo).min(*hi)),
+        Fitted::ImputeNumber { values } => fill::numbers(at.numbers(flow)?, values),
+        Fitted::OneHot(vocabulary) => words::one_hot(at, flow.texts(), vocabulary)?,
+        Fitted::Category(vocabulary) => words::category(at, flow.texts(), vocabulary)?,
+        Fitted::Hashed { buckets } => words::hashed(flow.texts(), *buckets),
+        Fitted::Date { format, parts } => date::read(at, flow.texts(), format, parts)?,
+        Fitted::ClassCount { count } => words::numbered_classes(at, at.numbers(flow)?, *count)?,
+        Fitted::ClassNames { names } => words::named_classes(at, flow.texts(), names)?,
+    };
+    Ok(Flow::Numbers(numbers))
+}
+
+/// Applies all steps of a chain: every element as the number that a batch will hold.
+pub fn apply_all(at: &Lookup, steps: &[Fitted], dtype: DType) -> Checked<Numbers> {
+    let mut flow = at.flow();
+    for step in steps {
+        flow = apply(at, step, flow)?;
+    }
+    let numbers = at.numbers(flow)?;
+    at.no_missing(&at.rows_where(&numbers, f64::is_nan))?;
+    match dtype {
+        DType::F32 => Ok(numbers),
+        DType::I32 | DType::U8 => at.whole(numbers),
+    }
+}

@@ -1,0 +1,90 @@
+//! Sizes that data sections know, or will know once files are read.
+
+use super::Data;
+use super::columns::{Found, Named};
+use super::how::How;
+use crate::base::{Dim, Span};
+use crate::diag::Diagnostic;
+use crate::ops::transform::Kind;
+use crate::sema::ctx::{Ctx, Global};
+use crate::syntax::ast::{Expr, ExprKind, Ident};
+
+/// `people.features`, `iris.species.classes`: sizes that sections know, or will know.
+pub(in crate::sema) fn size_of(cx: &Ctx, base: &Expr, member: &Ident) -> Option<Option<Dim>> {
+    let (section, column) = match &base.bare().kind {
+        ExprKind::Name(name) => (name, None),
+        ExprKind::Member(inner, column) => (inner.as_name()?, Some(column)),
+        _ => return None,
+    };
+    let (_, Global::Data) = cx.globals.get(&section.name)? else { return None };
+    let path = match column {
+        Some(column) => format!("{}.{}.{}", section.name, column.name, member.name),
+        None => format!("{}.{}", section.name, member.name),
+    };
+    if let Some(known) = cx.settings.bindings.get(path.as_str()) {
+        return Some(Some(Dim::from(*known)));
+    }
+    let unknown = Some(Some(Dim::sym(&path)));
+    let data = cx.data.borrow();
+    let Some(data) = data.iter().find(|d| d.name.name == section.name) else { return unknown };
+    if data.source.is_none() {
+        return unknown;
+    }
+    match (column, &*member.name) {
+        (None, "features") => {
+            let poisoned = data.typed.iter().any(|(_, how)| matches!(how, How::Poison));
+            if poisoned { unknown } else { Some(Some(data.row_width(cx))) }
+        }
+        (Some(column), "features") => Some(data.features(cx, column)),
+        (Some(column), "vocab") => Some(data.vocab(cx, column, base.span.to(member.span))),
+        (Some(column), "classes") => match data.classes(&column.name) {
+            Some(classes) => Some(Some(classes)),
+            None => {
+                let message = format!("`{}` has no classes", column.name);
+                let d = Diagnostic::error("column::classes", message, column.span, "not a class column");
+                cx.report(d.help(format!("write `{} : class` in `{}`", column.name, section.name)));
+                Some(None)
+            }
+        },
+        (None, "vocab") => {
+            cx.later("later::size", format!("`{path}`"), base.span.to(member.span), "write the number");
+            Some(None)
+        }
+        _ => None,
+    }
+}
+
+impl Data<'_> {
+    /// `d.col.features`: how many numbers a row has of it; `None` is reported.
+    fn features(&self, cx: &Ctx, column: &Ident) -> Option<Dim> {
+        match self.lookup(cx, column, self.derived.len(), None) {
+            Found::Stored(stored) => Some(stored.ty.shape.size()),
+            Found::Poison => Some(Dim::sym(&format!("{}.{}.features", self.name.name, column.name))),
+            Found::Derived(..) => {
+                let message = format!("`{}` is computed, so the model knows its shape", column.name);
+                let d = Diagnostic::error("column::size", message, column.span, "not from the source");
+                cx.report(d.help("leave the size out, or write its number"));
+                None
+            }
+        }
+    }
+
+    /// `d.col.vocab`: how many ids it has; `None` is reported.
+    fn vocab(&self, cx: &Ctx, column: &Ident, at: Span) -> Option<Dim> {
+        let symbol = Dim::sym(&format!("{}.{}.vocab", self.name.name, column.name));
+        let kind = match self.named(cx, column, self.derived.len()) {
+            Named::Chain(made) => Some(made.chain.kind),
+            Named::Poison => return Some(symbol),
+            Named::Derived(..) | Named::Raw => None,
+        };
+        match kind {
+            Some(Kind::Ids(known)) => Some(known.map_or(symbol, Dim::from)),
+            Some(Kind::Cell | Kind::Number | Kind::Whole | Kind::Vector(_)) | None => {
+                let message = format!("`{}` has no vocabulary", column.name);
+                let d = Diagnostic::error("column::size", message, at, "of no ids");
+                cx.report(d.help(format!("write `{} : category` in `{}`", column.name, self.name.name)));
+                None
+            }
+        }
+    }
+}

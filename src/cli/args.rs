@@ -32,6 +32,8 @@ pub enum Command {
     Plan(PlanArgs),
     /// Train a spec and write a run directory
     Train(TrainArgs),
+    /// Evaluate the weights of a run on a split of its data
+    Eval(EvalArgs),
     /// Time a training step in the steady state
     Bench(BenchArgs),
     /// Compare a training step of interpreter, processor and GPU, by source line
@@ -232,7 +234,11 @@ pub struct TrainArgs {
     /// here goes over that
     #[arg(long, value_name = "RUN", conflicts_with = "file")]
     pub like: Option<PathBuf>,
-    /// Stop after so many steps; 0 writes the first weights
+    /// Go on with a run that was stopped, from its latest checkpoint; its spec, data and seed must be what they
+    /// were. A spec may be named to compare; `--steps` and `--set train.epochs` say how far it goes in all
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["like", "out", "init"])]
+    pub resume: Option<PathBuf>,
+    /// Stop after so many steps, counted from the first weights, instead of what the spec says; 0 writes those
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
     /// What to compute on [default: cpu, or that of the run]
@@ -252,6 +258,35 @@ pub struct TrainArgs {
     pub progress: ProgressForm,
     #[command(flatten)]
     pub spec: SpecArgs,
+}
+
+#[derive(Args)]
+pub struct EvalArgs {
+    /// A folder that `mlc train` made
+    pub run: PathBuf,
+    /// Which rows [default: test, or valid if there are none]
+    #[arg(long, value_enum, hide_possible_values = true, value_name = "train|valid|test")]
+    pub split: Option<SplitName>,
+    /// Where the data lie, if not where they were when the run was trained
+    #[arg(long, value_name = "DIR", env = "MLC_DATA", value_parser = folder())]
+    pub data: Option<PathBuf>,
+    /// What to compute on [default: that of the run]
+    #[arg(long, value_enum)]
+    pub device: Option<Device>,
+    /// Threads to compute with [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// One JSON object, to standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A part of the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SplitName {
+    Train,
+    Valid,
+    Test,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -9,6 +9,7 @@ mod bench;
 mod check;
 mod data;
 mod dump;
+mod eval;
 mod explain;
 mod fmt;
 mod interrupt;
@@ -77,6 +78,7 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Eval(args) => eval::run(&args),
         Command::Fmt(args) => fmt::run(&args),
         Command::Explain(args) => explain::run(&args),
     };

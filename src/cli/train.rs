@@ -1,6 +1,6 @@
 //! `mlc train`: data in, run directory out.
 
-use super::args::{ProgressForm, TrainArgs};
+use super::args::{ProgressForm, SpecArgs, TrainArgs};
 use super::interrupt::Interrupts;
 use super::lesson::Lesson;
 use super::progress::Bar;
@@ -11,18 +11,20 @@ use crate::diag::{Diagnostic, Severity};
 use crate::runtime::data::{self, Dataset, FileInfo, Places};
 use crate::runtime::progress::{Ending, Json, Plain, Progress};
 use crate::runtime::run_dir::{Asked, Run, changed_files};
-use crate::runtime::session::{self, Options};
+use crate::runtime::session::{self, Options, Resumption};
 use crate::runtime::{RunError, folds};
 use crate::sema::Job;
 use crate::sema::job::TrainPlan;
+use crate::tools::{Change, changes};
 use std::io::{IsTerminal, stderr, stdout};
 use std::path::{Path, PathBuf};
 
 pub fn run(args: &TrainArgs) -> Result<Outcome, Failure> {
-    let subject = match (&args.file, &args.like) {
-        (_, Some(run)) => Subject::like(run, args)?,
-        (Some(file), None) => Subject::file(file, args)?,
-        (None, None) => Subject::lesson(args)?,
+    let subject = match (&args.resume, &args.like, &args.file) {
+        (Some(run), _, _) => Subject::resumed(run, args)?,
+        (None, Some(run), _) => Subject::like(run, args)?,
+        (None, None, Some(file)) => Subject::file(file, args)?,
+        (None, None, None) => Subject::lesson(args)?,
     };
     train(subject, args)
 }
@@ -31,8 +33,11 @@ pub fn run(args: &TrainArgs) -> Result<Outcome, Failure> {
 struct Subject {
     given: Given,
     asked: Asked,
-    /// The run that it comes from.
+    /// The run that it is like, or goes on with.
     from: Option<Run>,
+    resume: Option<Resumption>,
+    /// What that run trained, if this may be something else.
+    then: Option<Given>,
     /// Keeps the lesson's files for as long as they are read.
     _lesson: Option<Lesson>,
 }
@@ -41,7 +46,7 @@ impl Subject {
     fn file(file: &Path, args: &TrainArgs) -> Result<Subject, Failure> {
         let given = Given::file(file, &args.spec)?;
         let asked = Asked { file: Some(spec::name(file)), ..asked(&given, args)? };
-        Ok(Subject { given, asked, from: None, _lesson: None })
+        Ok(Subject { given, asked, from: None, resume: None, then: None, _lesson: None })
     }
 
     fn lesson(args: &TrainArgs) -> Result<Subject, Failure> {
@@ -49,35 +54,59 @@ impl Subject {
         let given = Given::file(&lesson.spec(), &args.spec)?;
         // The folder is gone when the lesson is over.
         let asked = Asked { folder: None, ..asked(&given, args)? };
-        Ok(Subject { given, asked, from: None, _lesson: Some(lesson) })
+        Ok(Subject { given, asked, from: None, resume: None, then: None, _lesson: Some(lesson) })
     }
 
     /// What a run trained, with what the command line says over it.
     fn like(folder: &Path, args: &TrainArgs) -> Result<Subject, Failure> {
         let run = open(folder)?;
+        let lesson = if run.info.asked.file.is_none() { Some(Lesson::unpack()?) } else { None };
+        let given = over(&run, lesson.as_ref(), &args.spec);
         let then = &run.info.asked;
-        let lesson = if then.file.is_none() { Some(Lesson::unpack()?) } else { None };
-        let folder = match &lesson {
-            Some(lesson) => spec::folder(&lesson.spec()),
-            None => then.folder.clone(),
-        };
-        let given = Given {
-            name: run.spec_path().display().to_string(),
-            bytes: run.spec.clone().into_bytes(),
-            places: Places { spec: folder, data: spec::data_folder(&args.spec).or(then.data.clone()) },
-            set: then.set.iter().chain(&args.spec.set).cloned().collect(),
-            variant: args.spec.variant.clone().or(then.variant.clone()),
-        };
-        let now = asked(&given, args)?;
         let asked = Asked {
             file: then.file.clone(),
             folder: then.folder.clone(),
-            steps: now.steps.or(then.steps),
+            steps: args.steps.or(then.steps),
             init: then.init.clone(),
             device: args.device.map_or(then.device, |device| device.kind()),
-            ..now
+            ..asked(&given, args)?
         };
-        Ok(Subject { given, asked, from: Some(run), _lesson: lesson })
+        Ok(Subject { given, asked, from: Some(run), resume: None, then: None, _lesson: lesson })
+    }
+
+    /// What a run has left to do. A spec that is named, and what is set, must say the same but for the length.
+    fn resumed(folder: &Path, args: &TrainArgs) -> Result<Subject, Failure> {
+        let mut subject = Subject::like(folder, args)?;
+        let run = subject.from.as_ref().expect("train: a subject like a run has one");
+        let resume = Resumption::read(run).map_err(|wrong| Failure(wrong.to_string()))?;
+        let adds = !args.spec.set.is_empty() || args.spec.variant.is_some() || args.file.is_some();
+        if adds {
+            subject.then = Some(over(run, subject._lesson.as_ref(), &SpecArgs::default()));
+            // A length that is set now goes over the steps that were asked for then.
+            subject.asked.steps = args.steps;
+        }
+        if let Some(file) = &args.file {
+            subject.given.name = spec::name(file);
+            subject.given.bytes = spec::read(file)?;
+        }
+        subject.resume = Some(resume);
+        Ok(subject)
+    }
+}
+
+/// The spec of a run with what a command line adds to it.
+pub fn over(run: &Run, lesson: Option<&Lesson>, args: &SpecArgs) -> Given {
+    let then = &run.info.asked;
+    let folder = match lesson {
+        Some(lesson) => spec::folder(&lesson.spec()),
+        None => then.folder.clone(),
+    };
+    Given {
+        name: run.spec_path().display().to_string(),
+        bytes: run.spec.clone().into_bytes(),
+        places: Places { spec: folder, data: spec::data_folder(args).or(then.data.clone()) },
+        set: then.set.iter().chain(&args.set).cloned().collect(),
+        variant: args.variant.clone().or(then.variant.clone()),
     }
 }
 
@@ -125,9 +154,19 @@ fn initial(args: &TrainArgs, asked: &mut Asked) -> Result<(Option<(String, Vec<u
 }
 
 fn train(subject: Subject, args: &TrainArgs) -> Result<Outcome, Failure> {
-    let Subject { given, mut asked, from, _lesson } = subject;
-    let (init, mut changed) = initial(args, &mut asked)?;
+    let Subject { given, mut asked, from, resume, then, _lesson } = subject;
+    let (init, mut changed) = match resume {
+        // The weights of its checkpoint go over those that it started from.
+        Some(_) => (None, Vec::new()),
+        None => initial(args, &mut asked)?,
+    };
     let Some((checked, mut job)) = spec::given_with_data(&given)? else { return Ok(Outcome::Errors) };
+    if let Some(then) = &then {
+        let wrong = other_spec(&spec::check_given(then)?, &checked);
+        if !wrong.is_empty() {
+            return Ok(shown(&checked.sources, &wrong));
+        }
+    }
     let Some(plan) = only_train(&checked.sources, &job) else { return Ok(Outcome::Errors) };
     let data = match data::load_linted(&job.data[plan.data], &checked.places) {
         Ok(data) => {
@@ -139,8 +178,12 @@ fn train(subject: Subject, args: &TrainArgs) -> Result<Outcome, Failure> {
     if let Some(run) = &from {
         changed.extend(changed_files(&run.info.data, &data.files));
         let span = job.data[plan.data].source.path_span;
-        let warnings: Vec<Diagnostic> = changed.iter().map(|what| other_data(what, span)).collect();
-        output::report(&checked.sources, &warnings);
+        let severity = if resume.is_some() { Severity::Error } else { Severity::Warning };
+        let told: Vec<Diagnostic> = changed.iter().map(|what| other_data(what, span, severity)).collect();
+        output::report(&checked.sources, &told);
+        if resume.is_some() && !told.is_empty() {
+            return Ok(Outcome::Errors);
+        }
         job.name = run.info.spec.clone();
     }
     let options = Options {
@@ -149,6 +192,7 @@ fn train(subject: Subject, args: &TrainArgs) -> Result<Outcome, Failure> {
         threads: args.threads.map_or(0, usize::from),
         out: args.out.clone(),
         init,
+        resume,
     };
     let mut progress: Box<dyn Progress> = match args.progress {
         ProgressForm::Auto if stderr().is_terminal() => Box::new(Bar::new()),
@@ -167,8 +211,8 @@ fn train(subject: Subject, args: &TrainArgs) -> Result<Outcome, Failure> {
         Ok(outcome) => Ok(match outcome.problem {
             Some(problem) => shown(&checked.sources, &[problem]),
             None if outcome.ending == Ending::Interrupted => {
-                let weights = outcome.folder.join("model.safetensors");
-                output::err(&format!("go on from these weights with `--init {}`\n", weights.display()));
+                let folder = outcome.folder.display();
+                output::err(&format!("go on with `mlc train --resume {folder}`\n"));
                 Outcome::Interrupted(interrupts.exit_code())
             }
             None => Outcome::Clean,
@@ -201,12 +245,35 @@ fn trained_folds(
     }
 }
 
-/// That a run like another reads what that did not.
-fn other_data(what: &str, span: Span) -> Diagnostic {
-    let message = format!("{what}: the weights will be others than those of the run");
+/// That other files are read than in the run: it cannot go on with them, and one like it ends elsewhere.
+pub fn other_data(what: &str, span: Span, severity: Severity) -> Diagnostic {
+    let (message, help) = match severity {
+        Severity::Error => (
+            format!("{what}: the run cannot go on with it"),
+            "put the file of then in its place, or train anew: `mlc train --like RUN`",
+        ),
+        Severity::Warning => (
+            format!("{what}: results will be others than those of the run"),
+            "put the file of then in its place to get the same",
+        ),
+    };
     let d = Diagnostic::error("run::changed", message, span, "read here");
-    Diagnostic { severity: Severity::Warning, ..d }
-        .help("put the file of then in its place to train the same weights")
+    Diagnostic { severity, ..d }.help(help)
+}
+
+/// What a spec says now that it did not when the run began.
+fn other_spec(then: &Checked, now: &Checked) -> Vec<Diagnostic> {
+    let told = |change: Change| {
+        let message = match (&change.then, &change.now) {
+            (Some(then), Some(now)) => format!("`{now}` was `{then}` when the run began"),
+            (None, Some(now)) => format!("`{now}` was not there when the run began"),
+            (Some(then), None) => format!("`{then}` was there when the run began"),
+            (None, None) => panic!("tools: a change has a side"),
+        };
+        Diagnostic::error("run::resume", message, change.at, "another training than the one to go on with")
+            .help("leave it as it was, or train anew: only `epochs` and `steps` may change")
+    };
+    changes(&then.ast, &now.ast).into_iter().map(told).collect()
 }
 
 /// The one train section of a spec; what else there is, is reported.

@@ -67,6 +67,8 @@ static FOREIGN: &[(&str, &str, Option<&str>, &str)] = &[
     ("TruncatedNormal", "stddev", Some("std"), "it is shorter here"),
     ("Uniform", "minval", None, "the range is from -bound to bound"),
     ("Uniform", "maxval", Some("bound"), "the range is from -bound to bound"),
+    ("EarlyStopping", "restore_best_weights", Some("restore_best"), "it is shorter here"),
+    ("EarlyStopping", "verbose", None, "the run always says why it stops"),
     ("step", "step_size", Some("every"), "it is shorter here"),
     ("step", "gamma", Some("factor"), "it says what it does"),
     ("exponential", "decay_steps", Some("every"), "it is shorter here"),
@@ -157,6 +159,7 @@ fn by_default(lib: &Library, attr: &Attr) -> AttrValue {
             | AttrType::Bool
             | AttrType::Choice(_)
             | AttrType::Init
+            | AttrType::Metric
             | AttrType::Str
             | AttrType::Choices(_)
             | AttrType::Cell => AttrValue::None,
@@ -176,6 +179,7 @@ fn by_default(lib: &Library, attr: &Attr) -> AttrValue {
             | AttrType::Float { .. }
             | AttrType::Bool
             | AttrType::Choice(_)
+            | AttrType::Metric
             | AttrType::Str
             | AttrType::Cell => AttrValue::Word(word.to_string()),
         },
@@ -259,6 +263,14 @@ fn written<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Expr) 
         AttrType::Cell => cell(ev, sig, attr, expr),
         AttrType::Activation => activation(ev, sig, attr, expr),
         AttrType::Init => initialiser(ev, expr).map(AttrValue::Init),
+        AttrType::Metric => match expr.dotted() {
+            Some(name) => Ok(AttrValue::Word(name)),
+            None => {
+                let message = format!("`{}` of `{}` is a value to watch", attr.name, sig.name);
+                let d = Diagnostic::error("call::type", message, expr.span, "no name");
+                ev.fail(d.help("write `valid.loss`, or another metric behind `valid.`"))
+            }
+        },
     }
 }
 
@@ -307,6 +319,7 @@ pub fn check_range(sig: &Sig, attr: &Attr, x: f64, at: Span) -> Result<(), Diagn
         | AttrType::Choice(_)
         | AttrType::Activation
         | AttrType::Init
+        | AttrType::Metric
         | AttrType::Str
         | AttrType::Choices(_)
         | AttrType::Cell => (true, String::new()),
@@ -588,6 +601,7 @@ mod tests {
             .chain(optimizer::OPTIMIZERS.iter().map(|o| &o.sig))
             .chain(init::INITS.iter().map(|i| &i.sig))
             .chain(crate::ops::schedule::SCHEDULES.iter().map(|s| &s.sig))
+            .chain([&crate::ops::stop::EARLY_STOPPING])
             .collect();
         for (layer, theirs, ours, _) in FOREIGN {
             let sig = sigs.iter().find(|s| s.name == *layer).unwrap_or_else(|| panic!("there is a {layer}"));

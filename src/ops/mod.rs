@@ -16,6 +16,7 @@ pub mod metric;
 pub mod optimizer;
 pub mod schedule;
 mod sig;
+pub mod stop;
 pub mod transform;
 
 pub use layers::{Built, OpDef, alias, known_later, later_layers, layer, layers};

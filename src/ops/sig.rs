@@ -56,6 +56,8 @@ pub enum AttrType {
     Activation,
     /// `Normal(std=0.02)`, `glorot_uniform`.
     Init,
+    /// The loss or a metric of a split: `valid.loss`.
+    Metric,
     Str,
     /// One or several words: `[year, month]`.
     Choices(&'static [&'static str]),
@@ -85,7 +87,7 @@ pub enum AttrValue {
     Sizes(Vec<Dim>),
     Float(f64),
     Bool(bool),
-    /// Of `Choice`, `Str` and `Cell`.
+    /// Of `Choice`, `Metric`, `Str` and `Cell`.
     Word(String),
     /// Of `Choices`.
     Words(Vec<String>),

@@ -79,13 +79,15 @@ pub fn train(
         }
         all.infos.push(Run::open(&outcome.folder)?.info);
         (problem, ending) = (outcome.problem, outcome.ending);
-        if ending != Ending::Complete {
-            break;
+        match ending {
+            Ending::Complete | Ending::Early => {}
+            Ending::Interrupted | Ending::NotFinite => break,
         }
         dir.write_info(&all.info(Finished::Running))?;
     }
     let finished = match ending {
-        Ending::Complete => Finished::Complete,
+        // Early stopping ends a fold, not all.
+        Ending::Complete | Ending::Early => Finished::Complete,
         Ending::Interrupted => Finished::Interrupted,
         Ending::NotFinite => Finished::NotFinite,
     };

@@ -5,9 +5,11 @@
 //! hands in.
 
 pub mod bench;
+pub mod checkpoint;
 pub mod data;
 pub mod engine;
 pub mod error;
+pub mod evaluate;
 pub mod folds;
 #[cfg(feature = "gpu")]
 pub mod gpu;
@@ -18,6 +20,7 @@ pub mod process;
 pub mod progress;
 pub mod run_dir;
 pub mod session;
+pub mod table_out;
 mod tables;
 mod tallies;
 pub mod trainer;

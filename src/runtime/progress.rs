@@ -4,6 +4,7 @@
 
 use super::folds;
 use super::run_dir::{Record, RunInfo, Split};
+use super::session::Best;
 use super::tables;
 use crate::ops::metric::Figure;
 use serde::Serialize;
@@ -17,6 +18,9 @@ pub struct Begin<'a> {
     pub parameters: usize,
     /// Rows for training.
     pub rows: usize,
+    /// Steps done before, of a run that goes on.
+    pub from: u64,
+    /// At the end, those included.
     pub steps: u64,
     pub steps_per_epoch: u64,
     /// What computes: `2 threads`, or a GPU's name.
@@ -37,6 +41,8 @@ impl Begin<'_> {
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
     Complete,
+    /// By early stopping.
+    Early,
     /// By Ctrl-C, after the step at hand.
     Interrupted,
     /// The loss became infinite or not a number.
@@ -50,6 +56,8 @@ pub struct End<'a> {
     pub steps: u64,
     pub seconds: f64,
     pub weights_hash: &'a str,
+    /// What the weights were chosen by; none of the last step's.
+    pub best: Option<&'a Best>,
     pub folder: &'a Path,
 }
 
@@ -105,29 +113,42 @@ pub fn epoch_lines(record: &Record, epochs: u64) -> String {
 }
 
 fn epoch_line(record: &Record, epochs: u64) -> String {
+    let text = evaluation_text(record.split, record.loss, record.metrics);
+    format!("epoch {}/{epochs}  {text}  {:.1} s", record.epoch, record.seconds)
+}
+
+/// `valid  loss 0.0812  accuracy 0.9763`
+pub fn evaluation_text(split: Split, loss: f64, metrics: &[(String, Figure)]) -> String {
     let short = |(name, figure): &(String, Figure)| Some(format!("  {name} {}", figure.short()?));
-    let metrics: Vec<String> = record.metrics.iter().filter_map(short).collect();
-    let (epoch, split, loss) = (record.epoch, record.split.name(), record.loss);
-    format!("epoch {epoch}/{epochs}  {split:<5}  loss {loss:.4}{}  {:.1} s", metrics.concat(), record.seconds)
+    let metrics: Vec<String> = metrics.iter().filter_map(short).collect();
+    format!("{:<5}  loss {loss:.4}{}", split.name(), metrics.concat())
 }
 
 /// What is said before the first step.
 pub fn begin_line(begin: &Begin) -> String {
     let Begin { spec, parameters, rows, steps, device, .. } = begin;
     let folder = begin.folder.display();
-    format!("{spec}: {parameters} parameters, {rows} training rows, {steps} steps, {device}, into {folder}")
+    let from = if begin.from > 0 { format!(" from step {} on", begin.from) } else { String::new() };
+    format!(
+        "{spec}: {parameters} parameters, {rows} training rows, {steps} steps{from}, {device}, into {folder}"
+    )
 }
 
 /// What is said after everything is written.
 pub fn end_lines(end: &End) -> String {
     let how = match end.ending {
         Ending::Complete => "trained",
-        Ending::Interrupted => "stopped early, everything is written:",
+        Ending::Early => "trained until nothing got better:",
+        Ending::Interrupted => "interrupted, everything is written:",
         Ending::NotFinite => "stopped since the loss is not finite:",
     };
     let End { steps, seconds, weights_hash, folder, .. } = end;
     let folder = folder.display();
-    format!("{how} {steps} steps in {seconds:.2} s, into {folder}\nweights {weights_hash}")
+    let best = end.best.map_or(String::new(), |best| {
+        let Best { step, epoch, by, value, .. } = best;
+        format!("kept those of step {step} (epoch {epoch}), the best by {by}: {value:.4}\n")
+    });
+    format!("{how} {steps} steps in {seconds:.2} s, into {folder}\n{best}weights {weights_hash}")
 }
 
 /// What is said before a fold.
@@ -226,6 +247,7 @@ mod tests {
             spec: "digits",
             parameters: 10,
             rows: 6,
+            from: 0,
             steps: 5,
             steps_per_epoch: 3,
             device: "2 threads",
@@ -244,7 +266,7 @@ mod tests {
         };
         progress.epoch(&record);
         let (ending, weights_hash) = (Ending::Interrupted, "00ff");
-        progress.end(&End { ending, steps: 3, seconds: 1.5, weights_hash, folder });
+        progress.end(&End { ending, steps: 3, seconds: 1.5, weights_hash, best: None, folder });
     }
 
     #[test]
@@ -254,7 +276,7 @@ mod tests {
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
         digits: 10 parameters, 6 training rows, 5 steps, 2 threads, into runs/digits-1
         epoch 1/2  valid  loss 0.1250  accuracy 0.9750  1.3 s
-        stopped early, everything is written: 3 steps in 1.50 s, into runs/digits-1
+        interrupted, everything is written: 3 steps in 1.50 s, into runs/digits-1
         weights 00ff
         ");
     }
@@ -264,9 +286,9 @@ mod tests {
         let mut out = Vec::new();
         run(&mut Json::new(&mut out));
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r#"
-        {"event":"begin","spec":"digits","parameters":10,"rows":6,"steps":5,"steps_per_epoch":3,"device":"2 threads","ready_seconds":0.5,"folder":"runs/digits-1"}
+        {"event":"begin","spec":"digits","parameters":10,"rows":6,"from":0,"steps":5,"steps_per_epoch":3,"device":"2 threads","ready_seconds":0.5,"folder":"runs/digits-1"}
         {"event":"epoch","of":"epoch","step":3,"epoch":1,"split":"valid","loss":0.125,"metrics":{"accuracy":0.975},"seconds":1.26}
-        {"event":"end","ending":"interrupted","steps":3,"seconds":1.5,"weights_hash":"00ff","folder":"runs/digits-1"}
+        {"event":"end","ending":"interrupted","steps":3,"seconds":1.5,"weights_hash":"00ff","best":null,"folder":"runs/digits-1"}
         "#);
     }
 }

@@ -77,7 +77,7 @@ impl<'a> Tallies<'a> {
                     Figure::Groups(sorting.figures(names))
                 }
                 Under::Whole(tally) => match (tally.figure(), names(&plan.label)) {
-                    (Figure::Confusion(confusion), Some(names)) => Figure::Confusion(confusion.named(names)),
+                    (Figure::Confusion(confusion), Some(names)) => Figure::Confusion(confusion.named(&names)),
                     (figure, _) => figure,
                 },
             };
@@ -109,8 +109,8 @@ impl Sorting<'_> {
         }
     }
 
-    fn figures(self, names: Option<&[String]>) -> Groups {
-        let name = |id: usize| match names {
+    fn figures(self, names: Option<Vec<String>>) -> Groups {
+        let name = |id: usize| match &names {
             Some(names) => names.get(id).map_or("other".to_string(), Clone::clone),
             None => id.to_string(),
         };

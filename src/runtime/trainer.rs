@@ -20,6 +20,7 @@ use crate::ops::metric::Figure;
 use crate::ops::schedule::{Rates, Run};
 use crate::pipeline;
 use crate::sema::job::{DataPlan, Length, TrainPlan};
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Everything that steps need.
@@ -55,7 +56,7 @@ pub struct Loss {
 }
 
 /// What all rows of a part say.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// The average over rows.
     pub loss: f64,
@@ -250,10 +251,7 @@ impl<'a> Trainer<'a> {
     /// What ended the training, with the step at which it did.
     fn stopped(&self, mut wrong: Diagnostic) -> RunError {
         if let Some(loss) = self.under_way.front() {
-            wrong.message += &format!(
-                " (step {}, epoch {}); nothing of this run's weights was written",
-                loss.step, loss.epoch
-            );
+            wrong.message += &format!(" (step {}, epoch {})", loss.step, loss.epoch);
         }
         wrong.into()
     }

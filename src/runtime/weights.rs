@@ -165,21 +165,22 @@ impl Weights {
         safetensors::serialize(views, Some(about)).expect("runtime: names are unique and sizes agree")
     }
 
-    /// Takes the weights from a safetensors file: all of them, by name and shape, and nothing else.
-    pub fn read_safetensors(&mut self, bytes: &[u8]) -> Result<(), Misfits> {
+    /// Takes the weights, or the states, from a safetensors file: all of them, by name and shape, and nothing
+    /// else.
+    pub fn read_safetensors(&mut self, kind: SlotKind, bytes: &[u8]) -> Result<(), Misfits> {
         let file =
             SafeTensors::deserialize(bytes).map_err(|e| vec![format!("it is not safetensors: {e}")])?;
         let names = file.names();
         let mut wrong = Vec::new();
         for name in sorted(names.iter().map(|n| &**n)) {
-            if self.by_name.get(name).is_none_or(|i| self.slots[*i].kind != SlotKind::Weight) {
-                let near = did_you_mean(name, self.of(SlotKind::Weight).map(|(_, s)| &*s.name));
+            if self.by_name.get(name).is_none_or(|i| self.slots[*i].kind != kind) {
+                let near = did_you_mean(name, self.of(kind).map(|(_, s)| &*s.name));
                 let near = near.map_or(String::new(), |n| format!(", perhaps `{n}`"));
                 wrong.push(format!("the model has no weight `{name}`{near}"));
             }
         }
         let mut good = Vec::new();
-        for (i, slot) in self.of(SlotKind::Weight) {
+        for (i, slot) in self.of(kind) {
             match file.tensor(&slot.name) {
                 Err(_) => wrong.push(format!("it lacks `{}`", slot.name)),
                 Ok(view) if view.dtype() != Dtype::F32 => {

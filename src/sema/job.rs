@@ -6,6 +6,7 @@ use crate::graph::Graph;
 pub use crate::ops::clip::Clip;
 pub use crate::ops::metric::{Better, Finish};
 pub use crate::ops::schedule::Schedule;
+pub use crate::ops::stop::EarlyStopping;
 pub use crate::ops::transform::{Classes, Encode};
 use std::collections::BTreeSet;
 
@@ -104,6 +105,16 @@ pub struct SourcePlan {
 pub enum SourceKind {
     /// A table of text; `.gz` too.
     Csv { path: String, dialect: Dialect },
+    /// One JSON object a line; `.gz` too. Strings among `missing` are missing values, as `null` is.
+    Jsonl { path: String, missing: Vec<String> },
+    /// One array of NumPy, called as the file; `.gz` too.
+    Npy { path: String },
+    /// Arrays of NumPy by name.
+    Npz { path: String },
+    /// Flat columns of a Parquet file.
+    Parquet { path: String },
+    /// What a database answers.
+    Sql { database: Database, rows: SqlRows },
     /// Pairs of IDX files in a folder, told apart by `train`, `test`, `t10k`, `images`, `labels`
     /// in their names; `.gz` too. Columns `image: u8[rows, cols]` and `label: class(n)`.
     Idx { path: String },
@@ -115,8 +126,26 @@ impl SourceKind {
     /// Whether its columns are cells that `name : how` may type.
     pub fn is_table(&self) -> bool {
         match self {
-            SourceKind::Csv { .. } => true,
+            SourceKind::Csv { .. }
+            | SourceKind::Jsonl { .. }
+            | SourceKind::Npy { .. }
+            | SourceKind::Npz { .. }
+            | SourceKind::Parquet { .. }
+            | SourceKind::Sql { .. } => true,
             SourceKind::Idx { .. } | SourceKind::Synthetic { .. } => false,
+        }
+    }
+
+    /// Whether its single values are text until a spec gives them a type.
+    pub fn is_text(&self) -> bool {
+        match self {
+            SourceKind::Csv { .. } | SourceKind::Jsonl { .. } => true,
+            SourceKind::Npy { .. }
+            | SourceKind::Npz { .. }
+            | SourceKind::Parquet { .. }
+            | SourceKind::Sql { .. }
+            | SourceKind::Idx { .. }
+            | SourceKind::Synthetic { .. } => false,
         }
     }
 
@@ -124,7 +153,13 @@ impl SourceKind {
     pub fn dialect(&self) -> Option<&Dialect> {
         match self {
             SourceKind::Csv { dialect, .. } => Some(dialect),
-            SourceKind::Idx { .. } | SourceKind::Synthetic { .. } => None,
+            SourceKind::Jsonl { .. }
+            | SourceKind::Npy { .. }
+            | SourceKind::Npz { .. }
+            | SourceKind::Parquet { .. }
+            | SourceKind::Sql { .. }
+            | SourceKind::Idx { .. }
+            | SourceKind::Synthetic { .. } => None,
         }
     }
 
@@ -132,6 +167,23 @@ impl SourceKind {
     pub fn decimal(&self) -> u8 {
         self.dialect().map_or(b'.', |dialect| dialect.decimal)
     }
+}
+
+/// Where a database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// A file.
+    Sqlite { path: String },
+    /// A server; the address has no password.
+    Postgres { url: String },
+}
+
+/// Which rows of a database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SqlRows {
+    Query(String),
+    /// All rows of a table: `orders`, `shop.orders`.
+    Table(String),
 }
 
 /// How the fields of a table lie in its text.
@@ -341,12 +393,71 @@ pub struct TrainPlan {
     /// Without one, the optimizer's `lr` stays.
     pub schedule: Option<Schedule>,
     pub clip: Option<Clip>,
+    /// Without one, training goes on for its length.
+    pub stop: Option<StopPlan>,
+    pub checkpoint: Option<CheckpointPlan>,
     /// Training mode; its one output is the loss, a scalar averaged over the batch.
     pub forward: Graph,
     /// Evaluation mode; outputs are `loss`, averaged over the batch, and the
     /// [`Metric`](crate::graph::OutputKind::Metric)s that `metrics` name, summed over it.
     pub eval: Graph,
     pub metrics: Vec<MetricPlan>,
+}
+
+/// `stop = EarlyStopping(monitor=valid.loss, patience=5)`
+#[derive(Clone, Debug, PartialEq)]
+pub struct StopPlan {
+    pub monitor: Monitor,
+    pub rule: EarlyStopping,
+    pub span: Span,
+}
+
+/// `checkpoint { every = 500  keep = 3  best = valid.loss }`
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckpointPlan {
+    /// In steps; after each epoch if not said. The validation split is evaluated there too.
+    pub every: Option<u64>,
+    /// How many stay, the latest of all; the best stays beside them.
+    pub keep: usize,
+    pub best: Option<Monitor>,
+    pub span: Span,
+}
+
+/// A value that evaluations give: `valid.loss`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Monitor {
+    pub of: Watched,
+    /// `loss` or the name of a metric.
+    pub metric: String,
+    pub better: Better,
+    pub span: Span,
+}
+
+/// The split that a [`Monitor`] watches: never the test split, which is for the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watched {
+    /// Its loss, averaged since the evaluation before.
+    Train,
+    Valid,
+}
+
+impl std::fmt::Display for Monitor {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        let of = match self.of {
+            Watched::Train => "train",
+            Watched::Valid => "valid",
+        };
+        write!(f, "{of}.{}", self.metric)
+    }
+}
+
+impl TrainPlan {
+    /// What chooses the weights that a run ends with: early stopping that restores the best, or the best
+    /// checkpoint. Without either they are those of the last step.
+    pub fn chooser(&self) -> Option<&Monitor> {
+        let restores = self.stop.as_ref().filter(|stop| stop.rule.restore_best).map(|stop| &stop.monitor);
+        restores.or(self.checkpoint.as_ref().and_then(|c| c.best.as_ref()))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -93,10 +93,10 @@ const TRAIN: &[Key] = &[
     key("epochs"),
     key("steps"),
     key("seed"),
+    key("stop"),
+    section("checkpoint"),
     later("accumulate", "choose a larger `batch` in `data`"),
     later("precision", "training computes in f32; take it out"),
-    later("stop", "training runs for its `epochs` or `steps`; take it out"),
-    later("checkpoint", "weights are written at the end of the run; take it out"),
     later("log", "metrics are written after each epoch; take it out"),
     later("ema", "the weights of the last step are kept; take it out"),
     later("freeze", "every weight is trained; take it out"),
@@ -106,6 +106,8 @@ const TRAIN: &[Key] = &[
     later("groups", "one optimizer updates all weights; take it out"),
 ];
 
+const CHECKPOINT: &[Key] = &[key("every"), key("keep"), key("best")];
+
 /// The keys of a section, by its word.
 pub(super) fn of(word: &str) -> &'static [Key] {
     match word {
@@ -113,6 +115,7 @@ pub(super) fn of(word: &str) -> &'static [Key] {
         "split" => SPLIT,
         "model" => MODEL,
         "train" => TRAIN,
+        "checkpoint" => CHECKPOINT,
         _ => &[],
     }
 }
@@ -140,6 +143,15 @@ pub(super) const ALIASES: &[(&str, &str, &str)] = &[
     ("train", "clipvalue", "clip"),
     ("train", "global_clipnorm", "clip"),
     ("train", "gradient_clip_val", "clip"),
+    ("train", "callbacks", "stop"),
+    ("train", "early_stopping", "stop"),
+    ("train", "checkpoints", "checkpoint"),
+    ("checkpoint", "save_freq", "every"),
+    ("checkpoint", "every_n_train_steps", "every"),
+    ("checkpoint", "max_to_keep", "keep"),
+    ("checkpoint", "save_top_k", "keep"),
+    ("checkpoint", "save_total_limit", "keep"),
+    ("checkpoint", "monitor", "best"),
     ("split", "validation", "valid"),
     ("split", "val", "valid"),
     ("data", "val", "valid"),

@@ -382,10 +382,7 @@ fn data() {
             ("synthetic(images, height=4", "synthetic(images, heigth=4"),
             ("synthetic(images, height=4", "synthetic(images, height=0"),
             ("classes=10, rows=100)", "classes=1, rows=100)"),
-            (
-                "synthetic(images, height=4, width=4, channels=1, classes=10, rows=100)",
-                "parquet(\"a.parquet\")",
-            ),
+            ("synthetic(images, height=4, width=4, channels=1, classes=10, rows=100)", "images(\"photos\")"),
             ("synthetic(images, height=4, width=4, channels=1, classes=10, rows=100)", "cvs(\"a.csv\")"),
             ("synthetic(images, height=4, width=4, channels=1, classes=10, rows=100)", "3"),
             ("image = image / 2", "image = imag / 2"),

@@ -341,4 +341,13 @@ impl Expr {
             _ => None,
         }
     }
+
+    /// The text of a name or of names with points between: `valid.loss`.
+    pub fn dotted(&self) -> Option<String> {
+        match &self.bare().kind {
+            ExprKind::Name(name) => Some(name.name.to_string()),
+            ExprKind::Member(base, member) => Some(format!("{}.{}", base.dotted()?, member.name)),
+            _ => None,
+        }
+    }
 }

@@ -7,6 +7,7 @@
 use crate::base::Span;
 use crate::ops::defaults::{self, Preset};
 use crate::ops::formula::ParamKind;
+use crate::ops::stop::EARLY_STOPPING;
 use crate::ops::{
     self, Attr, AttrType, Default, InitSpec, Library, Sig, clip, init, optimizer, schedule, transform,
 };
@@ -99,6 +100,13 @@ fn source(call: &mut Expr) {
 }
 
 fn train_keys(section: &mut Section, plan: &TrainPlan) {
+    for entry in &mut section.entries {
+        if let (EntryKind::Section(inner), Some(checkpoint)) = (&mut entry.kind, &plan.checkpoint)
+            && &*inner.word.name == "checkpoint"
+        {
+            add(inner, "keep", ExprKind::Int(checkpoint.keep as i64));
+        }
+    }
     add(section, "seed", ExprKind::Int(plan.seed as i64));
 }
 
@@ -293,7 +301,7 @@ impl Filler<'_> {
     }
 }
 
-/// The row of a schedule or of a way to clip: their names mean something behind these keys alone.
+/// The row of a schedule, a way to clip or to stop: their names mean something behind these keys alone.
 fn tabled(path: &Path, value: &Expr) -> Option<&'static Sig> {
     let [key] = path.parts.as_slice() else { return None };
     let name = match &value.kind {
@@ -303,6 +311,7 @@ fn tabled(path: &Path, value: &Expr) -> Option<&'static Sig> {
     match &*key.name {
         "schedule" => schedule::find(&name.name).map(|s| &s.sig),
         "clip" => clip::find(&name.name).map(|c| &c.sig),
+        "stop" => Some(&EARLY_STOPPING).filter(|sig| sig.name == &*name.name),
         _other => None,
     }
 }

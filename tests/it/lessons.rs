@@ -39,6 +39,22 @@ fn iris_are_told_apart() {
     assert!(accuracy >= 0.9, "test accuracy {accuracy}");
 }
 
+#[test]
+fn two_heads_learn_both_questions_and_report_each_term() {
+    let run = Run::train(&spec("two_heads"), &[]);
+    let accuracy = run.test_metric("accuracy");
+    assert!(accuracy >= 0.9, "test accuracy {accuracy}");
+    // A guess of the mean is off by 1.
+    let rmse = run.test_metric("rmse");
+    assert!(rmse < 0.85, "rmse {rmse}");
+    let square = run.test_metric("loss.sepal_width");
+    assert!((square - rmse * rmse).abs() < 1e-6, "{square} is the square of {rmse}");
+    let records = run.records();
+    let test = records.iter().find(|r| r["split"] == "test").expect("the test is recorded");
+    let total = run.test_metric("loss.species") + 0.3 * square;
+    assert!((test["loss"].as_f64().expect("a loss") - total).abs() < 1e-6, "{test}");
+}
+
 /// Two runs, and one, two and three threads: one hash of the final weights.
 fn same_bits(name: &str, args: &[&str]) {
     let hash =

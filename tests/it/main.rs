@@ -1,9 +1,12 @@
 //! Everything that is tested from outside, in one binary.
 
+mod bad_input;
 mod broken;
 mod cli;
 mod code;
 mod data;
+#[cfg(all(feature = "sql", unix))]
+mod databases;
 mod floors;
 mod folds;
 #[cfg(feature = "gpu")]
@@ -20,9 +23,12 @@ mod runs;
 mod schedules;
 #[cfg(feature = "gpu")]
 mod shaders;
+mod sources;
 mod stages;
+mod stopping;
 mod style;
 mod support;
+mod tables;
 mod tidy;
 mod transforms;
 mod verify;

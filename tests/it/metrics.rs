@@ -286,3 +286,25 @@ fn groups_of_rows_are_judged_each_on_its_own() {
         assert!(record["metrics"].get(of("nowhere")).is_none());
     }
 }
+
+#[test]
+fn a_column_that_is_one_hot_to_the_model_makes_groups() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("table.mlspec");
+    let text = TABLE.replace("BATCH", "8").replace("METRICS", "accuracy by g, mae(q, t) by g");
+    let text = text.replace("y2 : class(2)", "y2 : class(2)\n  g : one_hot(unknown=other)");
+    // `row` has the indicators of g beside s0 to s2.
+    let text = text.replace("f32[B, 3]\n", "f32[B, d.features]\n").replace("p = d.p  y2 = d.y2  ", "");
+    let text = text.replace(", p, q, t : float", ", q, t : float").replace("y2 : class(2)\n", "");
+    std::fs::write(&path, text).unwrap();
+    let mut rows: Vec<String> = table(&goldens()["table"]).lines().map(str::to_string).collect();
+    rows[0] += ",g";
+    rows[1..].iter_mut().enumerate().for_each(|(i, row)| *row += if i < 150 { ",a" } else { ",b" });
+    std::fs::write(folder.path().join("table.csv"), rows.join("\n")).unwrap();
+    let run = Run::train(&path.display().to_string(), &[]);
+    assert_eq!(run.test_metric("accuracy[g=a].rows"), 150.0);
+    assert_eq!(run.test_metric("accuracy[g=b].rows"), 50.0);
+    let both = 150.0 * run.test_metric("mae[g=a]") + 50.0 * run.test_metric("mae[g=b]");
+    let wanted = goldens()["table"]["numbers"]["wanted"]["mae()"].as_f64().unwrap();
+    assert_near("mae of both", both / 200.0, wanted);
+}

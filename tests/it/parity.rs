@@ -1,6 +1,7 @@
 //! The same losses as Keras 3 and PyTorch, from the same weights and batches.
 //!
-//! `mnist_parity.py`, `optimizers.py`, `updates.py`, `losses.py` and `norms.py` in `tests/goldens` made the numbers.
+//! `mnist_parity.py`, `optimizers.py`, `updates.py`, `losses.py`, `norms.py` and `two_heads.py` in `tests/goldens` made
+//! the numbers.
 
 use crate::support::{Run, large_data, root};
 use serde_json::Value as Json;
@@ -96,6 +97,19 @@ fn schedules_and_clipping_have_the_losses_of_keras_and_torch() {
     for run in runs {
         train_and_compare(run, run["line"].as_str().expect("a line"));
     }
+}
+
+#[test]
+fn two_inputs_and_two_outputs_have_the_losses_of_keras() {
+    let lesson = std::fs::read_to_string(root().join("specs/two_heads.mlspec")).expect("the spec is there");
+    let split = "  split { train = 60%  valid = 20%  test = 20%  stratify = species  seed = 1 }";
+    let all = lesson.replace(split, "  shuffle = false").replace("epochs    = 60", "steps     = 50");
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let spec = place.path().join("two_heads.mlspec");
+    std::fs::write(&spec, all).expect("the temporary folder is writable");
+    let data = root().join("specs").display().to_string();
+    let run = Run::train(&spec.display().to_string(), &["--data", &data]);
+    compare("two_heads", &run, &goldens("two_heads.json")["losses"]);
 }
 
 #[test]

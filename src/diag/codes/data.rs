@@ -125,9 +125,51 @@ pub const CODES: &[CodeInfo] = &[
     },
     CodeInfo {
         code: "data::magic",
-        title: "a file is no IDX file of bytes",
-        explain: "IDX files start with two zero bytes, the type 08 and the number of axes. MNIST's four files are the \
-                  best known; `mlc` reads them compressed or not.",
+        title: "a file is of another format than its source reads",
+        explain: "Files of a format start with the same bytes: IDX with two zeros, the type 08 and the number of axes; \
+                  arrays of NumPy with 93 4e 55 4d 50 59, archives of them (`npz`) with 50 4b. The message shows what \
+                  the file starts with. Name the right file, or read it with the source for its format.",
+    },
+    CodeInfo {
+        code: "data::json",
+        title: "a line is no object of JSON",
+        explain: "`jsonl` reads one object a line: strings, numbers, booleans, `null`, objects of these (a key inside \
+                  one joins the outer key by `_`) and arrays of numbers, of one length in all rows. One array of \
+                  objects becomes such a file by:\n\n    jq -c '.[]' all.json > all.jsonl",
+    },
+    CodeInfo {
+        code: "data::npy",
+        title: "an array of NumPy cannot be read",
+        explain: "The header and the elements do not fit together, or the elements are neither numbers nor strings. \
+                  Python objects are not read, since reading them would run code: save `array.astype(\"float32\")`. \
+                  Arrays that one `data` section uses have as many rows.",
+    },
+    CodeInfo {
+        code: "data::parquet",
+        title: "a Parquet file is damaged or cut off",
+        explain: "The footer at the end of a Parquet file says where its columns lie; here they do not lie there, or do \
+                  not hold what it says. Copy the file again. Flat columns are read: numbers, booleans, strings, dates \
+                  and timestamps (both as text); columns of lists and maps are left out.",
+    },
+    CodeInfo {
+        code: "data::sql",
+        title: "a database cannot be asked",
+        explain: "The message has the database's own words. `sql` opens files of SQLite and servers of PostgreSQL, in \
+                  transactions that may only read:\n\n    source = sql(\"postgres://ada@db.example/shop\", \
+                  query=\"SELECT * FROM orders ORDER BY id\")\n\nWithout `ORDER BY` rows are sorted by their values: \
+                  a database may give them in any order, and another order is another training.",
+    },
+    CodeInfo {
+        code: "data::password",
+        title: "a spec holds the password of a database",
+        explain: "Specs are shared, and a run keeps a copy of its spec. Leave the password out of the address and give it \
+                  by the environment:\n\n    PGPASSWORD=… mlc train orders.mlspec",
+    },
+    CodeInfo {
+        code: "data::feature",
+        title: "this build of mlc lacks a format",
+        explain: "Parquet and SQL are features that a build may leave out: `cargo build --no-default-features` has \
+                  neither. Build with `--features parquet` or `--features sql`, or convert the data to CSV once.",
     },
     CodeInfo {
         code: "data::idx",

@@ -2,9 +2,26 @@
 
 use super::CodeInfo;
 
-pub const CODES: &[CodeInfo] = &[CodeInfo {
-    code: "run::changed",
-    title: "what a run trained on is not what it was",
-    explain: "`run.yaml` holds the hash of every file that was read. `mlc train --like RUN` goes on with the files as \
-              they are now and warns, since it will not end at the same weights.",
-}];
+pub const CODES: &[CodeInfo] = &[
+    CodeInfo {
+        code: "run::changed",
+        title: "what a run trained on is not what it was",
+        explain: "`run.yaml` holds the hash of every file that was read. `mlc train --like RUN` takes the files as they \
+                  are now and warns, since it will not end at the same weights; `--resume RUN` refuses, since half of \
+                  the training would be on other rows.",
+    },
+    CodeInfo {
+        code: "run::no_rows",
+        title: "a split to evaluate on is empty",
+        explain: "`mlc eval RUN` takes the test split, or the validation split if there is none. `--split` names another; \
+                  which there are says `split` in `data`, and `rows` in `run.yaml`.",
+    },
+    CodeInfo {
+        code: "run::resume",
+        title: "a run cannot be gone on with as asked",
+        explain: "A run that was stopped and resumed ends at the same bits as one that was not, so what it trains must \
+                  be what it was: the spec with its variant and `--set` values, the data, the seed. Only its length may \
+                  change:\n\n    mlc train --resume runs/digits-1 --set train.epochs=60\n\nFor another training \
+                  from the same text there is `mlc train --like runs/digits-1 --set …`.",
+    },
+];

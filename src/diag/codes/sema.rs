@@ -89,7 +89,8 @@ pub const CODES: &[CodeInfo] = &[
     CodeInfo {
         code: "key::conflict",
         title: "two keys say different things about one matter",
-        explain: "Training lasts for `epochs` or for `steps`, never for both: keep one of the two.",
+        explain: "Training lasts for `epochs` or for `steps`, never for both; the weights that a run ends with are chosen by \
+                  one value, whether early stopping restores them or `checkpoint` keeps the best. Keep one of the two.",
     },
     CodeInfo {
         code: "param::type",
@@ -334,6 +335,14 @@ pub const CODES: &[CodeInfo] = &[
         code: "block::cycle",
         title: "a block or model uses itself",
         explain: "The language has no recursion, so that checking always ends. `repeat(n)` chains copies.",
+    },
+    CodeInfo {
+        code: "train::monitor",
+        title: "a value to watch that no evaluation gives",
+        explain: "Early stopping and checkpoints watch `valid.loss`, a metric of the list such as `valid.accuracy`, or \
+                  `train.loss`. The test split is evaluated once, when all is chosen:\n\n    \
+                  monitor=val_accuracy        // Keras' name\n    monitor=valid.accuracy      // with `metrics = \
+                  [accuracy]` and `valid` in `split`",
     },
     CodeInfo {
         code: "later::section",

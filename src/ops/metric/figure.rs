@@ -10,7 +10,6 @@ pub enum Figure {
     /// None where rows decide nothing: the area under the curve of one class alone.
     Number(Option<f64>),
     Confusion(Confusion),
-    #[serde(skip)]
     Groups(Groups),
 }
 
@@ -24,7 +23,7 @@ pub struct Confusion {
 }
 
 /// A metric of each group of rows.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Groups {
     /// The column that says which group a row is of.
     pub by: String,
@@ -32,7 +31,7 @@ pub struct Groups {
     pub groups: Vec<Group>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Group {
     pub name: String,
     pub rows: u64,

@@ -34,6 +34,17 @@ pub struct FittedField {
     pub span: Span,
 }
 
+impl FittedColumn {
+    /// What its ids stand for, in order, where they have names: of classes and categories.
+    pub fn id_names(&self) -> Option<Vec<String>> {
+        match self.fields.first()?.steps.last()? {
+            Fitted::ClassNames { names } => Some(names.clone()),
+            Fitted::Category(vocabulary) => Some(vocabulary.all_names()),
+            _numbers => None,
+        }
+    }
+}
+
 impl FittedField {
     /// How many classes it has, for a class.
     pub fn classes(&self) -> Option<usize> {
@@ -135,7 +146,8 @@ fn moved(columns: &[FittedColumn], column: &FittedColumn, table: &mut Table) -> 
     let same = match cells {
         Cells::U8 { .. } => column.dtype == DType::U8,
         Cells::I32 { .. } => column.dtype == DType::I32,
-        Cells::F32 { .. } => column.dtype == DType::F32,
+        // What is missing or infinite is told on the long way.
+        Cells::F32 { data, .. } => column.dtype == DType::F32 && data.iter().all(|x| x.is_finite()),
         Cells::Text(_) | Cells::F64 { .. } | Cells::Gone => false,
     };
     if !(alone && same) {

@@ -2,6 +2,7 @@
 //!
 //! Every byte read goes through a 64-bit hash, so that a run can say which data it saw.
 
+use super::known;
 use crate::diag::{Code, Diagnostic};
 use crate::sema::job::SourcePlan;
 use flate2::bufread::MultiGzDecoder;
@@ -35,22 +36,6 @@ impl FileInfo {
     }
 }
 
-/// Well-known datasets, by a word of the path, and where people get them.
-const WELL_KNOWN: &[(&str, &str)] = &[
-    ("fashion-mnist", "get the four .gz files from https://github.com/zalandoresearch/fashion-mnist"),
-    ("fashion_mnist", "get the four .gz files from https://github.com/zalandoresearch/fashion-mnist"),
-    ("mnist", "get the four .gz files from https://ossci-datasets.s3.amazonaws.com/mnist/"),
-    ("cifar10", "get the binary version from https://www.cs.toronto.edu/~kriz/cifar.html"),
-    ("adult", "get it from https://archive.ics.uci.edu/dataset/2/adult"),
-    ("iris", "get it from https://archive.ics.uci.edu/dataset/53/iris"),
-    ("wine", "get it from https://archive.ics.uci.edu/dataset/186/wine+quality"),
-    ("wdbc", "get it from https://archive.ics.uci.edu/dataset/17"),
-    ("housing", "get it from https://github.com/ageron/handson-ml2/tree/master/datasets/housing"),
-    ("titanic", "get it from https://www.kaggle.com/c/titanic/data"),
-    ("imdb", "get it from https://ai.stanford.edu/~amaas/data/sentiment/"),
-    ("tinyshakespeare", "get it from https://github.com/karpathy/char-rnn/tree/master/data/tinyshakespeare"),
-];
-
 /// A problem of a source, labelled at its path in the spec.
 pub fn problem(code: Code, message: impl Into<String>, source: &SourcePlan) -> Box<Diagnostic> {
     Box::new(Diagnostic::error(code, message, source.path_span, "read here"))
@@ -73,13 +58,12 @@ impl Places {
             source.path_span,
             "no such file or folder",
         );
-        let known = WELL_KNOWN.iter().find(|(word, _)| path.to_lowercase().contains(word));
         let place = match self.data {
             Some(_) => "put it at one of these places",
             None => "name the folder that holds it with `--data DIR` or `MLC_DATA`",
         };
-        diagnostic.help = Some(match known {
-            Some((_, origin)) => format!("{origin}; then {place}"),
+        diagnostic.help = Some(match known::advice(path) {
+            Some(origin) => format!("{origin}; then {place}"),
             None => format!("correct the path, or {place}"),
         });
         Err(Box::new(diagnostic))

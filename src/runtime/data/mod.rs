@@ -5,19 +5,31 @@
 //! fitted on training rows alone. No file can make it panic or ask for more memory than it holds.
 
 mod batch;
+#[cfg(feature = "parquet")]
+mod calendar;
 mod cells;
 mod csv;
 mod encode;
 mod files;
 mod idx;
 mod inferred;
+mod json;
+mod jsonl;
+mod known;
 mod leaks;
+mod npy;
+mod npz;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod prefetch;
 mod probe;
 pub mod profile;
+mod read;
 mod same;
 mod scan;
 mod split;
+#[cfg(feature = "sql")]
+mod sql;
 mod steps;
 mod synthetic;
 mod table;
@@ -34,8 +46,7 @@ pub use steps::{Fitted, Vocabulary};
 
 use crate::base::{Bindings, DType};
 use crate::diag::Diagnostic;
-use crate::sema::job::{Amount, DataPlan, Field, SourceKind, SourcePlan};
-use files::problem;
+use crate::sema::job::{Amount, DataPlan, Field, SourcePlan};
 use std::sync::Arc;
 use table::Table;
 
@@ -139,10 +150,8 @@ impl Dataset {
     }
 
     /// What the classes of a column are called, in order of their ids, where they have names.
-    pub fn class_names(&self, column: &str) -> Option<&[String]> {
-        let fitted = self.fitted.iter().find(|f| f.name == column && !f.joined)?;
-        let last = fitted.fields.first().and_then(|f| f.steps.last());
-        if let Some(Fitted::ClassNames { names }) = last { Some(names) } else { None }
+    pub fn class_names(&self, column: &str) -> Option<Vec<String>> {
+        self.fitted.iter().find(|f| f.name == column && !f.joined)?.id_names()
     }
 
     /// Bytes of all arrays, each counted once.
@@ -171,7 +180,7 @@ struct Opened<'a> {
 impl Opened<'_> {
     /// Reads the columns for which `wanted` holds, where the source lets others be left out.
     fn read<'a>(plan: &'a DataPlan, places: &Places, wanted: Wants) -> Checked<Opened<'a>> {
-        let (table, own_test) = read(&plan.source, wanted, places)?;
+        let (table, own_test) = read::table(&plan.source, wanted, places)?;
         let valid = read_beside(&plan.valid, wanted, places)?;
         let named_test = read_beside(&plan.test, wanted, places)?;
         // With folds, test files that an `idx` folder brings along stay apart: each fold is the test part.
@@ -252,36 +261,13 @@ fn fields(plan: &DataPlan) -> impl Iterator<Item = &Field> {
     plan.columns.iter().flat_map(encode::column_fields)
 }
 
-/// The table of a source, and the test table that an `idx` folder may bring along.
-fn read(source: &SourcePlan, wanted: Wants, places: &Places) -> Checked<(Table, Option<Table>)> {
-    match &source.kind {
-        SourceKind::Csv { path, dialect } => {
-            let mut reader = csv::Reader::open(path, dialect, places, source)?;
-            let Some(mut table) = reader.next(wanted, text::MOST_TEXT)? else { return Err(reader.empty()) };
-            if !reader.at_end() {
-                let message = format!("{}: more than 4 GiB of text", table.name);
-                return Err(problem("data::unreadable", message, source));
-            }
-            table.files.push(reader.finish()?);
-            Ok((table, None))
-        }
-        SourceKind::Idx { path } => {
-            let pairs = idx::load(path, places, source)?;
-            Ok((pairs.train, pairs.test))
-        }
-        SourceKind::Synthetic { generator, rows, seed } => {
-            Ok((synthetic::load(generator, *rows, *seed, source)?, None))
-        }
-    }
-}
-
 fn read_beside<'a>(
     source: &'a Option<SourcePlan>,
     wanted: Wants,
     places: &Places,
 ) -> Checked<Option<Loaded<'a>>> {
     let Some(source) = source else { return Ok(None) };
-    let (table, _) = read(source, wanted, places)?;
+    let (table, _) = read::table(source, wanted, places)?;
     Ok(Some(Loaded { source, table }))
 }
 

@@ -1,6 +1,7 @@
 //! A glance at files for checking: headers, and the labels of IDX pairs.
 
-use super::{Places, csv, idx};
+use super::npy::Kind;
+use super::{Places, csv, idx, jsonl, npy, npz};
 use crate::base::DType;
 use crate::diag::Diagnostic;
 use crate::sema::job::{SourceKind, SourcePlan};
@@ -18,6 +19,35 @@ impl DataProbe for DiskProbe {
             SourceKind::Csv { path, dialect } => {
                 csv::Reader::open(path, dialect, &self.places, source).map(|open| table(open.into_header()))
             }
+            SourceKind::Jsonl { path, missing } => {
+                let open = jsonl::Reader::open(path, missing, Vec::new(), &self.places, source);
+                open.and_then(jsonl::Reader::glance).map(|columns| values(columns.iter().map(json_column)))
+            }
+            SourceKind::Npy { path } => npy::glance(path, &self.places, source).map(|header| {
+                let rows = Some(header.shape[0]);
+                SourceSchema { rows, ..values([array(npy::column_name(path), &header)]) }
+            }),
+            SourceKind::Npz { path } => npz::glance(path, &self.places, source)
+                .map(|all| values(all.iter().map(|(name, header)| array(name.clone(), header)))),
+            #[cfg(feature = "parquet")]
+            SourceKind::Parquet { path } => {
+                super::parquet::Reader::open(path, &self.places, source).map(|open| SourceSchema {
+                    rows: Some(open.rows()),
+                    ..values(open.schema().map(|(name, dtype)| single(name, dtype)))
+                })
+            }
+            #[cfg(not(feature = "parquet"))]
+            SourceKind::Parquet { .. } => Err(super::read::without("parquet", source)),
+            #[cfg(feature = "sql")]
+            SourceKind::Sql { database, rows } => {
+                match super::sql::glance(database, rows, &self.places, source) {
+                    Ok(None) => return Ok(None),
+                    Ok(Some(all)) => Ok(values(all.iter().map(|h| single(&h.name, h.dtype)))),
+                    Err(wrong) => Err(wrong),
+                }
+            }
+            #[cfg(not(feature = "sql"))]
+            SourceKind::Sql { .. } => Err(super::read::without("sql", source)),
             SourceKind::Idx { path } => idx::glance(path, &self.places, source).map(images),
             // Sizes of what is made up stand in the spec.
             SourceKind::Synthetic { .. } => return Ok(None),
@@ -36,6 +66,38 @@ impl DataProbe for DiskProbe {
 fn table((names, hint): (Vec<String>, Option<String>)) -> SourceSchema {
     let cell = |name| SchemaColumn { name, dtype: None, shape: Vec::new(), classes: None };
     SourceSchema { columns: names.into_iter().map(cell).collect(), rows: None, hint }
+}
+
+/// A column of one value a row.
+#[cfg(any(feature = "parquet", feature = "sql"))]
+fn single(name: &str, dtype: Option<DType>) -> SchemaColumn {
+    SchemaColumn { name: name.to_string(), dtype, shape: Vec::new(), classes: None }
+}
+
+fn values(columns: impl IntoIterator<Item = SchemaColumn>) -> SourceSchema {
+    SourceSchema { columns: columns.into_iter().collect(), rows: None, hint: None }
+}
+
+/// Single values are text until a spec gives them a type, arrays are numbers.
+fn json_column(column: &jsonl::Column) -> SchemaColumn {
+    SchemaColumn {
+        name: column.name.clone(),
+        dtype: column.width.map(|_| DType::F32),
+        shape: column.width.into_iter().collect(),
+        classes: None,
+    }
+}
+
+/// Single whole numbers are ids as often as not, so they count as `i32`.
+fn array(name: String, header: &npy::Header) -> SchemaColumn {
+    let shape = header.shape[1..].to_vec();
+    let dtype = match header.kind {
+        Kind::Bool | Kind::UInt(1) if !shape.is_empty() => Some(DType::U8),
+        Kind::Bool | Kind::Int(_) | Kind::UInt(_) => Some(DType::I32),
+        Kind::Float(_) => Some(DType::F32),
+        Kind::Unicode(_) | Kind::Ascii(_) => None,
+    };
+    SchemaColumn { name, dtype, shape, classes: None }
 }
 
 fn images(glance: idx::Glance) -> SourceSchema {

@@ -55,6 +55,15 @@ impl<'a> Scan<'a> {
         Cell { lo: field.lo as u32, hi: field.hi as u32, missing }
     }
 
+    /// A field's text, its quotes undone.
+    ///
+    /// # Panics
+    /// If the bytes are not UTF-8.
+    #[cfg(feature = "sql")]
+    pub fn text(&self, field: Field) -> &str {
+        std::str::from_utf8(&self.bytes[field.lo..field.hi]).expect("scan: the bytes are text")
+    }
+
     /// Reads the next record that is not blank into `fields`; `Ok(false)` behind the last whole one.
     pub fn record(&mut self) -> Result<bool, Quote> {
         self.fields.clear();

@@ -83,9 +83,16 @@ impl Table {
                 let (line, character) = line_and_character(&self.text, cells[row].lo as usize);
                 format!("{}:{}:{character}", self.name, before + line)
             }
-            (_, Origin::Lines(before) | Origin::Rows(before)) => {
-                format!("{}:{}", self.name, before + row + 1)
+            // Any text of the row knows its line; without one, no line is blank or broken.
+            (_, Origin::Lines(before)) => {
+                let text = self.columns.iter().find_map(|c| {
+                    let Cells::Text(cells) = &c.cells else { return None };
+                    Some(cells[row])
+                });
+                let line = text.map_or(row + 1, |cell| line_and_character(&self.text, cell.lo as usize).0);
+                format!("{}:{}", self.name, before + line)
             }
+            (_, Origin::Rows(before)) => format!("{}:{}", self.name, before + row + 1),
         }
     }
 

@@ -46,6 +46,8 @@ pub enum Finished {
     Running,
     #[serde(rename = "complete")]
     Complete,
+    #[serde(rename = "stopped early")]
+    Early,
     #[serde(rename = "interrupted")]
     Interrupted,
     #[serde(rename = "not finite")]
@@ -53,6 +55,18 @@ pub enum Finished {
     /// By a problem of the machine: a lost GPU, a full disk.
     #[serde(rename = "failed")]
     Failed,
+}
+
+/// Which step the weights in `model.safetensors` are of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WeightsOf {
+    pub step: u64,
+    pub epoch: u64,
+    /// By what they were chosen; none of the last step's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
 }
 
 /// `run.yaml`: what was run, on what, and what came of it. It is there from the start, and written anew at
@@ -83,12 +97,17 @@ pub struct RunInfo {
     /// Steps and epochs done.
     pub steps: u64,
     pub epochs: u64,
+    /// The steps from which it was resumed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resumed: Vec<u64>,
     pub finished: Finished,
     pub seconds: f64,
     /// Of `model.safetensors`; empty until that is written.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub weights_hash: String,
-    /// The last loss and metrics on each split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_of: Option<WeightsOf>,
+    /// Loss and metrics of those weights on each split.
     pub results: Results,
     /// Of a run of several folds, each of which is a run in a folder of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,7 +8,7 @@
 mod info;
 mod record;
 
-pub use info::{Asked, Finished, Fold, Folds, Results, Run, RunInfo, changed_files};
+pub use info::{Asked, Finished, Fold, Folds, Results, Run, RunInfo, WeightsOf, changed_files};
 pub use record::{MetricsLog, Record, Scope, Split};
 
 use super::error::RunError;
@@ -62,6 +62,11 @@ impl RunDir {
         }
     }
 
+    /// The folder of a run that is there.
+    pub fn at(path: &Path) -> RunDir {
+        RunDir { path: path.to_path_buf() }
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -83,8 +88,12 @@ impl RunDir {
         self.write(RUN_YAML, yaml.as_bytes())
     }
 
-    pub fn metrics(&self) -> Result<MetricsLog, RunError> {
-        MetricsLog::open(self.path.join("metrics.jsonl"))
+    /// `metrics.jsonl`, cut to its first `bytes`. The folder is this process's until the log is dropped.
+    ///
+    /// # Errors
+    /// If another process trains here.
+    pub fn metrics(&self, bytes: u64) -> Result<MetricsLog, RunError> {
+        MetricsLog::open(self.path.join("metrics.jsonl"), bytes)
     }
 }
 
@@ -102,18 +111,24 @@ fn write_safely(path: &Path, bytes: &[u8]) -> io::Result<()> {
     temporary.push(".tmp");
     let temporary = PathBuf::from(temporary);
     let _writing = between_files();
-    let mut file = File::create(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    drop(file);
+    write_synced(&temporary, bytes)?;
     fs::rename(&temporary, path)?;
-    // The new name is safe once the folder is; some file systems cannot sync folders.
-    if let Some(folder) = path.parent()
-        && let Ok(folder) = File::open(folder)
-    {
+    path.parent().into_iter().for_each(sync_folder);
+    Ok(())
+}
+
+/// Writes a file that nobody looks at yet.
+pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// New names are safe once their folder is; some file systems cannot sync folders.
+pub(super) fn sync_folder(folder: &Path) {
+    if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::ops::metric::Figure;
 use crate::runtime::error::RunError;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -71,10 +71,31 @@ pub struct MetricsLog {
 }
 
 impl MetricsLog {
-    pub(super) fn open(path: PathBuf) -> Result<MetricsLog, RunError> {
-        let opened = OpenOptions::new().create(true).append(true).open(&path);
-        let file = opened.map_err(|e| RunError::io("write", &path, &e))?;
+    pub(super) fn open(path: PathBuf, bytes: u64) -> Result<MetricsLog, RunError> {
+        let failed = |e: std::io::Error| RunError::io("write", &path, &e);
+        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let folder = path.parent().unwrap_or(&path).display();
+                return Err(RunError::Io(format!(
+                    "another process trains in `{folder}`: wait for it, or end it first"
+                )));
+            }
+            // Some file systems have no locks: then it is for the user to start one at a time.
+            Err(TryLockError::Error(_)) => {}
+        }
+        if file.metadata().map_err(failed)?.len() > bytes {
+            let cut = OpenOptions::new().write(true).open(&path).and_then(|file| file.set_len(bytes));
+            cut.map_err(failed)?;
+        }
         Ok(MetricsLog { file, path, line: Vec::with_capacity(1024) })
+    }
+
+    /// Waits until all lines are on disk, and gives how many bytes they are.
+    pub fn synced(&self) -> Result<u64, RunError> {
+        let done = self.file.sync_data().and_then(|()| self.file.metadata());
+        done.map(|about| about.len()).map_err(|e| RunError::io("write", &self.path, &e))
     }
 
     pub fn append(&mut self, record: &Record) -> Result<(), RunError> {
@@ -95,7 +116,7 @@ mod tests {
     fn records_are_lines_of_json() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::create(Some(folder.path()), "x").unwrap();
-        let mut log = run.metrics().unwrap();
+        let mut log = run.metrics(0).unwrap();
         let metrics =
             [("accuracy".to_string(), Figure::Number(Some(0.5))), ("auc".to_string(), Figure::Number(None))];
         for step in [1, 2] {

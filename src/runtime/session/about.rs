@@ -1,11 +1,11 @@
 //! What `run.yaml` tells of a run.
 
-use super::{State, host};
+use super::{Ended, Options, State, host};
 use crate::ops::metric::Figure;
 use crate::runtime::data::Dataset;
 use crate::runtime::engine::DeviceKind;
 use crate::runtime::progress::Ending;
-use crate::runtime::run_dir::{Asked, Finished, RunInfo};
+use crate::runtime::run_dir::{Finished, RunInfo, WeightsOf};
 use crate::sema::job::{Job, ParamValue, TrainPlan};
 use std::collections::BTreeMap;
 
@@ -14,21 +14,27 @@ pub(super) struct About<'a> {
     pub job: &'a Job,
     pub plan: &'a TrainPlan,
     pub data: &'a Dataset,
-    pub asked: &'a Asked,
+    pub options: &'a Options,
     pub threads: usize,
     pub device: &'a str,
 }
 
 impl About<'_> {
-    /// Of a run that nothing has come of yet.
-    pub fn running(&self) -> RunInfo {
+    /// Of a run that begins, or goes on.
+    pub fn running(&self, state: &State) -> RunInfo {
+        let resumed = self.options.resume.as_ref();
+        let resumed = resumed.map_or_else(Vec::new, |r| [r.earlier.as_slice(), &[state.done]].concat());
+        RunInfo { resumed, steps: state.done, epochs: state.epoch, seconds: state.seconds, ..self.plain() }
+    }
+
+    fn plain(&self) -> RunInfo {
         let Self { job, plan, data, .. } = self;
         let rows = [("train", &data.train), ("valid", &data.valid), ("test", &data.test)];
         RunInfo {
             format: RunInfo::format(),
             mlc: env!("CARGO_PKG_VERSION").to_string(),
             spec: job.name.clone(),
-            asked: self.asked.clone(),
+            asked: self.options.asked.clone(),
             params: job.params.iter().map(|(name, v)| (name.clone(), yaml(v))).collect(),
             sizes: data.bindings().iter().map(|(sym, n)| (sym.to_string(), *n)).collect(),
             optimizer: plan.optimizer.name.clone(),
@@ -38,7 +44,7 @@ impl About<'_> {
             batch: job.data[plan.data].batch,
             seed: plan.seed,
             threads: self.threads,
-            host: match self.asked.device {
+            host: match self.options.asked.device {
                 DeviceKind::Cpu => host(),
                 DeviceKind::Gpu => format!("{}, {}", self.device, host()),
             },
@@ -47,29 +53,54 @@ impl About<'_> {
             rows: rows.map(|(name, part)| (name.to_string(), part.len())).into(),
             steps: 0,
             epochs: 0,
+            resumed: Vec::new(),
             finished: Finished::Running,
             seconds: 0.0,
             weights_hash: String::new(),
+            weights_of: None,
             results: BTreeMap::new(),
             folds: None,
         }
     }
 
     /// Of a run that has ended.
-    pub fn finished(&self, state: &State, seconds: f64, weights_hash: String) -> RunInfo {
+    pub fn finished(&self, state: &State, ended: &Ended, seconds: f64, weights_hash: String) -> RunInfo {
+        let best = state.best.as_ref().filter(|_| ended.chosen);
+        let weights_of = match best {
+            Some(best) => WeightsOf {
+                step: best.step,
+                epoch: best.epoch,
+                best: Some(best.by.clone()),
+                value: Some(best.value),
+            },
+            None => WeightsOf { step: state.done, epoch: state.epoch, best: None, value: None },
+        };
         RunInfo {
             steps: state.done,
             epochs: state.epoch,
-            finished: match state.ending {
+            finished: match ended.ending {
                 Ending::Complete => Finished::Complete,
+                Ending::Early => Finished::Early,
                 Ending::Interrupted => Finished::Interrupted,
                 Ending::NotFinite => Finished::NotFinite,
             },
             seconds,
             weights_hash,
-            results: results(state),
-            ..self.running()
+            weights_of: Some(weights_of),
+            results: results(state, ended),
+            ..self.begun()
         }
+    }
+
+    /// Of a run that could not go on.
+    pub fn failed(&self, state: &State) -> RunInfo {
+        RunInfo { finished: Finished::Failed, steps: state.done, epochs: state.epoch, ..self.begun() }
+    }
+
+    /// As it was when it began.
+    fn begun(&self) -> RunInfo {
+        let state = self.options.resume.as_ref().map_or_else(State::default, |r| r.state.clone());
+        self.running(&state)
     }
 }
 
@@ -82,14 +113,15 @@ fn yaml(value: &ParamValue) -> serde_yaml::Value {
     }
 }
 
-/// The last loss and metrics on each split.
-fn results(state: &State) -> BTreeMap<String, BTreeMap<String, Figure>> {
+/// Loss and metrics on each split, of the weights that were written.
+fn results(state: &State, ended: &Ended) -> BTreeMap<String, BTreeMap<String, Figure>> {
     let number = |name: &str, x: f64| (name.to_string(), Figure::Number(Some(x)));
+    let (train_loss, valid) = state.kept(ended.chosen);
     let mut results = BTreeMap::new();
-    if let Some(loss) = state.train_loss {
+    if let Some(loss) = train_loss {
         results.insert("train".to_string(), BTreeMap::from([number("loss", loss)]));
     }
-    for (name, evaluation) in [("valid", &state.valid), ("test", &state.test)] {
+    for (name, evaluation) in [("valid", valid), ("test", ended.test.as_ref())] {
         if let Some(e) = evaluation {
             let flat = e.metrics.iter().flat_map(|(name, figure)| figure.flat(name));
             results.insert(name.to_string(), std::iter::once(number("loss", e.loss)).chain(flat).collect());

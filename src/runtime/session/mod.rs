@@ -1,25 +1,33 @@
 //! A training run from first weights to the last file.
 //!
-//! Steps allocate nothing; between them stand evaluations, logging and the check for Ctrl-C. What
-//! happens depends on spec, data and seed alone: clocks are only reported.
+//! Steps allocate nothing; between them stand evaluations, logging, checkpoints and the check for Ctrl-C. What
+//! happens depends on spec, data and seed alone: clocks are only reported, and a run that was stopped and
+//! resumed any number of times ends at the same bits.
 
 mod about;
+mod resume;
+mod state;
+mod steps;
+
+pub use resume::Resumption;
+pub use state::{Best, State};
 
 use crate::diag::Diagnostic;
 use crate::ops::Library;
-use crate::ops::metric::Figure;
-use crate::runtime::data::{Batches, Dataset, Prefetch};
+use crate::runtime::checkpoint;
+use crate::runtime::data::{Dataset, Order};
 use crate::runtime::engine::On;
 use crate::runtime::error::RunError;
 use crate::runtime::progress::{Begin, End, Ending, Progress};
-use crate::runtime::run_dir::{Asked, MetricsLog, Record, RunDir, Scope, Split};
-use crate::runtime::trainer::{Evaluation, Loss, Trainer, planned_run};
+use crate::runtime::run_dir::{Asked, RunDir, Split};
+use crate::runtime::trainer::{Evaluation, Trainer, planned_run};
 use crate::runtime::weights::{SlotKind, misfit};
 use crate::sema::job::{Job, TrainPlan};
 use about::About;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
+use steps::Run;
 
 /// What the command line decides.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +40,8 @@ pub struct Options {
     pub out: Option<PathBuf>,
     /// Weights to start from: the name of the file and its bytes.
     pub init: Option<(String, Vec<u8>)>,
+    /// A run to go on with, instead of a new one.
+    pub resume: Option<Resumption>,
 }
 
 /// What came of a run.
@@ -42,7 +52,7 @@ pub struct Outcome {
     pub steps: u64,
     pub seconds: f64,
     pub weights_hash: String,
-    /// The last average of the training loss, the last validation, the test.
+    /// Of the weights that were written: the average of the training loss up to them, the validation, the test.
     pub train_loss: Option<f64>,
     pub valid: Option<Evaluation>,
     pub test: Option<Evaluation>,
@@ -50,15 +60,16 @@ pub struct Outcome {
     pub problem: Option<Diagnostic>,
 }
 
-/// Every so many lines of steps go to `metrics.jsonl`, at most.
-const STEP_RECORDS: u64 = 1000;
-
 /// Threads when nobody says.
 pub fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Runs one train section of a job. `stop` ends it after the step at hand.
+/// Runs one train section of a job, or goes on with it. `stop` ends it after the step at hand, with a checkpoint.
+///
+/// # Errors
+/// Before there is a folder, if the job cannot start or a run not be resumed; later, if a device or disk fails: then
+/// the folder says so, and the run can be resumed from its latest checkpoint.
 pub fn train(
     lib: &Library,
     job: &Job,
@@ -74,10 +85,6 @@ pub fn train(
     let on = On::open(options.asked.device, threads, plan.span).map_err(|wrong| *wrong)?;
     let device = on.name();
     let mut trainer = Trainer::new(lib, plan, data_plan, data, on).map_err(|wrong| *wrong)?;
-    if let Some((name, bytes)) = &options.init {
-        let read = trainer.set_weights(|weights| weights.read_safetensors(bytes))?;
-        read.map_err(|wrong| misfit(name, &wrong, plan.span))?;
-    }
     let order = trainer.order();
     if order.steps_per_epoch() == 0 {
         let message = format!("an epoch has no batch: {} rows, batches of {}", order.rows, order.batch);
@@ -85,186 +92,160 @@ pub fn train(
         return Err(diagnostic.help("make `batch` smaller, or leave `drop_last` out").into());
     }
     let until = options.asked.steps.unwrap_or(planned_run(plan, &order).steps);
-    if until > 0 {
+    let best = first_weights(&mut trainer, plan, options, until)?;
+    let mut state = options.resume.as_ref().map_or_else(State::default, |r| r.state.clone());
+    let from = state.done;
+    if until > from {
         // The first program before the first batch: the gatherer's thread works meanwhile.
-        trainer.prepare(order.rows_of(0).count)?;
+        trainer.prepare(order.rows_of(from).count)?;
     }
-    let about = About { job, plan, data, asked: &options.asked, threads, device: &device };
-    let dir = RunDir::create(options.out.as_deref(), &job.name)?;
-    dir.write_spec(&options.spec)?;
-    dir.write_info(&about.running())?;
+    let about = About { job, plan, data, options, threads, device: &device };
+    let dir = match &options.resume {
+        Some(run) => run.open()?,
+        None => {
+            let dir = RunDir::create(options.out.as_deref(), &job.name)?;
+            dir.write_spec(&options.spec)?;
+            dir
+        }
+    };
+    let log = dir.metrics(state.log)?;
+    dir.write_info(&about.running(&state))?;
     progress.begin(&Begin {
         spec: &job.name,
         parameters: trainer.weights().parameters(),
         rows: order.rows,
+        from,
         steps: until,
         steps_per_epoch: order.steps_per_epoch(),
         device: &device,
         ready_seconds: began.elapsed().as_secs_f64(),
         folder: dir.path(),
     });
-
-    let mut run = Run { plan, data, log: dir.metrics()?, progress, started: Instant::now(), until };
-    let mut state = run.steps(&mut trainer, stop)?;
-    if state.ending == Ending::Complete && until > 0 && !data.test.is_empty() {
-        let evaluation = trainer.evaluate(&data.test)?;
-        run.report(&state, Split::Test, &evaluation)?;
-        state.test = Some(evaluation);
-    }
-    let seconds = run.started.elapsed().as_secs_f64();
-    trainer.sync()?;
-    dir.write("model.safetensors", &trainer.weights().to_safetensors(SlotKind::Weight, state.done))?;
-    dir.write("optimizer.safetensors", &trainer.weights().to_safetensors(SlotKind::State, state.done))?;
-    let info = about.finished(&state, seconds, trainer.weights().hash());
+    let mut run = Run {
+        plan,
+        data,
+        dir: &dir,
+        log,
+        progress,
+        started: Instant::now(),
+        before: state.seconds,
+        until,
+        pause: pause(plan, &order),
+        best,
+        saved: (from > 0).then_some(from),
+    };
+    let ended = run.whole(&mut trainer, &mut state, stop);
+    let ended = ended.map_err(|wrong| failed(wrong, &dir, &about, &state))?;
+    let seconds = run.seconds();
+    let weights_hash = trainer.weights().hash();
+    let info = about.finished(&state, &ended, seconds, weights_hash.clone());
     dir.write_info(&info)?;
-    let (ending, steps, weights_hash) = (state.ending, state.done, info.weights_hash);
-    progress.end(&End { ending, steps, seconds, weights_hash: &weights_hash, folder: dir.path() });
+    let best = state.best.as_ref().filter(|_| ended.chosen);
+    let (ending, steps) = (ended.ending, state.done);
+    progress.end(&End { ending, steps, seconds, weights_hash: &weights_hash, best, folder: dir.path() });
+    let (train_loss, valid) = state.kept(ended.chosen);
     Ok(Outcome {
         folder: dir.path().to_path_buf(),
         ending,
         steps,
         seconds,
         weights_hash,
-        train_loss: state.train_loss,
-        valid: state.valid,
-        test: state.test,
-        problem: state.problem,
+        train_loss,
+        valid: valid.cloned(),
+        test: ended.test,
+        problem: ended.problem,
     })
 }
 
-/// The fixed surroundings of the loop over steps.
-struct Run<'a, 'p> {
-    plan: &'a TrainPlan,
-    data: &'a Dataset,
-    log: MetricsLog,
-    progress: &'p mut dyn Progress,
-    started: Instant,
+/// Sets the weights of the first step: those of a checkpoint or a file, else they stay as they were drawn. Gives the
+/// best weights of a run that goes on.
+fn first_weights(
+    trainer: &mut Trainer,
+    plan: &TrainPlan,
+    options: &Options,
     until: u64,
+) -> Result<Option<Vec<u8>>, RunError> {
+    if let Some((name, bytes)) = &options.init {
+        let read = trainer.set_weights(|weights| weights.read_safetensors(SlotKind::Weight, bytes))?;
+        read.map_err(|wrong| misfit(name, &wrong, plan.span))?;
+    }
+    match &options.resume {
+        None => Ok(None),
+        Some(run) => {
+            run.goes_on(until)?;
+            run.restore(trainer, plan)
+        }
+    }
 }
 
-/// How far a run is.
-struct State {
-    done: u64,
-    epoch: u64,
+/// Steps between two evaluations.
+fn pause(plan: &TrainPlan, order: &Order) -> u64 {
+    plan.checkpoint.as_ref().and_then(|c| c.every).unwrap_or(order.steps_per_epoch())
+}
+
+/// How a run ended, and what came of it.
+struct Ended {
     ending: Ending,
-    train_loss: Option<f64>,
-    valid: Option<Evaluation>,
+    /// The weights that were written are the best, not the last.
+    chosen: bool,
     test: Option<Evaluation>,
     problem: Option<Diagnostic>,
-    /// Losses of the epoch so far, each times its rows; and the rows.
-    sum: f64,
-    rows: usize,
 }
 
 impl Run<'_, '_> {
-    fn steps(&mut self, trainer: &mut Trainer, stop: &AtomicBool) -> Result<State, RunError> {
-        let order = trainer.order();
-        let prefetch = Prefetch::choose(self.data.train.store.row_bytes() * order.batch);
-        let mut batches = Batches::new(&self.data.train, order, 0, self.until, prefetch);
-        let mut state = State {
-            done: 0,
-            epoch: 0,
-            ending: Ending::Complete,
-            train_loss: None,
-            valid: None,
-            test: None,
-            problem: None,
-            sum: 0.0,
-            rows: 0,
-        };
-        while let Some(batch) = batches.advance() {
-            trainer.step(&batch)?;
-            state.done = batch.step + 1;
-            state.epoch = batch.rows.epoch + 1;
-            let interrupted = stop.load(Ordering::Relaxed);
-            let ends_epoch = state.done.is_multiple_of(order.steps_per_epoch());
-            let ends = ends_epoch || state.done == self.until;
-            if ends || interrupted {
-                trainer.finish()?;
-            }
-            while let Some(loss) = trainer.next_loss() {
-                self.take(&mut state, loss)?;
-                if state.ending == Ending::NotFinite {
-                    return Ok(state);
-                }
-            }
-            if ends || interrupted {
-                let mean = Evaluation { loss: state.sum / state.rows as f64, metrics: Vec::new() };
-                self.report(&state, Split::Train, &mean)?;
-                state.train_loss = Some(mean.loss);
-                (state.sum, state.rows) = (0.0, 0);
-            }
-            if interrupted {
-                state.ending = Ending::Interrupted;
-                break;
-            }
-            if ends && !self.data.valid.is_empty() {
-                let evaluation = trainer.evaluate(&self.data.valid)?;
-                self.report(&state, Split::Valid, &evaluation)?;
-                trainer.observe(&evaluation);
-                state.valid = Some(evaluation);
-            }
+    /// Steps to the end, then chooses the weights, tests and writes them.
+    fn whole(
+        &mut self,
+        trainer: &mut Trainer,
+        state: &mut State,
+        stop: &AtomicBool,
+    ) -> Result<Ended, RunError> {
+        let (ending, problem) = self.steps(trainer, state, stop)?;
+        let mut ended = Ended { ending, chosen: false, test: None, problem };
+        let done = state.done > 0 && matches!(ending, Ending::Complete | Ending::Early);
+        // An end between two evaluations wants one of its own. The checkpoint is from before it: a longer run has none
+        // here.
+        if done && !self.pauses_at(state.done) {
+            self.evaluate(trainer, state)?;
         }
-        Ok(state)
-    }
-
-    /// Notes the loss of a step, which may be older than the last step done.
-    fn take(&mut self, state: &mut State, loss: Loss) -> Result<(), RunError> {
-        let value = f64::from(loss.value);
-        let record = Record {
-            step: loss.step,
-            epoch: loss.epoch,
-            ..self.record(state, Scope::Step, Split::Train, value, &[])
-        };
-        if !loss.value.is_finite() {
-            self.log.append(&record)?;
-            state.ending = Ending::NotFinite;
-            state.problem = Some(not_finite(self.plan, &loss));
-            return Ok(());
+        trainer.sync()?;
+        let optimizer = trainer.weights().to_safetensors(SlotKind::State, state.done);
+        if let Some(best) = self.best.as_ref().filter(|_| done) {
+            let read = trainer.set_weights(|weights| weights.read_safetensors(SlotKind::Weight, best))?;
+            read.expect("runtime: the best weights are this model's");
+            ended.chosen = true;
         }
-        state.sum += value * loss.rows as f64;
-        state.rows += loss.rows;
-        let every = self.until.div_ceil(STEP_RECORDS).max(1);
-        if loss.step.is_multiple_of(every) || loss.step == self.until {
-            self.log.append(&record)?;
+        if done && !self.data.test.is_empty() {
+            let evaluation = trainer.evaluate(&self.data.test)?;
+            self.report(state, Split::Test, &evaluation)?;
+            ended.test = Some(evaluation);
         }
-        self.progress.step(&record);
-        Ok(())
-    }
-
-    fn record<'m>(
-        &self,
-        state: &State,
-        of: Scope,
-        split: Split,
-        loss: f64,
-        metrics: &'m [(String, Figure)],
-    ) -> Record<'m> {
-        let seconds = self.started.elapsed().as_secs_f64();
-        Record { of, step: state.done, epoch: state.epoch, split, loss, metrics, seconds }
-    }
-
-    fn report(&mut self, state: &State, split: Split, evaluation: &Evaluation) -> Result<(), RunError> {
-        let record = self.record(state, Scope::Epoch, split, evaluation.loss, &evaluation.metrics);
-        self.progress.epoch(&record);
-        self.log.append(&record)
+        let step = state.best.as_ref().filter(|_| ended.chosen).map_or(state.done, |best| best.step);
+        let model = trainer.weights().to_safetensors(SlotKind::Weight, step);
+        self.dir.write(checkpoint::MODEL, &model)?;
+        self.dir.write(checkpoint::OPTIMIZER, &optimizer)?;
+        Ok(ended)
     }
 }
 
-fn not_finite(plan: &TrainPlan, loss: &Loss) -> Diagnostic {
-    let message = format!("the loss is {} at step {} (epoch {})", loss.value, loss.step, loss.epoch);
-    let lr = plan.optimizer.settings.iter().find(|(name, _)| name == "lr");
-    let smaller =
-        lr.map_or("a smaller learning rate".to_string(), |(_, lr)| format!("`lr={}`", rounded(lr / 10.0)));
-    Diagnostic::error("run::not_finite", message, plan.optimizer.span, "trained by this").help(format!(
-        "try {smaller}; if the loss is not finite from the first step, look for inputs that are not scaled, a \
-         logarithm of 0 or a division by 0"
-    ))
-}
-
-/// A tenth of a number in two digits, as people write it: 0.01, not 0.009999999776.
-fn rounded(x: f64) -> f64 {
-    format!("{x:.1e}").parse().expect("runtime: a number that was printed")
+/// Notes that a run did not end as it should, and says how to go on.
+fn failed(wrong: RunError, dir: &RunDir, about: &About, state: &State) -> RunError {
+    // The disk may be what failed: then there is nothing more to be done.
+    let _ = dir.write_info(&about.failed(state));
+    let folder = dir.path().display();
+    let latest = checkpoint::all(dir.path()).ok().and_then(|mut all| all.pop());
+    let from = latest.map_or("the start".to_string(), |c| format!("step {}", c.step));
+    let way_on = format!("`mlc train --resume {folder}` goes on from {from}");
+    match wrong {
+        RunError::Io(why) => RunError::Io(format!("{why}; {way_on}")),
+        RunError::Diagnostics(mut all) => {
+            if let Some(last) = all.last_mut() {
+                let help = last.help.take().map_or(String::new(), |help| format!("{help}; "));
+                last.help = Some(format!("{help}{way_on}"));
+            }
+            RunError::Diagnostics(all)
+        }
+    }
 }
 
 /// Instruction set, operating system and architecture: `avx512, linux x86_64`.

@@ -127,9 +127,9 @@ impl<'a> Data<'a> {
         })
     }
 
-    /// Where a chain starts at a source of numbers.
-    fn numbers(&self, source: &Ident) -> Option<Chain> {
-        let schema = self.schema_of(&source.name).filter(|_| !self.is_table())?;
+    /// Where a chain starts at a column of numbers.
+    pub(super) fn numbers(&self, source: &Ident) -> Option<Chain> {
+        let schema = self.schema_of(&source.name).filter(|column| column.dtype.is_some())?;
         let kind = match schema.shape.as_slice() {
             [] => Kind::Number,
             sizes => Kind::Vector(Some(sizes.iter().product())),
@@ -171,15 +171,21 @@ impl<'a> Data<'a> {
             self.no_column(cx, name);
             return Found::Poison;
         }
-        if self.is_table() {
+        let schema = self.schema_of(&name.name);
+        // A vector has a type even where single values are text.
+        if schema.map_or(source.kind.is_text(), |column| column.dtype.is_none()) {
             self.untyped(cx, name);
             return Found::Poison;
         }
-        let ty = match self.schema_of(&name.name) {
+        let ty = match schema {
             Some(column) => {
                 TensorType::new(column.dtype.unwrap_or(DType::F32), Shape::from(column.shape.as_slice()))
             }
-            None if &*name.name == "label" => TensorType::scalar(DType::I32),
+            None if &*name.name == "label" && !source.kind.is_table() => TensorType::scalar(DType::I32),
+            None if source.kind.is_table() => match row {
+                Some(row) => row.clone(),
+                None => return Found::Poison,
+            },
             // Nobody could look: images are what the model says they are.
             None => match row {
                 Some(row) => TensorType::new(DType::U8, row.shape.clone()),

@@ -35,7 +35,9 @@ impl Chain {
 }
 
 /// Reads `standardize`, `impute(median) |> log`, `class("<=50K", ">50K")`, …
-pub(super) fn how(cx: &Ctx, expr: &Expr) -> How {
+///
+/// `before` is what the column is already, if that is numbers.
+pub(super) fn how(cx: &Ctx, before: Option<&Chain>, expr: &Expr) -> How {
     let mut stages = Vec::new();
     let mut first = expr;
     while let ExprKind::Pipe { input, stage } = &first.bare().kind {
@@ -44,7 +46,7 @@ pub(super) fn how(cx: &Ctx, expr: &Expr) -> How {
     }
     stages.push(first);
     stages.reverse();
-    chain(cx, None, &stages)
+    chain(cx, before, &stages)
 }
 
 /// Reads stages one behind the other, after those of `before`. What is wrong with each is said.

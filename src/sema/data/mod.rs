@@ -121,11 +121,12 @@ impl<'a> Data<'a> {
                 self.derive(cx, &path.parts[0], value);
             }
             EntryKind::Typed { names, how: expr } => {
-                let encode = how(cx, expr);
                 for name in names {
+                    // What is wrong with the chain is wrong for each name, and said once.
+                    let encode = how(cx, self.numbers(name).as_ref(), expr);
                     match self.typed.iter().find(|(n, _)| n.name == name.name) {
                         Some((first, _)) => cx.report(super::names::duplicate(name, first.span)),
-                        None => self.typed.push((name, encode.clone())),
+                        None => self.typed.push((name, encode)),
                     }
                 }
             }
@@ -171,7 +172,7 @@ impl<'a> Data<'a> {
                     "numbers in the source",
                 );
                 cx.report(
-                    d.help("`name : how` reads cells of a `csv`; use arithmetic here: `image = image / 255`"),
+                    d.help("`name : how` reads cells of a table; use arithmetic here: `image = image / 255`"),
                 );
             } else if self.known_columns().is_some_and(|all| !all.contains(&name.name.to_string())) {
                 self.no_column(cx, name);
@@ -193,7 +194,13 @@ impl<'a> Data<'a> {
         }
         match &self.source.as_ref()?.kind {
             SourceKind::Idx { .. } => Some(vec!["image".into(), "label".into()]),
-            SourceKind::Csv { .. } | SourceKind::Synthetic { .. } => None,
+            SourceKind::Csv { .. }
+            | SourceKind::Jsonl { .. }
+            | SourceKind::Npy { .. }
+            | SourceKind::Npz { .. }
+            | SourceKind::Parquet { .. }
+            | SourceKind::Sql { .. }
+            | SourceKind::Synthetic { .. } => None,
         }
     }
 
@@ -264,14 +271,23 @@ fn look(cx: &Ctx, plan: &SourcePlan, probe: &dyn DataProbe) -> Option<SourceSche
         Ok(Some(schema)) => Some(schema),
         Ok(None) => {
             let path = cx.text(plan.path_span);
-            let mut d = Diagnostic::error(
-                "data::missing_file",
-                format!("{path} is not here, so its columns are taken on trust"),
-                plan.path_span,
-                "not found beside the spec or under the data folder",
-            );
+            let database = matches!(plan.kind, SourceKind::Sql { .. });
+            let (what, label, help) = match database {
+                false => (
+                    "is not here",
+                    "not found beside the spec or under the data folder",
+                    "give the folder with `--data DIR` or `MLC_DATA`",
+                ),
+                true => (
+                    "does not answer",
+                    "no such file, or no server",
+                    "start the server, or correct the address",
+                ),
+            };
+            let message = format!("{path} {what}, so its columns are taken on trust");
+            let mut d = Diagnostic::error("data::missing_file", message, plan.path_span, label);
             d.severity = Severity::Warning;
-            cx.report(d.help("give the folder with `--data DIR` or `MLC_DATA`"));
+            cx.report(d.help(help));
             None
         }
         Err(wrong) => {

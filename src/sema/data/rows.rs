@@ -84,7 +84,7 @@ impl Rows<'_, '_, '_> {
                     value
                 })
             }
-            Found::Stored(column) => Some(self.stored(column, b)),
+            Found::Stored(column) => Some(stored(self.data, column, b)),
         }
     }
 
@@ -96,20 +96,6 @@ impl Rows<'_, '_, '_> {
         result.ok()
     }
 
-    fn stored(&self, column: Column, b: &mut Builder) -> Value {
-        let value = match b.find(&column.name) {
-            Some(leaf) => b.read(leaf),
-            None => {
-                let mut shape = vec![Dim::sym("B")];
-                shape.extend(column.ty.shape.0.iter().cloned());
-                b.at(column.span);
-                b.batch(column.name.as_str(), TensorType::new(column.ty.dtype, shape))
-            }
-        };
-        self.data.keep(column);
-        value
-    }
-
     /// Columns come first, as the nearest scope.
     fn is_param(&self, name: &Ident) -> bool {
         let made = self.data.derived[..self.before].iter().any(|(n, _)| n.name == name.name);
@@ -117,6 +103,21 @@ impl Rows<'_, '_, '_> {
         let stored = self.data.known_columns().is_some_and(|all| all.iter().any(|c| **c == *name.name));
         !made && !typed && !stored && self.cx.values.borrow().contains_key(&name.name)
     }
+}
+
+/// A column of the source as a leaf, there from now on.
+pub(super) fn stored(data: &Data, column: Column, b: &mut Builder) -> Value {
+    let value = match b.find(&column.name) {
+        Some(leaf) => b.read(leaf),
+        None => {
+            let mut shape = vec![Dim::sym("B")];
+            shape.extend(column.ty.shape.0.iter().cloned());
+            b.at(column.span);
+            b.batch(column.name.as_str(), TensorType::new(column.ty.dtype, shape))
+        }
+    };
+    data.keep(column);
+    value
 }
 
 /// A column as a tensor `[B, …]` of the graph; `None` is reported or rests on a source that is.

@@ -7,6 +7,7 @@
 
 mod apply;
 mod bodies;
+mod concat;
 mod pipe;
 mod resolve;
 mod types;
@@ -93,6 +94,8 @@ pub(super) struct Feeding {
 pub(super) struct Pair {
     pub prediction: (Item<Entity>, Span),
     pub label: (Item<Entity>, Span),
+    /// What the loss made of them, a scalar.
+    pub loss: Value,
 }
 
 /// The scope of one graph.

@@ -2,6 +2,7 @@
 
 use super::apply::{self, Use};
 use super::bodies;
+use super::concat;
 use super::resolve::{is_function, pending};
 use super::{Entity, Ev, Pending, Prob, What};
 use crate::base::Span;
@@ -167,6 +168,9 @@ pub(super) fn function(ev: &mut Ev, name: &Ident, inputs: Inputs, args: &[Arg], 
         let mut given = inputs;
         given.extend(train::given(ev, args)?);
         return train::loss(ev, loss, name, given, span);
+    }
+    if &*name.name == concat::NAME && ev.lib.op(&name.name).is_none() {
+        return concat::concat(ev, inputs, args, span);
     }
     let by = match &*name.name {
         "softmax" => Some("Softmax"),

@@ -3,6 +3,7 @@
 
 use super::apply::{self, Use};
 use super::bodies;
+use super::concat;
 use super::{Entity, Ev, Pending, What, pipe};
 use crate::base::Span;
 use crate::diag::{Diagnostic, did_you_mean};
@@ -16,11 +17,10 @@ use std::rc::Rc;
 type Found = Checked<Item<Entity>>;
 
 /// Functions of the language that are not built yet.
-const LATER: [&str; 12] = [
+const LATER: [&str; 11] = [
     "attend",
     "split",
     "positions",
-    "concat",
     "einsum",
     "where",
     "stack",
@@ -143,6 +143,7 @@ fn is_layer_word(name: &str) -> bool {
 pub(super) fn is_function(ev: &Ev, name: &Ident) -> bool {
     let builtin = builtins().any(|f| f.name == &*name.name);
     builtin
+        || &*name.name == concat::NAME
         || ev.lib.op(&name.name).is_some()
         || ev.lib.is_broken(&name.name)
         || ev.lib.constant(&name.name).is_some()

@@ -54,10 +54,7 @@ pub(in crate::sema) fn loss(
             Some(_) => weigh::as_ids(ev, &given[l])?,
             None => given[l].value.clone(),
         };
-        pair = Some(Pair {
-            prediction: (given[p].value.clone(), given[p].span),
-            label: (compared, given[l].span),
-        });
+        pair = Some(((given[p].value.clone(), given[p].span), (compared, given[l].span)));
         let form = weigh::form(ev, def, &params, (p, l), given)?;
         if form.op != def.name {
             // The library's own, whatever the user calls theirs.
@@ -78,7 +75,9 @@ pub(in crate::sema) fn loss(
         ev.diags.push(d);
     }
     let made = made?;
-    ev.scope.pairs.extend(pair);
+    if let (Some((prediction, label)), Item::Tensor(loss)) = (pair, &made) {
+        ev.scope.pairs.push(Pair { prediction, label, loss: *loss });
+    }
     Ok(made)
 }
 

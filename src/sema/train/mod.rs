@@ -2,14 +2,16 @@
 
 mod loss;
 mod metric;
+mod terms;
 mod update;
+mod watch;
 mod weigh;
 
 pub(super) use loss::{given, loss};
 use metric::{Metric, metric, metrics};
 
 use super::ctx::{Ctx, list, suggest};
-use super::job::{Length, MetricPlan, TrainPlan, Wanted};
+use super::job::{Amount, Length, MetricPlan, TrainPlan, Wanted};
 use super::keyed::{Keyed, stray, unknown_key};
 use super::model::{Elab, Entity, Ev, Feeding, Names, declared_row, define};
 use super::{names, walk};
@@ -65,6 +67,8 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
     let optimizer = keys.get("optimizer").and_then(|e| update::optimizer(cx, e));
     let schedule = keys.get("schedule").map(|e| update::schedule(cx, e, optimizer.as_ref(), length));
     let clip = keys.get("clip").map(|e| update::clip(cx, e));
+    let stop = keys.get("stop").map(|e| watch::stop(cx, e));
+    let checkpoint = keys.inner("checkpoint").map(|s| watch::checkpoint(cx, s));
     let seed = keys.get("seed").map_or(Some(0), |e| cx.count("seed", e, 0));
     // Without one of them, everything else would seem to miss it.
     if named_steps || keys.inner("feed").is_none() || train.loss.is_none() {
@@ -78,6 +82,10 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
     for (column, wanted) in &trained.wanted {
         cx.data.borrow()[data].want(column, wanted);
     }
+    let seen = watch::Seen { metrics: &evaluated.metrics, validates: validates(cx, data) };
+    let stop = stop.map(|written| seen.stop(cx, written?));
+    let checkpoint = checkpoint.map(|written| seen.checkpoint(cx, written?));
+    watch::agree(cx, &stop, &checkpoint);
     Some(TrainPlan {
         name: section.name.as_ref().map(|n| n.name.to_string()),
         span: section.word.span,
@@ -88,10 +96,18 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
         // What was written and is wrong is reported: then there is no plan.
         schedule: schedule.map_or(Some(None), |s| s.map(Some))?,
         clip: clip.map_or(Some(None), |c| c.map(Some))?,
+        stop: stop.map_or(Some(None), |s| s.map(Some))?,
+        checkpoint: checkpoint.map_or(Some(None), |c| c.map(Some))?,
         forward: trained.graph,
         eval: evaluated.graph,
         metrics: evaluated.metrics,
     })
+}
+
+/// Whether a data section has a validation split, or is wrong and that is reported.
+fn validates(cx: &Ctx, data: usize) -> bool {
+    let plan = cx.data.borrow()[data].plan();
+    plan.is_none_or(|plan| plan.valid.is_some() || plan.split.valid != Amount::Nothing)
 }
 
 fn as_let<'a>(cx: &Ctx, entry: &'a Entry) -> Option<(&'a [Ident], &'a Expr)> {
@@ -306,13 +322,7 @@ impl<'a> Train<'a> {
             Mode::Train => Ok(Vec::new()),
             // Metrics take the pair of the loss: without one they have nothing to say.
             Mode::Eval if total.is_err() => Err(Reported),
-            Mode::Eval => self
-                .metrics
-                .iter()
-                .map(|m| metric(&mut ev, m, data))
-                .collect::<Vec<_>>()
-                .into_iter()
-                .collect(),
+            Mode::Eval => self.scored(&mut ev, data),
         };
         let wanted = std::mem::take(&mut ev.scope.wanted);
         let made = total.and_then(|total| Ok((total, metrics?)));
@@ -328,6 +338,14 @@ impl<'a> Train<'a> {
         });
         cx.diags.borrow_mut().extend(found.sorted());
         result
+    }
+
+    /// The terms of the loss, and all metrics; mistakes in any of them are told.
+    fn scored(&self, ev: &mut Ev<'_, '_, 'a>, data: Option<usize>) -> Checked<Vec<(Vec<Value>, MetricPlan)>> {
+        let mut all = terms::terms(ev);
+        let asked: Vec<Checked<_>> = self.metrics.iter().map(|m| metric(ev, m, data)).collect();
+        all.extend(asked.into_iter().collect::<Checked<Vec<_>>>()?);
+        Ok(all)
     }
 
     /// Evaluates the feed, each entry alone.

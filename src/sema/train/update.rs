@@ -70,7 +70,12 @@ pub(super) fn clip(cx: &Ctx, expr: &Expr) -> Option<Clip> {
 }
 
 /// The name and arguments of a call, with or without parentheses.
-fn call<'e>(cx: &Ctx, key: &'static str, wanted: &str, expr: &'e Expr) -> Option<(&'e Ident, &'e [Arg])> {
+pub(super) fn call<'e>(
+    cx: &Ctx,
+    key: &'static str,
+    wanted: &str,
+    expr: &'e Expr,
+) -> Option<(&'e Ident, &'e [Arg])> {
     match &expr.bare().kind {
         ExprKind::Name(name) => Some((name, &[])),
         ExprKind::Call { callee, args } if callee.as_name().is_some() => Some((callee.as_name()?, args)),
@@ -83,12 +88,17 @@ fn call<'e>(cx: &Ctx, key: &'static str, wanted: &str, expr: &'e Expr) -> Option
 }
 
 /// The settings of a call, one for each of the signature.
-fn settings(cx: &Ctx, sig: &Sig, args: &[Arg], call: Span) -> Option<Vec<AttrValue>> {
+pub(super) fn settings(cx: &Ctx, sig: &Sig, args: &[Arg], call: Span) -> Option<Vec<AttrValue>> {
+    spanned(cx, sig, args, call).map(|values| values.into_iter().map(|(value, _)| value).collect())
+}
+
+/// The same, each with where it was written.
+pub(super) fn spanned(cx: &Ctx, sig: &Sig, args: &[Arg], call: Span) -> Option<Vec<(AttrValue, Span)>> {
     let mut b = Builder::new("settings");
     let mut found = Diagnostics::new();
     let mut scope = Elab::new(cx, Mode::Train);
     let mut ev = Eval::new(&cx.library, &mut b, &mut found, &mut scope);
     let attrs = ops::attrs::attrs(&mut ev, sig, args, call);
     cx.diags.borrow_mut().extend(found.sorted());
-    attrs.ok().map(|values| values.into_iter().map(|(value, _)| value).collect())
+    attrs.ok()
 }

@@ -91,6 +91,7 @@ fn outside(attr: &Attr) -> Vec<String> {
         | AttrType::Choices(_)
         | AttrType::Activation
         | AttrType::Init
+        | AttrType::Metric
         | AttrType::Str
         | AttrType::Cell => Vec::new(),
     }

@@ -28,6 +28,14 @@ impl Vocabulary {
         self.names.len() + usize::from(self.missing) + usize::from(self.unknown == Unknown::Other)
     }
 
+    /// What each id stands for.
+    pub fn all_names(&self) -> Vec<String> {
+        let mut names = self.names.clone();
+        names.extend(self.missing.then(|| "missing".to_string()));
+        names.extend((self.unknown == Unknown::Other).then(|| "other".to_string()));
+        names
+    }
+
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

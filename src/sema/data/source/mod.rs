@@ -3,6 +3,7 @@
 //! [`SOURCES`] says which there are and what their arguments are; what a source holds is asked of
 //! [`probe`](crate::sema::probe).
 
+mod sql;
 mod synthetic;
 mod tables;
 
@@ -64,6 +65,38 @@ const SOURCES: &[Source] = &[
         name: "tsv",
         arguments: &[PATH, COLUMNS, arg("sep", Default::Text("\t")), DECIMAL, MISSING, SKIP, COMMENT, HEADER],
         read: |call, args| call.text_table(args, b'\t'),
+    },
+    Source {
+        name: "jsonl",
+        arguments: &[PATH, MISSING],
+        read: |call, args| {
+            let missing = or(&args[1], vec![String::new()], |e| call.missing(e))?;
+            Some(SourceKind::Jsonl { path: call.path(args)?, missing })
+        },
+    },
+    Source {
+        name: "npy",
+        arguments: &[PATH],
+        read: |call, args| Some(SourceKind::Npy { path: call.path(args)? }),
+    },
+    Source {
+        name: "npz",
+        arguments: &[PATH],
+        read: |call, args| Some(SourceKind::Npz { path: call.path(args)? }),
+    },
+    Source {
+        name: "parquet",
+        arguments: &[PATH],
+        read: |call, args| Some(SourceKind::Parquet { path: call.path(args)? }),
+    },
+    Source {
+        name: "sql",
+        arguments: &[
+            arg("url", Default::Required),
+            arg("query", Default::Absent),
+            arg("table", Default::Absent),
+        ],
+        read: |call, args| call.sql(args),
     },
     Source {
         name: "idx",

@@ -1,0 +1,143 @@
+//! Files of SQLite. Values have their own types there; a column's declared one is what a glance goes by.
+
+use super::{Failure, Gathered, Heading, Value, headings, refused};
+use crate::base::DType;
+use crate::diag::Diagnostic;
+use crate::runtime::data::files::{problem, short_name};
+use crate::runtime::data::table::Table;
+use crate::sema::job::SourcePlan;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags, Statement};
+use std::path::Path;
+
+/// Rows to look at for the type of a column that has none declared, as a sum has not.
+const LOOKED_AT: usize = 100;
+
+pub fn glance(path: &Path, query: &str, source: &SourcePlan) -> Result<Vec<Heading>, Failure> {
+    let name = short_name(path);
+    let connection = open(path, &name, source)?;
+    let mut statement = prepare(&connection, query, &name, source)?;
+    let declared: Vec<Option<Option<DType>>> =
+        statement.columns().map(|c| c.decl_type().map(affinity)).collect();
+    let mut names = header(&statement, &name, source)?;
+    let mut seen: Vec<Option<Option<DType>>> = vec![None; names.len()];
+    let refuse = |e: rusqlite::Error| refused(&name, &e.to_string(), source);
+    let mut rows = statement.query([]).map_err(refuse)?;
+    for _ in 0..LOOKED_AT {
+        if declared.iter().all(Option::is_some) {
+            break;
+        }
+        let Some(row) = rows.next().map_err(refuse)? else { break };
+        for (i, seen) in seen.iter_mut().enumerate() {
+            *seen = match (*seen, row.get_ref(i).map_err(refuse)?) {
+                (seen, ValueRef::Null) => seen,
+                (None | Some(Some(DType::I32)), ValueRef::Integer(_)) => Some(Some(DType::I32)),
+                (Some(Some(_)) | None, ValueRef::Integer(_) | ValueRef::Real(_)) => Some(Some(DType::F32)),
+                (_, ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Text(_) | ValueRef::Blob(_)) => {
+                    Some(None)
+                }
+            };
+        }
+    }
+    for ((heading, declared), seen) in names.iter_mut().zip(declared).zip(seen) {
+        heading.dtype = declared.or(seen).flatten();
+    }
+    Ok(names)
+}
+
+pub fn load(path: &Path, query: &str, source: &SourcePlan) -> Result<Table, Failure> {
+    let name = short_name(path);
+    let connection = open(path, &name, source)?;
+    let mut statement = prepare(&connection, query, &name, source)?;
+    let headings = header(&statement, &name, source)?;
+    let columns = headings.len();
+    let mut gathered = Gathered::new(name.clone(), headings, source);
+    let refuse = |e: rusqlite::Error| refused(&name, &e.to_string(), source);
+    let mut rows = statement.query([]).map_err(refuse)?;
+    let mut at = 0;
+    while let Some(row) = rows.next().map_err(refuse)? {
+        at += 1;
+        for column in 0..columns {
+            let value = match row.get_ref(column).map_err(refuse)? {
+                ValueRef::Null => Value::Null,
+                ValueRef::Integer(n) => Value::Whole(n),
+                ValueRef::Real(x) => Value::Real(x),
+                ValueRef::Text(bytes) | ValueRef::Blob(bytes) => match std::str::from_utf8(bytes) {
+                    Ok(text) => Value::Text(text),
+                    Err(_) => return Err(no_text(&gathered, column, at).into()),
+                },
+            };
+            gathered.push(column, value)?;
+        }
+    }
+    Ok(gathered.table())
+}
+
+fn no_text(gathered: &Gathered, column: usize, row: usize) -> Box<Diagnostic> {
+    let column = &gathered.headings[column].name;
+    let message = format!("{}:{row}: `{column}` is not UTF-8 text in this row", gathered.name);
+    let wrong = problem("data::encoding", message, gathered.source);
+    Box::new(wrong.help("leave the column out of `query`, or convert it: `hex(column)`"))
+}
+
+fn open(path: &Path, name: &str, source: &SourcePlan) -> Result<Connection, Failure> {
+    let wrong = |code, why: String, help: &str| {
+        Failure::Wrong(Box::new(problem(code, format!("{name}: {why}"), source).help(help)))
+    };
+    if path.metadata().is_ok_and(|m| m.len() == 0) {
+        return Err(wrong("data::empty", "the file is empty".into(), "name a database that has tables"));
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
+        // A file that is none is noticed when it is first read.
+        connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))?;
+        Ok(connection)
+    });
+    opened.map_err(|e| match e.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => wrong(
+            "data::magic",
+            "this is no database of SQLite".into(),
+            "name a file that SQLite wrote; other formats have sources of their own",
+        ),
+        _ => wrong(
+            "data::sql",
+            format!("the database cannot be read: {e}"),
+            "check it with `PRAGMA integrity_check`",
+        ),
+    })
+}
+
+fn prepare<'c>(
+    connection: &'c Connection,
+    query: &str,
+    name: &str,
+    source: &SourcePlan,
+) -> Result<Statement<'c>, Failure> {
+    let statement = connection.prepare(query).map_err(|e| {
+        // The error repeats the query, which is in the spec.
+        let text = e.to_string();
+        refused(name, text.split(" in ").next().unwrap_or(&text), source)
+    })?;
+    match statement.readonly() && statement.column_count() > 0 {
+        true => Ok(statement),
+        false => Err(refused(name, "it does not read rows", source)),
+    }
+}
+
+fn header(statement: &Statement, name: &str, source: &SourcePlan) -> Result<Vec<Heading>, Failure> {
+    let names = statement.column_names().into_iter().map(|n| (n.to_string(), None));
+    Ok(headings(names, name, source)?)
+}
+
+/// What SQLite makes of a declared type (<https://www.sqlite.org/datatype3.html>, 3.1): none of text.
+fn affinity(declared: &str) -> Option<DType> {
+    let declared = declared.to_uppercase();
+    let has = |words: &[&str]| words.iter().any(|w| declared.contains(w));
+    if has(&["INT", "BOOL"]) {
+        Some(DType::I32)
+    } else if has(&["CHAR", "CLOB", "TEXT", "BLOB", "DATE", "TIME"]) {
+        None
+    } else {
+        Some(DType::F32)
+    }
+}

@@ -1,0 +1,106 @@
+//! `concat(a, b, axis=-1)`: tensors side by side, as many as there are.
+
+use super::pipe::Inputs;
+use super::{Entity, Ev};
+use crate::base::{DType, Span};
+use crate::diag::Diagnostic;
+use crate::graph::Value;
+use crate::ops::formula::{Checked, Given, Item, tensor_of};
+use crate::sema::train;
+use crate::syntax::ast::Arg;
+
+/// Its name: unlike formulas' functions, it takes any number of tensors.
+pub(super) const NAME: &str = "concat";
+
+pub(super) fn concat(ev: &mut Ev, leading: Inputs, args: &[Arg], span: Span) -> Checked<Item<Entity>> {
+    let (named, plain): (Vec<&Arg>, Vec<&Arg>) = args.iter().partition(|a| a.name.is_some());
+    let plain: Vec<Arg> = plain.into_iter().cloned().collect();
+    let mut given = leading;
+    given.extend(train::given(ev, &plain)?);
+    let parts = tensors(ev, given)?;
+    let [(first, _), (_, _), ..] = parts[..] else {
+        let count = if parts.is_empty() { "none" } else { "one" };
+        let message = format!("`concat` joins several tensors, but {count} comes in");
+        let d = Diagnostic::error("call::inputs", message, span, "at least two are needed");
+        return ev.fail(d.help("write `concat(a, b)`, or `(a, b) |> concat`"));
+    };
+    let axis = axis(ev, &named, first, span)?;
+    for (part, at) in &parts[1..] {
+        fits(ev, (first, parts[0].1), (*part, *at), axis)?;
+    }
+    ev.at(span);
+    let whole = parts.iter().all(|(v, _)| ev.b.dtype(*v) == DType::I32);
+    let same = parts.iter().map(|(v, _)| if whole { *v } else { ev.b.to_f32(*v) }).collect::<Vec<_>>();
+    let joined = ev.b.concat(&same, axis);
+    let text = format!("`concat` gives {}", ev.b.ty(joined));
+    ev.scope.note(joined, Some(first), span, text);
+    Ok(Item::Tensor(joined))
+}
+
+/// All tensors that come in, those of tuples one by one.
+fn tensors(ev: &mut Ev, given: Inputs) -> Checked<Vec<(Value, Span)>> {
+    let mut parts = Vec::new();
+    for Given { value, span, .. } in given {
+        match value {
+            Item::Tuple(items) => {
+                let items = items.into_iter().map(|value| Given { name: None, value, span }).collect();
+                parts.extend(tensors(ev, items)?);
+            }
+            value => {
+                let operand = ev.as_operand(value, span)?;
+                ev.at(span);
+                parts.push((tensor_of(ev.b, &operand), span));
+            }
+        }
+    }
+    Ok(parts)
+}
+
+/// The last axis, or the one that `axis` says, counted from the front.
+fn axis(ev: &mut Ev, named: &[&Arg], first: Value, span: Span) -> Checked<usize> {
+    let rank = ev.b.shape(first).rank() as i64;
+    let (mut axis, mut at) = (-1, span);
+    for arg in named {
+        let name = arg.name.as_ref().expect("concat: just sorted by having a name");
+        if &*name.name != "axis" {
+            let message = format!("`concat` has no setting `{}`", name.name);
+            let d = Diagnostic::error("call::unknown", message, name.span, "not a setting");
+            return ev.fail(d.help("its one setting is `axis`, the last unless said"));
+        }
+        at = arg.value.span;
+        axis = match ev.size(&arg.value)?.as_const() {
+            Some(axis) => axis,
+            None => {
+                let d = Diagnostic::error("call::constant", "an axis is a known number", at, "not known");
+                return ev.fail(d.help("write a number such as `axis=-1`"));
+            }
+        };
+    }
+    let from_front = if axis < 0 { axis + rank } else { axis };
+    if (1..rank).contains(&from_front) {
+        return Ok(from_front as usize);
+    }
+    let ty = ev.b.ty(first);
+    let message = format!("`concat` has no axis {axis} to join along in {ty}");
+    let d = Diagnostic::error("shape::axis", message, at, "no such axis behind the batch");
+    ev.fail(d.help(match rank {
+        0 | 1 => "give each row an axis first: `x |> Reshape(1)`".to_string(),
+        _ => format!("axes behind the batch are 1 to {}, or -{} to -1", rank - 1, rank - 1),
+    }))
+}
+
+/// Two tensors are joined if they differ along the axis alone.
+fn fits(ev: &mut Ev, first: (Value, Span), other: (Value, Span), axis: usize) -> Checked<()> {
+    let [a, b] = [first.0, other.0].map(|v| ev.b.shape(v).0.clone());
+    let same = a.len() == b.len() && a.iter().zip(&b).enumerate().all(|(i, (a, b))| i == axis || a == b);
+    if same {
+        return Ok(());
+    }
+    let [left, right] = [first.0, other.0].map(|v| ev.b.ty(v).to_string());
+    let message = format!("`concat` along axis {axis} cannot join {left} and {right}");
+    let d = Diagnostic::error("shape::mismatch", message, other.1, format!("this is {right}"))
+        .label(first.1, format!("this is {left}"))
+        .help("all other axes must be equal: `Flatten` or `Reshape` one of the two");
+    let d = [first.0, other.0].into_iter().fold(d, |d, v| ev.scope.explain(d, v));
+    ev.fail(d)
+}

@@ -283,6 +283,20 @@ pub const CODES: &[CodeInfo] = &[
                   classes.",
     },
     CodeInfo {
+        code: "train::weights",
+        title: "a word chooses no weight",
+        explain: "`freeze`, `no_decay` and the `weights` of a group name weights: the last part of a path \
+                  (`bias`), a kind of layer (`LayerNorm`), a layer or all below a path (`fc1`, `h.0`), one \
+                  weight (`fc1.weight`), a model, or `all`.\n\n    freeze = [wte, h.0]",
+    },
+    CodeInfo {
+        code: "train::groups",
+        title: "a weight is in two groups",
+        explain: "A group gives its weights settings of their own, so a weight is in one group at \
+                  most:\n\n    groups {\n      head  { weights = [fc2]  lr = 1e-2 }\n      norms { weights = \
+                  [ln_1, ln_2]  weight_decay = 0 }\n    }",
+    },
+    CodeInfo {
         code: "loss::scalar",
         title: "a loss is not one number",
         explain: "A loss is a scalar. Compare with a target (`MeanSquaredError(y, target)`), or take the \
@@ -407,7 +421,7 @@ pub const CODES: &[CodeInfo] = &[
         code: "later::optimizer",
         title: "an optimizer that is not built yet",
         explain: "`SGD`, `Adam`, `AdamW`, `Adamax`, `Nadam`, `Lion`, `RMSprop`, `Adagrad` and `Adadelta` are \
-                  built; the others of the language, and groups of weights with settings of their own, will follow.",
+                  built; the others of the language will follow.",
     },
     CodeInfo {
         code: "later::type",

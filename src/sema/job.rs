@@ -528,6 +528,8 @@ pub struct MetricPlan {
     pub classes: Dim,
     /// The column that predictions are compared with, if it is one: it may name the classes.
     pub label: Option<String>,
+    /// The power of the label's unit that it is in: 1 of `rmse`, 2 of `mse`, 0 of what has none.
+    pub power: i32,
 }
 
 /// How rows are sorted into groups. The group of each row is the last of the metric's outputs; the others

@@ -41,7 +41,7 @@ mod wanted;
 mod when;
 
 pub use batch::{Order, Rows};
-pub use encode::{FittedColumn, FittedField, apply};
+pub use encode::{FittedColumn, FittedField, apply, apply_file};
 pub use files::{FNV_START, FileInfo, Places, fnv1a};
 pub use prefetch::{Batch, Batches, Prefetch};
 pub use probe::DiskProbe;
@@ -215,6 +215,13 @@ impl Dataset {
     /// Sizes that only data know: `people.features`, `d.col.classes`.
     pub fn bindings(&self) -> &Bindings {
         &self.bindings
+    }
+
+    /// What a column's numbers are multiplied by to be in the unit of the source; 1 where no factor leads back.
+    pub fn unit(&self, column: &str) -> f64 {
+        let fitted = self.fitted.iter().find(|f| f.name == column && !f.joined);
+        let straight = fitted.and_then(|f| f.fields.first()).and_then(FittedField::straight);
+        straight.map_or(1.0, |(scale, _)| scale)
     }
 
     /// What the classes of a column are called, in order of their ids, where they have names.

@@ -99,6 +99,11 @@ impl Weights {
         lay_out(self.of(kind).map(|(_, slot)| slot.bytes())).1
     }
 
+    /// Bytes of the weights, or of the states, in a file.
+    pub fn kind_file_bytes(&self, kind: SlotKind) -> usize {
+        self.of(kind).map(|(_, slot)| slot.bytes()).sum()
+    }
+
     /// How many numbers training changes.
     pub fn parameters(&self) -> usize {
         self.of(SlotKind::Weight).map(|(_, slot)| slot.count()).sum()

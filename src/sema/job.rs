@@ -350,6 +350,8 @@ pub struct TrainPlan {
     /// Without one, training goes on for its length.
     pub stop: Option<StopPlan>,
     pub checkpoint: Option<CheckpointPlan>,
+    /// Steps between two that are logged, if that is said.
+    pub log: Option<u64>,
     /// Training mode; its one output is the loss, a scalar averaged over the batch.
     pub forward: Graph,
     /// Evaluation mode; outputs are `loss`, averaged over the batch, and the

@@ -94,9 +94,9 @@ const TRAIN: &[Key] = &[
     key("seed"),
     key("stop"),
     section("checkpoint"),
+    section("log"),
     later("accumulate", "choose a larger `batch` in `data`"),
     later("precision", "training computes in f32; take it out"),
-    later("log", "metrics are written after each epoch; take it out"),
     later("ema", "the weights of the last step are kept; take it out"),
     later("freeze", "every weight is trained; take it out"),
     later("updates", "one optimizer updates all weights; take it out"),
@@ -107,6 +107,8 @@ const TRAIN: &[Key] = &[
 
 const CHECKPOINT: &[Key] = &[key("every"), key("keep"), key("best")];
 
+const LOG: &[Key] = &[key("every")];
+
 /// The keys of a section, by its word.
 pub(super) fn of(word: &str) -> &'static [Key] {
     match word {
@@ -115,6 +117,7 @@ pub(super) fn of(word: &str) -> &'static [Key] {
         "model" => MODEL,
         "train" => TRAIN,
         "checkpoint" => CHECKPOINT,
+        "log" => LOG,
         _ => &[],
     }
 }
@@ -145,6 +148,9 @@ pub(super) const ALIASES: &[(&str, &str, &str)] = &[
     ("train", "callbacks", "stop"),
     ("train", "early_stopping", "stop"),
     ("train", "checkpoints", "checkpoint"),
+    ("log", "steps", "every"),
+    ("log", "log_every_n_steps", "every"),
+    ("log", "logging_steps", "every"),
     ("checkpoint", "save_freq", "every"),
     ("checkpoint", "every_n_train_steps", "every"),
     ("checkpoint", "max_to_keep", "keep"),

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::base::{Dim, FileId, Shape, Span, TensorType};
-use crate::sema::job::{Classes, Column, ColumnKind, Dialect, Encode, Generator, RowOrder, SourceKind, SplitPlan};
+use crate::sema::job::{
+    Classes, Column, ColumnKind, Dialect, Encode, Generator, RowOrder, SourceKind, SplitPlan,
+};
 use std::fs;
 use std::io::Write;
 use std::path::Path;

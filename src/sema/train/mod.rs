@@ -69,6 +69,7 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
     let clip = keys.get("clip").map(|e| update::clip(cx, e));
     let stop = keys.get("stop").map(|e| watch::stop(cx, e));
     let checkpoint = keys.inner("checkpoint").map(|s| watch::checkpoint(cx, s));
+    let log = keys.inner("log").map(|s| watch::log(cx, s));
     let seed = keys.get("seed").map_or(Some(0), |e| cx.count("seed", e, 0));
     // Without one of them, everything else would seem to miss it.
     if named_steps || keys.inner("feed").is_none() || train.loss.is_none() {
@@ -98,6 +99,7 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
         clip: clip.map_or(Some(None), |c| c.map(Some))?,
         stop: stop.map_or(Some(None), |s| s.map(Some))?,
         checkpoint: checkpoint.map_or(Some(None), |c| c.map(Some))?,
+        log: log.map_or(Some(None), |n| n.map(Some))?,
         forward: trained.graph,
         eval: evaluated.graph,
         metrics: evaluated.metrics,

@@ -150,6 +150,7 @@ fn a_resumed_run_ends_at_the_same_bits() {
             "schedule",
             vec!["--set", "train.schedule=cosine(warmup=10)", "--set", "train.clip=global_norm(1.0)"],
         ),
+        ("averaged", vec!["--set", "train.ema=0.9", "--set", "train.accumulate=2"]),
         ("best", vec!["--set", "train.stop=EarlyStopping(patience=50, restore_best=true)"]),
     ] {
         let train = |out: &str, steps: &str, threads: &str| {

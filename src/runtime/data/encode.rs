@@ -71,13 +71,18 @@ pub fn fit(plan: &DataPlan, main: &Loaded, train: &[u32]) -> Result<Vec<FittedCo
                 Err(diagnostic) => wrong.push(*diagnostic),
             }
         }
-        let joined = matches!(column.kind, ColumnKind::Row(_));
-        columns.push(FittedColumn { name: column.name.clone(), dtype: column.ty.dtype, joined, fields });
+        columns.push(joined(column, fields));
     }
     if wrong.is_empty() { Ok(columns) } else { Err(wrong) }
 }
 
-fn fit_field(column: &Column, field: &Field, main: &Loaded, train: &[u32]) -> Checked<FittedField> {
+/// A column of its fitted fields.
+pub fn joined(column: &Column, fields: Vec<FittedField>) -> FittedColumn {
+    let joined = matches!(column.kind, ColumnKind::Row(_));
+    FittedColumn { name: column.name.clone(), dtype: column.ty.dtype, joined, fields }
+}
+
+pub fn fit_field(column: &Column, field: &Field, main: &Loaded, train: &[u32]) -> Checked<FittedField> {
     let at = Lookup::new(&main.table, &field.source, field.span, main.source)?;
     let steps = steps::fit(&at, &field.how, train, column.ty.dtype)?;
     Ok(FittedField { source: field.source.clone(), steps, span: field.span })
@@ -101,7 +106,7 @@ pub fn apply(
             Err(diagnostic) => wrong.push(*diagnostic),
         }
     }
-    if wrong.is_empty() { Ok(Store { columns: made }) } else { Err(wrong) }
+    if wrong.is_empty() { Ok(Store::new(made)) } else { Err(wrong) }
 }
 
 fn apply_column(column: &FittedColumn, table: &Table, source: &SourcePlan) -> Checked<Array> {
@@ -227,10 +232,12 @@ pub fn one_class(plan: &DataPlan, store: &Store, fitted: &[FittedColumn], train:
     for ((column, array), fitted) in plan.columns.iter().zip(&store.columns).zip(fitted) {
         let [field] = column_fields(column) else { continue };
         let Values::I32(values) = &array.values else { continue };
-        let is_class = matches!(field.how.last(), Some(Encode::Class(_)));
+        if !matches!(field.how.last(), Some(Encode::Class(_))) {
+            continue;
+        }
         let first = train.first().map(|row| values[*row as usize]);
         let same = train.iter().all(|row| Some(values[*row as usize]) == first);
-        if !is_class || !same || train.len() < 2 {
+        if !same || train.len() < 2 {
             continue;
         }
         let name = match (fitted.fields[0].steps.last(), first) {

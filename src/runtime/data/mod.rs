@@ -11,10 +11,12 @@ mod cells;
 mod csv;
 mod encode;
 mod files;
+mod glance;
 mod idx;
 mod json;
 mod jsonl;
 mod known;
+mod large;
 mod npy;
 mod npz;
 #[cfg(feature = "parquet")]
@@ -23,6 +25,7 @@ mod prefetch;
 mod probe;
 mod read;
 mod scan;
+mod spill;
 mod split;
 #[cfg(feature = "sql")]
 mod sql;
@@ -43,6 +46,8 @@ pub use steps::{Fitted, Vocabulary};
 use crate::base::{Bindings, DType};
 use crate::diag::Diagnostic;
 use crate::sema::job::{Amount, DataPlan, Field, SourcePlan};
+use large::Budget;
+use spill::Spill;
 use std::sync::Arc;
 use table::Table;
 
@@ -65,9 +70,12 @@ pub struct Array {
 }
 
 /// All columns of one source, in the plan's order.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Store {
+    /// Without values if the rows lie in a spill.
     pub columns: Vec<Array>,
+    /// The rows, where they do not fit into memory.
+    spill: Option<Spill>,
 }
 
 /// Some rows of a store: training, validation or test.
@@ -106,6 +114,26 @@ impl Array {
         self.row.iter().product::<usize>() * self.dtype().bytes()
     }
 
+    /// An array of the same kind with so many rows of zeros.
+    fn zeros(&self, rows: usize) -> Array {
+        let count = rows * self.row.iter().product::<usize>();
+        let values = match self.values {
+            Values::U8(_) => Values::U8(vec![0; count]),
+            Values::I32(_) => Values::I32(vec![0; count]),
+            Values::F32(_) => Values::F32(vec![0.0; count]),
+        };
+        Array { name: self.name.clone(), row: self.row.clone(), values }
+    }
+
+    /// Where the elements start.
+    fn start(&mut self) -> *mut u8 {
+        match &mut self.values {
+            Values::U8(v) => v.as_mut_ptr(),
+            Values::I32(v) => v.as_mut_ptr().cast(),
+            Values::F32(v) => v.as_mut_ptr().cast(),
+        }
+    }
+
     /// The elements as they lie in memory.
     pub fn bytes(&self) -> &[u8] {
         let (start, len) = match &self.values {
@@ -119,11 +147,51 @@ impl Array {
 }
 
 impl Store {
+    pub fn new(columns: Vec<Array>) -> Store {
+        Store { columns, spill: None }
+    }
+
+    /// Copies a row's bytes, column by column, to where `to` says. `scratch` is kept from row to row.
+    ///
+    /// # Safety
+    /// Each address has room for a row of its column.
+    pub unsafe fn copy_row(&self, row: u32, to: impl Fn(usize) -> *mut u8, scratch: &mut Vec<u8>) {
+        let mut at = 0;
+        if let Some(spill) = &self.spill {
+            scratch.resize(spill.stride(), 0);
+            spill.read(row, scratch);
+        }
+        for (i, column) in self.columns.iter().enumerate() {
+            let size = column.row_bytes();
+            let from = match self.spill {
+                Some(_) => &scratch[at..at + size],
+                None => &column.bytes()[row as usize * size..(row as usize + 1) * size],
+            };
+            at += size;
+            // SAFETY: the caller says that there is room; a store's own bytes are not given out for writing.
+            unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to(i), size) };
+        }
+    }
+
+    /// Some rows, as arrays in memory.
+    pub fn some(&self, rows: &[u32]) -> Vec<Array> {
+        let mut all: Vec<Array> = self.columns.iter().map(|c| c.zeros(rows.len())).collect();
+        let starts: Vec<*mut u8> = all.iter_mut().map(Array::start).collect();
+        let mut scratch = Vec::new();
+        for (i, row) in rows.iter().enumerate() {
+            let to = |column: usize| starts[column].wrapping_add(i * self.columns[column].row_bytes());
+            // SAFETY: each array has as many rows as are copied.
+            unsafe { self.copy_row(*row, to, &mut scratch) };
+        }
+        all
+    }
+
     /// Bytes of one row, all columns together.
     pub fn row_bytes(&self) -> usize {
         self.columns.iter().map(Array::row_bytes).sum()
     }
 
+    /// Bytes in memory.
     pub fn bytes(&self) -> usize {
         self.columns.iter().map(|c| c.bytes().len()).sum()
     }
@@ -169,9 +237,15 @@ struct Loaded<'a> {
 /// Reads, splits, fits and encodes a data section. All that is wrong with its columns is told at once.
 pub fn load(plan: &DataPlan, places: &Places) -> Result<Dataset, Vec<Diagnostic>> {
     let one = |d: Box<Diagnostic>| vec![*d];
-    let (main, own_test) = read(&plan.source, plan, places).map_err(one)?;
-    let valid = read_beside(&plan.valid, plan, places).map_err(one)?;
-    let named_test = read_beside(&plan.test, plan, places).map_err(one)?;
+    let budget = Budget::of_machine();
+    let large = || large::load(plan, places, budget);
+    let Some((main, own_test)) = read(&plan.source, plan, places, budget).map_err(one)? else {
+        return large();
+    };
+    let Some(valid) = read_beside(&plan.valid, plan, places, budget).map_err(one)? else { return large() };
+    let Some(named_test) = read_beside(&plan.test, plan, places, budget).map_err(one)? else {
+        return large();
+    };
     // With folds, test files that an `idx` folder brings along stay apart: each fold is the test part.
     let own_test = own_test.filter(|_| plan.split.kfold.is_none());
     let test = named_test.or(own_test.map(|table| Loaded { source: &plan.source, table }));
@@ -222,21 +296,33 @@ fn fields(plan: &DataPlan) -> impl Iterator<Item = &Field> {
     plan.columns.iter().flat_map(encode::column_fields)
 }
 
-/// The table of a source, and the test table that an `idx` folder may bring along.
-fn read(source: &SourcePlan, plan: &DataPlan, places: &Places) -> Checked<(Table, Option<Table>)> {
-    let wanted =
-        |name: &str| plan.split.columns().any(|c| c == name) || fields(plan).any(|f| f.source == name);
-    read::table(source, &wanted, places)
+/// Whether a source's column decides how rows are parted.
+fn column_of_split(plan: &DataPlan, name: &str) -> bool {
+    plan.split.columns().any(|c| c == name)
 }
 
+/// The table of a source, and the test table that an `idx` folder may bring along; none if it does not fit
+/// into memory.
+fn read(
+    source: &SourcePlan,
+    plan: &DataPlan,
+    places: &Places,
+    budget: Budget,
+) -> Checked<Option<(Table, Option<Table>)>> {
+    let wanted = |name: &str| column_of_split(plan, name) || fields(plan).any(|f| f.source == name);
+    read::table(source, &wanted, places, budget.whole())
+}
+
+/// The table of a source beside the main one, if there is one; none if it does not fit into memory.
 fn read_beside<'a>(
     source: &'a Option<SourcePlan>,
     plan: &DataPlan,
     places: &Places,
-) -> Checked<Option<Loaded<'a>>> {
-    let Some(source) = source else { return Ok(None) };
-    let (table, _) = read(source, plan, places)?;
-    Ok(Some(Loaded { source, table }))
+    budget: Budget,
+) -> Checked<Option<Option<Loaded<'a>>>> {
+    let Some(source) = source else { return Ok(Some(None)) };
+    let read = read(source, plan, places, budget)?;
+    Ok(read.map(|(table, _)| Some(Loaded { source, table })))
 }
 
 /// A part comes from the split or from files of its own, not from both.
@@ -263,5 +349,7 @@ fn split_rows(plan: &DataPlan, main: &Loaded) -> Checked<split::Parts> {
     })
 }
 
+#[cfg(test)]
+mod goldens;
 #[cfg(test)]
 mod tests;

@@ -80,6 +80,13 @@ impl Subject {
         let run = subject.from.as_ref().expect("train: a subject like a run has one");
         let resume = Resumption::read(run).map_err(|wrong| Failure(wrong.to_string()))?;
         let adds = !args.spec.set.is_empty() || args.spec.variant.is_some() || args.file.is_some();
+        if run.info.folds.is_some() && (adds || args.steps.is_some()) {
+            let shown = run.path.display();
+            return Err(Failure(format!(
+                "`{shown}` holds a run for each fold, and those that are done stay as they are: go on as it was \
+                 begun, or train anew with `mlc train --like {shown}`"
+            )));
+        }
         if adds {
             subject.then = Some(over(run, subject._lesson.as_ref(), &SpecArgs::default()));
             // A length that is set now goes over the steps that were asked for then.
@@ -234,8 +241,8 @@ fn trained_folds(
         Ok(outcome) => Ok(match outcome.problem {
             Some(problem) => shown(&checked.sources, &[problem]),
             None if outcome.ending == Ending::Interrupted => {
-                let section = &job.data[job.trains[0].data].name;
-                output::err(&format!("train one fold alone with `--set {section}.split.fold=<n>`\n"));
+                let folder = outcome.folder.display();
+                output::err(&format!("go on with `mlc train --resume {folder}`\n"));
                 Outcome::Interrupted(interrupts.exit_code())
             }
             None => Outcome::Clean,

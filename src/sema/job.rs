@@ -406,6 +406,8 @@ pub struct TrainPlan {
     /// Without one, training goes on for its length.
     pub stop: Option<StopPlan>,
     pub checkpoint: Option<CheckpointPlan>,
+    /// Steps between two that are logged, if that is said.
+    pub log: Option<u64>,
     /// Training mode; its first output is the loss, a scalar averaged over the batch. Others are the next values of
     /// states that belong to the model, such as moving averages.
     pub forward: Graph,

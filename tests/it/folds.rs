@@ -131,3 +131,26 @@ fn plan_and_bench_take_the_first_fold() {
     let bench = run(&["bench", &file, "--data", "specs", "--seconds", "0.05", "--json"]);
     assert!(serde_json::from_str::<serde_json::Value>(&bench).is_ok());
 }
+
+/// One fold done, one stopped in the middle, one missing.
+#[test]
+fn a_run_of_folds_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(train(folder.path(), FOLDED, &[]).status.success());
+    let whole = folder.path().join("run");
+    let before = yaml(&whole);
+    let half = whole.join("fold-2/run.yaml");
+    let text = fs::read_to_string(&half).unwrap();
+    fs::write(&half, text.replace("finished: complete", "finished: running")).unwrap();
+    fs::remove_dir_all(whole.join("fold-2/checkpoints")).unwrap();
+    fs::remove_dir_all(whole.join("fold-3")).unwrap();
+    let run = whole.display().to_string();
+    let output = mlc(&["train", "--resume", &run, "--data", "specs"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let after = yaml(&whole);
+    for key in ["results", "folds", "steps", "finished"] {
+        assert_eq!(after[key], before[key], "{key}");
+    }
+    let longer = mlc(&["train", "--resume", &run, "--data", "specs", "--steps", "500"]);
+    assert_eq!(longer.status.code(), Some(2), "{}", stderr(&longer));
+}

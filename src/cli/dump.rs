@@ -56,7 +56,7 @@ fn pipeline_stage(args: &DumpArgs, stage: pipeline::Stage) -> Result<Outcome, Fa
 fn code(args: &DumpArgs, text: fn(&Compiled) -> String) -> Result<Outcome, Failure> {
     each_train(args, |checked, library, job, plan| {
         let bindings = sizes(checked, job, plan)?;
-        let (graph, _) = pipeline::rewrite(pipeline::step_graph(library, plan));
+        let (graph, _) = pipeline::rewrite(pipeline::step(library, plan).batch);
         let program = pipeline::lower(&graph, &bindings, &Fusion::CPU);
         let options = codegen::Options { texts: true, ..codegen::Options::default() };
         Some(text(&codegen::compile(&program, &options)))
@@ -69,7 +69,7 @@ fn wgsl(args: &DumpArgs) -> Result<Outcome, Failure> {
     use crate::codegen::wgsl::{self, Target, WeightPlaces};
     each_train(args, |checked, library, job, plan| {
         let bindings = sizes(checked, job, plan)?;
-        let (graph, _) = pipeline::rewrite(pipeline::step_graph(library, plan));
+        let (graph, _) = pipeline::rewrite(pipeline::step(library, plan).batch);
         let program = pipeline::lower(&graph, &bindings, &Fusion::GPU);
         let target = Target::WEBGPU;
         let shaders = WeightPlaces::of_program(&program, &target)

@@ -3,9 +3,11 @@
 //! Positional arguments fill them in order; defaults come from the signature or the table of
 //! the chosen framework; ranges and kinds are checked here and nowhere else.
 
+mod regulariser;
+
 use super::formula::{Checked, Eval, Given, Item, Number, ParamKind, Reported, Scope, Slot, bind};
 use super::init;
-use super::sig::{Attr, AttrType, AttrValue, Default, Sig};
+use super::sig::{Attr, AttrType, AttrValue, Default, Framework, Sig};
 use super::{Library, defaults};
 use crate::base::{Dim, Span};
 use crate::diag::{Diagnostic, did_you_mean};
@@ -20,7 +22,6 @@ static FOREIGN: &[(&str, &str, Option<&str>, &str)] = &[
     ("Dense", "use_bias", Some("bias"), "it is shorter here"),
     ("Dense", "kernel_initializer", Some("init"), "it is shorter here"),
     ("Dense", "bias_initializer", Some("bias_init"), "it is shorter here"),
-    ("Dense", "kernel_regularizer", Some("l2"), "`l2=1e-4` adds the squares of the weights to the loss"),
     ("Dropout", "p", Some("rate"), "Keras calls it `rate`"),
     ("LeakyReLU", "negative_slope", Some("slope"), "it is shorter here"),
     ("LeakyReLU", "alpha", Some("slope"), "it is shorter here"),
@@ -29,6 +30,10 @@ static FOREIGN: &[(&str, &str, Option<&str>, &str)] = &[
     ("LayerNorm", "bias", Some("center"), "Keras calls it `center`"),
     ("LayerNorm", "normalized_shape", None, "the width of the input is known from the shape before it"),
     ("LayerNorm", "elementwise_affine", None, "`scale=false, center=false` leaves both weights out"),
+    ("BatchNorm", "eps", Some("epsilon"), "Keras calls it `epsilon`"),
+    ("BatchNorm", "num_features", None, "the width of the input is known from the shape before it"),
+    ("BatchNorm", "affine", None, "`scale=false, center=false` leaves both weights out"),
+    ("BatchNorm", "track_running_stats", None, "the moving statistics are always kept"),
     ("GroupNorm", "eps", Some("epsilon"), "Keras calls it `epsilon`"),
     ("GroupNorm", "num_groups", Some("groups"), "Keras calls it `groups`"),
     ("GroupNorm", "num_channels", None, "the width of the input is known from the shape before it"),
@@ -93,9 +98,6 @@ static FOREIGN: &[(&str, &str, Option<&str>, &str)] = &[
     ("one_cycle", "total_steps", Some("steps"), "it is shorter here"),
     ("one_cycle", "anneal_strategy", Some("anneal"), "it is shorter here"),
 ];
-
-/// Settings of the language that are not built yet: of what, the setting, what to do.
-static LATER: &[(&str, &str, &str)] = &[("AdamW", "no_decay", "every weight decays: take it out")];
 
 /// The checked settings of one call, one for each of `sig.attrs`, with where the user wrote
 /// them (`call` for defaults).
@@ -199,11 +201,12 @@ fn foreign<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, args: &[Arg]) -> Vec<Arg> 
             let row = rows.find(|(layer, theirs, _, _)| *layer == sig.name && *theirs == &*name.name)?;
             Some((name, row))
         });
+        if let Some(d) = regulariser::answer(sig, arg).or_else(|| momentum(ev.lib, sig, arg)) {
+            ev.diags.push(d);
+            continue;
+        }
         let Some((name, (_, theirs, ours, why))) = row else {
-            match later(sig, arg) {
-                Some(d) => ev.diags.push(d),
-                None => translated.push(arg.clone()),
-            }
+            translated.push(arg.clone());
             continue;
         };
         let d = Diagnostic::error(
@@ -226,13 +229,26 @@ fn foreign<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, args: &[Arg]) -> Vec<Arg> 
     translated
 }
 
-/// What to say of an argument that the language has, and this program not yet.
-fn later(sig: &Sig, arg: &Arg) -> Option<Diagnostic> {
-    let name = arg.name.as_ref()?;
-    let (_, setting, help) = LATER.iter().find(|(of, what, _)| *of == sig.name && *what == &*name.name)?;
-    let message = format!("`{setting}` of `{}` is not built yet", sig.name);
-    let label = "part of the language, but not built yet";
-    Some(Diagnostic::error("later::optimizer", message, name.span, label).help(*help))
+/// `momentum` of a BatchNorm means two things.
+fn momentum(lib: &Library, sig: &Sig, arg: &Arg) -> Option<Diagnostic> {
+    let name = arg.name.as_ref().filter(|n| sig.name == "BatchNorm" && &*n.name == "momentum")?;
+    let message = "`momentum` of `BatchNorm` means two things, so it is called `decay` here";
+    let d = Diagnostic::error("call::foreign", message, name.span, "of Keras, or of PyTorch?");
+    let kept = match arg.value.bare().kind {
+        ExprKind::Float(x) => x,
+        _ => 0.99,
+    };
+    // In two digits more than it was written with: 1 - 0.1 is no 0.9 in f64.
+    let other: f64 = format!("{:.6}", 1.0 - kept).parse().unwrap_or(1.0 - kept);
+    let help = format!(
+        "Keras' momentum is the share that is kept: `decay={kept}`; PyTorch's the share that is new: `decay={other}`"
+    );
+    let ours = match lib.framework() {
+        Framework::Keras => kept,
+        Framework::Torch => other,
+    };
+    let whole = name.span.to(arg.value.span);
+    Some(d.help(help).fix(format!("write `decay={ours}`"), whole, format!("decay={ours}")))
 }
 
 fn written<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Expr) -> Checked<AttrValue> {

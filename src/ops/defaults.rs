@@ -48,6 +48,9 @@ static TABLE: &[Row] = &[
     Row { key: "LeakyReLU.slope",                    keras: Number(0.3),     torch: Number(0.01) },
     Row { key: "PReLU.per",                          keras: Word("element"), torch: Word("layer") },
     Row { key: "PReLU.init",                         keras: ZEROS,           torch: constant(0.25) },
+    // Keras' momentum of 0.99, PyTorch's of 0.1
+    Row { key: "BatchNorm.decay",                    keras: Number(0.99),    torch: Number(0.9) },
+    Row { key: "BatchNorm.epsilon",                  keras: Number(1e-3),    torch: Number(1e-5) },
     Row { key: "LayerNorm.epsilon",                  keras: Number(1e-3),    torch: Number(1e-5) },
     Row { key: "GroupNorm.epsilon",                  keras: Number(1e-3),    torch: Number(1e-5) },
     // PyTorch adds the distance from 1 to the next f32

@@ -183,8 +183,8 @@ pub static OPTIMIZERS: &[OptimizerDef] = &[
         sig: Sig {
             name: "AdamW",
             aliases: &["adamw"],
-            doc: "Adam with weights that decay on their own, every one of them (Loshchilov and Hutter, \
-                  2019).",
+            doc: "Adam with weights that decay on their own (Loshchilov and Hutter, 2019): all but those of\n\
+                  `no_decay=[bias, LayerNorm]`, which names weights, kinds of layers and layers.",
             example: "AdamW(lr=1e-3)",
             inputs: &[],
             attrs: &[
@@ -199,9 +199,11 @@ pub static OPTIMIZERS: &[OptimizerDef] = &[
                 epsilon("AdamW.epsilon"),
             ],
         },
-        forms: |framework, _| match framework {
-            Framework::Keras => &ADAMW,
-            Framework::Torch => &ADAMW_TORCH,
+        forms: |framework, settings| match (framework, positive(settings, "weight_decay")) {
+            (Framework::Keras, true) => &ADAMW,
+            (Framework::Keras, false) => &ADAM,
+            (Framework::Torch, true) => &ADAMW_TORCH,
+            (Framework::Torch, false) => &ADAM_TORCH,
         },
     },
     OptimizerDef {

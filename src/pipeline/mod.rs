@@ -4,6 +4,11 @@
 //! loops. Each stage's text is here too, for `mlc dump` and snapshots; so what
 //! is shown is what runs.
 
+mod average;
+mod gather;
+
+pub use average::{average_of, eval_graph};
+
 use crate::ad;
 use crate::base::Bindings;
 use crate::graph::{self, Builder, Graph, LeafId, LeafKind, Output, OutputKind, Value};
@@ -13,7 +18,29 @@ use crate::ops::optimizer::{Rule, Scalars};
 use crate::opt::{self, PassReport};
 use crate::sema::job::TrainPlan;
 
-/// The training step: the forward graph, the gradient of its loss for every
+/// What a step runs. Without `accumulate` it is one graph on one batch; with it, a graph for each of several
+/// batches, and then one that updates.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// On a batch: its loss, and the update of all weights; or its gradients, added to those gathered so far.
+    pub batch: Graph,
+    /// Without a batch: the update by the mean over all rows, of which there are `rows`, a scalar leaf. What is
+    /// gathered starts at 0 again.
+    pub update: Option<Graph>,
+}
+
+/// The graphs of a training step, as [`step_graph`] where each batch is a step.
+///
+/// # Panics
+/// As [`step_graph`].
+pub fn step(lib: &Library, plan: &TrainPlan) -> Step {
+    match plan.accumulate {
+        1 => Step { batch: step_graph(lib, plan), update: None },
+        _ => gather::step(lib, plan),
+    }
+}
+
+/// The training step on one batch: the forward graph, the gradient of its loss for every
 /// weight, clipped if the plan says so, and the optimizer's update of each, as outputs.
 ///
 /// # Panics
@@ -46,26 +73,37 @@ pub fn gradient_of(weight: &str) -> String {
 
 fn step_and_gradients(lib: &Library, plan: &TrainPlan) -> (Graph, Vec<(LeafId, Value)>) {
     let mut b = Builder::resume(plan.forward.clone());
+    let gradients = gradients(&mut b, plan);
+    updates(lib, &mut b, plan, &gradients);
+    (b.finish(), gradients)
+}
+
+/// The gradient of the loss for each weight that is trained.
+fn gradients(b: &mut Builder, plan: &TrainPlan) -> Vec<(LeafId, Value)> {
     let loss = plan.forward.outputs.iter().find(|o| o.kind == OutputKind::Loss);
     let loss = loss.expect("pipeline: a forward graph has a loss").value;
-    let weights: Vec<LeafId> = weights(&plan.forward);
+    let weights: Vec<LeafId> = weights(plan);
     let values: Vec<_> = weights.iter().map(|w| b.read(*w)).collect();
-    let gradients: Vec<(LeafId, Value)> =
-        weights.into_iter().zip(ad::gradient(&mut b, loss, &values)).collect();
+    weights.into_iter().zip(ad::gradient(b, loss, &values)).collect()
+}
 
-    let rule = Rule::new(lib, &plan.optimizer.name, &plan.optimizer.settings);
-    let scalars = Scalars::new(&mut b, "");
-    for (&(weight, _), gradient) in gradients.iter().zip(clipped(lib, &mut b, plan, &gradients)) {
-        for (leaf, next) in rule.update(lib, &mut b, scalars, weight, gradient) {
+/// The update of each weight by its gradient, and of all that goes along with it.
+fn updates(lib: &Library, b: &mut Builder, plan: &TrainPlan, gradients: &[(LeafId, Value)]) {
+    let scalars = Scalars::new(b, "");
+    for (&(weight, _), gradient) in gradients.iter().zip(clipped(lib, b, plan, gradients)) {
+        let (rule, rates) = rule(lib, b, plan, weight, scalars);
+        for (leaf, next) in rule.update(lib, b, rates, weight, gradient) {
             let next = match &plan.clip {
-                Some(clip) if leaf == weight => clip.weight(lib, &mut b, next),
+                Some(clip) if leaf == weight => clip.weight(lib, b, next),
                 Some(_) | None => next,
             };
+            if let (Some(decay), true) = (plan.ema, leaf == weight) {
+                average::update(b, decay, scalars.step, weight, next);
+            }
             let name = b.graph().leaves[leaf].name.clone();
             b.output(name, next, OutputKind::Update(leaf));
         }
     }
-    (b.finish(), gradients)
 }
 
 /// The gradients as the optimizer is given them.
@@ -78,8 +116,39 @@ fn clipped(lib: &Library, b: &mut Builder, plan: &TrainPlan, gradients: &[(LeafI
 }
 
 /// The leaves that training changes, in the order of the graph.
-fn weights(graph: &Graph) -> Vec<LeafId> {
-    graph.leaves.iter().filter(|(_, l)| matches!(l.kind, LeafKind::Param(_))).map(|(id, _)| id).collect()
+fn weights(plan: &TrainPlan) -> Vec<LeafId> {
+    let frozen = |name: &str| plan.frozen.iter().any(|f| f == name);
+    let leaves = plan.forward.leaves.iter();
+    leaves
+        .filter(|(_, l)| matches!(l.kind, LeafKind::Param(_)) && !frozen(&l.name))
+        .map(|(id, _)| id)
+        .collect()
+}
+
+/// The optimizer of one weight, whose group may have settings of its own.
+fn rule(
+    lib: &Library,
+    b: &mut Builder,
+    plan: &TrainPlan,
+    weight: LeafId,
+    scalars: Scalars,
+) -> (Rule, Scalars) {
+    let name = b.graph().leaves[weight].name.clone();
+    let mut settings = plan.optimizer.settings.clone();
+    for group in plan.groups.iter().filter(|g| g.weights.iter().any(|w| **w == *name)) {
+        for (setting, x) in &group.settings {
+            let at = settings.iter().position(|(n, _)| n == setting);
+            settings[at.expect("pipeline: a group has settings of its optimizer")].1 = *x;
+        }
+    }
+    let rule = Rule::new(lib, &plan.optimizer.name, &settings);
+    let (own, usual) = (settings[0].1, plan.optimizer.settings[0].1);
+    if own == usual {
+        return (rule, scalars);
+    }
+    // The rate of a step is known to the session alone; a group's follows it.
+    let factor = b.constant(own / usual);
+    (rule, Scalars { lr: b.mul(scalars.lr, factor), ..scalars })
 }
 
 /// Rewrites a graph to what is lowered, symbols still in it.
@@ -120,13 +189,17 @@ pub enum Stage {
 
 /// The text of a stage. `bindings` and `fusion` are only read by [`Stage::Loops`].
 pub fn text(lib: &Library, plan: &TrainPlan, bindings: &Bindings, fusion: &Fusion, stage: Stage) -> String {
-    let step = || step_graph(lib, plan);
+    let each = |text: &dyn Fn(Graph) -> String| {
+        let Step { batch, update } = step(lib, plan);
+        let graphs = std::iter::once(batch).chain(update);
+        graphs.map(text).collect::<Vec<_>>().join("\n")
+    };
     match stage {
         Stage::Graph => format!("{}\n{}", graph::print(&plan.forward), graph::print(&plan.eval)),
-        Stage::Grad => graph::print(&step()),
-        Stage::Opt => graph::print(&rewrite(step()).0),
-        Stage::Loops => loops::print(&lower(&rewrite(step()).0, bindings, fusion)),
-        Stage::Passes => passes(&rewrite(step()).1),
+        Stage::Grad => each(&|graph| graph::print(&graph)),
+        Stage::Opt => each(&|graph| graph::print(&rewrite(graph).0)),
+        Stage::Loops => each(&|graph| loops::print(&lower(&rewrite(graph).0, bindings, fusion))),
+        Stage::Passes => each(&|graph| passes(&rewrite(graph).1)),
     }
 }
 

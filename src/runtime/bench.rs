@@ -83,7 +83,8 @@ pub fn bench(
     let device = on.name();
     let mut trainer = Trainer::new(lib, plan, data_plan, data, on).map_err(|wrong| *wrong)?;
     // Only full batches: the steady state has one program.
-    let order = Order { batch: data_plan.batch, drop_last: true, ..trainer.order() };
+    let rows = data_plan.batch * plan.accumulate;
+    let order = Order { batch: rows, drop_last: true, ..trainer.order() };
     if order.steps_per_epoch() == 0 {
         let message = format!("{} training rows do not fill a batch of {}", order.rows, order.batch);
         let wrong = Diagnostic::error("run::no_batch", message, data_plan.span, "this data section");

@@ -11,6 +11,7 @@ pub mod engine;
 pub mod error;
 pub mod evaluate;
 pub mod folds;
+mod gathering;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod machine;

@@ -10,7 +10,7 @@ use super::memory::{Backing, lay_out};
 use super::session;
 #[cfg(feature = "gpu")]
 use super::trainer::batch_sizes;
-use super::trainer::{columns, lowered, planned_run, train_order};
+use super::trainer::{columns, lowered, planned_run, step_rows, train_order};
 use super::weights::{SlotKind, Weights};
 use crate::base::{Bindings, Span, Sym};
 use crate::graph::{Einsum, Graph, Prim};
@@ -135,11 +135,13 @@ pub fn report(lib: &Library, job: &Job, plan: &TrainPlan, data: Option<&Dataset>
     let columns = columns(subject.data_plan);
     let mut load = |graph| machine.load(lowered(graph, bindings, *batch, &Fusion::CPU), weights, &columns);
     let (train, eval) = (load(&subject.step_graph), load(&subject.eval_graph));
-    let batches = batch_bytes(subject.data_plan, bindings, *batch);
+    let update = subject.update_graph.as_ref().map(load);
+    let programs: Vec<&Executable> = [&train, &eval].into_iter().chain(&update).collect();
+    let batches = batch_bytes(&subject, data);
     Report {
         threads,
         device: On::Cpu { threads }.name(),
-        memory: memory(&machine, weights, &[&train, &eval], batches, data),
+        memory: memory(&machine, weights, &programs, batches, data),
         largest: largest(&train.program, weights),
         train: phase(&train),
         eval: phase(&eval),
@@ -164,6 +166,7 @@ pub fn gpu_report(
 ) -> Result<Report, super::gpu::Fault> {
     let subject = Subject::new(lib, job, plan, data);
     let Subject { bindings, batch, weights, .. } = &subject;
+    let updates = subject.update_graph.as_ref();
     let (name, has) = (device.name(), device.memory());
     let mut engine = super::gpu::Engine::new(device, weights, plan.seed)?;
     let columns = columns(subject.data_plan);
@@ -185,13 +188,16 @@ pub fn gpu_report(
             }
         }
     }
+    if let Some(graph) = updates {
+        engine.add(lowered(graph, bindings, 1, &Fusion::GPU), &columns, &[])?;
+    }
     let demand = engine.demand();
     let on_gpu = OnGpu { has, rows: demand.rows(), total: demand.total() };
     let programs: Vec<_> = engine.shaders().collect();
     let host = Memory {
         weights: weights.kind_bytes(SlotKind::Weight),
         optimizer: weights.kind_bytes(SlotKind::State),
-        batches: batch_bytes(subject.data_plan, bindings, *batch),
+        batches: batch_bytes(&subject, data),
         data: data.map(Dataset::bytes),
         ..Memory::default()
     };
@@ -214,6 +220,8 @@ struct Subject<'a> {
     bindings: Bindings,
     batch: usize,
     step_graph: Graph,
+    /// Of steps that take several batches.
+    update_graph: Option<Graph>,
     eval_graph: Graph,
     learning_rate: Option<LearningRate>,
     /// Nothing is allocated: a plan is asked for most when it may not fit.
@@ -226,12 +234,26 @@ impl<'a> Subject<'a> {
         let bindings = data.map_or_else(Bindings::new, |d| d.bindings().clone());
         // A batch larger than all rows never occurs.
         let batch = data.map_or(data_plan.batch, |d| data_plan.batch.min(d.train.len().max(1)));
-        let (step_graph, _) = pipeline::rewrite(pipeline::step_graph(lib, plan));
-        let (eval_graph, _) = pipeline::rewrite(plan.eval.clone());
-        let graphs = [&plan.forward, &step_graph, &eval_graph];
+        let step = pipeline::step(lib, plan);
+        let (step_graph, _) = pipeline::rewrite(step.batch);
+        let update_graph = step.update.map(|graph| pipeline::rewrite(graph).0);
+        let (eval_graph, _) = pipeline::rewrite(pipeline::eval_graph(plan));
+        let graphs: Vec<&Graph> =
+            [&plan.forward, &step_graph, &eval_graph].into_iter().chain(&update_graph).collect();
         let weights = Weights::new(&graphs, &bindings, Backing::Nothing);
         let learning_rate = learning_rate(plan, data_plan, data);
-        Subject { job, plan, data_plan, bindings, batch, step_graph, eval_graph, learning_rate, weights }
+        Subject {
+            job,
+            plan,
+            data_plan,
+            bindings,
+            batch,
+            step_graph,
+            update_graph,
+            eval_graph,
+            learning_rate,
+            weights,
+        }
     }
 
     /// The part of a report that is the same everywhere.
@@ -338,16 +360,25 @@ fn layers(job: &Job, forward: &Graph, weights: &Weights, bindings: &Bindings, ba
 }
 
 /// Bytes of all batches that lie in memory at once.
-fn batch_bytes(plan: &DataPlan, bindings: &Bindings, batch: usize) -> usize {
+/// What batches take in memory: all rows of a step, and one batch more where a step has several.
+fn batch_bytes(subject: &Subject, data: Option<&Dataset>) -> usize {
+    let Subject { plan, data_plan, bindings, batch, .. } = subject;
+    let rows = step_rows(plan, data_plan, data.map_or(usize::MAX, |d| d.train.len()));
+    let one = batch_sizes_of(data_plan, bindings, *batch);
+    let step = batch_sizes_of(data_plan, bindings, if plan.accumulate == 1 { *batch } else { rows });
+    let slots = Prefetch::choose(step.iter().sum()).slots();
+    let cut = if plan.accumulate == 1 { 0 } else { lay_out(one).1 };
+    lay_out(step).1 * slots + cut
+}
+
+/// Bytes of each column of a batch.
+fn batch_sizes_of(plan: &DataPlan, bindings: &Bindings, batch: usize) -> Vec<usize> {
     let sizes = plan.columns.iter().map(|c| {
         let shape =
             c.ty.shape.bind(bindings).as_const().expect("runtime: sizes are known once data are read");
         batch * shape.iter().product::<usize>() * c.ty.dtype.bytes()
     });
-    let sizes: Vec<usize> = sizes.collect();
-    let slots = Prefetch::choose(sizes.iter().sum()).slots();
-    let (_, one) = lay_out(sizes);
-    one * slots
+    sizes.collect()
 }
 
 fn memory(

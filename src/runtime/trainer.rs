@@ -7,6 +7,7 @@
 use super::RunError;
 use super::data::{Batch, Batches, Dataset, Order, Part, Prefetch};
 use super::engine::{Engine, On};
+use super::gathering::Gathering;
 use super::memory::Backing;
 use super::process;
 use super::tallies::Tallies;
@@ -17,7 +18,7 @@ use crate::graph::Graph;
 use crate::loops::{Fusion, Program};
 use crate::ops::Library;
 use crate::ops::metric::Figure;
-use crate::ops::schedule::{Rates, Run};
+use crate::ops::schedule::{self, Rates};
 use crate::pipeline;
 use crate::sema::job::{DataPlan, Length, TrainPlan};
 use serde::{Deserialize, Serialize};
@@ -39,9 +40,30 @@ pub struct Trainer<'a> {
     /// Programs by batch size: their place in the engine.
     steps: Vec<(usize, usize)>,
     evals: Vec<(usize, usize)>,
-    /// What was handed over and has no loss yet, and losses that nobody took yet, both in order.
-    under_way: VecDeque<Loss>,
+    /// Of steps that take several batches.
+    gathering: Option<Gathering>,
+    /// What was handed over and has no results yet, and losses that nobody took yet, both in order.
+    under_way: VecDeque<Run>,
     losses: VecDeque<Loss>,
+    /// The losses of the batches of a step so far, each times its rows.
+    partial: f64,
+}
+
+/// A program that was handed over: the step that it is of, and what its results mean.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    of: Loss,
+    what: What,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum What {
+    /// The loss of the step.
+    Step,
+    /// That of a batch with so many rows, one of several of the step.
+    Batch { rows: usize, last: bool },
+    /// Nothing: the update behind the last batch.
+    Update,
 }
 
 /// The loss of one step.
@@ -78,7 +100,7 @@ impl Evaluation {
     }
 }
 
-/// Room for losses that wait: more than are ever under way, so that a step allocates nothing.
+/// Room for runs and losses that wait: more than are ever under way, so that a step allocates nothing.
 const WAITING: usize = 64;
 
 impl<'a> Trainer<'a> {
@@ -97,15 +119,20 @@ impl<'a> Trainer<'a> {
         on: On,
     ) -> Result<Trainer<'a>, Box<Diagnostic>> {
         let rates = rates(plan, &train_order(plan, data_plan, data))?;
-        let (step_graph, _) = pipeline::rewrite(pipeline::step_graph(lib, plan));
-        let (eval_graph, _) = pipeline::rewrite(plan.eval.clone());
+        let step = pipeline::step(lib, plan);
+        let (step_graph, _) = pipeline::rewrite(step.batch);
+        let update = step.update.map(|graph| pipeline::rewrite(graph).0);
+        let (eval_graph, _) = pipeline::rewrite(pipeline::eval_graph(plan));
         let bindings = data.bindings().clone();
         // The forward graph first: a weight that rewriting found useless is still a weight of the model.
-        let graphs = [&plan.forward, &step_graph, &eval_graph];
+        let graphs: Vec<&Graph> =
+            [&plan.forward, &step_graph, &eval_graph].into_iter().chain(&update).collect();
         fits(plan, Weights::new(&graphs, &bindings, Backing::Nothing).bytes())?;
         let mut weights = Weights::new(&graphs, &bindings, Backing::Memory);
         weights.draw(plan.seed);
         let engine = Engine::new(on, &weights, plan)?;
+        let size = batch_of(data_plan, data.train.len());
+        let gathering = update.map(|graph| Gathering::new(graph, data, size, plan.accumulate));
         let mut trainer = Trainer {
             plan,
             data_plan,
@@ -116,6 +143,8 @@ impl<'a> Trainer<'a> {
             weights,
             rates,
             engine,
+            gathering,
+            partial: 0.0,
             steps: Vec::new(),
             evals: Vec::new(),
             under_way: VecDeque::with_capacity(WAITING),
@@ -137,6 +166,14 @@ impl<'a> Trainer<'a> {
         for batch in evals {
             self.eval_at(batch)?;
         }
+        self.update_at()
+    }
+
+    /// Adds the update of steps that take several batches.
+    fn update_at(&mut self) -> Result<(), Box<Diagnostic>> {
+        let Some(gathering) = self.gathering.as_mut().filter(|g| g.program.is_none()) else { return Ok(()) };
+        let program = lowered(&gathering.graph, &self.bindings, 1, self.engine.fusion());
+        gathering.program = Some(self.engine.add(program, &self.weights, &columns(self.data_plan), &[])?);
         Ok(())
     }
 
@@ -173,7 +210,9 @@ impl<'a> Trainer<'a> {
 
     /// Compiles the step of a batch size.
     pub fn prepare(&mut self, batch: usize) -> Result<(), RunError> {
-        let at = self.step_at(batch).map_err(|wrong| *wrong)?;
+        let first = Gathering::sizes(batch_of(self.data_plan, self.data.train.len()), &[batch])[0];
+        let at = self.step_at(first).map_err(|wrong| *wrong)?;
+        self.update_at().map_err(|wrong| *wrong)?;
         self.engine.prepare(at).map_err(|wrong| self.stopped(*wrong))
     }
 
@@ -205,17 +244,35 @@ impl<'a> Trainer<'a> {
 
     /// Trains on a batch. Its loss comes with [`next_loss`](Self::next_loss), on a GPU some steps later.
     pub fn step(&mut self, batch: &Batch) -> Result<(), RunError> {
-        let at = self.step_at(batch.rows.count).map_err(|wrong| *wrong)?;
-        let lr = self.lr(batch.step);
         let step = batch.step + 1;
-        self.under_way.push_back(Loss {
-            step,
-            epoch: batch.rows.epoch + 1,
-            rows: batch.rows.count,
-            value: 0.0,
-        });
-        let scalars = [("step", step as f32), ("lr", lr)];
+        let of = Loss { step, epoch: batch.rows.epoch + 1, rows: batch.rows.count, value: 0.0 };
+        let scalars = [("step", step as f32), ("lr", self.lr(batch.step)), ("rows", of.rows as f32)];
+        if self.gathering.is_some() {
+            return self.step_of_several(batch, of, &scalars);
+        }
+        let at = self.step_at(batch.rows.count).map_err(|wrong| *wrong)?;
+        self.under_way.push_back(Run { of, what: What::Step });
         self.engine.run(at, batch, &scalars, step).map_err(|wrong| self.stopped(*wrong))?;
+        self.gather();
+        Ok(())
+    }
+
+    /// The same in several batches that gather their gradients, and an update.
+    fn step_of_several(&mut self, batch: &Batch, of: Loss, scalars: &[(&str, f32)]) -> Result<(), RunError> {
+        let made = "runtime: a step of several batches has somewhere to gather";
+        let cuts = self.gathering.as_ref().expect(made).cuts(batch.step, of.rows);
+        for cut in cuts {
+            let at = self.step_at(cut.count).map_err(|wrong| *wrong)?;
+            self.under_way.push_back(Run { of, what: What::Batch { rows: cut.count, last: cut.last } });
+            let part = self.gathering.as_mut().expect(made).take(batch, cut);
+            let ran = self.engine.run(at, &part, scalars, cut.draw);
+            ran.map_err(|wrong| self.stopped(*wrong))?;
+            self.gather();
+        }
+        self.update_at().map_err(|wrong| *wrong)?;
+        let at = self.gathering.as_ref().and_then(|g| g.program).expect(made);
+        self.under_way.push_back(Run { of, what: What::Update });
+        self.engine.run(at, batch, scalars, of.step).map_err(|wrong| self.stopped(*wrong))?;
         self.gather();
         Ok(())
     }
@@ -231,8 +288,18 @@ impl<'a> Trainer<'a> {
 
     fn gather(&mut self) {
         while let Some(values) = self.engine.landed() {
-            let loss = self.under_way.pop_front().expect("runtime: a result is of a step under way");
-            self.losses.push_back(Loss { value: values[0], ..loss });
+            let run = self.under_way.pop_front().expect("runtime: a result is of a run under way");
+            match run.what {
+                What::Step => self.losses.push_back(Loss { value: values[0], ..run.of }),
+                What::Batch { rows, last } => {
+                    self.partial += f64::from(values[0]) * rows as f64;
+                    if last {
+                        let value = (std::mem::take(&mut self.partial) / run.of.rows as f64) as f32;
+                        self.losses.push_back(Loss { value, ..run.of });
+                    }
+                }
+                What::Update => {}
+            }
         }
     }
 
@@ -250,7 +317,7 @@ impl<'a> Trainer<'a> {
 
     /// What ended the training, with the step at which it did.
     fn stopped(&self, mut wrong: Diagnostic) -> RunError {
-        if let Some(loss) = self.under_way.front() {
+        if let Some(Run { of: loss, .. }) = self.under_way.front() {
             wrong.message += &format!(" (step {}, epoch {})", loss.step, loss.epoch);
         }
         wrong.into()
@@ -322,13 +389,13 @@ pub fn columns(plan: &DataPlan) -> Vec<&str> {
 }
 
 /// The length of the run as planned.
-pub fn planned_run(plan: &TrainPlan, order: &Order) -> Run {
+pub fn planned_run(plan: &TrainPlan, order: &Order) -> schedule::Run {
     let steps_per_epoch = order.steps_per_epoch();
     let steps = match plan.length {
         Length::Epochs(n) => n as u64 * steps_per_epoch,
         Length::Steps(n) => n as u64,
     };
-    Run { steps, steps_per_epoch }
+    schedule::Run { steps, steps_per_epoch }
 }
 
 /// The learning rates of the planned run, if it has a schedule: `--steps` cuts a run short and changes none of them.
@@ -344,7 +411,7 @@ pub fn rates(plan: &TrainPlan, order: &Order) -> Result<Option<Rates>, Box<Diagn
 pub fn train_order(plan: &TrainPlan, data_plan: &DataPlan, data: &Dataset) -> Order {
     Order {
         rows: data.train.len(),
-        batch: batch_of(data_plan, data.train.len()),
+        batch: step_rows(plan, data_plan, data.train.len()),
         drop_last: data_plan.drop_last,
         shuffle: data_plan.shuffle.then_some(plan.seed),
     }
@@ -365,7 +432,14 @@ pub fn batch_sizes(plan: &TrainPlan, data_plan: &DataPlan, data: &Dataset) -> [V
             evals.push(batch);
         }
     }
-    [train_order(plan, data_plan, data).batch_sizes(), evals]
+    let steps = train_order(plan, data_plan, data).batch_sizes();
+    [Gathering::sizes(batch_of(data_plan, data.train.len()), &steps), evals]
+}
+
+/// How many rows a step has room for, in one batch or in several.
+pub fn step_rows(plan: &TrainPlan, data_plan: &DataPlan, rows: usize) -> usize {
+    let most = data_plan.batch.saturating_mul(plan.accumulate);
+    if data_plan.drop_last { most } else { most.min(rows.max(1)) }
 }
 
 /// How many rows a batch has room for. More than all rows never come together, so a huge `batch` takes no

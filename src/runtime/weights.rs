@@ -6,6 +6,7 @@ use crate::base::{Bindings, DType};
 use crate::diag::{Diagnostic, did_you_mean};
 use crate::graph::{Graph, Init, LeafKind};
 use crate::ops::init;
+use crate::pipeline;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use std::collections::{BTreeMap, HashMap};
@@ -18,12 +19,17 @@ pub struct Slot {
     pub shape: Vec<usize>,
     pub init: Init,
     pub kind: SlotKind,
+    /// Whether it is a weight that a gradient may change, not a moving average of the model.
+    pub trained: bool,
     offset: usize,
 }
 
+/// Whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlotKind {
+    /// The model's: its weights, and states that evaluation reads.
     Weight,
+    /// The optimizer's.
     State,
 }
 
@@ -42,6 +48,8 @@ impl Slot {
 pub struct Weights {
     slots: Vec<Slot>,
     by_name: BTreeMap<Arc<str>, usize>,
+    /// Of each slot: the one that averages it, which files and evaluations take for it.
+    averages: Vec<Option<usize>>,
     memory: Block,
 }
 
@@ -49,17 +57,21 @@ pub struct Weights {
 pub type Misfits = Vec<String>;
 
 impl Weights {
-    /// Room for every weight and state of the graphs, zeroed. A name is one weight wherever it occurs.
+    /// Room for every weight and state of the graphs, zeroed. A name is one weight wherever it occurs. States of
+    /// the first graph, the forward one, belong to the model.
     ///
     /// # Panics
     /// If a shape holds a symbol that `bindings` lacks, or a weight is not `f32`.
     pub fn new(graphs: &[&Graph], bindings: &Bindings, backing: Backing) -> Weights {
         let mut slots: Vec<Slot> = Vec::new();
         let mut by_name = BTreeMap::new();
-        for (_, leaf) in graphs.iter().flat_map(|g| g.leaves.iter()) {
-            let (init, kind) = match &leaf.kind {
-                LeafKind::Param(init) => (init, SlotKind::Weight),
-                LeafKind::State(init) => (init, SlotKind::State),
+        let leaves =
+            graphs.iter().enumerate().flat_map(|(i, g)| g.leaves.iter().map(move |(_, leaf)| (i, leaf)));
+        for (graph, leaf) in leaves {
+            let (init, kind, trained) = match &leaf.kind {
+                LeafKind::Param(init) => (init, SlotKind::Weight, true),
+                LeafKind::State(init) if graph == 0 => (init, SlotKind::Weight, false),
+                LeafKind::State(init) => (init, SlotKind::State, false),
                 LeafKind::Batch | LeafKind::Scalar => continue,
             };
             if by_name.contains_key(&leaf.name) {
@@ -69,11 +81,14 @@ impl Weights {
             assert_eq!(ty.dtype, DType::F32, "runtime: weights are f32");
             let shape = ty.shape.as_const().expect("runtime: sizes of weights are known once data are read");
             by_name.insert(leaf.name.clone(), slots.len());
-            slots.push(Slot { name: leaf.name.clone(), shape, init: bound(init, bindings), kind, offset: 0 });
+            let init = bound(init, bindings);
+            slots.push(Slot { name: leaf.name.clone(), shape, init, kind, trained, offset: 0 });
         }
         let (offsets, total) = lay_out(slots.iter().map(Slot::bytes));
         slots.iter_mut().zip(offsets).for_each(|(slot, offset)| slot.offset = offset);
-        Weights { slots, by_name, memory: Block::backed(backing, total) }
+        let average = |slot: &Slot| by_name.get(&*pipeline::average_of(&slot.name)).copied();
+        let averages = slots.iter().map(average).collect();
+        Weights { slots, by_name, averages, memory: Block::backed(backing, total) }
     }
 
     /// Draws every first value from seed and name.
@@ -83,6 +98,39 @@ impl Weights {
             let values = init::draw(&slot.init, &slot.name, seed, &slot.shape);
             self.values_mut(i).copy_from_slice(&values);
         }
+        self.restart_averages();
+    }
+
+    /// Averages start where their weights are.
+    fn restart_averages(&mut self) {
+        for i in 0..self.slots.len() {
+            if let Some(average) = self.averages[i] {
+                let values = self.values(i).to_vec();
+                self.values_mut(average).copy_from_slice(&values);
+            }
+        }
+    }
+
+    /// The other way round: weights go on from where their averages are.
+    fn restart_weights(&mut self) {
+        for i in 0..self.slots.len() {
+            if let Some(average) = self.averages[i] {
+                let values = self.values(average).to_vec();
+                self.values_mut(i).copy_from_slice(&values);
+            }
+        }
+    }
+
+    /// What a file of this kind holds: names, and the slots that have the numbers. Of a weight with an average the
+    /// model's file has that, under the weight's name, and the optimizer's the weight itself.
+    fn in_file(&self, kind: SlotKind) -> Vec<(Arc<str>, usize)> {
+        let named = |i: usize| self.slots[i].name.clone();
+        let weight_of = |average: usize| self.averages.iter().position(|a| *a == Some(average));
+        let all = self.of(kind).map(|(i, _)| match kind {
+            SlotKind::Weight => (named(i), self.averages[i].unwrap_or(i)),
+            SlotKind::State => weight_of(i).map_or_else(|| (named(i), i), |weight| (named(weight), weight)),
+        });
+        all.collect()
     }
 
     pub fn slots(&self) -> &[Slot] {
@@ -99,9 +147,9 @@ impl Weights {
         lay_out(self.of(kind).map(|(_, slot)| slot.bytes())).1
     }
 
-    /// How many numbers training changes.
+    /// How many numbers gradients may change, frozen ones included.
     pub fn parameters(&self) -> usize {
-        self.of(SlotKind::Weight).map(|(_, slot)| slot.count()).sum()
+        self.of(SlotKind::Weight).filter(|(_, slot)| slot.trained).map(|(_, slot)| slot.count()).sum()
     }
 
     /// Where a weight or state lies.
@@ -141,60 +189,61 @@ impl Weights {
 
     /// A hash of all weights by name: equal if and only if (but for chance) every bit is.
     pub fn hash(&self) -> String {
-        let hash = self.of(SlotKind::Weight).fold(FNV_START, |hash, (i, slot)| {
-            let named = fnv1a(fnv1a(hash, slot.name.as_bytes()), &[0]);
+        let hash = self.in_file(SlotKind::Weight).into_iter().fold(FNV_START, |hash, (name, i)| {
+            let named = fnv1a(fnv1a(hash, name.as_bytes()), &[0]);
             self.values(i).iter().fold(named, |hash, x| fnv1a(hash, &x.to_le_bytes()))
         });
         format!("{hash:016x}")
     }
 
-    /// The weights, or the states, as a safetensors file, with the step in its metadata.
+    /// The model, or the optimizer's states, as a safetensors file, with the step in its metadata. With averages
+    /// the model's file has those, and the optimizer's the weights that they are of.
     pub fn to_safetensors(&self, kind: SlotKind, step: u64) -> Vec<u8> {
-        let little: Vec<(&str, &[usize], Vec<u8>)> = self
-            .of(kind)
-            .map(|(i, slot)| {
+        let little: Vec<(Arc<str>, &[usize], Vec<u8>)> = self
+            .in_file(kind)
+            .into_iter()
+            .map(|(name, i)| {
                 let bytes = self.values(i).iter().flat_map(|x| x.to_le_bytes()).collect();
-                (&*slot.name, slot.shape.as_slice(), bytes)
+                (name, self.slots[i].shape.as_slice(), bytes)
             })
             .collect();
         let views = little.iter().map(|(name, shape, bytes)| {
             let view = TensorView::new(Dtype::F32, shape.to_vec(), bytes);
-            (*name, view.expect("runtime: four bytes for each number"))
+            (&**name, view.expect("runtime: four bytes for each number"))
         });
         let about = HashMap::from([("step".to_string(), step.to_string())]);
         safetensors::serialize(views, Some(about)).expect("runtime: names are unique and sizes agree")
     }
 
     /// Takes the weights, or the states, from a safetensors file: all of them, by name and shape, and nothing
-    /// else.
+    /// else. With averages the model's file is read before the optimizer's: without that, training goes on
+    /// from the averages.
     pub fn read_safetensors(&mut self, kind: SlotKind, bytes: &[u8]) -> Result<(), Misfits> {
         let file =
             SafeTensors::deserialize(bytes).map_err(|e| vec![format!("it is not safetensors: {e}")])?;
         let names = file.names();
         let mut wrong = Vec::new();
+        let wanted = self.in_file(kind);
         for name in sorted(names.iter().map(|n| &**n)) {
-            if self.by_name.get(name).is_none_or(|i| self.slots[*i].kind != kind) {
-                let near = did_you_mean(name, self.of(kind).map(|(_, s)| &*s.name));
+            if !wanted.iter().any(|(known, _)| **known == *name) {
+                let near = did_you_mean(name, wanted.iter().map(|(known, _)| &**known));
                 let near = near.map_or(String::new(), |n| format!(", perhaps `{n}`"));
                 wrong.push(format!("the model has no weight `{name}`{near}"));
             }
         }
         let mut good = Vec::new();
-        for (i, slot) in self.of(kind) {
-            match file.tensor(&slot.name) {
-                Err(_) => wrong.push(format!("it lacks `{}`", slot.name)),
+        for (name, i) in &wanted {
+            let shape = &self.slots[*i].shape;
+            match file.tensor(name) {
+                Err(_) => wrong.push(format!("it lacks `{name}`")),
                 Ok(view) if view.dtype() != Dtype::F32 => {
-                    wrong.push(format!("`{}` is {:?}, not F32", slot.name, view.dtype()));
+                    wrong.push(format!("`{name}` is {:?}, not F32", view.dtype()));
                 }
-                Ok(view) if view.shape() != slot.shape => {
-                    wrong.push(format!(
-                        "`{}` has the shape {:?}, the model's {:?}",
-                        slot.name,
-                        view.shape(),
-                        slot.shape
-                    ));
+                Ok(view) if view.shape() != shape => {
+                    let found = view.shape();
+                    wrong.push(format!("`{name}` has the shape {found:?}, the model's {shape:?}"));
                 }
-                Ok(view) => good.push((i, view)),
+                Ok(view) => good.push((*i, view)),
             }
         }
         if !wrong.is_empty() {
@@ -203,6 +252,9 @@ impl Weights {
         for (i, view) in good {
             let numbers = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
             self.values_mut(i).iter_mut().zip(numbers).for_each(|(to, x)| *to = x);
+        }
+        if kind == SlotKind::Weight {
+            self.restart_weights();
         }
         Ok(())
     }

@@ -325,6 +325,8 @@ pub struct ModelInfo {
 pub struct LayerInfo {
     /// `fc1`; empty for layers without weights that bear no name.
     pub path: String,
+    /// `Dense`, as in the registry.
+    pub kind: String,
     /// `Dense(128, activation=relu)` as written.
     pub call: String,
     pub input: TensorType,
@@ -347,10 +349,19 @@ pub struct TrainPlan {
     /// Without one, the optimizer's `lr` stays.
     pub schedule: Option<Schedule>,
     pub clip: Option<Clip>,
+    /// Batches of a step, at least 1: their gradients are averaged over all rows.
+    pub accumulate: usize,
+    /// The share that averages of the weights keep at each step; evaluation reads them.
+    pub ema: Option<f64>,
+    /// Names of the weights that stay as they are, in the order of the graph.
+    pub frozen: Vec<String>,
+    /// Weights with settings of their own; of two groups that name a weight, the later decides.
+    pub groups: Vec<Group>,
     /// Without one, training goes on for its length.
     pub stop: Option<StopPlan>,
     pub checkpoint: Option<CheckpointPlan>,
-    /// Training mode; its one output is the loss, a scalar averaged over the batch.
+    /// Training mode; its first output is the loss, a scalar averaged over the batch. Others are the next values of
+    /// states that belong to the model, such as moving averages.
     pub forward: Graph,
     /// Evaluation mode; outputs are `loss`, averaged over the batch, and the
     /// [`Metric`](crate::graph::OutputKind::Metric)s that `metrics` name, summed over it.
@@ -427,6 +438,28 @@ pub struct OptimizerPlan {
     pub name: String,
     pub settings: Vec<(String, f64)>,
     pub span: Span,
+}
+
+impl OptimizerPlan {
+    /// A number of the checked call.
+    ///
+    /// # Panics
+    /// If the optimizer has no such setting.
+    pub fn setting(&self, name: &str) -> f64 {
+        let found = self.settings.iter().find(|(n, _)| n == name);
+        found.unwrap_or_else(|| panic!("job: {} has a setting `{name}`", self.name)).1
+    }
+}
+
+/// `head { weights = [fc2]  lr = 1e-2 }`, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// `head`; empty for those of `no_decay`.
+    pub name: String,
+    /// Names of weights, in the order of the graph.
+    pub weights: Vec<String>,
+    /// What differs from the optimizer's. A schedule multiplies `lr` as it does the optimizer's.
+    pub settings: Vec<(String, f64)>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

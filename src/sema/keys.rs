@@ -79,7 +79,7 @@ const SPLIT: &[Key] = &[
 
 const MODEL: &[Key] = &[
     later("pretrained", "weights start from their initialisers; `mlc train --init` reads a safetensors file"),
-    later("freeze", "every weight is trained; take it out"),
+    key("freeze"),
 ];
 
 const TRAIN: &[Key] = &[
@@ -88,21 +88,21 @@ const TRAIN: &[Key] = &[
     key("optimizer"),
     key("schedule"),
     key("clip"),
+    key("accumulate"),
+    key("ema"),
+    key("freeze"),
+    section("groups"),
     key("metrics"),
     key("epochs"),
     key("steps"),
     key("seed"),
     key("stop"),
     section("checkpoint"),
-    later("accumulate", "choose a larger `batch` in `data`"),
     later("precision", "training computes in f32; take it out"),
     later("log", "metrics are written after each epoch; take it out"),
-    later("ema", "the weights of the last step are kept; take it out"),
-    later("freeze", "every weight is trained; take it out"),
     later("updates", "one optimizer updates all weights; take it out"),
     later("draw", "random inputs come with named steps; one step on data is built"),
     later("step", "one step is built: give `loss` and `optimizer` in `train` itself"),
-    later("groups", "one optimizer updates all weights; take it out"),
 ];
 
 const CHECKPOINT: &[Key] = &[key("every"), key("keep"), key("best")];

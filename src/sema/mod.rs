@@ -25,7 +25,7 @@ mod tests;
 
 pub use data::source_defaults;
 pub use job::Job;
-pub use probe::{Blind, DataProbe, ProbeError, SchemaColumn, SourceSchema};
+pub use probe::{Blind, DataProbe, ProbeError, Sample, SchemaColumn, SourceSchema};
 
 use crate::base::{Bindings, FileId, Sources, Span};
 use crate::diag::Diagnostics;

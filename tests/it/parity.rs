@@ -1,7 +1,7 @@
 //! The same losses as Keras 3 and PyTorch, from the same weights and batches.
 //!
-//! `mnist_parity.py`, `optimizers.py`, `updates.py`, `losses.py`, `norms.py` and `two_heads.py` in `tests/goldens` made
-//! the numbers.
+//! `mnist_parity.py`, `optimizers.py`, `updates.py`, `losses.py`, `steps.py`, `norms.py` and `two_heads.py` in
+//! `tests/goldens` made the numbers.
 
 use crate::support::{Run, large_data, root};
 use serde_json::Value as Json;
@@ -125,5 +125,25 @@ fn norms_have_the_losses_of_keras_and_torch() {
         std::fs::write(&spec, text).expect("the temporary folder is writable");
         let trained = Run::train(&spec.display().to_string(), &["--data", &data]);
         compare(framework, &trained, &goldens["runs"][framework]);
+    }
+}
+
+#[test]
+fn what_a_step_does_beside_the_optimizer_is_what_keras_and_torch_do() {
+    let data = root().join("specs").display().to_string();
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let file = place.path().join("spec.mlspec");
+    for run in goldens("steps.json")["runs"].as_array().expect("a list of runs") {
+        let text = |key: &str| run[key].as_str().expect("a text");
+        std::fs::write(&file, text("spec")).expect("the temporary folder is writable");
+        let trained = Run::train(&file.display().to_string(), &["--data", &data]);
+        compare(text("name"), &trained, &run["losses"]);
+        for (name, wanted) in run["state"].as_object().expect("states by name") {
+            let found = trained.tensor("model.safetensors", name);
+            let wanted = wanted.as_array().expect("a list").iter().filter_map(Json::as_f64);
+            let worst = found.iter().zip(wanted).map(|(f, w)| (f64::from(*f) - w).abs() / (0.01 + w.abs()));
+            let worst = worst.fold(0.0, f64::max);
+            assert!(worst <= TOLERANCE, "{} {name}: {worst:e}", text("name"));
+        }
     }
 }

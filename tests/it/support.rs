@@ -90,6 +90,14 @@ impl Run {
         text.lines().map(|l| serde_json::from_str(l).expect("a line is one object")).collect()
     }
 
+    /// The numbers of a tensor in a safetensors file of the run.
+    pub fn tensor(&self, file: &str, name: &str) -> Vec<f32> {
+        let bytes = std::fs::read(self.file(file)).expect("the file is there");
+        let all = safetensors::SafeTensors::deserialize(&bytes).expect("the file is safetensors");
+        let tensor = all.tensor(name).unwrap_or_else(|_| panic!("{file} has {name}"));
+        tensor.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+    }
+
     /// A metric of the test split, which is evaluated once, at the end.
     pub fn test_metric(&self, name: &str) -> f64 {
         let records = self.records();

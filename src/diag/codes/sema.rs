@@ -178,8 +178,15 @@ pub const CODES: &[CodeInfo] = &[
     CodeInfo {
         code: "column::untyped",
         title: "nothing says what the cells of a column are",
-        explain: "Cells of a table are text until they are given a type:\n\n    age, hours : standardize\n    income     \
-                  : class(\"<=50K\", \">50K\")",
+        explain: "Without `name : how` a column is a number, if the first rows hold nothing else. Words become numbers as \
+                  the spec says:\n\n    town   : one_hot(unknown=other)\n    income : class(\"<=50K\", \">50K\")",
+    },
+    CodeInfo {
+        code: "column::text",
+        title: "a transform of numbers stands at a column of words",
+        explain: "`standardize`, `log` and their like take numbers, and the first rows of the file hold words. `one_hot`, \
+                  `category`, `hashed`, `date` and `class` make numbers of words; what stands for a missing value is named \
+                  in the source: `csv(\"t.csv\", missing=[\"?\", \"n/a\"])`.",
     },
     CodeInfo {
         code: "column::typed",
@@ -274,6 +281,20 @@ pub const CODES: &[CodeInfo] = &[
         title: "as many logits as classes are needed",
         explain: "`CrossEntropy` takes one logit for each class, `BinaryCrossEntropy` one logit for two \
                   classes.",
+    },
+    CodeInfo {
+        code: "train::weights",
+        title: "a word chooses no weight",
+        explain: "`freeze`, `no_decay` and the `weights` of a group name weights: the last part of a path \
+                  (`bias`), a kind of layer (`LayerNorm`), a layer or all below a path (`fc1`, `h.0`), one \
+                  weight (`fc1.weight`), a model, or `all`.\n\n    freeze = [wte, h.0]",
+    },
+    CodeInfo {
+        code: "train::groups",
+        title: "a weight is in two groups",
+        explain: "A group gives its weights settings of their own, so a weight is in one group at \
+                  most:\n\n    groups {\n      head  { weights = [fc2]  lr = 1e-2 }\n      norms { weights = \
+                  [ln_1, ln_2]  weight_decay = 0 }\n    }",
     },
     CodeInfo {
         code: "loss::scalar",
@@ -392,7 +413,7 @@ pub const CODES: &[CodeInfo] = &[
         code: "later::optimizer",
         title: "an optimizer that is not built yet",
         explain: "`SGD`, `Adam`, `AdamW`, `Adamax`, `Nadam`, `Lion`, `RMSprop`, `Adagrad` and `Adadelta` are \
-                  built; the others of the language, and groups of weights with settings of their own, will follow.",
+                  built; the others of the language will follow.",
     },
     CodeInfo {
         code: "later::type",

@@ -307,6 +307,15 @@ impl Builder {
         self.eq(wanted, classes)
     }
 
+    /// Says what a weight or state is after the step, instead of what was said of it before.
+    pub fn update(&mut self, name: impl Into<Arc<str>>, leaf: LeafId, value: Value) {
+        let kind = OutputKind::Update(leaf);
+        match self.graph.outputs.iter_mut().find(|o| o.kind == kind) {
+            Some(known) => known.value = value,
+            None => self.output(name, value, kind),
+        }
+    }
+
     pub fn output(&mut self, name: impl Into<Arc<str>>, value: Value, kind: OutputKind) {
         self.graph.outputs.push(Output { name: name.into(), value, kind });
     }

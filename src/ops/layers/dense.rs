@@ -1,6 +1,6 @@
 //! Dense: every output sees every input.
 
-use super::{Built, OpDef};
+use super::{Built, OpDef, penalty};
 use crate::base::Dim;
 use crate::diag::Diagnostic;
 use crate::graph::{Builder, Value};
@@ -46,18 +46,10 @@ static SIG: Sig = Sig {
             default: Default::Table("Dense.bias_init"),
             doc: "How the bias starts.",
         },
-        Attr {
-            name: "l1",
-            ty: AttrType::Float { min: 0.0, max: f64::MAX, open: false },
-            default: Default::Float(0.0),
-            doc: "Times the sum of the weight's magnitudes, added to the loss.",
-        },
-        Attr {
-            name: "l2",
-            ty: AttrType::Float { min: 0.0, max: f64::MAX, open: false },
-            default: Default::Float(0.0),
-            doc: "Times the sum of the weight's squares, added to the loss.",
-        },
+        penalty::L1,
+        penalty::L2,
+        penalty::BIAS_L1,
+        penalty::BIAS_L2,
     ],
 };
 
@@ -73,16 +65,18 @@ impl OpDef for Dense {
 
         let init = call.init("init").resolve(&fan_in, &units);
         let weight = call.param(b, "weight", vec![fan_in.clone(), units.clone()].into(), init)?;
+        let mut penalties = penalty::of(b, call, "", weight);
         let mut y = b.contract("..i,ij->..j", x, weight);
         if call.flag("bias") {
             let init = call.init("bias_init").resolve(&fan_in, &units);
             let bias = call.param(b, "bias", vec![units].into(), init)?;
+            penalties.extend(penalty::of(b, call, "bias_", bias));
             y = b.add(y, bias);
         }
         if let Some(op) = call.activation("activation") {
             y = call.activate(lib, b, op, y)?;
         }
-        Ok(Built { outputs: vec![y], penalties: penalties(b, call, weight) })
+        Ok(Built { penalties, ..Built::from(y) })
     }
 }
 
@@ -95,20 +89,4 @@ fn features(b: &Builder, call: &Call, x: Value) -> Result<Dim, Diagnostic> {
             "give each row an axis of features: `Reshape(1)` makes one of size 1",
         )),
     }
-}
-
-fn penalties(b: &mut Builder, call: &Call, weight: Value) -> Vec<Value> {
-    let mut all = Vec::new();
-    for (name, measure) in
-        [("l1", Builder::abs as fn(&mut Builder, Value) -> Value), ("l2", |b, w| b.mul(w, w))]
-    {
-        let factor = call.float(name);
-        if factor > 0.0 {
-            let measured = measure(b, weight);
-            let sum = b.sum_all(measured);
-            let factor = b.constant(factor);
-            all.push(b.mul(factor, sum));
-        }
-    }
-    all
 }

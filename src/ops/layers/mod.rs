@@ -4,10 +4,12 @@
 //! lowering of its own: those follow from what it is made of.
 
 mod activation;
+mod batch_norm;
 mod dense;
 mod dropout;
 mod noise;
 mod norm;
+mod penalty;
 mod prelu;
 mod shape;
 
@@ -48,6 +50,8 @@ static LAYERS: &[&dyn OpDef] = &[
     &dropout::Dropout,
     &noise::GaussianNoise,
     &noise::GaussianDropout,
+    &penalty::ActivityRegularization,
+    &batch_norm::BatchNorm,
     &norm::LayerNorm,
     &norm::RmsNorm,
     &norm::GroupNorm,
@@ -100,8 +104,6 @@ static LATER: &[&str] = &[
     "SimpleRNN",
     "Bidirectional",
     "TimeDistributed",
-    "BatchNorm",
-    "BatchNormalization",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "Permute",
@@ -240,10 +242,32 @@ impl Call {
     pub fn param(&self, b: &mut Builder, name: &str, shape: Shape, init: Init) -> Result<Value, Diagnostic> {
         let full = if self.path.is_empty() { name.to_string() } else { format!("{}.{name}", self.path) };
         self.drawable(&full, &shape, &init)?;
-        let Some(leaf) = b.find(&full) else { return Ok(b.param(full, shape, init)) };
+        if b.find(&full).is_none() {
+            return Ok(b.param(full, shape, init));
+        }
+        self.shared(b, &full, shape, |kind| matches!(kind, LeafKind::Param(_)))
+    }
+
+    /// A state of the model: what steps carry along, but no gradient changes.
+    fn carried(&self, b: &mut Builder, full: String, shape: Shape, init: Init) -> Result<Value, Diagnostic> {
+        if b.find(&full).is_none() {
+            return Ok(b.state(full, shape, init));
+        }
+        self.shared(b, &full, shape, |kind| matches!(kind, LeafKind::State(_)))
+    }
+
+    /// What an earlier use of the layer made, if it is of the right kind and shape.
+    fn shared(
+        &self,
+        b: &mut Builder,
+        full: &str,
+        shape: Shape,
+        is_kind: fn(&LeafKind) -> bool,
+    ) -> Result<Value, Diagnostic> {
+        let leaf = b.find(full).expect("layer: it was just looked up");
         let known = &b.graph().leaves[leaf];
         let (ty, first) = (known.ty.clone(), known.span);
-        if !matches!(known.kind, LeafKind::Param(_)) || ty != TensorType::f32(shape.clone()) {
+        if !is_kind(&known.kind) || ty != TensorType::f32(shape.clone()) {
             return Err(self
                 .error(
                     "shape::shared",

@@ -1,6 +1,7 @@
 //! Norms: along an axis, mean and spread are made alike; weights then choose others.
 
-use super::{Built, OpDef};
+use super::penalty::{BIAS_L1, BIAS_L2, L1, L2};
+use super::{Built, OpDef, penalty};
 use crate::base::Dim;
 use crate::diag::Diagnostic;
 use crate::graph::{Builder, Init, Value};
@@ -14,21 +15,21 @@ const AXIS: Attr = Attr {
     doc: "The axis whose elements are made alike.",
 };
 
-const SCALE: Attr = Attr {
+pub(super) const SCALE: Attr = Attr {
     name: "scale",
     ty: AttrType::Bool,
     default: Default::Bool(true),
     doc: "Whether a weight multiplies the result.",
 };
 
-const CENTER: Attr = Attr {
+pub(super) const CENTER: Attr = Attr {
     name: "center",
     ty: AttrType::Bool,
     default: Default::Bool(true),
     doc: "Whether a bias is added to the result.",
 };
 
-const fn epsilon(key: &'static str) -> Attr {
+pub(super) const fn epsilon(key: &'static str) -> Attr {
     Attr {
         name: "epsilon",
         ty: AttrType::Float { min: 0.0, max: f64::MAX, open: false },
@@ -47,7 +48,7 @@ static LAYER_NORM: Sig = Sig {
           are f32 of that axis, and start as 1 and 0.",
     example: "LayerNorm",
     inputs: &["x"],
-    attrs: &[AXIS, epsilon("LayerNorm.epsilon"), CENTER, SCALE],
+    attrs: &[AXIS, epsilon("LayerNorm.epsilon"), CENTER, SCALE, L1, L2, BIAS_L1, BIAS_L2],
 };
 
 impl OpDef for LayerNorm {
@@ -71,7 +72,7 @@ static RMS_NORM: Sig = Sig {
           starts as 1.",
     example: "RMSNorm",
     inputs: &["x"],
-    attrs: &[AXIS, epsilon("RMSNorm.epsilon"), SCALE],
+    attrs: &[AXIS, epsilon("RMSNorm.epsilon"), SCALE, L1, L2],
 };
 
 impl OpDef for RmsNorm {
@@ -81,7 +82,7 @@ impl OpDef for RmsNorm {
 
     fn build(&self, lib: &Library, b: &mut Builder, call: &Call) -> Result<Built, Diagnostic> {
         let (normal, axis) = normalised(lib, b, call, "rms_norm")?;
-        Ok(scaled(b, call, normal, axis)?.into())
+        scaled(b, call, normal, axis)
     }
 }
 
@@ -105,6 +106,10 @@ static GROUP_NORM: Sig = Sig {
         epsilon("GroupNorm.epsilon"),
         CENTER,
         SCALE,
+        L1,
+        L2,
+        BIAS_L1,
+        BIAS_L2,
     ],
 };
 
@@ -152,13 +157,16 @@ fn by_groups(b: &Builder, call: &Call, x: Value) -> Result<Vec<Dim>, Diagnostic>
 }
 
 /// Times the weight and plus the bias, if the call wants them.
-fn weighed(b: &mut Builder, call: &Call, y: Value, axis: usize) -> Result<Built, Diagnostic> {
-    let mut y = scaled(b, call, y, axis)?;
+pub(super) fn weighed(b: &mut Builder, call: &Call, y: Value, axis: usize) -> Result<Built, Diagnostic> {
+    let mut built = scaled(b, call, y, axis)?;
     if call.flag("center") {
+        let y = built.outputs[0];
         let bias = along(b, call, y, axis, ("bias", 0.0))?;
-        y = b.add(y, bias);
+        built.penalties.extend(penalty::of(b, call, "bias_", bias));
+        let bias = spread(b, bias, y, axis);
+        built.outputs = vec![b.add(y, bias)];
     }
-    Ok(y.into())
+    Ok(built)
 }
 
 /// The input by the formula `op`, and the axis that it was taken along.
@@ -170,7 +178,7 @@ fn normalised(lib: &Library, b: &mut Builder, call: &Call, op: &str) -> Result<(
 }
 
 /// The axis that the call names, counted from the front; not the batch, whose rows are apart.
-fn axis(b: &Builder, call: &Call, x: Value) -> Result<usize, Diagnostic> {
+pub(super) fn axis(b: &Builder, call: &Call, x: Value) -> Result<usize, Diagnostic> {
     let said = call.whole("axis")?;
     let rank = b.shape(x).rank() as i64;
     let axis = if said < 0 { said.saturating_add(rank) } else { said };
@@ -183,15 +191,17 @@ fn axis(b: &Builder, call: &Call, x: Value) -> Result<usize, Diagnostic> {
     }
 }
 
-fn scaled(b: &mut Builder, call: &Call, y: Value, axis: usize) -> Result<Value, Diagnostic> {
+fn scaled(b: &mut Builder, call: &Call, y: Value, axis: usize) -> Result<Built, Diagnostic> {
     if !call.flag("scale") {
-        return Ok(y);
+        return Ok(y.into());
     }
     let weight = along(b, call, y, axis, ("weight", 1.0))?;
-    Ok(b.mul(y, weight))
+    let penalties = penalty::of(b, call, "", weight);
+    let weight = spread(b, weight, y, axis);
+    Ok(Built { penalties, ..Built::from(b.mul(y, weight)) })
 }
 
-/// A weight for each place of the axis, repeated over the shape of `like`.
+/// A weight for each place of the axis.
 fn along(
     b: &mut Builder,
     call: &Call,
@@ -199,7 +209,12 @@ fn along(
     axis: usize,
     (name, start): (&str, f64),
 ) -> Result<Value, Diagnostic> {
+    let places = b.shape(like)[axis].clone();
+    call.param(b, name, vec![places].into(), Init::Constant(start))
+}
+
+/// Numbers of the axis, repeated over the shape of `like`.
+pub(super) fn spread(b: &mut Builder, numbers: Value, like: Value, axis: usize) -> Value {
     let shape = b.shape(like).clone();
-    let weight = call.param(b, name, vec![shape[axis].clone()].into(), Init::Constant(start))?;
-    Ok(b.broadcast(weight, shape, &[axis]))
+    b.broadcast(numbers, shape, &[axis])
 }

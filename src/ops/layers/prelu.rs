@@ -1,6 +1,6 @@
 //! PReLU: a rectifier that learns the slope of its negative side.
 
-use super::{Built, OpDef, batch_first};
+use super::{Built, OpDef, batch_first, penalty};
 use crate::base::{Dim, Shape};
 use crate::diag::Diagnostic;
 use crate::graph::Builder;
@@ -29,6 +29,8 @@ static SIG: Sig = Sig {
             default: Default::Table("PReLU.init"),
             doc: "How the slopes start.",
         },
+        penalty::L1,
+        penalty::L2,
     ],
 };
 
@@ -50,10 +52,12 @@ impl OpDef for PReLU {
         let fan = slopes.size();
         let init = call.init("init").resolve(&fan, &fan);
         let slope = call.param(b, "weight", slopes, init)?;
+        let penalties = penalty::of(b, call, "", slope);
         let slope = b.broadcast_to(slope, &shape);
         let bent = b.mul(slope, x);
         let zero = b.constant(0.0);
         let positive = b.gt(x, zero);
-        Ok(b.select(positive, x, bent).into())
+        let y = b.select(positive, x, bent);
+        Ok(Built { penalties, ..Built::from(y) })
     }
 }

@@ -45,6 +45,11 @@ impl<'a> Reader<'a> {
         Ok(reader)
     }
 
+    /// The sign before the fraction of a number.
+    pub fn decimal(&self) -> u8 {
+        self.dialect.decimal
+    }
+
     pub fn into_header(self) -> (Vec<String>, Option<String>) {
         (self.columns, self.hint)
     }

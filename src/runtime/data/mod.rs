@@ -11,6 +11,7 @@ mod cells;
 mod csv;
 mod encode;
 mod files;
+mod glance;
 mod idx;
 mod json;
 mod jsonl;

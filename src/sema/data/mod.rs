@@ -166,6 +166,13 @@ impl<'a> Data<'a> {
                 self.no_column(cx, name);
             }
         }
+        let of_words: Vec<bool> = self
+            .typed
+            .iter()
+            .map(|(name, how)| matches!(how, How::Known(c) if self.is_of_words(cx, name, c, name.span)))
+            .collect();
+        let wrong = self.typed.iter_mut().zip(of_words).filter(|(_, wrong)| *wrong);
+        wrong.for_each(|((_, how), _)| *how = How::Poison);
         if !is_table {
             self.typed.iter_mut().for_each(|(_, how)| *how = How::Poison);
         }

@@ -7,7 +7,7 @@ use crate::base::{Dim, Span};
 use crate::diag::Diagnostic;
 use crate::graph::{LeafKind, Value};
 use crate::ops::formula::{Checked, Given, Item, Number, Reported, Slot, bind, room, tensor_of};
-use crate::ops::{self, AttrValue, Call, OpDef};
+use crate::ops::{self, AttrValue, Call, Mode, OpDef};
 use crate::sema::job::LayerInfo;
 use crate::syntax::ast::{Arg, Block, Field, Ident};
 
@@ -85,6 +85,7 @@ fn layer(ev: &mut Ev, def: &'static dyn OpDef, attrs: &[(AttrValue, Span)], usin
         stacked(ev, Some(first), by, using.stage)?;
     }
     let (attrs, squash) = split_activation(ev, def, attrs);
+    let frozen = ev.scope.freeze.is_layer(ev.scope.cx, &path, sig.name);
     let before = ev.b.graph().leaves.len();
     let call = Call {
         sig,
@@ -93,7 +94,8 @@ fn layer(ev: &mut Ev, def: &'static dyn OpDef, attrs: &[(AttrValue, Span)], usin
         path: path.clone(),
         span: using.stage,
         framework: ev.lib.framework(),
-        mode: ev.scope.mode,
+        // What is frozen behaves as it does in evaluation.
+        mode: if frozen { Mode::Eval } else { ev.scope.mode },
     };
     ev.at(using.stage);
     let built = match def.build(ev.lib, ev.b, &call) {
@@ -120,11 +122,11 @@ fn layer(ev: &mut Ev, def: &'static dyn OpDef, attrs: &[(AttrValue, Span)], usin
         None => carried(ev, def, &call, out),
     };
     ev.scope.meta.entry(out).or_default().prob = prob;
-    if ev.scope.penalized.insert(path.clone()) {
+    if !frozen && ev.scope.penalized.insert(path.clone()) {
         ev.scope.penalties.extend(built.penalties);
     }
     let name = if proposal.is_some() { String::new() } else { path };
-    describe(ev, using, name, first, out, before);
+    describe(ev, using, (name, sig.name), first, out, before);
     Ok(Item::Tensor(out))
 }
 
@@ -187,7 +189,7 @@ fn carried(ev: &mut Ev, def: &dyn OpDef, call: &Call, out: Value) -> Option<Prob
             };
             Some(Prob { logits: moved, ..prob })
         }
-        "Dropout" if out == input => Some(prob),
+        "Dropout" | "ActivityRegularization" if out == input => Some(prob),
         "Dropout" => Some(Prob { logits: None, ..prob }),
         _ => None,
     }
@@ -218,11 +220,19 @@ pub(super) fn arity<T>(ev: &mut Ev, callee: &str, wanted: &[&str], using: &Use) 
 }
 
 /// A row of the table that `plan` shows.
-fn describe(ev: &mut Ev, using: &Use, path: String, input: Value, output: Value, before: usize) {
+fn describe(
+    ev: &mut Ev,
+    using: &Use,
+    (path, kind): (String, &str),
+    input: Value,
+    output: Value,
+    before: usize,
+) {
     let made = ev.b.graph().leaves.since(before).iter();
     let params = made.filter(|l| matches!(l.kind, LeafKind::Param(_))).map(|l| l.name.to_string());
     let info = LayerInfo {
         path,
+        kind: kind.to_string(),
         call: ev.scope.cx.text(using.pending.span).to_string(),
         input: ev.b.ty(input).clone(),
         output: ev.b.ty(output).clone(),

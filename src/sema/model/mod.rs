@@ -18,6 +18,7 @@ pub(super) use types::declared_row;
 use super::consts::item as constant;
 use super::ctx::Ctx;
 use super::job::{LayerInfo, Wanted};
+use super::train::Choice;
 use crate::base::{Dim, Span, TensorType};
 use crate::diag::Diagnostic;
 use crate::graph::Value;
@@ -111,6 +112,8 @@ pub(super) struct Elab<'c, 'a> {
     meta: BTreeMap<Value, Meta>,
     pub layers: Vec<LayerInfo>,
     pub penalties: Vec<Value>,
+    /// What is not trained.
+    pub freeze: Choice,
     /// Paths whose penalties are counted: shared layers count once.
     penalized: BTreeSet<String>,
     /// Blocks and models under way: none may use itself.
@@ -143,6 +146,7 @@ impl<'c, 'a> Elab<'c, 'a> {
             meta: BTreeMap::new(),
             layers: Vec::new(),
             penalties: Vec::new(),
+            freeze: Choice::default(),
             penalized: BTreeSet::new(),
             active: Vec::new(),
             made_up: BTreeSet::new(),

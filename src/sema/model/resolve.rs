@@ -31,8 +31,7 @@ const LATER: [&str; 11] = [
     "gather",
 ];
 
-const LAYERS: &str =
-    "Dense, Flatten, Reshape, Squeeze, Dropout, LayerNorm, RMSNorm, GroupNorm and the activations are built";
+const LAYERS: &str = "Dense, Flatten, Reshape, Squeeze, Dropout, BatchNorm, LayerNorm, RMSNorm, GroupNorm and the activations are built";
 
 pub(super) fn expr(ev: &mut Ev, expr: &Expr) -> Option<Found> {
     match &expr.kind {

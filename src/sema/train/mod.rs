@@ -1,5 +1,7 @@
 //! `train` sections: feed, loss, optimizer, metrics, length.
 
+mod choose;
+mod groups;
 mod loss;
 mod metric;
 mod terms;
@@ -7,11 +9,12 @@ mod update;
 mod watch;
 mod weigh;
 
+pub(super) use choose::Choice;
 pub(super) use loss::{given, loss};
 use metric::{Metric, metric, metrics};
 
 use super::ctx::{Ctx, list, suggest};
-use super::job::{Amount, Length, MetricPlan, TrainPlan, Wanted};
+use super::job::{Amount, LayerInfo, Length, MetricPlan, TrainPlan, Wanted};
 use super::keyed::{Keyed, stray, unknown_key};
 use super::model::{Elab, Entity, Ev, Feeding, Names, declared_row, define};
 use super::{names, walk};
@@ -31,6 +34,8 @@ struct Train<'a> {
     lets: Vec<(&'a [Ident], &'a Expr)>,
     loss: Option<&'a Expr>,
     metrics: Vec<Metric<'a>>,
+    /// `None` is wrong and reported.
+    freeze: Option<Choice>,
 }
 
 /// The graph of one mode, and what was seen on the way.
@@ -39,6 +44,7 @@ struct Built {
     metrics: Vec<MetricPlan>,
     /// The data sections that it reads.
     read: BTreeSet<usize>,
+    layers: Vec<LayerInfo>,
     /// What losses want of columns.
     wanted: Vec<(Arc<str>, Wanted)>,
 }
@@ -56,6 +62,7 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
         lets,
         loss: keys.get("loss"),
         metrics: keys.get("metrics").map(|e| metrics(cx, e)).unwrap_or_default(),
+        freeze: choose::frozen(cx, keys.get("freeze")),
     };
     // Named steps have losses and optimizers of their own, which are not built yet.
     if !named_steps {
@@ -64,9 +71,12 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
         missing(cx, section, "feed", keys.inner("feed").is_some(), "feed { x = data.x  y = data.y }");
     }
     let length = length(cx, section, &keys);
-    let optimizer = keys.get("optimizer").and_then(|e| update::optimizer(cx, e));
+    let (optimizer, no_decay) = keys.get("optimizer").and_then(|e| update::optimizer(cx, e)).unzip();
+    let groups = keys.inner("groups").map_or(Some(Vec::new()), |s| groups::read(cx, s, optimizer.as_ref()));
     let schedule = keys.get("schedule").map(|e| update::schedule(cx, e, optimizer.as_ref(), length));
     let clip = keys.get("clip").map(|e| update::clip(cx, e));
+    let accumulate = keys.get("accumulate").map_or(Some(1), |e| cx.count("accumulate", e, 1));
+    let ema = keys.get("ema").map(|e| update::ema(cx, e));
     let stop = keys.get("stop").map(|e| watch::stop(cx, e));
     let checkpoint = keys.inner("checkpoint").map(|s| watch::checkpoint(cx, s));
     let seed = keys.get("seed").map_or(Some(0), |e| cx.count("seed", e, 0));
@@ -86,6 +96,12 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
     let stop = stop.map(|written| seen.stop(cx, written?));
     let checkpoint = checkpoint.map(|written| seen.checkpoint(cx, written?));
     watch::agree(cx, &stop, &checkpoint);
+    let chosen = groups::Chosen { graph: &trained.graph, layers: &trained.layers };
+    let frozen = train.freeze.as_ref().and_then(|freeze| chosen.frozen(cx, freeze, section.word.span));
+    let undecayed =
+        no_decay.flatten().map_or(Some(None), |choice| chosen.without_decay(cx, &choice).map(Some));
+    let groups = groups.and_then(|written| chosen.groups(cx, written));
+    let groups = undecayed?.into_iter().chain(groups?).collect();
     Some(TrainPlan {
         name: section.name.as_ref().map(|n| n.name.to_string()),
         span: section.word.span,
@@ -96,6 +112,10 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
         // What was written and is wrong is reported: then there is no plan.
         schedule: schedule.map_or(Some(None), |s| s.map(Some))?,
         clip: clip.map_or(Some(None), |c| c.map(Some))?,
+        accumulate: accumulate? as usize,
+        ema: ema.map_or(Some(None), |x| x.map(Some))?,
+        frozen: frozen?,
+        groups,
         stop: stop.map_or(Some(None), |s| s.map(Some))?,
         checkpoint: checkpoint.map_or(Some(None), |c| c.map(Some))?,
         forward: trained.graph,
@@ -305,6 +325,7 @@ impl<'a> Train<'a> {
     /// Builds the graph of one mode.
     fn graph(&self, cx: &Ctx<'a>, job: &str, mode: Mode) -> Option<Built> {
         let (mut scope, mut found) = (Elab::new(cx, mode), Diagnostics::new());
+        scope.freeze = self.freeze.clone()?;
         let suffix = match mode {
             Mode::Train => "train",
             Mode::Eval => "eval",
@@ -325,6 +346,7 @@ impl<'a> Train<'a> {
             Mode::Eval => self.scored(&mut ev, data),
         };
         let wanted = std::mem::take(&mut ev.scope.wanted);
+        let layers = std::mem::take(&mut ev.scope.layers);
         let made = total.and_then(|total| Ok((total, metrics?)));
         let result = made.ok().map(|(total, metrics): (Value, Vec<(Vec<Value>, MetricPlan)>)| {
             b.output("loss", total, OutputKind::Loss);
@@ -334,7 +356,10 @@ impl<'a> Train<'a> {
                 }
             }
             let metrics = metrics.into_iter().map(|(_, plan)| plan).collect();
-            Built { graph: b.finish(), metrics, read, wanted }
+            let mut graph = b.finish();
+            // The loss comes first; layers have said what becomes of their states before it was known.
+            graph.outputs.sort_by_key(|o| matches!(o.kind, OutputKind::Update(_)));
+            Built { graph, metrics, read, layers, wanted }
         });
         cx.diags.borrow_mut().extend(found.sorted());
         result

@@ -1,11 +1,12 @@
 //! How weights change: the optimizer, the schedule of its learning rate, clipping.
 
+use super::choose::Choice;
 use super::not_found;
 use crate::base::Span;
-use crate::diag::Diagnostics;
+use crate::diag::{Diagnostic, Diagnostics};
 use crate::graph::Builder;
 use crate::ops::clip::{self, CLIPS};
-use crate::ops::formula::Eval;
+use crate::ops::formula::{Eval, Item};
 use crate::ops::optimizer::{self, OPTIMIZERS};
 use crate::ops::schedule::{self, SCHEDULES};
 use crate::ops::{self, AttrValue, Mode, Sig};
@@ -14,8 +15,8 @@ use crate::sema::job::{Clip, Length, OptimizerPlan, Schedule};
 use crate::sema::model::Elab;
 use crate::syntax::ast::{Arg, Expr, ExprKind, Ident};
 
-/// `Adam(lr=1e-3)`.
-pub(super) fn optimizer(cx: &Ctx, expr: &Expr) -> Option<OptimizerPlan> {
+/// `Adam(lr=1e-3)`, and the weights that do not decay: `AdamW(no_decay=[bias])`.
+pub(super) fn optimizer(cx: &Ctx, expr: &Expr) -> Option<(OptimizerPlan, Option<Choice>)> {
     let (name, args) = call(cx, "optimizer", "an optimizer such as `Adam(lr=1e-3)`", expr)?;
     let Some(def) = optimizer::find(&name.name) else {
         let known: Vec<&str> = OPTIMIZERS.iter().map(|o| o.sig.name).collect();
@@ -23,10 +24,16 @@ pub(super) fn optimizer(cx: &Ctx, expr: &Expr) -> Option<OptimizerPlan> {
         not_found(cx, "optimizer", name, foreign, later, &known);
         return None;
     };
-    let values = settings(cx, &def.sig, args, expr.span)?;
+    let decays = def.sig.attrs.iter().any(|a| a.name == "weight_decay");
+    let is_choice = |arg: &&Arg| decays && arg.name.as_ref().is_some_and(|n| &*n.name == "no_decay");
+    let no_decay = args.iter().find(is_choice).map(|arg| Choice::read(cx, "no_decay", &arg.value, ""));
+    let args: Vec<Arg> = args.iter().filter(|arg| !is_choice(arg)).cloned().collect();
+    let values = settings(cx, &def.sig, &args, expr.span)?;
     let number = |value| ops::attrs::as_number(value).expect("optimizer: settings are numbers");
     let settings = def.sig.attrs.iter().zip(&values).map(|(attr, x)| (attr.name.to_string(), number(x)));
-    Some(OptimizerPlan { name: def.sig.name.to_string(), settings: settings.collect(), span: expr.span })
+    let plan =
+        OptimizerPlan { name: def.sig.name.to_string(), settings: settings.collect(), span: expr.span };
+    Some((plan, no_decay.map_or(Some(None), |c| c.map(Some))?))
 }
 
 /// `cosine(warmup=100)`; it starts from the optimizer's `lr`.
@@ -54,6 +61,23 @@ pub(super) fn schedule(
         }
     };
     schedule.check_length(length).map_err(|d| cx.report(d)).ok().map(|()| schedule)
+}
+
+/// `ema = 0.999`
+pub(super) fn ema(cx: &Ctx, expr: &Expr) -> Option<f64> {
+    let found = cx.constant(expr)?;
+    let number = if let Item::Number(n) = &found { n.as_f64() } else { None };
+    let Some(decay) = number else {
+        cx.wants("ema", "a number such as 0.999", "value", expr.span);
+        return None;
+    };
+    if (0.0..1.0).contains(&decay) {
+        return Some(decay);
+    }
+    let message = format!("`ema` must be at least 0 and below 1, but is {decay}");
+    let d = Diagnostic::error("value::range", message, expr.span, "out of range");
+    cx.report(d.help("it is the share of the average that each step keeps: 0.999 averages about 1000 steps"));
+    None
 }
 
 /// `global_norm(1.0)`.

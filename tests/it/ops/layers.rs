@@ -248,3 +248,61 @@ fn every_initialiser_prints_as_it_is_read() {
         assert_eq!(print(&read), printed);
     }
 }
+
+/// What a batch norm gives and what becomes of its states, by output, for a batch of so many rows.
+fn batch_norm(text: &str, mode: Mode, framework: Framework, x: &[f64]) -> Vec<(String, Vec<f64>)> {
+    let mut bench = Bench::new([x.len(), 1]);
+    (bench.mode, bench.framework) = (mode, framework);
+    let graph = bench.build(text).graph();
+    let mut given = inputs(&graph, &[x.len(), 1], 0.5, 1.5);
+    given.leaves.insert("x".to_string(), Tensor::new([x.len(), 1], x.to_vec()));
+    for (name, value) in [("running_mean", 3.0), ("running_var", 4.0), ("weight", 1.0), ("bias", 0.0)] {
+        if let Some(leaf) = given.leaves.get_mut(&format!("bn.{name}")) {
+            leaf.data = vec![value];
+        }
+    }
+    let results = interp::run(&graph, &given);
+    graph.outputs.iter().zip(results).map(|(o, r)| (o.name.to_string(), r.data)).collect()
+}
+
+fn output<'a>(all: &'a [(String, Vec<f64>)], name: &str) -> &'a [f64] {
+    &all.iter().find(|(n, _)| n == name).unwrap_or_else(|| panic!("{name} is an output")).1
+}
+
+#[test]
+fn batch_norm_moves_its_states_in_training_and_reads_them_in_evaluation() {
+    let text = "x |> BatchNorm(decay=0.75, epsilon=0) as bn";
+    let trained = batch_norm(text, Mode::Train, Framework::Keras, &[1.0, 5.0]);
+    assert_near("mean of the batch", output(&trained, "0"), &[-1.0, 1.0], 1e-12);
+    assert_near("moving mean", output(&trained, "bn.running_mean"), &[3.0], 1e-12);
+    assert_near("moving variance", output(&trained, "bn.running_var"), &[4.0], 1e-12);
+    let unbiased = batch_norm(text, Mode::Train, Framework::Torch, &[1.0, 5.0]);
+    assert_near("of the sample", output(&unbiased, "bn.running_var"), &[0.75 * 4.0 + 0.25 * 8.0], 1e-12);
+    let evaluated = batch_norm(text, Mode::Eval, Framework::Keras, &[1.0, 5.0]);
+    assert_eq!(evaluated.len(), 1, "evaluation changes nothing");
+    assert_near("by the moving ones", output(&evaluated, "0"), &[-1.0, 1.0], 1e-12);
+}
+
+#[test]
+fn a_single_row_is_normalised_by_the_moving_statistics() {
+    for framework in [Framework::Keras, Framework::Torch] {
+        let all = batch_norm("x |> BatchNorm(epsilon=0) as bn", Mode::Train, framework, &[7.0]);
+        assert_near("one row", output(&all, "0"), &[2.0], 1e-12);
+        assert_eq!(output(&all, "bn.running_mean"), [3.0]);
+        assert_eq!(output(&all, "bn.running_var"), [4.0]);
+    }
+}
+
+#[test]
+fn a_batch_norm_used_twice_moves_twice() {
+    let once = "x |> BatchNorm(decay=0.5, epsilon=0) as bn";
+    let text = format!("({once}) + (10 * x |> BatchNorm(decay=0.5, epsilon=0) as bn)");
+    let all = batch_norm(&text, Mode::Train, Framework::Keras, &[1.0, 5.0]);
+    assert_near(
+        "mean",
+        output(&all, "bn.running_mean"),
+        &[0.5 * (0.5 * 3.0 + 0.5 * 3.0) + 0.5 * 30.0],
+        1e-12,
+    );
+    assert_eq!(all.iter().filter(|(n, _)| n == "bn.running_mean").count(), 1, "one update of each state");
+}

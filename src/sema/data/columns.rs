@@ -307,7 +307,7 @@ impl<'a> Data<'a> {
         all
     }
 
-    fn row_fields(&self, cx: &Ctx) -> Vec<Field> {
+    pub(super) fn row_fields(&self, cx: &Ctx) -> Vec<Field> {
         let field = |(name, chain): (&Ident, &Chain)| Field {
             source: name.name.to_string(),
             how: chain.steps.clone(),

@@ -253,18 +253,19 @@ struct Opened<'a> {
 }
 
 impl Opened<'_> {
-    /// Reads the columns for which `wanted` holds, where the source lets others be left out; none if they do not
-    /// fit into memory.
+    /// Reads the columns for which `wanted` holds, where the source lets others be left out; none if a source
+    /// has more than `limit` bytes of text.
     fn read<'a>(
         plan: &'a DataPlan,
         places: &Places,
         wanted: Wants,
-        budget: Budget,
+        limit: usize,
     ) -> Checked<Option<Opened<'a>>> {
-        let read = read::table(&plan.source, wanted, places, budget.whole())?;
-        let Some((table, own_test)) = read else { return Ok(None) };
-        let Some(valid) = read_beside(&plan.valid, wanted, places, budget)? else { return Ok(None) };
-        let Some(named_test) = read_beside(&plan.test, wanted, places, budget)? else { return Ok(None) };
+        let Some((table, own_test)) = read::table(&plan.source, wanted, places, limit)? else {
+            return Ok(None);
+        };
+        let Some(valid) = read_beside(&plan.valid, wanted, places, limit)? else { return Ok(None) };
+        let Some(named_test) = read_beside(&plan.test, wanted, places, limit)? else { return Ok(None) };
         // With folds, test files that an `idx` folder brings along stay apart: each fold is the test part.
         let own_test = own_test.filter(|_| plan.split.kfold.is_none());
         let test = named_test.or(own_test.map(|table| Loaded { source: &plan.source, table }));
@@ -276,21 +277,20 @@ type Wants<'w> = &'w dyn Fn(&str) -> bool;
 
 /// Reads, splits, fits and encodes a data section. All that is wrong with its columns is told at once.
 pub fn load(plan: &DataPlan, places: &Places) -> Result<Dataset, Vec<Diagnostic>> {
-    let budget = Budget::of_machine();
     let wanted = |name: &str| column_of_split(plan, name) || fields(plan).any(|f| f.source == name);
-    match Opened::read(plan, places, &wanted, budget).map_err(|d| vec![*d])? {
+    let budget = Budget::of_machine();
+    match Opened::read(plan, places, &wanted, budget.whole()).map_err(|d| vec![*d])? {
         Some(opened) => made(plan, opened, &mut |_, _| {}),
         None => large::load(plan, places, budget),
     }
 }
 
 /// [`load`], with what may be wrong with how the rows are parted among the warnings: all columns are read for that.
-/// What does not fit into memory is not looked at.
 pub fn load_linted(plan: &DataPlan, places: &Places) -> Result<Dataset, Vec<Diagnostic>> {
     let budget = Budget::of_machine();
-    let Some(opened) = Opened::read(plan, places, &|_| true, budget).map_err(|d| vec![*d])? else {
-        return load(plan, places);
-    };
+    let opened = Opened::read(plan, places, &|_| true, budget.whole()).map_err(|d| vec![*d])?;
+    // Leaks are looked for in memory.
+    let Some(opened) = opened else { return large::load(plan, places, budget) };
     let mut leaks = Vec::new();
     let mut data = made(plan, opened, &mut |opened, parts| leaks = leaks::lint(plan, opened, parts))?;
     data.warnings.append(&mut leaks);
@@ -355,15 +355,15 @@ fn column_of_split(plan: &DataPlan, name: &str) -> bool {
     plan.split.columns().any(|c| c == name)
 }
 
-/// The table of a source beside the main one, if there is one; none if it does not fit into memory.
+/// The table of a source beside the main one, if there is one; none if it has more than `limit` bytes of text.
 fn read_beside<'a>(
     source: &'a Option<SourcePlan>,
     wanted: Wants,
     places: &Places,
-    budget: Budget,
+    limit: usize,
 ) -> Checked<Option<Option<Loaded<'a>>>> {
     let Some(source) = source else { return Ok(Some(None)) };
-    let read = read::table(source, wanted, places, budget.whole())?;
+    let read = read::table(source, wanted, places, limit)?;
     Ok(read.map(|(table, _)| Some(Loaded { source, table })))
 }
 

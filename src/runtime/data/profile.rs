@@ -1,8 +1,8 @@
 //! What a data section holds: its columns as they are, how the spec takes them, classes, repeated rows, parts.
 
 use super::csv::count;
+use super::files::problem;
 use super::inferred::{Distinct, Inferred, Kind, infer};
-use super::large::Budget;
 use super::same::{self, PAIRS, PARTS, Place, Same};
 use super::table::{Table, quoted};
 use super::{FileInfo, Opened, Places, check_parts, leaks, split, split_rows};
@@ -116,12 +116,11 @@ const CLASSES: usize = 100;
 /// If a file cannot be read as the spec says.
 pub fn profile(view: &DataView, places: &Places) -> Result<Looked, Box<Diagnostic>> {
     let plan = &view.plan;
-    let Some(opened) = Opened::read(plan, places, &|_| true, Budget::of_machine())? else {
-        let message = format!("`{}` does not fit into memory, and all of it is looked at", plan.name);
-        let wrong = Diagnostic::error("run::memory", message, plan.source.path_span, "larger than memory");
-        return Err(Box::new(
-            wrong.help("look at a part of the rows: copy some thousands into a file of their own"),
-        ));
+    let Some(opened) = Opened::read(plan, places, &|_| true, usize::MAX)? else {
+        let message =
+            format!("`{}` has more than 4 GiB of text, too much to be looked at as a whole", view.name);
+        let wrong = problem("data::unreadable", message, &plan.source);
+        return Err(Box::new(wrong.help("look at a part of the file: `head -n 1000000`")));
     };
     let mut found = Vec::new();
     let checked = check_parts(plan, opened.valid.is_some(), opened.test.is_some());

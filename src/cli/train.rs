@@ -235,7 +235,10 @@ fn trained_folds(
             Some(problem) => shown(&checked.sources, &[problem]),
             None if outcome.ending == Ending::Interrupted => {
                 let section = &job.data[job.trains[0].data].name;
-                output::err(&format!("train one fold alone with `--set {section}.split.fold=<n>`\n"));
+                output::err(&format!(
+                    "go on with this fold by `mlc train --resume {}`, train another alone by `--set {section}.split.fold=<n>`\n",
+                    outcome.last.display()
+                ));
                 Outcome::Interrupted(interrupts.exit_code())
             }
             None => Outcome::Clean,

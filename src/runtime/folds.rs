@@ -26,6 +26,8 @@ use std::sync::atomic::AtomicBool;
 pub struct Outcome {
     pub folder: PathBuf,
     pub ending: Ending,
+    /// The folder of the last fold, which may have been interrupted.
+    pub last: PathBuf,
     pub info: RunInfo,
     /// Why a fold stopped, if its loss was not finite.
     pub problem: Option<Diagnostic>,
@@ -58,9 +60,8 @@ pub fn train(
     let section = &job.data[job.trains[0].data];
     let mut loaded = load_all(section, folds, places)?;
     let dir = RunDir::create(options.out.as_deref(), &job.name)?;
-    let mut all = All { of: folds, infos: Vec::new() };
-    let mut problem = None;
-    let mut ending = Ending::Complete;
+    let mut all = All { of: folds, like: None, done: Vec::new() };
+    let (mut problem, mut ending, mut last) = (None, Ending::Complete, PathBuf::new());
     for fold in 0..folds {
         let (job, options) = of_fold(job, options, fold, dir.path());
         let data = match loaded[fold].take() {
@@ -77,10 +78,11 @@ pub fn train(
         if fold == 0 {
             dir.write_spec(&options.spec)?;
         }
-        all.infos.push(Run::open(&outcome.folder)?.info);
-        (problem, ending) = (outcome.problem, outcome.ending);
+        let info = Run::open(&outcome.folder)?.info;
+        all.like.get_or_insert_with(|| info.clone());
+        (problem, ending, last) = (outcome.problem, outcome.ending, outcome.folder);
         match ending {
-            Ending::Complete | Ending::Early => {}
+            Ending::Complete | Ending::Early => all.done.push(info),
             Ending::Interrupted | Ending::NotFinite => break,
         }
         dir.write_info(&all.info(Finished::Running))?;
@@ -94,7 +96,7 @@ pub fn train(
     let info = all.info(finished);
     dir.write_info(&info)?;
     progress.folds(&info, dir.path());
-    Ok(Outcome { folder: dir.path().to_path_buf(), ending, info, problem })
+    Ok(Outcome { folder: dir.path().to_path_buf(), ending, last, info, problem })
 }
 
 /// The data of each fold, as far as they can be held at once; all have been read.
@@ -136,14 +138,16 @@ fn folder_name(fold: usize) -> String {
 /// The folds that are done.
 struct All {
     of: usize,
-    infos: Vec<RunInfo>,
+    /// The first fold's, done or not: what the folds have in common.
+    like: Option<RunInfo>,
+    done: Vec<RunInfo>,
 }
 
 impl All {
     /// What the folds have in common, means of their results, and each one's own.
     fn info(&self, finished: Finished) -> RunInfo {
-        let first = self.infos.first().expect("folds: told of when one is done");
-        let results: Vec<&Results> = self.infos.iter().map(|info| &info.results).collect();
+        let first = self.like.as_ref().expect("folds: told of when one has begun");
+        let results: Vec<&Results> = self.done.iter().map(|info| &info.results).collect();
         let fold = |(at, info): (usize, &RunInfo)| Fold {
             folder: folder_name(at),
             rows: info.rows.clone(),
@@ -160,15 +164,15 @@ impl All {
             fitted: Vec::new(),
             rows: BTreeMap::new(),
             weights_hash: String::new(),
-            steps: self.infos.iter().map(|info| info.steps).sum(),
-            epochs: self.infos.iter().map(|info| info.epochs).sum(),
-            seconds: self.infos.iter().map(|info| info.seconds).sum(),
+            steps: self.done.iter().map(|info| info.steps).sum(),
+            epochs: self.done.iter().map(|info| info.epochs).sum(),
+            seconds: self.done.iter().map(|info| info.seconds).sum(),
             finished,
             results: over(&results, together),
             folds: Some(Folds {
                 of: self.of,
                 spread: over(&results, apart),
-                done: self.infos.iter().enumerate().map(fold).collect(),
+                done: self.done.iter().enumerate().map(fold).collect(),
             }),
             ..first.clone()
         }

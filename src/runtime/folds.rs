@@ -91,10 +91,10 @@ pub fn train(
             let _ = std::fs::remove_dir_all(dir.path());
         }
         let outcome = trained?;
-        all.infos.push(Run::open(&outcome.folder)?.info);
+        let info = Run::open(&outcome.folder)?.info;
         (problem, ending) = (outcome.problem, outcome.ending);
         match ending {
-            Ending::Complete | Ending::Early => {}
+            Ending::Complete | Ending::Early => all.infos.push(info),
             Ending::Interrupted | Ending::NotFinite => break,
         }
         dir.write_info(&all.info(Finished::Running))?;
@@ -177,6 +177,7 @@ struct All {
     of: usize,
     /// What is known before.
     begun: RunInfo,
+    /// Of those that are done.
     infos: Vec<RunInfo>,
 }
 

@@ -154,3 +154,33 @@ fn a_run_of_folds_goes_on_where_it_was() {
     let longer = mlc(&["train", "--resume", &run, "--data", "specs", "--steps", "500"]);
     assert_eq!(longer.status.code(), Some(2), "{}", stderr(&longer));
 }
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_fold_is_saved_and_the_others_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("folded.mlspec");
+    fs::write(&file, FOLDED.replace("epochs    = 20", "epochs    = 4000")).unwrap();
+    let out = folder.path().join("run");
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_mlc"))
+        .args(["train", &file.display().to_string(), "--data", "specs", "--out", &out.display().to_string()])
+        .args(["--progress", "json"])
+        .stdout(std::process::Stdio::null())
+        .current_dir(crate::support::root())
+        .spawn()
+        .expect("mlc starts");
+    let begun = || fs::metadata(out.join("fold-2/metrics.jsonl")).is_ok_and(|m| m.len() > 0);
+    while !begun() {
+        assert!(child.try_wait().unwrap().is_none(), "still training");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let kill = std::process::Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status();
+    assert!(kill.unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let info = yaml(&out);
+    assert_eq!(info["finished"].as_str(), Some("interrupted"));
+    assert_eq!(info["folds"]["done"].as_sequence().map(Vec::len), Some(1), "the second is not done");
+    assert!(info["results"]["test"]["accuracy"].as_f64().is_some());
+    assert_eq!(yaml(&out.join("fold-2"))["finished"].as_str(), Some("interrupted"));
+    assert!(out.join("fold-2/model.safetensors").exists() && !out.join("fold-3").exists());
+}

@@ -21,13 +21,15 @@ use super::table::{Table, quoted};
 use super::{Opened, profile};
 use crate::diag::{Diagnostic, Severity};
 use crate::sema::job::{DataPlan, Leak, RowOrder, SourceKind};
+use std::cell::OnceCell;
 
 /// Warnings about how the rows of a section are parted.
 pub fn lint(plan: &DataPlan, opened: &Opened, parts: &Parts) -> Vec<Diagnostic> {
     if matches!(plan.source.kind, SourceKind::Synthetic { .. }) {
         return Vec::new();
     }
-    let lint = Lint { plan, opened, parts };
+    let inferred = opened.main.table.columns.iter().map(|_| OnceCell::new()).collect();
+    let lint = Lint { plan, opened, parts, inferred };
     let found = Leak::ALL.into_iter().filter(|leak| !plan.allow.contains(leak)).flat_map(|leak| match leak {
         Leak::Duplicates => lint.duplicates(),
         Leak::Target => lint.target(),
@@ -46,6 +48,8 @@ struct Lint<'a> {
     plan: &'a DataPlan,
     opened: &'a Opened<'a>,
     parts: &'a Parts,
+    /// By column: several warnings look at one.
+    inferred: Vec<OnceCell<Inferred>>,
 }
 
 impl Lint<'_> {
@@ -53,8 +57,9 @@ impl Lint<'_> {
         &self.opened.main.table
     }
 
-    fn inferred(&self, column: usize) -> Inferred {
-        infer(self.table(), column, self.plan.source.kind.decimal())
+    fn inferred(&self, column: usize) -> &Inferred {
+        let decimal = self.plan.source.kind.decimal();
+        self.inferred[column].get_or_init(|| infer(self.table(), column, decimal))
     }
 
     fn warning(&self, leak: Leak, message: String, instead: &str) -> Diagnostic {
@@ -106,14 +111,18 @@ impl Lint<'_> {
         if roles.inputs.len() < 2 || table.rows < ROWS {
             return Vec::new();
         }
-        let known = |name: &String| table.column(name).map(|at| (at, self.inferred(at)));
-        let targets: Vec<(usize, Inferred)> = roles.targets.iter().filter_map(known).collect();
+        let looked = |name: &String| {
+            let at = table.column(name)?;
+            let distinct = Distinct::of(table, at, self.inferred(at));
+            Some(Looked { numbers: &self.inferred(at).numbers, distinct })
+        };
+        let targets: Vec<(&String, Looked)> =
+            roles.targets.iter().filter_map(|name| Some((name, looked(name)?))).collect();
         let mut found = Vec::new();
         for name in roles.inputs.difference(&roles.targets) {
-            let Some((at, input)) = known(name) else { continue };
-            for (target_at, target) in &targets {
-                if let Some(how) = tells(table, (at, &input), (*target_at, target)) {
-                    let target = &table.columns[*target_at].name;
+            let Some(input) = looked(name) else { continue };
+            for (target, values) in &targets {
+                if let Some(how) = tells(&input, values, table.rows) {
                     let message = format!("the input `{name}` {how} `{target}`, which is to be predicted");
                     found.push(self.warning(Leak::Target, message, "leave the column out of the inputs"));
                 }
@@ -130,7 +139,7 @@ impl Lint<'_> {
             let inferred = self.inferred(*at);
             match inferred.kind {
                 Kind::Date => !is_birth(&column.name) && several(&inferred.numbers),
-                Kind::Whole | Kind::Number => is_clock(&inferred),
+                Kind::Whole | Kind::Number => is_clock(inferred),
                 Kind::Text | Kind::Array(_) | Kind::Nothing => false,
             }
         });
@@ -160,7 +169,7 @@ impl Lint<'_> {
 
     fn group(&self, at: usize, name: &str) -> Option<Diagnostic> {
         let table = self.table();
-        let distinct = Distinct::of(table, at, &self.inferred(at));
+        let distinct = Distinct::of(table, at, self.inferred(at));
         let rows: usize = distinct.counts.iter().sum();
         // Few ids, or ids that hardly repeat, make no groups.
         if distinct.len() < 10 || rows * 2 < distinct.len() * 3 {
@@ -189,15 +198,21 @@ impl Lint<'_> {
     }
 }
 
+/// A column as [`tells`] takes it.
+struct Looked<'a> {
+    numbers: &'a [f64],
+    distinct: Distinct,
+}
+
 /// How one column tells another, if it does.
-fn tells(table: &Table, input: (usize, &Inferred), target: (usize, &Inferred)) -> Option<&'static str> {
-    let [a, b] = [input, target].map(|(at, inferred)| Distinct::of(table, at, inferred));
+fn tells(input: &Looked, target: &Looked, rows: usize) -> Option<&'static str> {
+    let (a, b) = (&input.distinct, &target.distinct);
     if b.len() < 2 {
         return None;
     }
     // What hardly repeats is told apart by anything that does not repeat either: there, order must agree.
-    if b.len() * 2 > table.rows {
-        return in_step(&input.1.numbers, &target.1.numbers).then_some("goes in step with");
+    if b.len() * 2 > rows {
+        return in_step(input.numbers, target.numbers).then_some("goes in step with");
     }
     if a.len() != b.len() {
         return None;
@@ -221,7 +236,7 @@ fn tells(table: &Table, input: (usize, &Inferred), target: (usize, &Inferred)) -
     told.sort_unstable();
     told.dedup();
     let one_to_one = told.len() == b.len() && told.last() != Some(&Distinct::NONE);
-    (one_to_one && seen * 10 >= table.rows * 9).then_some("tells, value for value,")
+    (one_to_one && seen * 10 >= rows * 9).then_some("tells, value for value,")
 }
 
 /// Whether one only rises, or only falls, where the other rises; equal where it is equal.

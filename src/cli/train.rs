@@ -178,7 +178,13 @@ fn train(subject: Subject, args: &TrainArgs) -> Result<Outcome, Failure> {
         }
     }
     let Some(plan) = only_train(&checked.sources, &job) else { return Ok(Outcome::Errors) };
-    let Some(data) = load(&checked, &job, plan) else { return Ok(Outcome::Errors) };
+    let data = match data::load_linted(&job.data[plan.data], &checked.places) {
+        Ok(data) => {
+            output::report(&checked.sources, &data.warnings);
+            data
+        }
+        Err(wrong) => return Ok(shown(&checked.sources, &wrong)),
+    };
     if let Some(run) = &from {
         changed.extend(changed_files(&run.info.data, &data.files));
         let span = job.data[plan.data].source.path_span;

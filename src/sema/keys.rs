@@ -60,6 +60,7 @@ const DATA: &[Key] = &[
     key("batch"),
     key("shuffle"),
     key("drop_last"),
+    key("allow"),
     later("bucket", "rows of a batch have one shape; take it out"),
     later("augment", "training rows are taken as they are; take it out"),
 ];

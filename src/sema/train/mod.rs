@@ -14,7 +14,7 @@ pub(super) use loss::{given, loss};
 use metric::{Metric, metric, metrics};
 
 use super::ctx::{Ctx, list, suggest};
-use super::job::{Amount, LayerInfo, Length, MetricPlan, TrainPlan, Wanted};
+use super::job::{Amount, LayerInfo, Length, MetricPlan, Roles, TrainPlan, Wanted};
 use super::keyed::{Keyed, stray, unknown_key};
 use super::model::{Elab, Entity, Ev, Feeding, Names, declared_row, define};
 use super::{names, walk};
@@ -128,7 +128,7 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
 
 /// Whether a data section has a validation split, or is wrong and that is reported.
 fn validates(cx: &Ctx, data: usize) -> bool {
-    let plan = cx.data.borrow()[data].plan();
+    let plan = cx.data.borrow()[data].plan(Roles::default());
     plan.is_none_or(|plan| plan.valid.is_some() || plan.split.valid != Amount::Nothing)
 }
 

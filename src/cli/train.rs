@@ -142,8 +142,11 @@ fn asked(given: &Given, args: &TrainArgs) -> Result<Asked, Failure> {
     })
 }
 
-/// Reads the weights to start from, and notes which they are.
-fn initial(args: &TrainArgs, asked: &mut Asked) -> Result<(Option<(String, Vec<u8>)>, Vec<String>), Failure> {
+/// The name of a file and its bytes.
+type Named = (String, Vec<u8>);
+
+/// Reads the weights to start from, and notes which they are; tells whether they are others than then.
+fn initial(args: &TrainArgs, asked: &mut Asked) -> Result<(Option<Named>, Vec<String>), Failure> {
     let then = asked.init.take();
     let Some(path) = args.init.clone().or(then.as_ref().map(|file| PathBuf::from(&file.path))) else {
         return Ok((None, Vec::new()));

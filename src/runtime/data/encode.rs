@@ -127,7 +127,11 @@ pub fn apply_file(
     places: &Places,
 ) -> Result<Store, Vec<Diagnostic>> {
     let wanted = |name: &str| columns.iter().flat_map(|c| &c.fields).any(|f| f.source == name);
-    let (mut table, _) = read::table(source, &wanted, places).map_err(|wrong| vec![*wrong])?;
+    let read = read::table(source, &wanted, places, usize::MAX).map_err(|wrong| vec![*wrong])?;
+    let Some((mut table, _)) = read else {
+        let wrong = problem("data::unreadable", "there is more than 4 GiB of text to read at once", source);
+        return Err(vec![wrong.help("cut the file into pieces, and take one after the other")]);
+    };
     apply(columns, &mut table, source)
 }
 

@@ -127,7 +127,7 @@ pub fn apply_file(
     places: &Places,
 ) -> Result<Store, Vec<Diagnostic>> {
     let wanted = |name: &str| columns.iter().flat_map(|c| &c.fields).any(|f| f.source == name);
-    let (mut table, _) = read::table(source, &wanted, places).map_err(|wrong| vec![*wrong])?;
+    let mut table = read::whole(source, &wanted, places).map_err(|wrong| vec![*wrong])?;
     apply(columns, &mut table, source)
 }
 

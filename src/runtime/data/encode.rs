@@ -127,12 +127,7 @@ pub fn apply_file(
     places: &Places,
 ) -> Result<Store, Vec<Diagnostic>> {
     let wanted = |name: &str| columns.iter().flat_map(|c| &c.fields).any(|f| f.source == name);
-    let read = read::table(source, &wanted, places, usize::MAX).map_err(|wrong| vec![*wrong])?;
-    let Some((mut table, _)) = read else {
-        let message = "the file has more than 4 GiB of text, which is too much at once";
-        let wrong = problem("data::unreadable", message, source);
-        return Err(vec![wrong.help("cut it into several files")]);
-    };
+    let mut table = read::whole(source, &wanted, places).map_err(|wrong| vec![*wrong])?;
     apply(columns, &mut table, source)
 }
 

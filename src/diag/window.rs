@@ -4,6 +4,7 @@
 
 use crate::base::{FileId, Sources, Span};
 use miette::{LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// Longer lines are cut, in bytes.
@@ -36,12 +37,41 @@ pub(super) fn shown(
         (line - 1, column - 1)
     };
     let places: Vec<_> = labels.iter().map(place).collect();
-    let mut text = cut(&source.text, &mut labels);
+    let mut text = cut(&without_passwords(&source.text), &mut labels);
     if labels.iter().any(|l| l.offset() + l.len() == text.len()) {
         text.push(' ');
     }
     let places = labels.iter().map(LabeledSpan::offset).zip(places).collect();
     (Shown { name: source.name.clone(), text, places }, labels)
+}
+
+/// The text with stars for the passwords of addresses, byte for byte: reports end up in logs.
+fn without_passwords(text: &str) -> Cow<'_, str> {
+    let mut hidden: Vec<Range<usize>> = Vec::new();
+    for (scheme, _) in text.match_indices("://") {
+        let start = scheme + 3;
+        let ends = |c: char| c == '"' || c == '\'' || c.is_whitespace();
+        let end = start + text[start..].find(ends).unwrap_or(text.len() - start);
+        let path = start + text[start..end].find(['/', '?']).unwrap_or(end - start);
+        if let Some(at) = text[start..path].rfind('@')
+            && let Some(colon) = text[start..start + at].find(':')
+        {
+            hidden.push(start + colon + 1..start + at);
+        }
+        if let Some(key) = text[path..end].find("password=") {
+            let value = path + key + "password=".len();
+            hidden.push(value..value + text[value..end].find('&').unwrap_or(end - value));
+        }
+    }
+    if hidden.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let mut text = text.to_string();
+    for range in hidden {
+        let stars = "*".repeat(range.len());
+        text.replace_range(range, &stars);
+    }
+    Cow::Owned(text)
 }
 
 /// Cuts every long line and moves the labels along.
@@ -163,6 +193,19 @@ mod tests {
             let shown = report(&text, words);
             assert!(shown.contains("here"), "{shown}");
             assert!(shown.lines().all(|l| l.chars().count() < 160), "{shown}");
+        }
+    }
+
+    #[test]
+    fn passwords_are_stars_of_the_same_length() {
+        let shown = |text: &str| super::without_passwords(text).into_owned();
+        assert_eq!(
+            shown("a(\"postgres://ada:pé@host/db\") b:c@d"),
+            "a(\"postgres://ada:***@host/db\") b:c@d"
+        );
+        assert_eq!(shown("x://h/db?a=b&password=pw&c=d"), "x://h/db?a=b&password=**&c=d");
+        for text in ["// see https://example.org:80/a@b", "postgres://ada@host:5432/db", "://", "a://b:c"] {
+            assert_eq!(shown(text), text);
         }
     }
 }

@@ -31,6 +31,33 @@ pub struct SchemaColumn {
     pub shape: Vec<usize>,
     /// For ids: how many classes there are, if a glance tells.
     pub classes: Option<usize>,
+    /// Of cells: what the first rows hold, if a glance tells.
+    pub sample: Option<Sample>,
+}
+
+/// The cells of a column in the first rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sample {
+    pub rows: usize,
+    pub missing: usize,
+    /// How many are whole numbers, how many other numbers; the rest are words.
+    pub whole: usize,
+    pub fractions: usize,
+    pub distinct: usize,
+    /// Some of the words, each once.
+    pub words: Vec<String>,
+}
+
+impl Sample {
+    /// Whether every cell that is there is a number.
+    pub fn is_numeric(&self) -> bool {
+        self.missing + self.whole + self.fractions == self.rows
+    }
+
+    /// Whether no cell that is there is one, and some are there.
+    pub fn is_text(&self) -> bool {
+        self.whole + self.fractions == 0 && self.missing < self.rows
+    }
 }
 
 /// A source that is there and is not what the spec says.

@@ -68,9 +68,24 @@ impl DataProbe for People {
             let message = "broken.csv, line 3: 2 cells, but the header has 3".to_string();
             return Err(ProbeError { message, help: Some("add the missing cell".into()) });
         }
-        let cell = |name: &str| SchemaColumn { name: name.into(), dtype: None, shape: vec![], classes: None };
+        let cell = |(name, words): (&str, &[&str])| SchemaColumn {
+            name: name.into(),
+            dtype: None,
+            shape: vec![],
+            classes: None,
+            sample: Some(Sample {
+                rows: 40,
+                missing: 1,
+                whole: if words.is_empty() { 39 } else { 0 },
+                fractions: 0,
+                distinct: 20,
+                words: words.iter().map(|w| w.to_string()).collect(),
+            }),
+        };
+        let columns: [(&str, &[&str]); 4] =
+            [("age", &[]), ("hours", &[]), ("income", &["high", "low"]), ("town", &["Bath", "Hull"])];
         Ok((path == "people.csv").then(|| SourceSchema {
-            columns: ["age", "hours", "income", "town"].map(cell).into(),
+            columns: columns.map(cell).into(),
             rows: Some(50),
             hint: None,
         }))

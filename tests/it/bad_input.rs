@@ -29,6 +29,11 @@ fn good() -> Rows {
     Rows::good(40)
 }
 
+/// All of one class.
+fn single() -> Rows {
+    Rows(good().0.into_iter().map(|[x, _]| [x, "1".into()]).collect())
+}
+
 fn words() -> Rows {
     Rows(good().0.into_iter().map(|[x, y]| [x, if y == "1" { "yes" } else { "no" }.to_string()]).collect())
 }
@@ -68,6 +73,13 @@ fn text_cases() -> Vec<Case> {
         let unseen = words().with(3, 1, "maybe").text(sep).into_bytes();
         case(WORDS, "unseen category", unseen, "data::class", &[":5:", "`maybe`", "`no`, `yes`"]);
         let open = with(39, 0, "\"1");
+        case(
+            NUMBERS,
+            "one class only",
+            single().text(sep).into(),
+            "data::one_class",
+            &["rows have the class `1`"],
+        );
         case(NUMBERS, "open quote", open, "data::quote", &[":41:1", "never closes"]);
     }
     let packed = |bytes| Case {
@@ -114,6 +126,13 @@ fn json_cases() -> Vec<Case> {
         case(NUMBERS, "text among numbers", with(2, 0, "abc"), "data::number", &["t.jsonl:3:8", "`abc`"]),
         case(WORDS, "unseen category", words().with(3, 1, "maybe").jsonl(), "data::class", &["t.jsonl:4:"]),
     ];
+    cases.push(case(
+        NUMBERS,
+        "one class only",
+        single().jsonl(),
+        "data::one_class",
+        &["the class `1`", "`y`"],
+    ));
     let bytes = replaced(with(4, 0, "@").into_bytes(), b"@", b"\xe9");
     let mut latin = case(NUMBERS, "not UTF-8", String::new(), "data::encoding", &["t.jsonl:5:8", "0xe9"]);
     latin.make = file("t.jsonl", bytes);
@@ -133,10 +152,17 @@ fn array_cases() -> Vec<Case> {
         Case { source: "npz(\"t.npz\")", typing, defect, make, code, says }
     };
     let labels = || npy("<i8", "(2,)", &[[0; 8], [1, 0, 0, 0, 0, 0, 0, 0]].concat());
+    let five = |last: u8| {
+        npy(
+            "<i8",
+            "(5,)",
+            &[[0; 8], [0; 8], [1, 0, 0, 0, 0, 0, 0, 0], [0; 8], [last, 0, 0, 0, 0, 0, 0, 0]].concat(),
+        )
+    };
     let pair = |x: Vec<u8>| zip(&[("x.npy", x), ("y.npy", labels())]);
-    let strings = npy("<U1", "(2,)", b"a\0\0\0b\0\0\0");
+    let strings = npy("<U1", "(5,)", &b"a\0\0\0".repeat(5));
+    let strings = zip(&[("x.npy", strings), ("y.npy", five(1))]);
     let no_text = npy("|S1", "(2,)", b"a\xff");
-    let far = [[0; 8], [7, 0, 0, 0, 0, 0, 0, 0]].concat();
     let mut damaged = good().npz();
     damaged[200] ^= 0xff;
     let mut cases = vec![
@@ -150,7 +176,7 @@ fn array_cases() -> Vec<Case> {
         ),
         npz(AS_IS, "cut off", cut(good().npz()), "data::npy", &["t.npz", "no directory"]),
         npz(AS_IS, "damaged", damaged, "data::npy", &["t.npz/x"]),
-        npz(AS_IS, "no arrays", zip(&[]), "data::magic", &["t.npz"]),
+        npz(AS_IS, "no arrays", zip(&[]), "data::empty", &["t.npz", "no arrays"]),
         npz(
             AS_IS,
             "2^60 rows",
@@ -175,11 +201,12 @@ fn array_cases() -> Vec<Case> {
             &["t.npz:3", "`inf`", "`x`"],
         ),
         npz(AS_IS, "label out of range", good().with(6, 1, "2").npz(), "data::class", &["t.npz:7", "`2`"]),
-        npz(NUMBERS, "text among numbers", pair(strings), "data::number", &["t.npz:1", "`a`", "`x`"]),
+        npz(NUMBERS, "text among numbers", strings, "data::number", &["t.npz:1", "`a`", "`x`"]),
+        npz(AS_IS, "one class only", single().npz(), "data::one_class", &["the class `1`", "`y`"]),
         npz(NUMBERS, "not UTF-8", pair(no_text), "data::encoding", &["t.npz/x:2"]),
     ];
-    let unseen = zip(&[("x.npy", npy("<f8", "(2,)", &[0; 16])), ("y.npy", npy("<i8", "(2,)", &far))]);
-    cases.push(npz("y : class(0, 1)", "unseen category", unseen, "data::class", &["t.npz:2", "`7`"]));
+    let unseen = zip(&[("x.npy", npy("<f8", "(5,)", &[0; 40])), ("y.npy", five(7))]);
+    cases.push(npz("y : class(0, 1)", "unseen category", unseen, "data::class", &["t.npz:5", "`7`"]));
     let alone = |defect, name, bytes: Vec<u8>, code, says| Case {
         source: if name == "x.npy" { "npy(\"x.npy\")" } else { "npy(\"x.npy.gz\")" },
         typing: "y = x > 0",
@@ -249,11 +276,12 @@ fn idx_cases() -> Vec<Case> {
         case("2^60 rows", pair(huge, good()), "data::idx", &["images", "1048576 x 1048576 x 1048576"]),
         case("other lengths", pair(images(3, 3), good()), "data::idx", &["3 images", "4 labels"]),
         case("truncated gzip", pair(cut(gzip(&images(4, 4))), good()), "data::gzip", &["images", "gzip"]),
+        // A glance at the labels tells how many classes there are: the loss is wrong.
         case(
             "label out of range",
             pair(images(4, 4), labels(4, &[0, 1, 7, 1])),
-            "data::range",
-            &["labels:3", "`BinaryCrossEntropy` wants"],
+            "loss::classes",
+            &["two classes apart, but there are 8"],
         ),
     ]
 }
@@ -314,6 +342,7 @@ fn parquet_cases() -> Vec<Case> {
             "data::number",
             &["t.parquet:3", "`abc`"],
         ),
+        case(NUMBERS, "one class only", of(single()), "data::one_class", &["the class `1`", "`y`"]),
         case(WORDS, "unseen category", of(words()), "data::class", &["t.parquet:4", "`maybe`"]),
     ]
 }
@@ -363,6 +392,7 @@ fn sql_cases() -> Vec<Case> {
             "data::number",
             &["t.db:3", "`abc`"],
         ),
+        case(TABLE, NUMBERS, "one class only", of(single()), "data::one_class", &["the class `1`", "`y`"]),
         case(TABLE, WORDS, "unseen category", of(words().with(3, 1, "maybe")), "data::class", &["t.db:4"]),
         case(
             "sql(\"sqlite:t.db\", query=\"DELETE FROM t\")",
@@ -465,4 +495,63 @@ fn files_of_parquet() {
 #[test]
 fn databases() {
     check_all(&sql_cases());
+}
+
+/// Checks and loads the data of a spec in `folder`; how it ends does not matter.
+fn load(folder: &Path, text: &str) {
+    use mlc::runtime::data::{self, DiskProbe, Places};
+    let mut sources = mlc::base::Sources::new();
+    let file = sources.add("spec.mlspec", None, text);
+    let (ast, _) = mlc::syntax::parse(&sources, file);
+    let places = Places { spec: Some(folder.to_path_buf()), data: None };
+    let probe = DiskProbe { places: places.clone() };
+    let (job, _) = mlc::sema::check(&mut sources, file, &ast, &mlc::sema::Settings::default(), &probe);
+    if let Some(job) = job {
+        let _ = data::load(&job.data[0], &places);
+    }
+}
+
+/// Files with bytes changed here and there, or cut off anywhere: any answer will do but a panic.
+#[test]
+fn damaged_bytes_do_not_panic() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let rows = good();
+    let mut files: Vec<(&str, &str, Vec<u8>)> = vec![
+        ("csv(\"t.csv\")", "t.csv", rows.text(',').into_bytes()),
+        ("csv(\"t.csv.gz\")", "t.csv.gz", gzip(rows.text(',').as_bytes())),
+        ("jsonl(\"t.jsonl\")", "t.jsonl", rows.jsonl().into_bytes()),
+        ("npz(\"t.npz\")", "t.npz", rows.npz()),
+    ];
+    #[cfg(feature = "sql")]
+    {
+        let path = folder.path().join("t.db");
+        crate::tables::sqlite(&rows, &path);
+        files.push(("sql(\"sqlite:t.db\", table=\"t\")", "t.db", fs::read(path).expect("just written")));
+    }
+    #[cfg(feature = "parquet")]
+    {
+        let path = folder.path().join("t.parquet");
+        crate::tables::parquet(&rows, &path);
+        files.push(("parquet(\"t.parquet\")", "t.parquet", fs::read(path).expect("just written")));
+    }
+    let mut state = 1_u64;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    for (source, name, bytes) in files {
+        let text = spec(source, NUMBERS);
+        for _ in 0..60 {
+            let mut bytes = bytes.clone();
+            for _ in 0..=random(3) {
+                let at = random(bytes.len());
+                bytes[at] = random(256) as u8;
+            }
+            if random(4) == 0 {
+                bytes.truncate(random(bytes.len()));
+            }
+            fs::write(folder.path().join(name), &bytes).expect("the folder is writable");
+            load(folder.path(), &text);
+        }
+    }
 }

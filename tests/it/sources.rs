@@ -62,3 +62,136 @@ fn the_same_rows_in_any_format_give_the_same_bits() {
         assert_eq!(hash(path, source, TYPED, &[]), first, "SQLite");
     }
 }
+
+/// Rows with words, gaps and a label, in an order that no column says.
+fn people(count: usize) -> String {
+    let mut text = String::from("x,age,town,y\n");
+    for i in 0..count {
+        let x = (i * 37 % 101) as f64 / 50.0 - 1.01;
+        let age = if i % 11 == 3 { String::new() } else { (i * 7919 % 83).to_string() };
+        let town = ["Oslo", "\"Rome, \"\"old\"\"\"", "Lima", "?"][i * 31 % 4];
+        text.push_str(&format!("{x},{age},{town},{}\n", if x > 0.0 { "yes" } else { "no" }));
+    }
+    text
+}
+
+const PEOPLE: &str = "x : standardize\n  age : impute(median) |> quantile(n=50)\n  town : one_hot(unknown=other)\n  \
+                      y : class(no, yes)";
+
+/// A spec over every column of [`people`], with other files for validation.
+fn people_spec(source: &str, beside: &str) -> String {
+    spec(source, &format!("{beside}\n  {PEOPLE}"))
+        .replace("input x: f32[B]", "input x: f32[B, d.features]")
+        .replace("Reshape(1) |> ", "")
+        .replace("x = d.x", "x = d.row")
+}
+
+/// Trains a spec with so much memory for data; gives the hash of the weights and the losses.
+fn trained(folder: &Path, text: &str, memory: &str) -> (String, String) {
+    let output = train(folder, text, &[("MLC_MEMORY", memory)]);
+    assert!(output.status.success(), "{text}\n{}", stderr(&output));
+    let run = fs::read_to_string(folder.join("run/run.yaml")).expect("run.yaml is there");
+    let losses = fs::read_to_string(folder.join("run/metrics.jsonl")).expect("metrics.jsonl is there");
+    fs::remove_dir_all(folder.join("run")).expect("a finished run");
+    let hash = run.lines().find_map(|l| l.strip_prefix("weights_hash: ")).expect("the hash of the weights");
+    let losses = losses.lines().map(|l| l.split("\"seconds\"").next().unwrap_or_default()).collect();
+    (hash.to_string(), losses)
+}
+
+#[test]
+fn files_larger_than_memory_give_the_same_bits() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path();
+    let write = |name: &str, text: &str| fs::write(path.join(name), text).expect("the folder is writable");
+    let text = people(3000);
+    write("t.csv", &text);
+    write("v.csv", &people(200));
+    write("t.jsonl", &Rows::good(3000).jsonl());
+    let mut specs = vec![
+        people_spec("csv(\"t.csv\", missing=\"?\")", ""),
+        people_spec("csv(\"t.csv\", missing=\"?\")", "test = csv(\"v.csv\", missing=\"?\")"),
+        people_spec("csv(\"t.csv\", missing=\"?\")", "").replace("seed = 1 }", "seed = 1  stratify = y }"),
+        people_spec("csv(\"v.csv\", missing=\"?\")", "test = csv(\"t.csv\", missing=\"?\")"),
+        spec("jsonl(\"t.jsonl\")", TYPED),
+    ];
+    #[cfg(feature = "parquet")]
+    {
+        crate::tables::parquet(&Rows::good(9000), &path.join("t.parquet"));
+        specs.push(spec("parquet(\"t.parquet\")", TYPED));
+    }
+    specs.iter_mut().for_each(|s| *s = s.replace("epochs = 3", "epochs = 2"));
+    for text in specs {
+        let whole = trained(path, &text, "4G");
+        for memory in ["1K", "100K"] {
+            assert_eq!(trained(path, &text, memory), whole, "{memory}\n{text}");
+        }
+    }
+    // What is wrong is found at the same place.
+    let broken = text.replacen("\n0.79,", "\nzero,", 1);
+    write("t.csv", &broken);
+    let spec = people_spec("csv(\"t.csv\", missing=\"?\")", "");
+    let says = |memory: &str| {
+        let output = train(path, &spec, &[("MLC_MEMORY", memory)]);
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        assert!(!path.join("run").exists());
+        stderr(&output)
+    };
+    let line = broken.lines().position(|l| l.starts_with("zero")).expect("a broken line") + 1;
+    for memory in ["4G", "1K"] {
+        let said = says(memory);
+        assert!(said.contains(&format!("t.csv:{line}")) && said.contains("`zero`"), "{said}");
+    }
+}
+
+/// The most memory that a process had at once, in bytes.
+#[cfg(target_os = "linux")]
+fn peak(folder: &Path, text: &str, memory: &str) -> u64 {
+    fs::write(folder.join("spec.mlspec"), text).expect("the folder is writable");
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_mlc"))
+        .arg("train")
+        .arg(folder.join("spec.mlspec"))
+        .args(["--device", "cpu", "--threads", "1", "--progress", "plain", "--out"])
+        .arg(folder.join("run"))
+        .env("MLC_MEMORY", memory)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("mlc starts");
+    let status = format!("/proc/{}/status", child.id());
+    let mut most = 0;
+    while child.try_wait().expect("a child").is_none() {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+        let kibibytes = line.and_then(|l| l.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+        most = most.max(kibibytes.unwrap_or(0) << 10);
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    assert!(child.wait().expect("a child").success(), "{text}");
+    fs::remove_dir_all(folder.join("run")).expect("a finished run");
+    most
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_does_not_grow_with_the_file() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path();
+    // 24 numbers a row, so that columns are most of what there is.
+    let names: Vec<String> = (0..24).map(|c| format!("f{c}")).collect();
+    let mut text = format!("y,{}\n", names.join(","));
+    for i in 0..40_000_usize {
+        let cells: Vec<String> = (0..24).map(|c| format!("{}.5", (i * (c + 7)) % 9973)).collect();
+        text.push_str(&format!("{},{}\n", i % 2, cells.join(",")));
+    }
+    fs::write(path.join("t.csv"), &text).expect("the folder is writable");
+    let typing = format!("{} : standardize\n  y : class(2)", names.join(", "));
+    let spec = spec("csv(\"t.csv\")", &typing)
+        .replace("input x: f32[B]", "input x: f32[B, 24]")
+        .replace("Reshape(1) |> ", "")
+        .replace("x = d.x", "x = d.row")
+        .replace("batch = 8", "batch = 500")
+        .replace("epochs = 3", "epochs = 1");
+    let (whole, bounded) = (peak(path, &spec, "4G"), peak(path, &spec, "1M"));
+    let file = text.len() as u64;
+    assert!(file > 6 << 20, "{file}");
+    assert!(bounded + 2 * file < whole, "a file of {file} bytes: {whole} at once, {bounded} in pieces");
+}

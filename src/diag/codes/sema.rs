@@ -178,8 +178,15 @@ pub const CODES: &[CodeInfo] = &[
     CodeInfo {
         code: "column::untyped",
         title: "nothing says what the cells of a column are",
-        explain: "Cells of a table are text until they are given a type:\n\n    age, hours : standardize\n    income     \
-                  : class(\"<=50K\", \">50K\")",
+        explain: "Without `name : how` a column is a number, if the first rows hold nothing else. Words become numbers as \
+                  the spec says:\n\n    town   : one_hot(unknown=other)\n    income : class(\"<=50K\", \">50K\")",
+    },
+    CodeInfo {
+        code: "column::text",
+        title: "a transform of numbers stands at a column of words",
+        explain: "`standardize`, `log` and their like take numbers, and the first rows of the file hold words. `one_hot`, \
+                  `category`, `hashed`, `date` and `class` make numbers of words; what stands for a missing value is named \
+                  in the source: `csv(\"t.csv\", missing=[\"?\", \"n/a\"])`.",
     },
     CodeInfo {
         code: "column::typed",
@@ -305,6 +312,14 @@ pub const CODES: &[CodeInfo] = &[
         title: "a metric does not know what to compare",
         explain: "Metrics take the pair of the loss. With a loss of your own, or one of several terms, say the pair: \
                   `accuracy(M.logits, label)`.",
+    },
+    CodeInfo {
+        code: "metric::scaled",
+        title: "a share of a target that is scaled",
+        explain: "`mape` divides by the target, and `standardize` moves its 0. `mae`, `mse` and `rmse` of a target that only \
+                  `standardize`, `minmax` or `robust` scale are reported in the unit of the source: dollars stay dollars. Of \
+                  a target behind `log` or arithmetic they are those of the numbers that the loss sees, as is the loss \
+                  itself always.",
     },
     CodeInfo {
         code: "metric::by",

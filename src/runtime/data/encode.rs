@@ -3,10 +3,10 @@
 //! [`apply`] needs what was fitted and a table with columns of the same names, nothing of the spec.
 
 use super::cells::{Checked, Lookup, grouped};
-use super::files::problem;
+use super::files::{Places, problem};
 use super::steps::{self, Fitted};
 use super::table::{Cells, Table};
-use super::{Array, Loaded, Store, Values};
+use super::{Array, Loaded, Store, Values, read};
 use crate::base::{Bindings, DType, Span, Sym};
 use crate::diag::{Diagnostic, Severity};
 use crate::sema::job::{Column, ColumnKind, DataPlan, Encode, Field, SourcePlan};
@@ -52,6 +52,17 @@ impl FittedField {
     }
 }
 
+impl FittedField {
+    /// Scale and offset that lead back to the unit of the source, `x = y * scale + offset`; `None` where steps are
+    /// no straight lines.
+    pub fn straight(&self) -> Option<(f64, f64)> {
+        self.steps.iter().try_fold((1.0, 0.0), |(scale, offset), step| {
+            let (s, o) = step.straight()?;
+            Some((scale * s, scale * o + offset))
+        })
+    }
+}
+
 pub fn column_fields(column: &Column) -> &[Field] {
     match &column.kind {
         ColumnKind::One(field) => std::slice::from_ref(field),
@@ -71,13 +82,18 @@ pub fn fit(plan: &DataPlan, main: &Loaded, train: &[u32]) -> Result<Vec<FittedCo
                 Err(diagnostic) => wrong.push(*diagnostic),
             }
         }
-        let joined = matches!(column.kind, ColumnKind::Row(_));
-        columns.push(FittedColumn { name: column.name.clone(), dtype: column.ty.dtype, joined, fields });
+        columns.push(joined(column, fields));
     }
     if wrong.is_empty() { Ok(columns) } else { Err(wrong) }
 }
 
-fn fit_field(column: &Column, field: &Field, main: &Loaded, train: &[u32]) -> Checked<FittedField> {
+/// A column of its fitted fields.
+pub fn joined(column: &Column, fields: Vec<FittedField>) -> FittedColumn {
+    let joined = matches!(column.kind, ColumnKind::Row(_));
+    FittedColumn { name: column.name.clone(), dtype: column.ty.dtype, joined, fields }
+}
+
+pub fn fit_field(column: &Column, field: &Field, main: &Loaded, train: &[u32]) -> Checked<FittedField> {
     let at = Lookup::new(&main.table, &field.source, field.span, main.source)?;
     let steps = steps::fit(&at, &field.how, train, column.ty.dtype)?;
     Ok(FittedField { source: field.source.clone(), steps, span: field.span })
@@ -101,7 +117,18 @@ pub fn apply(
             Err(diagnostic) => wrong.push(*diagnostic),
         }
     }
-    if wrong.is_empty() { Ok(Store { columns: made }) } else { Err(wrong) }
+    if wrong.is_empty() { Ok(Store::new(made)) } else { Err(wrong) }
+}
+
+/// Reads a source and makes the columns of its rows: what a spec calls the same is enough, in any order.
+pub fn apply_file(
+    columns: &[FittedColumn],
+    source: &SourcePlan,
+    places: &Places,
+) -> Result<Store, Vec<Diagnostic>> {
+    let wanted = |name: &str| columns.iter().flat_map(|c| &c.fields).any(|f| f.source == name);
+    let mut table = read::whole(source, &wanted, places).map_err(|wrong| vec![*wrong])?;
+    apply(columns, &mut table, source)
 }
 
 fn apply_column(column: &FittedColumn, table: &Table, source: &SourcePlan) -> Checked<Array> {
@@ -216,7 +243,7 @@ pub fn warnings(fitted: &[FittedColumn], source: &SourcePlan, train: &[u32]) -> 
         let message = format!("column `{}` has one value in all {rows} training rows", field.source);
         let mut d = problem("data::constant", message, source).label(field.span, "nothing to learn from");
         d.severity = Severity::Warning;
-        d.help("take it out of the spec: it becomes 0 in every training row, and anything in others")
+        d.help("take it out of the spec: where other rows differ, they meet weights that nothing has trained")
     };
     constant.map(warning).collect()
 }
@@ -227,10 +254,12 @@ pub fn one_class(plan: &DataPlan, store: &Store, fitted: &[FittedColumn], train:
     for ((column, array), fitted) in plan.columns.iter().zip(&store.columns).zip(fitted) {
         let [field] = column_fields(column) else { continue };
         let Values::I32(values) = &array.values else { continue };
-        let is_class = matches!(field.how.last(), Some(Encode::Class(_)));
+        if !matches!(field.how.last(), Some(Encode::Class(_))) {
+            continue;
+        }
         let first = train.first().map(|row| values[*row as usize]);
         let same = train.iter().all(|row| Some(values[*row as usize]) == first);
-        if !is_class || !same || train.len() < 2 {
+        if !same || train.len() < 2 {
             continue;
         }
         let name = match (fitted.fields[0].steps.last(), first) {

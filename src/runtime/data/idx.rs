@@ -176,7 +176,8 @@ fn open(path: &Path, source: &SourcePlan) -> Result<(Input, Vec<usize>), Box<Dia
     let mut bytes = Vec::new();
     input.read(4, &mut bytes, source)?;
     if bytes.is_empty() {
-        return Err(problem("data::empty", format!("{name}: the file is empty"), source));
+        let message = format!("{name}: the file is empty");
+        return Err(Box::new(problem("data::empty", message, source).help("name another file")));
     }
     let &[0, 0, kind, axes] = bytes.as_slice() else {
         let hex: Vec<String> = bytes.iter().map(|b| format!("{b:02x}")).collect();

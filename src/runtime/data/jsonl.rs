@@ -62,6 +62,10 @@ impl<'a> Reader<'a> {
         }
     }
 
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
     pub fn at_end(&self) -> bool {
         self.text.at_end()
     }

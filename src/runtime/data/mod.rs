@@ -11,18 +11,25 @@ mod cells;
 mod csv;
 mod encode;
 mod files;
+mod glance;
 mod idx;
+mod inferred;
 mod json;
 mod jsonl;
 mod known;
+mod large;
+mod leaks;
 mod npy;
 mod npz;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod prefetch;
 mod probe;
+pub mod profile;
 mod read;
+mod same;
 mod scan;
+mod spill;
 mod split;
 #[cfg(feature = "sql")]
 mod sql;
@@ -34,7 +41,7 @@ mod wanted;
 mod when;
 
 pub use batch::{Order, Rows};
-pub use encode::{FittedColumn, FittedField, apply};
+pub use encode::{FittedColumn, FittedField, apply, apply_file};
 pub use files::{FNV_START, FileInfo, Places, fnv1a};
 pub use prefetch::{Batch, Batches, Prefetch};
 pub use probe::DiskProbe;
@@ -43,6 +50,8 @@ pub use steps::{Fitted, Vocabulary};
 use crate::base::{Bindings, DType};
 use crate::diag::Diagnostic;
 use crate::sema::job::{Amount, DataPlan, Field, SourcePlan};
+use large::Budget;
+use spill::Spill;
 use std::sync::Arc;
 use table::Table;
 
@@ -65,9 +74,12 @@ pub struct Array {
 }
 
 /// All columns of one source, in the plan's order.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Store {
+    /// Without values if the rows lie in a spill.
     pub columns: Vec<Array>,
+    /// The rows, where they do not fit into memory.
+    spill: Option<Spill>,
 }
 
 /// Some rows of a store: training, validation or test.
@@ -106,6 +118,26 @@ impl Array {
         self.row.iter().product::<usize>() * self.dtype().bytes()
     }
 
+    /// An array of the same kind with so many rows of zeros.
+    fn zeros(&self, rows: usize) -> Array {
+        let count = rows * self.row.iter().product::<usize>();
+        let values = match self.values {
+            Values::U8(_) => Values::U8(vec![0; count]),
+            Values::I32(_) => Values::I32(vec![0; count]),
+            Values::F32(_) => Values::F32(vec![0.0; count]),
+        };
+        Array { name: self.name.clone(), row: self.row.clone(), values }
+    }
+
+    /// Where the elements start.
+    fn start(&mut self) -> *mut u8 {
+        match &mut self.values {
+            Values::U8(v) => v.as_mut_ptr(),
+            Values::I32(v) => v.as_mut_ptr().cast(),
+            Values::F32(v) => v.as_mut_ptr().cast(),
+        }
+    }
+
     /// The elements as they lie in memory.
     pub fn bytes(&self) -> &[u8] {
         let (start, len) = match &self.values {
@@ -119,11 +151,51 @@ impl Array {
 }
 
 impl Store {
+    pub fn new(columns: Vec<Array>) -> Store {
+        Store { columns, spill: None }
+    }
+
+    /// Copies a row's bytes, column by column, to where `to` says. `scratch` is kept from row to row.
+    ///
+    /// # Safety
+    /// Each address has room for a row of its column.
+    pub unsafe fn copy_row(&self, row: u32, to: impl Fn(usize) -> *mut u8, scratch: &mut Vec<u8>) {
+        let mut at = 0;
+        if let Some(spill) = &self.spill {
+            scratch.resize(spill.stride(), 0);
+            spill.read(row, scratch);
+        }
+        for (i, column) in self.columns.iter().enumerate() {
+            let size = column.row_bytes();
+            let from = match self.spill {
+                Some(_) => &scratch[at..at + size],
+                None => &column.bytes()[row as usize * size..(row as usize + 1) * size],
+            };
+            at += size;
+            // SAFETY: the caller says that there is room; a store's own bytes are not given out for writing.
+            unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to(i), size) };
+        }
+    }
+
+    /// Some rows, as arrays in memory.
+    pub fn some(&self, rows: &[u32]) -> Vec<Array> {
+        let mut all: Vec<Array> = self.columns.iter().map(|c| c.zeros(rows.len())).collect();
+        let starts: Vec<*mut u8> = all.iter_mut().map(Array::start).collect();
+        let mut scratch = Vec::new();
+        for (i, row) in rows.iter().enumerate() {
+            let to = |column: usize| starts[column].wrapping_add(i * self.columns[column].row_bytes());
+            // SAFETY: each array has as many rows as are copied.
+            unsafe { self.copy_row(*row, to, &mut scratch) };
+        }
+        all
+    }
+
     /// Bytes of one row, all columns together.
     pub fn row_bytes(&self) -> usize {
         self.columns.iter().map(Array::row_bytes).sum()
     }
 
+    /// Bytes in memory.
     pub fn bytes(&self) -> usize {
         self.columns.iter().map(|c| c.bytes().len()).sum()
     }
@@ -143,6 +215,13 @@ impl Dataset {
     /// Sizes that only data know: `people.features`, `d.col.classes`.
     pub fn bindings(&self) -> &Bindings {
         &self.bindings
+    }
+
+    /// What a column's numbers are multiplied by to be in the unit of the source; 1 where no factor leads back.
+    pub fn unit(&self, column: &str) -> f64 {
+        let fitted = self.fitted.iter().find(|f| f.name == column && !f.joined);
+        let straight = fitted.and_then(|f| f.fields.first()).and_then(FittedField::straight);
+        straight.map_or(1.0, |(scale, _)| scale)
     }
 
     /// What the classes of a column are called, in order of their ids, where they have names.
@@ -166,20 +245,69 @@ struct Loaded<'a> {
     table: Table,
 }
 
+/// The tables of a section: the source's, and those of parts with files of their own.
+struct Opened<'a> {
+    main: Loaded<'a>,
+    valid: Option<Loaded<'a>>,
+    test: Option<Loaded<'a>>,
+}
+
+impl Opened<'_> {
+    /// Reads the columns for which `wanted` holds, where the source lets others be left out; none if a source
+    /// has more than `limit` bytes of text.
+    fn read<'a>(
+        plan: &'a DataPlan,
+        places: &Places,
+        wanted: Wants,
+        limit: usize,
+    ) -> Checked<Option<Opened<'a>>> {
+        let Some((table, own_test)) = read::table(&plan.source, wanted, places, limit)? else {
+            return Ok(None);
+        };
+        let Some(valid) = read_beside(&plan.valid, wanted, places, limit)? else { return Ok(None) };
+        let Some(named_test) = read_beside(&plan.test, wanted, places, limit)? else { return Ok(None) };
+        // With folds, test files that an `idx` folder brings along stay apart: each fold is the test part.
+        let own_test = own_test.filter(|_| plan.split.kfold.is_none());
+        let test = named_test.or(own_test.map(|table| Loaded { source: &plan.source, table }));
+        Ok(Some(Opened { main: Loaded { source: &plan.source, table }, valid, test }))
+    }
+}
+
+type Wants<'w> = &'w dyn Fn(&str) -> bool;
+
 /// Reads, splits, fits and encodes a data section. All that is wrong with its columns is told at once.
 pub fn load(plan: &DataPlan, places: &Places) -> Result<Dataset, Vec<Diagnostic>> {
-    let one = |d: Box<Diagnostic>| vec![*d];
-    let (main, own_test) = read(&plan.source, plan, places).map_err(one)?;
-    let valid = read_beside(&plan.valid, plan, places).map_err(one)?;
-    let named_test = read_beside(&plan.test, plan, places).map_err(one)?;
-    // With folds, test files that an `idx` folder brings along stay apart: each fold is the test part.
-    let own_test = own_test.filter(|_| plan.split.kfold.is_none());
-    let test = named_test.or(own_test.map(|table| Loaded { source: &plan.source, table }));
-    check_parts(plan, valid.is_some(), test.is_some()).map_err(one)?;
+    let wanted = |name: &str| column_of_split(plan, name) || fields(plan).any(|f| f.source == name);
+    let budget = Budget::of_machine();
+    match Opened::read(plan, places, &wanted, budget.whole()).map_err(|d| vec![*d])? {
+        Some(opened) => made(plan, opened, &mut |_, _| {}),
+        None => large::load(plan, places, budget),
+    }
+}
 
-    let mut main = Loaded { source: &plan.source, table: main };
-    let (mut valid, mut test) = (valid, test);
-    let parts = split_rows(plan, &main).map_err(one)?;
+/// [`load`], with what may be wrong with how the rows are parted among the warnings: all columns are read for that.
+pub fn load_linted(plan: &DataPlan, places: &Places) -> Result<Dataset, Vec<Diagnostic>> {
+    let budget = Budget::of_machine();
+    let opened = Opened::read(plan, places, &|_| true, budget.whole()).map_err(|d| vec![*d])?;
+    // Leaks are looked for in memory.
+    let Some(opened) = opened else { return large::load(plan, places, budget) };
+    let mut leaks = Vec::new();
+    let mut data = made(plan, opened, &mut |opened, parts| leaks = leaks::lint(plan, opened, parts))?;
+    data.warnings.append(&mut leaks);
+    Ok(data)
+}
+
+/// Splits, fits and encodes; `look` sees the rows before they are encoded.
+fn made(
+    plan: &DataPlan,
+    opened: Opened,
+    look: &mut dyn FnMut(&Opened, &split::Parts),
+) -> Result<Dataset, Vec<Diagnostic>> {
+    let one = |d: Box<Diagnostic>| vec![*d];
+    check_parts(plan, opened.valid.is_some(), opened.test.is_some()).map_err(one)?;
+    let parts = split_rows(plan, &opened.main).map_err(one)?;
+    look(&opened, &parts);
+    let Opened { mut main, mut valid, mut test } = opened;
     let fitted = encode::fit(plan, &main, &parts.train)?;
     let encode = |loaded: &mut Loaded| encode::apply(&fitted, &mut loaded.table, loaded.source).map(Arc::new);
     let valid_store = valid.as_mut().map(encode).transpose()?;
@@ -222,21 +350,21 @@ fn fields(plan: &DataPlan) -> impl Iterator<Item = &Field> {
     plan.columns.iter().flat_map(encode::column_fields)
 }
 
-/// The table of a source, and the test table that an `idx` folder may bring along.
-fn read(source: &SourcePlan, plan: &DataPlan, places: &Places) -> Checked<(Table, Option<Table>)> {
-    let wanted =
-        |name: &str| plan.split.columns().any(|c| c == name) || fields(plan).any(|f| f.source == name);
-    read::table(source, &wanted, places)
+/// Whether a source's column decides how rows are parted.
+fn column_of_split(plan: &DataPlan, name: &str) -> bool {
+    plan.split.columns().any(|c| c == name)
 }
 
+/// The table of a source beside the main one, if there is one; none if it has more than `limit` bytes of text.
 fn read_beside<'a>(
     source: &'a Option<SourcePlan>,
-    plan: &DataPlan,
+    wanted: Wants,
     places: &Places,
-) -> Checked<Option<Loaded<'a>>> {
-    let Some(source) = source else { return Ok(None) };
-    let (table, _) = read(source, plan, places)?;
-    Ok(Some(Loaded { source, table }))
+    limit: usize,
+) -> Checked<Option<Option<Loaded<'a>>>> {
+    let Some(source) = source else { return Ok(Some(None)) };
+    let read = read::table(source, wanted, places, limit)?;
+    Ok(read.map(|(table, _)| Some(Loaded { source, table })))
 }
 
 /// A part comes from the split or from files of its own, not from both.
@@ -263,5 +391,7 @@ fn split_rows(plan: &DataPlan, main: &Loaded) -> Checked<split::Parts> {
     })
 }
 
+#[cfg(test)]
+mod goldens;
 #[cfg(test)]
 mod tests;

@@ -94,7 +94,7 @@ pub fn header(more: &mut More, at_most: u64, whose: Whose) -> Checked<Header> {
     more(8, &mut start)?;
     if start.is_empty() {
         let message = format!("{}: the file is empty", whose.name);
-        return Err(problem("data::empty", message, whose.source));
+        return Err(Box::new(problem("data::empty", message, whose.source).help("name another file")));
     }
     let &[0x93, b'N', b'U', b'M', b'P', b'Y', major, _] = start.as_slice() else {
         let hex: Vec<String> = start.iter().take(6).map(|b| format!("{b:02x}")).collect();

@@ -100,7 +100,7 @@ impl<'a> Archive<'a> {
         (&mut file).take(4).read_to_end(&mut start).map_err(|e| archive.unreadable(&e))?;
         if start.is_empty() {
             let message = format!("{}: the file is empty", archive.name);
-            return Err(problem("data::empty", message, source));
+            return Err(Box::new(problem("data::empty", message, source).help("name another file")));
         }
         if !start.starts_with(b"PK") {
             let hex: Vec<String> = start.iter().map(|b| format!("{b:02x}")).collect();
@@ -112,7 +112,7 @@ impl<'a> Archive<'a> {
         archive.entries = archive.directory(&mut file, length)?;
         if archive.entries.is_empty() {
             let message = format!("{}: the archive has no arrays", archive.name);
-            return Err(problem("data::empty", message, source));
+            return Err(Box::new(problem("data::empty", message, source).help("name another file")));
         }
         Ok(archive)
     }

@@ -141,6 +141,11 @@ impl<'a> Reader<'a> {
         Box::new(problem("data::empty", message, self.source).help("name another file"))
     }
 
+    /// Whether all rows were given.
+    pub fn at_end(&self) -> bool {
+        self.left_in_group == 0 && self.group == self.file.num_row_groups()
+    }
+
     pub fn finish(self) -> Checked<FileInfo> {
         Input::open(&self.path, self.source)?.finish(self.source)
     }
@@ -253,7 +258,8 @@ fn check_ends(mut file: &File, name: &str, source: &SourcePlan) -> Checked<()> {
     let mut start = Vec::new();
     let read = file.take(4).read_to_end(&mut start);
     if read.is_ok() && start.is_empty() {
-        return Err(problem("data::empty", format!("{name}: the file is empty"), source));
+        let message = format!("{name}: the file is empty");
+        return Err(Box::new(problem("data::empty", message, source).help("name another file")));
     }
     if start != b"PAR1" {
         let hex: Vec<String> = start.iter().map(|b| format!("{b:02x}")).collect();

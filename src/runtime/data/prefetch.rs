@@ -113,18 +113,22 @@ impl Batches {
             room: Signal::default(),
             ready: Signal::default(),
         });
-        let gatherer = Gatherer { epoch: None, order: Vec::with_capacity(part.len()) };
+        let gatherer = || Gatherer {
+            epoch: None,
+            order: Vec::with_capacity(part.len()),
+            scratch: Vec::with_capacity(part.store.row_bytes()),
+        };
         let (worker, inline) = match prefetch {
-            Prefetch::Inline => (None, Some(gatherer)),
+            Prefetch::Inline => (None, Some(gatherer())),
             Prefetch::Thread => {
-                let shared = shared.clone();
+                let (shared, gatherer_ahead) = (shared.clone(), gatherer());
                 let spawned = std::thread::Builder::new()
                     .name("mlc-batches".into())
-                    .spawn(move || gather_ahead(&shared, gatherer, from));
+                    .spawn(move || gather_ahead(&shared, gatherer_ahead, from));
                 // Without a thread to be had, the trainer gathers: the batches are the same.
                 match spawned {
                     Ok(worker) => (Some(worker), None),
-                    Err(_) => (None, Some(Gatherer { epoch: None, order: Vec::with_capacity(part.len()) })),
+                    Err(_) => (None, Some(gatherer())),
                 }
             }
         };
@@ -192,6 +196,8 @@ fn gather_ahead(shared: &Shared, mut gatherer: Gatherer, from: u64) {
 struct Gatherer {
     epoch: Option<u64>,
     order: Vec<u32>,
+    /// A row of a store on disk.
+    scratch: Vec<u8>,
 }
 
 impl Gatherer {
@@ -202,14 +208,14 @@ impl Gatherer {
             self.epoch = Some(rows.epoch);
         }
         let wanted = &self.order[rows.start..rows.start + rows.count];
-        for (column, to) in part.store.columns.iter().zip(&slot.columns) {
-            let (bytes, size) = (column.bytes(), column.row_bytes());
-            for (i, row) in wanted.iter().enumerate() {
-                let from = &bytes[*row as usize * size..(*row as usize + 1) * size];
-                // SAFETY: the slot has room for `batch` rows of this column and `i` is below that;
-                // this thread alone holds the slot.
-                unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to.add(i * size), size) };
-            }
+        for (i, row) in wanted.iter().enumerate() {
+            let to = |column: usize| {
+                let size = part.store.columns[column].row_bytes();
+                slot.columns[column].wrapping_add(i * size)
+            };
+            // SAFETY: the slot has room for `batch` rows of each column and `i` is below that; this thread
+            // alone holds the slot.
+            unsafe { part.store.copy_row(*row, to, &mut self.scratch) };
         }
     }
 }
@@ -264,7 +270,7 @@ mod tests {
             },
             Array { name: "b".into(), row: vec![], values: Values::U8((0..rows).map(|i| i as u8).collect()) },
         ];
-        Part { store: Arc::new(Store { columns }), rows: (0..rows as u32).collect() }
+        Part { store: Arc::new(Store::new(columns)), rows: (0..rows as u32).collect() }
     }
 
     /// The `b` column of each batch, checked against `a`.

@@ -1,7 +1,7 @@
 //! A glance at files for checking: headers, and the labels of IDX pairs.
 
 use super::npy::Kind;
-use super::{Places, csv, idx, jsonl, npy, npz};
+use super::{Places, csv, glance, idx, jsonl, npy, npz};
 use crate::base::DType;
 use crate::diag::Diagnostic;
 use crate::sema::job::{SourceKind, SourcePlan};
@@ -17,7 +17,7 @@ impl DataProbe for DiskProbe {
     fn probe(&self, source: &SourcePlan) -> Result<Option<SourceSchema>, ProbeError> {
         let schema = match &source.kind {
             SourceKind::Csv { path, dialect } => {
-                csv::Reader::open(path, dialect, &self.places, source).map(|open| table(open.into_header()))
+                csv::Reader::open(path, dialect, &self.places, source).map(glance::table)
             }
             SourceKind::Jsonl { path, missing } => {
                 let open = jsonl::Reader::open(path, missing, Vec::new(), &self.places, source);
@@ -63,15 +63,10 @@ impl DataProbe for DiskProbe {
     }
 }
 
-fn table((names, hint): (Vec<String>, Option<String>)) -> SourceSchema {
-    let cell = |name| SchemaColumn { name, dtype: None, shape: Vec::new(), classes: None };
-    SourceSchema { columns: names.into_iter().map(cell).collect(), rows: None, hint }
-}
-
 /// A column of one value a row.
 #[cfg(any(feature = "parquet", feature = "sql"))]
 fn single(name: &str, dtype: Option<DType>) -> SchemaColumn {
-    SchemaColumn { name: name.to_string(), dtype, shape: Vec::new(), classes: None }
+    SchemaColumn { name: name.to_string(), dtype, shape: Vec::new(), classes: None, sample: None }
 }
 
 fn values(columns: impl IntoIterator<Item = SchemaColumn>) -> SourceSchema {
@@ -85,6 +80,7 @@ fn json_column(column: &jsonl::Column) -> SchemaColumn {
         dtype: column.width.map(|_| DType::F32),
         shape: column.width.into_iter().collect(),
         classes: None,
+        sample: None,
     }
 }
 
@@ -97,7 +93,7 @@ fn array(name: String, header: &npy::Header) -> SchemaColumn {
         Kind::Float(_) => Some(DType::F32),
         Kind::Unicode(_) | Kind::Ascii(_) => None,
     };
-    SchemaColumn { name, dtype, shape, classes: None }
+    SchemaColumn { name, dtype, shape, classes: None, sample: None }
 }
 
 fn images(glance: idx::Glance) -> SourceSchema {
@@ -106,6 +102,7 @@ fn images(glance: idx::Glance) -> SourceSchema {
         dtype: Some(DType::U8),
         shape,
         classes,
+        sample: None,
     };
     let columns =
         vec![column("image", glance.image, None), column("label", Vec::new(), Some(glance.classes))];

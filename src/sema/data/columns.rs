@@ -8,7 +8,7 @@ use crate::ops::formula::builtins;
 use crate::ops::transform::Kind;
 use crate::sema::ctx::Ctx;
 use crate::sema::job::{Classes, Column, ColumnKind, Encode, Field, Wanted};
-use crate::sema::probe::SchemaColumn;
+use crate::sema::probe::{Sample, SchemaColumn};
 use crate::sema::walk;
 use crate::syntax::ast::{Expr, ExprKind, Ident};
 
@@ -120,21 +120,22 @@ impl<'a> Data<'a> {
             return Some(Named::Poison);
         }
         let start = before.as_ref().map(|m| m.chain.clone()).or_else(|| self.numbers(source));
-        let source = before.map_or_else(|| source.name.to_string(), |m| m.source);
+        let raw = before.is_none();
+        let column = before.map_or_else(|| source.name.to_string(), |m| m.source);
         Some(match chain(cx, start.as_ref(), &stages) {
-            How::Known(chain) => Named::Chain(Made { source, chain, span: name.span }),
+            How::Known(chain) if raw && self.is_of_words(cx, source, &chain, expr.span) => Named::Poison,
+            How::Known(chain) => Named::Chain(Made { source: column, chain, span: name.span }),
             How::Poison => Named::Poison,
         })
     }
 
-    /// Where a chain starts at a column of numbers.
+    /// Where a chain starts at a column of numbers; `None` of cells.
     pub(super) fn numbers(&self, source: &Ident) -> Option<Chain> {
         let schema = self.schema_of(&source.name).filter(|column| column.dtype.is_some())?;
-        let kind = match schema.shape.as_slice() {
+        Some(Chain::of(match schema.shape.as_slice() {
             [] => Kind::Number,
             sizes => Kind::Vector(Some(sizes.iter().product())),
-        };
-        Some(Chain { steps: Vec::new(), kind })
+        }))
     }
 
     /// A transform of something that only the graph computes.
@@ -174,8 +175,7 @@ impl<'a> Data<'a> {
         let schema = self.schema_of(&name.name);
         // A vector has a type even where single values are text.
         if schema.map_or(source.kind.is_text(), |column| column.dtype.is_none()) {
-            self.untyped(cx, name);
-            return Found::Poison;
+            return self.inferred(cx, name, row);
         }
         let ty = match schema {
             Some(column) => {
@@ -200,18 +200,76 @@ impl<'a> Data<'a> {
         Found::Stored(Column { name: name.name.to_string(), kind, ty, wanted: Vec::new(), span })
     }
 
+    /// Cells that the spec says nothing of are numbers, if the first rows do not say otherwise.
+    fn inferred(&self, cx: &Ctx, name: &Ident, row: Option<&TensorType>) -> Found<'a> {
+        let sample = self.schema_of(&name.name).and_then(|c| c.sample.as_ref());
+        if sample.is_some_and(|s| !s.is_numeric()) {
+            self.untyped(cx, name);
+            return Found::Poison;
+        }
+        let ids = row.is_some_and(|row| row.dtype == DType::I32);
+        let chain = match sample {
+            Some(sample) if ids && sample.fractions == 0 => {
+                Chain { steps: vec![Encode::Int], kind: Kind::Whole, reads_numbers: None }
+            }
+            Some(_) | None => Chain::inferred(),
+        };
+        Found::Stored(
+            self.stored(&name.name, &Made { source: name.name.to_string(), chain, span: name.span }),
+        )
+    }
+
+    /// What the first rows hold, for a message: `` `a`, `b`, … ``.
+    fn words(&self, name: &str) -> (String, String) {
+        let Some(sample) = self.schema_of(name).and_then(|c| c.sample.as_ref()) else {
+            return (String::new(), String::new());
+        };
+        let shown: Vec<String> = sample.words.iter().map(|w| format!("`{w}`")).collect();
+        let more = if sample.distinct > shown.len() { ", …" } else { "" };
+        let values = format!("{} distinct values in the first {} rows", sample.distinct, sample.rows);
+        (format!("{}{more}", shown.join(", ")), values)
+    }
+
     fn untyped(&self, cx: &Ctx, name: &Ident) {
-        let message = format!("nothing says what the cells of `{}` are", name.name);
-        let d = Diagnostic::error("column::untyped", message, name.span, "text until it is given a type");
+        let (words, counts) = self.words(&name.name);
+        let text = self.schema_of(&name.name).and_then(|c| c.sample.as_ref()).is_some_and(Sample::is_text);
+        let message = match text {
+            true => format!("`{}` is text, and nothing says how it becomes numbers", name.name),
+            false => format!("`{}` holds words among its numbers", name.name),
+        };
+        let d = Diagnostic::error("column::untyped", message, name.span, format!("holds {words}"));
         let at = self.section.entries.last().map_or(self.section.body, |e| e.span).end();
-        let fix = format!("\n  {} : float", name.name);
-        cx.report(
-            d.help(format!(
-                "add `{0} : float` to `{1}`, or `standardize`, `minmax`, `int`, `class`",
-                name.name, self.name.name
-            ))
-            .fix(format!("add `{} : float`", name.name), at, fix),
-        );
+        cx.report(match text {
+            true => d
+                .help(format!(
+                    "add `{0} : one_hot` to `{1}`, or `category`, or `class` for a label: {counts}",
+                    name.name, self.name.name
+                ))
+                .fix(format!("add `{} : one_hot`", name.name), at, format!("\n  {} : one_hot", name.name)),
+            false => d.help(format!(
+                "if {words} stands for a missing value, say `missing=…` in the source and `{0} : impute(median)`; else \
+                 add `{0} : one_hot`, `category` or `class`",
+                name.name
+            )),
+        });
+    }
+
+    /// Whether a chain that wants numbers stands at a column of words, which is reported.
+    pub(super) fn is_of_words(&self, cx: &Ctx, source: &Ident, chain: &Chain, at: Span) -> bool {
+        let sample = self.schema_of(&source.name).and_then(|c| c.sample.as_ref());
+        let (Some(sample), Some(first)) = (sample, chain.reads_numbers) else { return false };
+        if !sample.is_text() {
+            return false;
+        }
+        let (words, counts) = self.words(&source.name);
+        let message = format!("`{}` is text, and `{first}` takes numbers", source.name);
+        let d = Diagnostic::error("column::text", message, at, format!("holds {words}"));
+        cx.report(d.help(format!(
+            "make it `{0} : one_hot`, or `category`, or `class` for a label: {counts}; if all of them stand for missing \
+             values, say `missing=…` in the source",
+            source.name
+        )));
+        true
     }
 
     /// `d.row`: every `:` column side by side, less classes and those used otherwise.
@@ -249,7 +307,7 @@ impl<'a> Data<'a> {
         all
     }
 
-    fn row_fields(&self, cx: &Ctx) -> Vec<Field> {
+    pub(super) fn row_fields(&self, cx: &Ctx) -> Vec<Field> {
         let field = |(name, chain): (&Ident, &Chain)| Field {
             source: name.name.to_string(),
             how: chain.steps.clone(),
@@ -337,6 +395,21 @@ impl<'a> Data<'a> {
             return None;
         }
         Some(name.name.to_string())
+    }
+
+    /// Where the spec scales a stored column, so that its 0 is no longer that of the source.
+    pub(in crate::sema) fn scaled_at(&self, column: &str) -> Option<Span> {
+        let moves = |step: &Encode| {
+            matches!(
+                step,
+                Encode::Standardize | Encode::Minmax | Encode::Robust | Encode::Quantile { .. } | Encode::Log
+            )
+        };
+        let columns = self.columns.borrow();
+        match &columns.iter().find(|c| c.name == column)?.kind {
+            ColumnKind::One(field) => field.how.iter().any(moves).then_some(field.span),
+            ColumnKind::Row(_) => None,
+        }
     }
 
     /// Notes what the values of a stored column must be.

@@ -2,7 +2,7 @@
 
 use crate::base::Span;
 use crate::diag::{Diagnostic, did_you_mean};
-use crate::ops::transform::{self, Kind, TRANSFORMS, TransformDef};
+use crate::ops::transform::{self, Kind, TRANSFORMS, Takes, TransformDef};
 use crate::sema::ctx::{Ctx, suggest};
 use crate::sema::job::{Classes, Encode};
 use crate::syntax::ast::{Arg, Expr, ExprKind, Ident};
@@ -20,12 +20,19 @@ pub(super) enum How {
 pub(super) struct Chain {
     pub steps: Vec<Encode>,
     pub kind: Kind,
+    /// The first step, if it makes numbers of cells: words are none.
+    pub reads_numbers: Option<&'static str>,
 }
 
 impl Chain {
+    /// No step yet.
+    pub fn of(kind: Kind) -> Chain {
+        Chain { steps: Vec::new(), kind, reads_numbers: None }
+    }
+
     /// Of a column that nothing says more about.
     pub fn inferred() -> Chain {
-        Chain { steps: vec![Encode::Inferred], kind: Kind::Number }
+        Chain { steps: vec![Encode::Inferred], kind: Kind::Number, reads_numbers: None }
     }
 
     /// Labels and ids: `row` leaves them out, since their size says nothing.
@@ -51,7 +58,7 @@ pub(super) fn how(cx: &Ctx, before: Option<&Chain>, expr: &Expr) -> How {
 
 /// Reads stages one behind the other, after those of `before`. What is wrong with each is said.
 pub(super) fn chain(cx: &Ctx, before: Option<&Chain>, stages: &[&Expr]) -> How {
-    let mut made = before.cloned().or(Some(Chain { steps: Vec::new(), kind: Kind::Cell }));
+    let mut made = before.cloned().or(Some(Chain::of(Kind::Cell)));
     for (at, stage) in stages.iter().enumerate() {
         let Some((def, step)) = read(cx, stage) else {
             made = None;
@@ -64,7 +71,17 @@ pub(super) fn chain(cx: &Ctx, before: Option<&Chain>, stages: &[&Expr]) -> How {
             made = None;
             continue;
         }
-        chain.kind = (def.gives)(chain.kind, &step);
+        let given = (def.gives)(chain.kind, &step);
+        // `impute` is content with words unless it must reckon.
+        let reckons = match def.takes {
+            Takes::Numbers => true,
+            Takes::Gaps => chain.kind == Kind::Cell && given == Kind::Number,
+            Takes::Values => false,
+        };
+        if reckons && chain.steps.is_empty() {
+            chain.reads_numbers = Some(def.sig.name);
+        }
+        chain.kind = given;
         chain.steps.push(step);
     }
     made.filter(|chain| !chain.steps.is_empty()).map_or(How::Poison, How::Known)

@@ -1,14 +1,15 @@
 //! Losses take logits: one trailing activation is folded in, two are an error.
 
 use super::weigh;
-use crate::base::Span;
+use crate::base::{DType, Span};
 use crate::diag::Diagnostic;
-use crate::graph::{Prim, Value};
+use crate::graph::{LeafKind, Prim, Value};
 use crate::ops::formula::{Checked, Given, Item, Reported};
 use crate::ops::loss::{LabelRange, LossDef};
 use crate::sema::job::{Range, Wanted};
 use crate::sema::model::{Entity, Ev, Pair};
 use crate::syntax::ast::{Arg, Ident};
+use std::sync::Arc;
 
 pub(super) type Inputs = Vec<Given<Item<Entity>>>;
 
@@ -62,6 +63,7 @@ pub(in crate::sema) fn loss(
         }
         given = form.given;
     }
+    let column = label.and_then(|l| tensor(&given[l].value)).and_then(|v| number_column(ev, v));
     let before = std::mem::take(ev.diags);
     let pin = std::mem::replace(&mut ev.pin, pin);
     let made = ev.call_name(&callee, span, given, &[]);
@@ -70,6 +72,10 @@ pub(in crate::sema) fn loss(
     for d in std::mem::replace(ev.diags, before).sorted() {
         let d = match shown {
             Some(v) if d.code.starts_with("shape::") => ev.scope.explain(d, v),
+            _ if d.code == "dtype::argument" && column.is_some() => {
+                let name = column.as_deref().unwrap_or_default();
+                d.help(format!("a column is a number unless its type says otherwise: write `{name} : class`"))
+            }
             _ => d,
         };
         ev.diags.push(d);
@@ -79,6 +85,14 @@ pub(in crate::sema) fn loss(
         ev.scope.pairs.push(Pair { prediction, label, loss: *loss });
     }
     Ok(made)
+}
+
+/// The column of numbers that a label is, if it comes as the data have it.
+fn number_column(ev: &Ev, label: Value) -> Option<Arc<str>> {
+    let graph = ev.b.graph();
+    let Prim::Leaf(leaf) = graph.nodes[label].prim else { return None };
+    let leaf = &graph.leaves[leaf];
+    (leaf.kind == LeafKind::Batch && leaf.ty.dtype == DType::F32).then(|| leaf.name.clone())
 }
 
 pub(super) fn tensor(item: &Item<Entity>) -> Option<Value> {

@@ -15,7 +15,7 @@ pub(super) use loss::{given, loss};
 use metric::{Metric, metric, metrics};
 
 use super::ctx::{Ctx, list, suggest};
-use super::job::{Amount, LayerInfo, Length, MetricPlan, TrainPlan, Wanted};
+use super::job::{Amount, LayerInfo, Length, MetricPlan, Roles, TrainPlan, Wanted};
 use super::keyed::{Keyed, stray, unknown_key};
 use super::model::{Elab, Entity, Ev, Feeding, Names, declared_row, define};
 use super::{names, walk};
@@ -85,6 +85,7 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
     let ema = keys.get("ema").map(|e| update::ema(cx, e));
     let stop = keys.get("stop").map(|e| watch::stop(cx, e));
     let checkpoint = keys.inner("checkpoint").map(|s| watch::checkpoint(cx, s));
+    let log = keys.inner("log").map(|s| watch::log(cx, s));
     let seed = keys.get("seed").map_or(Some(0), |e| cx.count("seed", e, 0));
     // Without one of them, everything else would seem to miss it.
     if named_steps || keys.inner("feed").is_none() || train.loss.is_none() {
@@ -126,6 +127,7 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
         groups,
         stop: stop.map_or(Some(None), |s| s.map(Some))?,
         checkpoint: checkpoint.map_or(Some(None), |c| c.map(Some))?,
+        log: log.map_or(Some(None), |n| n.map(Some))?,
         forward: trained.graph,
         eval: evaluated.graph,
         metrics: evaluated.metrics,
@@ -134,7 +136,7 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
 
 /// Whether a data section has a validation split, or is wrong and that is reported.
 fn validates(cx: &Ctx, data: usize) -> bool {
-    let plan = cx.data.borrow()[data].plan();
+    let plan = cx.data.borrow()[data].plan(Roles::default());
     plan.is_none_or(|plan| plan.valid.is_some() || plan.split.valid != Amount::Nothing)
 }
 

@@ -170,21 +170,12 @@ fn first_batch(plan: &TrainPlan, data_plan: &DataPlan, data: &Dataset, batch: us
     let mut rows = Vec::new();
     order.arrange(&data.train.rows, 0, &mut rows);
     rows.truncate(batch);
-    let columns = data.train.store.columns.iter();
-    columns.map(|column| (Arc::from(column.name.as_str()), gathered(column, &rows))).collect()
+    let columns = data.train.store.some(&rows).into_iter();
+    columns.map(|column| (Arc::from(column.name.as_str()), numbers(column, rows.len()))).collect()
 }
 
-fn gathered(column: &Array, rows: &[u32]) -> Numbers {
-    fn pick<T: Copy>(all: &[T], rows: &[u32], width: usize) -> Vec<T> {
-        rows.iter().flat_map(|&r| all[r as usize * width..][..width].iter().copied()).collect()
-    }
-    let width = column.row.iter().product();
-    let values = match &column.values {
-        Values::U8(all) => Values::U8(pick(all, rows, width)),
-        Values::I32(all) => Values::I32(pick(all, rows, width)),
-        Values::F32(all) => Values::F32(pick(all, rows, width)),
-    };
-    Numbers { shape: std::iter::once(rows.len()).chain(column.row.iter().copied()).collect(), values }
+fn numbers(column: Array, rows: usize) -> Numbers {
+    Numbers { shape: std::iter::once(rows).chain(column.row).collect(), values: column.values }
 }
 
 /// A batch of random numbers in the columns' types: bytes, class ids that exist, numbers in [-2, 2).

@@ -41,10 +41,10 @@ pub fn load(url: &str, query: &str, source: &SourcePlan) -> Result<Table, Failur
     let dialect = Dialect::default();
     let mut bytes = Vec::new();
     loop {
-        let had = bytes.len();
         let read = rows.by_ref().take(PIECE).read_to_end(&mut bytes);
-        read.map_err(|e| refused(url, &e.to_string(), source))?;
-        let ended = bytes.len() == had;
+        let read = read.map_err(|e| refused(url, &e.to_string(), source))?;
+        // Nothing may be asked of a reader behind its end.
+        let ended = (read as u64) < PIECE;
         let mut scan = Scan::new(&mut bytes, &dialect, ended);
         while scan.record().map_err(|_| refused(url, "its rows cannot be told apart", source))? {
             for (column, kind) in kinds.iter().enumerate() {

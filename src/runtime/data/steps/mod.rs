@@ -95,6 +95,28 @@ impl Fitted {
         }
     }
 
+    /// Scale and offset that lead back: `x = y * scale + offset`. `None` where a step is no straight line, or takes
+    /// several numbers a row. What it moves to a bound, or fills in, is in the unit of the others.
+    pub fn straight(&self) -> Option<(f64, f64)> {
+        let by = |scale: &[f64], offset: &[f64]| match (scale, offset) {
+            ([scale], [offset]) => Some((if *scale == 0.0 { 1.0 } else { *scale }, *offset)),
+            (_, _) => None,
+        };
+        match self {
+            Fitted::AsIs | Fitted::Float | Fitted::Int | Fitted::Clip { .. } => Some((1.0, 0.0)),
+            Fitted::ImputeNumber { .. } | Fitted::ImputeText { .. } => Some((1.0, 0.0)),
+            Fitted::Standardize { mean, std } => by(std, mean),
+            Fitted::Minmax { min, max } => {
+                let width: Vec<f64> = max.iter().zip(min).map(|(max, min)| max - min).collect();
+                by(&width, min)
+            }
+            Fitted::Robust { center, scale } => by(scale, center),
+            Fitted::Quantile { .. } | Fitted::Log | Fitted::Log1p | Fitted::Bins { .. } => None,
+            Fitted::OneHot(_) | Fitted::Category(_) | Fitted::Hashed { .. } | Fitted::Date { .. } => None,
+            Fitted::ClassCount { .. } | Fitted::ClassNames { .. } => None,
+        }
+    }
+
     /// How many numbers a row has behind it, where the step decides that.
     pub fn width(&self) -> Option<usize> {
         match self {

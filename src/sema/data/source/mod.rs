@@ -232,3 +232,20 @@ impl Default {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_has_every_source_and_argument() {
+        let text = include_str!("../../../../docs/sources.md");
+        for source in SOURCES {
+            let row = text.lines().find(|l| l.starts_with(&format!("| `{}` |", source.name)));
+            let row = row.unwrap_or_else(|| panic!("docs/sources.md has no row of `{}`", source.name));
+            // `tsv` is `csv` with another separator.
+            let all = source.arguments.iter().filter(|_| source.name != "tsv");
+            all.for_each(|a| assert!(row.contains(&format!("`{}`", a.name)), "{}: {}", source.name, a.name));
+        }
+    }
+}

@@ -50,8 +50,7 @@ impl Call<'_, '_> {
         };
         if has_password(rest) {
             let message = "the address of the database holds a password";
-            // The text there is not shown again: reports end up in logs.
-            let d = Diagnostic::error("data::password", message, Span::new(span.file, 0, 0), "in this file");
+            let d = Diagnostic::error("data::password", message, span, "not shown here");
             self.cx.report(d.help("take it out of the spec and set `PGPASSWORD` in the environment"));
             return None;
         }

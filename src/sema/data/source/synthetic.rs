@@ -167,6 +167,7 @@ pub(in crate::sema) fn made_up(generator: &Generator, rows: usize) -> SourceSche
         dtype: Some(dtype),
         shape: shape.to_vec(),
         classes,
+        sample: None,
     };
     let features = |n: usize| column("x", DType::F32, &[n], None);
     let class = |name, n: usize| column(name, DType::I32, &[], Some(n));

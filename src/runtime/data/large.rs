@@ -1,0 +1,283 @@
+//! Data sections larger than memory: the same rows in the same order with the same bits.
+//!
+//! A source is read several times in pieces: once to count its rows and to learn what the split wants to know,
+//! once for as many columns as fit into memory to fit them, once to encode all rows into a [`spill`](super::spill)
+//! that batches are gathered from. In memory at once are a piece, the columns that are being fitted, four
+//! bytes a row for the order of rows and for each class column, and batches.
+
+use super::encode::{self, FittedColumn, FittedField};
+use super::files::{FileInfo, Places, problem};
+use super::jsonl;
+use super::read::Pieces;
+use super::spill::Spilling;
+use super::table::Table;
+use super::text::MOST_TEXT;
+use super::{
+    Array, Checked, Dataset, Loaded, Part, Store, Values, check_parts, column_of_split, split_rows, wanted,
+};
+use crate::base::Bindings;
+use crate::diag::Diagnostic;
+use crate::sema::job::{DataPlan, Encode, SourcePlan};
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
+
+/// How much memory data may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget(usize);
+
+impl Budget {
+    /// `MLC_MEMORY` (`512M`, `2G`, bytes), else half of what the machine has free.
+    pub fn of_machine() -> Budget {
+        let said = std::env::var("MLC_MEMORY").ok().and_then(|text| bytes(&text));
+        Budget(said.unwrap_or_else(|| free_memory() / 2))
+    }
+
+    /// The text of a source that is kept whole: its cells and what is made of them take several times that.
+    pub fn whole(self) -> usize {
+        self.0 / 8
+    }
+
+    /// The text of a piece.
+    fn piece(self) -> usize {
+        (self.0 / 16).clamp(1 << 12, 64 << 20)
+    }
+
+    /// Columns of so many rows that are fitted at once: a cell takes some 64 bytes until it is a number.
+    fn columns(self, rows: usize) -> usize {
+        (self.0 / 4 / (64 * rows.max(1))).max(1)
+    }
+}
+
+/// `64K`, `512M`, `2G`, or bytes.
+fn bytes(text: &str) -> Option<usize> {
+    let text = text.trim();
+    let (digits, shift) = match text.chars().last()?.to_ascii_uppercase() {
+        'K' => (&text[..text.len() - 1], 10),
+        'M' => (&text[..text.len() - 1], 20),
+        'G' => (&text[..text.len() - 1], 30),
+        _ => (text, 0),
+    };
+    digits.parse::<usize>().ok()?.checked_mul(1 << shift)
+}
+
+/// Memory that the system would give, where it says so.
+fn free_memory() -> usize {
+    const OTHERWISE: usize = 4 << 30;
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"));
+    let kibibytes = line.and_then(|l| l.trim().trim_end_matches("kB").trim().parse::<usize>().ok());
+    kibibytes.map_or(OTHERWISE, |k| k << 10)
+}
+
+/// A source that is read again for each use.
+struct Large<'a> {
+    source: &'a SourcePlan,
+    places: &'a Places,
+    budget: Budget,
+    rows: usize,
+    files: Vec<FileInfo>,
+    /// Columns that only rows tell.
+    known: Vec<jsonl::Column>,
+    /// What the split wants to know.
+    facts: Table,
+}
+
+/// Reads, splits, fits and encodes a data section of which a source does not fit into memory.
+pub fn load<'a>(plan: &'a DataPlan, places: &'a Places, budget: Budget) -> Result<Dataset, Vec<Diagnostic>> {
+    let one = |d: Box<Diagnostic>| vec![*d];
+    let of_split = |name: &str| column_of_split(plan, name);
+    let nothing = |_: &str| false;
+    let mut main = Large::open(&plan.source, places, budget, &of_split).map_err(one)?;
+    let beside = |source: &'a Option<SourcePlan>| {
+        source.as_ref().map(|source| Large::open(source, places, budget, &nothing)).transpose()
+    };
+    let (valid, test) = (beside(&plan.valid).map_err(one)?, beside(&plan.test).map_err(one)?);
+    check_parts(plan, valid.is_some(), test.is_some()).map_err(one)?;
+    let facts = Loaded { source: main.source, table: std::mem::replace(&mut main.facts, Table::nothing("")) };
+    let parts = split_rows(plan, &facts).map_err(one)?;
+    drop(facts);
+    let fitted = main.fit(plan, &parts.train)?;
+    let mut sizes = None;
+    let (store, labels) = main.encode(plan, &fitted, &mut sizes)?;
+    let wrong = encode::one_class(plan, &labels, &fitted, &parts.train);
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
+    drop(labels);
+    let mut other = |large: &Option<Large>| match large {
+        Some(large) => large.encode(plan, &fitted, &mut sizes).map(|(store, _)| Some((store, large.rows))),
+        None => Ok(None),
+    };
+    let (valid_store, test_store) = (other(&valid)?, other(&test)?);
+    let of_main = |rows: Vec<u32>| Part { store: store.clone(), rows: rows.into() };
+    let whole = |(store, rows): (Arc<Store>, usize)| Part { store, rows: (0..rows as u32).collect() };
+    let warnings = encode::warnings(&fitted, &plan.source, &parts.train);
+    Ok(Dataset {
+        name: plan.name.clone(),
+        train: of_main(parts.train),
+        valid: valid_store.map_or_else(|| of_main(parts.valid), whole),
+        test: test_store.map_or_else(|| of_main(parts.test), whole),
+        fitted,
+        warnings,
+        files: [Some(main), valid, test].into_iter().flatten().flat_map(|l| l.files).collect(),
+        bindings: sizes.unwrap_or_default(),
+    })
+}
+
+impl<'a> Large<'a> {
+    /// Reads a source once: its rows are counted, `facts` of them are kept.
+    fn open(
+        source: &'a SourcePlan,
+        places: &'a Places,
+        budget: Budget,
+        facts: &dyn Fn(&str) -> bool,
+    ) -> Checked<Large<'a>> {
+        let mut large = Large {
+            source,
+            places,
+            budget,
+            rows: 0,
+            files: Vec::new(),
+            known: Vec::new(),
+            facts: Table::nothing(""),
+        };
+        // A first reading finds the columns where only rows tell; without that, pieces would differ.
+        let mut pieces = Pieces::open(source, Vec::new(), &|_| false, places)?;
+        while let Some(piece) = pieces.next(&|_| false, budget.piece())? {
+            large.rows += piece.rows;
+            large.files.extend(piece.files);
+        }
+        if large.rows == 0 {
+            return Err(pieces.empty());
+        }
+        if u32::try_from(large.rows).is_err() {
+            let message = format!("{} rows are more than can be counted in 32 bits", large.rows);
+            return Err(Box::new(problem("data::unreadable", message, source).help("split the file")));
+        }
+        large.known = pieces.found();
+        large.files.extend(pieces.finish()?);
+        large.facts = large.columns(facts)?;
+        Ok(large)
+    }
+
+    fn pieces(&self, wanted: &dyn Fn(&str) -> bool) -> Checked<Pieces<'a>> {
+        Pieces::open(self.source, self.known.clone(), wanted, self.places)
+    }
+
+    /// Some columns of all rows as one table.
+    fn columns(&self, wanted: &dyn Fn(&str) -> bool) -> Checked<Table> {
+        let mut pieces = self.pieces(wanted)?;
+        let mut all: Option<Table> = None;
+        while let Some(piece) = pieces.next(wanted, self.budget.piece())? {
+            let all = all.get_or_insert_with(|| Table::nothing(&piece.name));
+            all.append(piece);
+            if all.text.len() > MOST_TEXT {
+                let message = format!("{}: more than 4 GiB of text in the columns that are fitted", all.name);
+                let wrong = problem("data::unreadable", message, self.source);
+                return Err(Box::new(wrong.help("leave columns of long texts out, or split the file")));
+            }
+        }
+        all.ok_or_else(|| pieces.empty())
+    }
+
+    /// Fits all fields, as many columns at a time as fit into memory.
+    fn fit(&self, plan: &DataPlan, train: &[u32]) -> Result<Vec<FittedColumn>, Vec<Diagnostic>> {
+        let one = |d: Box<Diagnostic>| vec![*d];
+        let sources: BTreeSet<&str> = super::fields(plan).map(|f| f.source.as_str()).collect();
+        let sources: Vec<&str> = sources.into_iter().collect();
+        let mut fitted: Vec<Vec<Option<FittedField>>> =
+            plan.columns.iter().map(|c| vec![None; encode::column_fields(c).len()]).collect();
+        let mut wrong = Vec::new();
+        for group in sources.chunks(self.budget.columns(self.rows)) {
+            let wanted = |name: &str| group.contains(&name);
+            let loaded = Loaded { source: self.source, table: self.columns(&wanted).map_err(one)? };
+            for (column, fitted) in plan.columns.iter().zip(&mut fitted) {
+                for (field, fitted) in encode::column_fields(column).iter().zip(fitted) {
+                    if !wanted(&field.source) {
+                        continue;
+                    }
+                    match encode::fit_field(column, field, &loaded, train) {
+                        Ok(field) => *fitted = Some(field),
+                        Err(diagnostic) => wrong.push(*diagnostic),
+                    }
+                }
+            }
+        }
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        let columns = plan.columns.iter().zip(fitted);
+        Ok(columns
+            .map(|(column, fields)| encode::joined(column, fields.into_iter().flatten().collect()))
+            .collect())
+    }
+
+    /// Encodes all rows into a spill. The second store has the values of class columns alone.
+    fn encode(
+        &self,
+        plan: &DataPlan,
+        fitted: &[FittedColumn],
+        sizes: &mut Option<Bindings>,
+    ) -> Result<(Arc<Store>, Store), Vec<Diagnostic>> {
+        let one = |d: Box<Diagnostic>| vec![*d];
+        let io = |e: io::Error| {
+            let message =
+                format!("rows that do not fit into memory cannot be written to a temporary file: {e}");
+            let wrong = problem("data::unreadable", message, self.source);
+            vec![wrong.help("make room there, or name another folder by `TMPDIR`")]
+        };
+        let wanted = |name: &str| super::fields(plan).any(|f| f.source == name);
+        let mut pieces = self.pieces(&wanted).map_err(one)?;
+        let mut open: Option<(Spilling, Vec<Array>)> = None;
+        while let Some(table) = pieces.next(&wanted, self.budget.piece()).map_err(one)? {
+            let rows = table.rows;
+            let mut loaded = Loaded { source: self.source, table };
+            let store = encode::apply(fitted, &mut loaded.table, self.source)?;
+            let bound = match sizes {
+                Some(bound) => bound,
+                None => sizes.insert(encode::bind_sizes(plan, &store, fitted).map_err(one)?),
+            };
+            let wrong = wanted::problems(plan, &loaded, &store, bound);
+            if !wrong.is_empty() {
+                return Err(wrong);
+            }
+            let (spilling, kept) = match &mut open {
+                Some(open) => open,
+                None => {
+                    let kept = store.columns.iter().map(|c| c.zeros(0)).collect();
+                    open.insert((Spilling::new(store.row_bytes()).map_err(io)?, kept))
+                }
+            };
+            spilling.append(&store.columns, rows).map_err(io)?;
+            for ((column, array), kept) in plan.columns.iter().zip(&store.columns).zip(kept) {
+                let is_class = encode::column_fields(column)
+                    .iter()
+                    .all(|f| matches!(f.how.last(), Some(Encode::Class(_))));
+                if let (Values::I32(to), Values::I32(from)) = (&mut kept.values, &array.values)
+                    && is_class
+                {
+                    to.extend(from);
+                }
+            }
+        }
+        let (spilling, kept) = open.expect("large: a source has rows, it was read before");
+        let columns = kept.iter().map(|c| c.zeros(0)).collect();
+        let store = Store { columns, spill: Some(spilling.finish().map_err(io)?) };
+        Ok((Arc::new(store), Store::new(kept)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        assert_eq!(
+            ["64K", "2g", "512 ", "x", "", "-1"].map(bytes),
+            [Some(65536), Some(2 << 30), Some(512), None, None, None]
+        );
+        assert!(free_memory() > 0);
+    }
+}

@@ -5,6 +5,7 @@ use crate::diag::Code;
 use crate::graph::Graph;
 pub use crate::ops::clip::Clip;
 pub use crate::ops::metric::{Better, Finish};
+pub use crate::ops::plateau::Plateau;
 pub use crate::ops::schedule::Schedule;
 pub use crate::ops::stop::EarlyStopping;
 pub use crate::ops::transform::{Classes, Encode};
@@ -394,6 +395,8 @@ pub struct TrainPlan {
     pub optimizer: OptimizerPlan,
     /// Without one, the optimizer's `lr` stays.
     pub schedule: Option<Schedule>,
+    /// Instead of a schedule: the rate falls when validations stop getting better.
+    pub plateau: Option<PlateauPlan>,
     pub clip: Option<Clip>,
     /// Batches of a step, at least 1: their gradients are averaged over all rows.
     pub accumulate: usize,
@@ -436,6 +439,15 @@ pub struct CheckpointPlan {
     pub span: Span,
 }
 
+/// `schedule = plateau(patience=5, monitor=valid.loss)`
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlateauPlan {
+    pub monitor: Monitor,
+    pub rule: Plateau,
+    /// The optimizer's, where it starts.
+    pub lr: f64,
+}
+
 /// A value that evaluations give: `valid.loss`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Monitor {
@@ -465,6 +477,12 @@ impl std::fmt::Display for Monitor {
 }
 
 impl TrainPlan {
+    /// The schedule as it is written, with every setting.
+    pub fn schedule_text(&self) -> Option<String> {
+        let plateau = self.plateau.as_ref().map(|p| format!("{} of {}", p.rule, p.monitor));
+        self.schedule.as_ref().map(ToString::to_string).or(plateau)
+    }
+
     /// What chooses the weights that a run ends with: early stopping that restores the best, or the best
     /// checkpoint. Without either they are those of the last step.
     pub fn chooser(&self) -> Option<&Monitor> {

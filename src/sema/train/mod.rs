@@ -4,6 +4,7 @@ mod choose;
 mod groups;
 mod loss;
 mod metric;
+mod plateau;
 mod terms;
 mod update;
 mod watch;
@@ -73,7 +74,12 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
     let length = length(cx, section, &keys);
     let (optimizer, no_decay) = keys.get("optimizer").and_then(|e| update::optimizer(cx, e)).unzip();
     let groups = keys.inner("groups").map_or(Some(Vec::new()), |s| groups::read(cx, s, optimizer.as_ref()));
-    let schedule = keys.get("schedule").map(|e| update::schedule(cx, e, optimizer.as_ref(), length));
+    let (falls, scheduled) = match keys.get("schedule") {
+        Some(expr) if plateau::is_plateau(expr) => (Some(expr), None),
+        other => (None, other),
+    };
+    let schedule = scheduled.map(|e| update::schedule(cx, e, optimizer.as_ref(), length));
+    let plateau = falls.map(|e| plateau::read(cx, e));
     let clip = keys.get("clip").map(|e| update::clip(cx, e));
     let accumulate = keys.get("accumulate").map_or(Some(1), |e| cx.count("accumulate", e, 1));
     let ema = keys.get("ema").map(|e| update::ema(cx, e));
@@ -97,6 +103,7 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
     let stop = stop.map(|written| seen.stop(cx, written?));
     let checkpoint = checkpoint.map(|written| seen.checkpoint(cx, written?));
     watch::agree(cx, &stop, &checkpoint);
+    let plateau = plateau.map(|written| written?.plan(cx, &seen, optimizer.as_ref()));
     let chosen = groups::Chosen { graph: &trained.graph, layers: &trained.layers };
     let frozen = train.freeze.as_ref().and_then(|freeze| chosen.frozen(cx, freeze, section.word.span));
     let undecayed =
@@ -112,6 +119,7 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
         optimizer: optimizer?,
         // What was written and is wrong is reported: then there is no plan.
         schedule: schedule.map_or(Some(None), |s| s.map(Some))?,
+        plateau: plateau.map_or(Some(None), |p| p.map(Some))?,
         clip: clip.map_or(Some(None), |c| c.map(Some))?,
         accumulate: accumulate? as usize,
         ema: ema.map_or(Some(None), |x| x.map(Some))?,

@@ -103,7 +103,7 @@ impl Seen<'_> {
     }
 
     /// `valid.loss`, looked up; what is wrong is reported.
-    fn monitor(&self, cx: &Ctx, name: &str, span: Span) -> Option<Monitor> {
+    pub fn monitor(&self, cx: &Ctx, name: &str, span: Span) -> Option<Monitor> {
         let unknown = |label: &str| {
             let message = format!("there is no `{name}` to watch");
             Diagnostic::error("train::monitor", message, span, label.to_string())

@@ -70,7 +70,7 @@ pub fn train(
     dir.write_info(&all.info(Finished::Running))?;
     let mut problem = None;
     let mut ending = Ending::Complete;
-    for fold in 0..folds {
+    for (fold, kept) in loaded.iter_mut().enumerate() {
         let (job, mut options) = of_fold(job, options, fold, dir.path());
         options.resume = match state_of(&dir.path().join(folder_name(fold)))? {
             Before::Nothing => None,
@@ -80,7 +80,7 @@ pub fn train(
                 continue;
             }
         };
-        let data = match loaded[fold].take() {
+        let data = match kept.take() {
             Some(data) => data,
             None => data::load(&job.data[job.trains[0].data], places)?,
         };

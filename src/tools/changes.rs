@@ -154,7 +154,8 @@ mod tests {
                 (some("seed = 1"), None),
             ]
         );
-        assert_eq!(between(SPEC, &SPEC.replace("a, b", "b, a")).len(), 1);
+        // Columns are taken in order: one line is taken out, another put in.
+        assert_eq!(between(SPEC, &SPEC.replace("a, b", "b, a")).len(), 2);
         assert_eq!(between(SPEC, &SPEC.replace("mlspec 1", "mlspec 1 defaults torch")).len(), 1);
     }
 }

@@ -162,7 +162,8 @@ fn postgres_is_read_as_a_table() {
 fn refusals(server: &Server, folder: &Path, secret: &[(&str, &str)]) {
     let url = server.url();
     let wrong_user = url.replace("ada@", "eve@");
-    let cases: [(&str, &str, &[(&str, &str)], &[&str]); 6] = [
+    type Environment<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(&str, &str, Environment, &[&str]); 6] = [
         (&url, "SELECT z FROM sides", secret, &["column \"z\" does not exist"]),
         (&url, "DELETE FROM sides RETURNING *", secret, &["the database refuses the query"]),
         (&url, "SELECT 1 AS x; SELECT 2", secret, &["the database refuses the query"]),

@@ -234,7 +234,7 @@ fn reference() -> String {
             let _ = writeln!(text, "- `{}`: {}{}", attr.name, attr.doc, default(attr));
         }
         let gap = if sig.attrs.is_empty() { "" } else { "\n" };
-        let _ = write!(text, "{gap}    column : {}\n", sig.example);
+        let _ = writeln!(text, "{gap}    column : {}", sig.example);
     }
     text
 }

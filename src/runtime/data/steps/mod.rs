@@ -138,6 +138,10 @@ impl Fitted {
 
 /// Decides what training rows decide, step by step.
 pub fn fit(at: &Lookup, steps: &[Encode], rows: &[u32], dtype: DType) -> Checked<Vec<Fitted>> {
+    // Nothing is decided by values, so none is turned into a number: images would take eight times their room.
+    if let [Encode::AsIs] = steps {
+        return Ok(vec![as_is(at, dtype)]);
+    }
     let mut flow = at.flow();
     let mut fitted: Vec<Fitted> = Vec::new();
     for (i, step) in steps.iter().enumerate() {
@@ -149,6 +153,14 @@ pub fn fit(at: &Lookup, steps: &[Encode], rows: &[u32], dtype: DType) -> Checked
         fitted.push(made);
     }
     Ok(fitted)
+}
+
+fn as_is(at: &Lookup, dtype: DType) -> Fitted {
+    match at.byte_labels() {
+        // Labels of an IDX file: as many classes as its largest says, test rows included.
+        Some(labels) if dtype == DType::I32 => Fitted::ClassCount { count: classes_of(labels) },
+        Some(_) | None => Fitted::AsIs,
+    }
 }
 
 /// Decides one step; the flow comes back as the step reads it.
@@ -172,13 +184,7 @@ fn fit_step<'a>(
     };
     let fixed = |flow, fitted| Ok((flow, fitted));
     match step {
-        Encode::AsIs => match at.byte_labels() {
-            // Labels of an IDX file: as many classes as its largest says, test rows included.
-            Some(labels) if dtype == DType::I32 => {
-                fixed(flow, Fitted::ClassCount { count: classes_of(labels) })
-            }
-            Some(_) | None => fixed(flow, Fitted::AsIs),
-        },
+        Encode::AsIs => fixed(flow, as_is(at, dtype)),
         Encode::Inferred | Encode::Float => fixed(flow, Fitted::Float),
         Encode::Int => fixed(flow, Fitted::Int),
         Encode::Standardize => of_numbers(flow, &|n| scale::standardize(n, rows)),

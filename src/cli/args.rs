@@ -17,6 +17,13 @@ pub struct Cli {
 pub enum Command {
     /// Report every error of specs at once
     Check(CheckArgs),
+    /// Show what the data of a spec hold: columns, ranges, missing values, classes, repeated rows
+    ///
+    /// Reads the whole of each source and says of every column what it holds and what the spec does with it, how often
+    /// classes occur in each part, which rows are there twice, and what may leak from training into testing. Needs
+    /// only the `data` sections: the rest of the spec may be wrong or missing. Exit code 1 if the data cannot be read
+    /// or used as the spec says.
+    Data(DataArgs),
     /// Show what a spec becomes at a stage of the compiler
     Dump(DumpArgs),
     /// Show a spec with every default written out
@@ -87,6 +94,17 @@ pub struct CheckArgs {
     pub files: Vec<PathBuf>,
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+    #[command(flatten)]
+    pub spec: SpecArgs,
+}
+
+#[derive(Args)]
+pub struct DataArgs {
+    /// A spec; `-` is standard input
+    pub file: PathBuf,
+    /// One JSON object, to standard output
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub spec: SpecArgs,
 }

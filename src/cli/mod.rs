@@ -7,6 +7,7 @@
 mod args;
 mod bench;
 mod check;
+mod data;
 mod dump;
 mod eval;
 mod explain;
@@ -71,6 +72,7 @@ pub fn main() -> ExitCode {
     };
     let outcome = match cli.command {
         Command::Check(args) => check::run(&args),
+        Command::Data(args) => data::run(&args),
         Command::Dump(args) => dump::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Plan(args) => plan::run(&args),

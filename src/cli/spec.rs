@@ -6,7 +6,7 @@ use crate::base::{FileId, Sources, Span};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::ops::{Framework, Library};
 use crate::runtime::data::{DiskProbe, Places};
-use crate::sema::{self, Job, Settings};
+use crate::sema::{self, DataView, Job, Settings};
 use crate::syntax::{self, ast};
 use std::fs;
 use std::io::Read;
@@ -140,6 +140,32 @@ pub fn check_given(given: &Given) -> Result<Checked, Failure> {
         ast.header.as_ref().and_then(|h| h.defaults.as_ref()).and_then(|d| Framework::parse(&d.name));
     let framework = framework.unwrap_or(Framework::Keras);
     Ok(Checked { sources, ast, framework, job, diagnostics: diagnostics.sorted(), places })
+}
+
+/// A spec that was checked for the sake of its data.
+pub struct CheckedData {
+    pub sources: Sources,
+    pub ast: ast::File,
+    pub file: FileId,
+    pub job: Option<Job>,
+    /// The data sections as far as they are right.
+    pub views: Vec<DataView>,
+    /// Sorted by place.
+    pub diagnostics: Vec<Diagnostic>,
+    pub places: Places,
+}
+
+/// Parses and checks, and keeps the data sections whatever is wrong elsewhere.
+pub fn check_data(given: &Given) -> Result<CheckedData, Failure> {
+    let places = given.places.clone();
+    let Parsed { mut sources, file, ast, mut diagnostics } =
+        parse_bytes(given.name.clone(), places.spec.clone(), &given.bytes);
+    let settings = settings(&mut sources, given)?;
+    let probe = DiskProbe { places: places.clone() };
+    let (job, views, found) = sema::check_with_data(&mut sources, file, &ast, &settings, &probe);
+    diagnostics.extend(found.sorted());
+    let job = job.filter(|_| !diagnostics.has_errors());
+    Ok(CheckedData { sources, ast, file, job, views, diagnostics: diagnostics.sorted(), places })
 }
 
 /// The job of a spec, or `None` with its errors reported.

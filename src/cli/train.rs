@@ -80,6 +80,13 @@ impl Subject {
         let run = subject.from.as_ref().expect("train: a subject like a run has one");
         let resume = Resumption::read(run).map_err(|wrong| Failure(wrong.to_string()))?;
         let adds = !args.spec.set.is_empty() || args.spec.variant.is_some() || args.file.is_some();
+        if run.info.folds.is_some() && (adds || args.steps.is_some()) {
+            let shown = run.path.display();
+            return Err(Failure(format!(
+                "`{shown}` holds a run for each fold, and those that are done stay as they are: go on as it was \
+                 begun, or train anew with `mlc train --like {shown}`"
+            )));
+        }
         if adds {
             subject.then = Some(over(run, subject._lesson.as_ref(), &SpecArgs::default()));
             // A length that is set now goes over the steps that were asked for then.
@@ -135,8 +142,11 @@ fn asked(given: &Given, args: &TrainArgs) -> Result<Asked, Failure> {
     })
 }
 
-/// Reads the weights to start from, and notes which they are.
-fn initial(args: &TrainArgs, asked: &mut Asked) -> Result<(Option<(String, Vec<u8>)>, Vec<String>), Failure> {
+/// The name of a file and its bytes.
+type Named = (String, Vec<u8>);
+
+/// Reads the weights to start from, and notes which they are; tells whether they are others than then.
+fn initial(args: &TrainArgs, asked: &mut Asked) -> Result<(Option<Named>, Vec<String>), Failure> {
     let then = asked.init.take();
     let Some(path) = args.init.clone().or(then.as_ref().map(|file| PathBuf::from(&file.path))) else {
         return Ok((None, Vec::new()));
@@ -168,7 +178,13 @@ fn train(subject: Subject, args: &TrainArgs) -> Result<Outcome, Failure> {
         }
     }
     let Some(plan) = only_train(&checked.sources, &job) else { return Ok(Outcome::Errors) };
-    let Some(data) = load(&checked, &job, plan) else { return Ok(Outcome::Errors) };
+    let data = match data::load_linted(&job.data[plan.data], &checked.places) {
+        Ok(data) => {
+            output::report(&checked.sources, &data.warnings);
+            data
+        }
+        Err(wrong) => return Ok(shown(&checked.sources, &wrong)),
+    };
     if let Some(run) = &from {
         changed.extend(changed_files(&run.info.data, &data.files));
         let span = job.data[plan.data].source.path_span;
@@ -228,8 +244,8 @@ fn trained_folds(
         Ok(outcome) => Ok(match outcome.problem {
             Some(problem) => shown(&checked.sources, &[problem]),
             None if outcome.ending == Ending::Interrupted => {
-                let section = &job.data[job.trains[0].data].name;
-                output::err(&format!("train one fold alone with `--set {section}.split.fold=<n>`\n"));
+                let folder = outcome.folder.display();
+                output::err(&format!("go on with `mlc train --resume {folder}`\n"));
                 Outcome::Interrupted(interrupts.exit_code())
             }
             None => Outcome::Clean,

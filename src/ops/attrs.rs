@@ -94,6 +94,9 @@ static FOREIGN: &[(&str, &str, Option<&str>, &str)] = &[
     ("cosine_restarts", "T_mult", Some("t_mul"), "Keras calls it `t_mul`"),
     ("cosine_restarts", "eta_min", Some("end"), "it is the rate at the end"),
     ("cosine_restarts", "alpha", None, "`end` is a learning rate, not a share of `lr`"),
+    ("plateau", "threshold", Some("min_delta"), "Keras calls it `min_delta`; it is a distance, not a share"),
+    ("plateau", "mode", None, "which values are better is known of every metric"),
+    ("plateau", "verbose", None, "`metrics.jsonl` has every validation"),
     ("one_cycle", "max_lr", None, "the optimizer's `lr` is the largest"),
     ("one_cycle", "total_steps", Some("steps"), "it is shorter here"),
     ("one_cycle", "anneal_strategy", Some("anneal"), "it is shorter here"),
@@ -617,7 +620,7 @@ mod tests {
             .chain(optimizer::OPTIMIZERS.iter().map(|o| &o.sig))
             .chain(init::INITS.iter().map(|i| &i.sig))
             .chain(crate::ops::schedule::SCHEDULES.iter().map(|s| &s.sig))
-            .chain([&crate::ops::stop::EARLY_STOPPING])
+            .chain([&crate::ops::stop::EARLY_STOPPING, &crate::ops::plateau::SIG])
             .collect();
         for (layer, theirs, ours, _) in FOREIGN {
             let sig = sigs.iter().find(|s| s.name == *layer).unwrap_or_else(|| panic!("there is a {layer}"));

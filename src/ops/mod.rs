@@ -14,6 +14,7 @@ mod library;
 pub mod loss;
 pub mod metric;
 pub mod optimizer;
+pub mod plateau;
 pub mod schedule;
 mod sig;
 pub mod stop;

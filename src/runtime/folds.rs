@@ -3,14 +3,15 @@
 //! Every fold is a run like any other in a folder of its own, `fold-1` to `fold-k`, with fresh weights from the
 //! same seed and with everything that is fitted, fitted on its own training rows. Its `run.yaml` notes which fold it
 //! is as if `--set <data>.split.fold=<n>` had been said, so whatever can be done with a run can be done with it.
-//! The `run.yaml` above them holds means and spreads of their results.
+//! The `run.yaml` above them holds means and spreads of their results. Resuming the whole leaves folds that are done
+//! alone, goes on with the one that is not, and trains those that are missing.
 
 use super::data::{self, Dataset, Places};
 use super::error::RunError;
 use super::plan;
 use super::progress::{Ending, Progress};
 use super::run_dir::{Finished, Fold, Folds, Results, Run, RunDir, RunInfo};
-use super::session::{self, Options};
+use super::session::{self, Options, Resumption};
 use super::tables;
 use crate::diag::Diagnostic;
 use crate::ops::Library;
@@ -57,30 +58,43 @@ pub fn train(
     let folds = runs(job).expect("folds: the job has some");
     let section = &job.data[job.trains[0].data];
     let mut loaded = load_all(section, folds, places)?;
-    let dir = RunDir::create(options.out.as_deref(), &job.name)?;
-    let mut all = All { of: folds, infos: Vec::new() };
+    let first = loaded[0].as_ref().expect("folds: the first is kept");
+    let begun = session::info_before(job, &job.trains[0], first, options);
+    let dir = match &options.resume {
+        Some(run) => RunDir::at(&run.folder),
+        None => RunDir::create(options.out.as_deref(), &job.name)?,
+    };
+    let fresh = options.resume.is_none();
+    let mut all = All { of: folds, begun, infos: Vec::new() };
+    dir.write_spec(&options.spec)?;
+    dir.write_info(&all.info(Finished::Running))?;
     let mut problem = None;
     let mut ending = Ending::Complete;
-    for fold in 0..folds {
-        let (job, options) = of_fold(job, options, fold, dir.path());
-        let data = match loaded[fold].take() {
+    for (fold, kept) in loaded.iter_mut().enumerate() {
+        let (job, mut options) = of_fold(job, options, fold, dir.path());
+        options.resume = match state_of(&dir.path().join(folder_name(fold)))? {
+            Before::Nothing => None,
+            Before::Part(resumption) => Some(*resumption),
+            Before::All(info) => {
+                all.infos.push(*info);
+                continue;
+            }
+        };
+        let data = match kept.take() {
             Some(data) => data,
             None => data::load(&job.data[job.trains[0].data], places)?,
         };
         progress.fold(fold + 1, folds);
         let trained = session::train(lib, &job, &job.trains[0], &data, &options, progress, stop);
-        if trained.is_err() && fold == 0 {
-            // Empty still: what cannot start leaves nothing behind.
-            let _ = std::fs::remove_dir(dir.path());
+        if trained.is_err() && fold == 0 && fresh && !dir.path().join(folder_name(fold)).exists() {
+            // What cannot start leaves nothing behind.
+            let _ = std::fs::remove_dir_all(dir.path());
         }
         let outcome = trained?;
-        if fold == 0 {
-            dir.write_spec(&options.spec)?;
-        }
-        all.infos.push(Run::open(&outcome.folder)?.info);
+        let info = Run::open(&outcome.folder)?.info;
         (problem, ending) = (outcome.problem, outcome.ending);
         match ending {
-            Ending::Complete | Ending::Early => {}
+            Ending::Complete | Ending::Early => all.infos.push(info),
             Ending::Interrupted | Ending::NotFinite => break,
         }
         dir.write_info(&all.info(Finished::Running))?;
@@ -95,6 +109,31 @@ pub fn train(
     dir.write_info(&info)?;
     progress.folds(&info, dir.path());
     Ok(Outcome { folder: dir.path().to_path_buf(), ending, info, problem })
+}
+
+/// What an earlier process did of a fold.
+enum Before {
+    Nothing,
+    Part(Box<Resumption>),
+    All(Box<RunInfo>),
+}
+
+fn state_of(folder: &Path) -> Result<Before, RunError> {
+    if !folder.exists() {
+        return Ok(Before::Nothing);
+    }
+    if !folder.join("run.yaml").exists() {
+        // It was ended before it had begun.
+        std::fs::remove_dir_all(folder).map_err(|e| RunError::io("remove", folder, &e))?;
+        return Ok(Before::Nothing);
+    }
+    let run = Run::open(folder)?;
+    Ok(match run.info.finished {
+        Finished::Complete | Finished::Early => Before::All(Box::new(run.info)),
+        Finished::Running | Finished::Interrupted | Finished::NotFinite | Finished::Failed => {
+            Before::Part(Box::new(Resumption::read(&run)?))
+        }
+    })
 }
 
 /// The data of each fold, as far as they can be held at once; all have been read.
@@ -136,13 +175,16 @@ fn folder_name(fold: usize) -> String {
 /// The folds that are done.
 struct All {
     of: usize,
+    /// What is known before.
+    begun: RunInfo,
+    /// Of those that are done.
     infos: Vec<RunInfo>,
 }
 
 impl All {
     /// What the folds have in common, means of their results, and each one's own.
     fn info(&self, finished: Finished) -> RunInfo {
-        let first = self.infos.first().expect("folds: told of when one is done");
+        let first = self.infos.first().unwrap_or(&self.begun);
         let results: Vec<&Results> = self.infos.iter().map(|info| &info.results).collect();
         let fold = |(at, info): (usize, &RunInfo)| Fold {
             folder: folder_name(at),
@@ -151,15 +193,15 @@ impl All {
             weights_hash: info.weights_hash.clone(),
             results: info.results.clone(),
         };
-        let mut asked = first.asked.clone();
-        asked.set.pop();
         RunInfo {
-            asked,
+            asked: self.begun.asked.clone(),
             // Another in each fold.
             sizes: BTreeMap::new(),
             fitted: Vec::new(),
             rows: BTreeMap::new(),
             weights_hash: String::new(),
+            weights_of: None,
+            resumed: Vec::new(),
             steps: self.infos.iter().map(|info| info.steps).sum(),
             epochs: self.infos.iter().map(|info| info.epochs).sum(),
             seconds: self.infos.iter().map(|info| info.seconds).sum(),

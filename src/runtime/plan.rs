@@ -4,6 +4,7 @@
 //! them (a test compares the two); files and compiler aside.
 
 use super::data::{Dataset, Prefetch};
+use super::disk::Disk;
 use super::engine::On;
 use super::machine::{Executable, Machine};
 use super::memory::{Backing, lay_out};
@@ -37,6 +38,8 @@ pub struct Report {
     /// If the spec has a schedule and its length is known.
     pub learning_rate: Option<LearningRate>,
     pub memory: Memory,
+    /// Of the run directory.
+    pub disk: Disk,
     /// What lies on the GPU, if it is one.
     pub gpu: Option<OnGpu>,
     pub largest: Vec<Buffer>,
@@ -80,6 +83,8 @@ pub struct Memory {
     pub batches: usize,
     /// Losses, metrics, learning rates.
     pub scalars: usize,
+    /// The best weights so far, where the plan chooses among them.
+    pub best: usize,
     /// Packed operands, shared; and what each thread has of its own, all together.
     pub workspace: usize,
     pub scratch: usize,
@@ -141,7 +146,7 @@ pub fn report(lib: &Library, job: &Job, plan: &TrainPlan, data: Option<&Dataset>
     Report {
         threads,
         device: On::Cpu { threads }.name(),
-        memory: memory(&machine, weights, &programs, batches, data),
+        memory: memory(&machine, weights, &programs, batches, subject.best_bytes(), data),
         largest: largest(&train.program, weights),
         train: phase(&train),
         eval: phase(&eval),
@@ -198,12 +203,13 @@ pub fn gpu_report(
         weights: weights.kind_bytes(SlotKind::Weight),
         optimizer: weights.kind_bytes(SlotKind::State),
         batches: batch_bytes(&subject, data),
+        best: subject.best_bytes(),
         data: data.map(Dataset::bytes),
         ..Memory::default()
     };
     Ok(Report {
         device: name,
-        memory: Memory { total: host.weights + host.optimizer + host.batches, ..host },
+        memory: Memory { total: host.weights + host.optimizer + host.batches + host.best, ..host },
         gpu: Some(on_gpu),
         largest: largest(programs[shown[0]].0, weights),
         train: gpu_phase(programs[shown[0]].1),
@@ -256,6 +262,11 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// The best weights so far are kept as a file has them.
+    fn best_bytes(&self) -> usize {
+        self.plan.chooser().map_or(0, |_| self.weights.kind_file_bytes(SlotKind::Weight))
+    }
+
     /// The part of a report that is the same everywhere.
     fn report(&self) -> Report {
         let forward = with_batch(&self.plan.forward, &self.bindings, self.batch);
@@ -271,6 +282,7 @@ impl<'a> Subject<'a> {
             step_flops: 3 * forward_flops,
             learning_rate: self.learning_rate.clone(),
             memory: Memory::default(),
+            disk: Disk::of(self.plan, &self.weights),
             gpu: None,
             largest: Vec::new(),
             train: Phase::default(),
@@ -386,6 +398,7 @@ fn memory(
     weights: &Weights,
     programs: &[&Executable],
     batch_bytes: usize,
+    best: usize,
     data: Option<&Dataset>,
 ) -> Memory {
     let [activations, workspace, scratch] = machine.bytes();
@@ -396,6 +409,7 @@ fn memory(
         activations_live_bound: programs.iter().map(|p| p.memory.live_bound_bytes).max().unwrap_or(0),
         batches: batch_bytes,
         scalars: programs.iter().map(|p| p.own_bytes()).sum(),
+        best,
         workspace,
         scratch,
         total: 0,
@@ -406,6 +420,7 @@ fn memory(
         + memory.activations
         + memory.batches
         + memory.scalars
+        + memory.best
         + memory.workspace
         + memory.scratch;
     memory
@@ -521,6 +536,10 @@ pub fn text(report: &Report) -> String {
         ("scratch", m.scratch, "of all threads".to_string()),
         ("total", m.total, String::new()),
     ];
+    if m.best > 0 {
+        let at = rows.len() - 1;
+        rows.insert(at, ("best", m.best, "the best weights so far".to_string()));
+    }
     if let Some(data) = m.data {
         rows.push(("data", data, "the data set, beside the total".to_string()));
     }
@@ -534,6 +553,13 @@ pub fn text(report: &Report) -> String {
     if let Some(gpu) = &report.gpu {
         text += &gpu_text(gpu, device);
     }
+    let disk = &report.disk;
+    let rows = [
+        ("checkpoint", disk.checkpoint, disk.note()),
+        ("at most", disk.most, "of the run directory".to_string()),
+    ];
+    let rows = rows.into_iter().map(|(name, n, note)| vec![name.to_string(), bytes(n), note]);
+    text += &format!("\ndisk\n{}", table(rows.collect()));
     text += "\nlargest buffers\n";
     let buffers = report.largest.iter().map(|b| vec![b.name.clone(), bytes(b.bytes), b.what.to_string()]);
     text += &table(buffers.collect());

@@ -43,7 +43,7 @@ fn mistakes(name: &str, confusion: &Confusion) -> Vec<String> {
         let cells = row.iter().enumerate().filter(|(answer, n)| *answer != actual && **n > 0);
         wrong.extend(cells.map(|(answer, n)| (*n, classes[actual].as_str(), classes[answer].as_str())));
     }
-    wrong.sort_by(|a, b| b.0.cmp(&a.0));
+    wrong.sort_by_key(|(n, _, _)| std::cmp::Reverse(*n));
     let title = format!("{name} of {} classes, the commonest mistakes:", classes.len());
     let lines =
         wrong.iter().take(MOST).map(|(n, actual, answer)| format!("  {n} of {actual} called {answer}"));

@@ -81,7 +81,8 @@ impl<'a> Tallies<'a> {
                     (figure, _) => figure,
                 },
             };
-            (plan.name.clone(), figure)
+            let unit = plan.label.as_deref().map_or(1.0, |label| data.unit(label));
+            (plan.name.clone(), figure.times(unit.powi(plan.power)))
         };
         self.metrics.into_iter().map(figure).collect()
     }

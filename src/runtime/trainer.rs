@@ -18,6 +18,7 @@ use crate::graph::Graph;
 use crate::loops::{Fusion, Program};
 use crate::ops::Library;
 use crate::ops::metric::Figure;
+use crate::ops::plateau::Reached;
 use crate::ops::schedule::{self, Rates};
 use crate::pipeline;
 use crate::sema::job::{DataPlan, Length, TrainPlan};
@@ -36,6 +37,8 @@ pub struct Trainer<'a> {
     weights: Weights,
     /// Those of the schedule, if there is one.
     rates: Option<Rates>,
+    /// Where a plateau is, if the schedule is one.
+    reached: Option<Reached>,
     engine: Engine,
     /// Programs by batch size: their place in the engine.
     steps: Vec<(usize, usize)>,
@@ -142,6 +145,7 @@ impl<'a> Trainer<'a> {
             eval_graph,
             weights,
             rates,
+            reached: plan.plateau.as_ref().map(|p| p.rule.start(p.lr)),
             engine,
             gathering,
             partial: 0.0,
@@ -279,6 +283,9 @@ impl<'a> Trainer<'a> {
 
     /// The learning rate of a step, counted from 0.
     pub fn lr(&self, step: u64) -> f32 {
+        if let Some(reached) = &self.reached {
+            return reached.lr;
+        }
         if let Some(rates) = &self.rates {
             return rates.lr(step);
         }
@@ -325,14 +332,15 @@ impl<'a> Trainer<'a> {
 
     /// Tells those who adapt to it how a validation went: called after each one, in order, before the next step.
     pub fn observe(&mut self, evaluation: &Evaluation) {
-        // Nothing adapts yet: the rates of a schedule depend on the step alone.
-        let _ = evaluation;
+        let (Some(plan), Some(reached)) = (&self.plan.plateau, &mut self.reached) else { return };
+        let value = evaluation.number(&plan.monitor.metric).unwrap_or(f64::NAN);
+        plan.rule.observe(reached, value);
     }
 
     /// What was learnt from [`observe`](Self::observe): a checkpoint keeps it, so that a run that goes on does so
     /// as if it had never stopped. Null if there is nothing.
     pub fn observed(&self) -> serde_yaml::Value {
-        serde_yaml::Value::Null
+        serde_yaml::to_value(&self.reached).expect("runtime: where a schedule is, is plain data")
     }
 
     /// Goes on from what [`observed`](Self::observed) gave.
@@ -340,9 +348,15 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// If that was of another kind of run, with the reason.
     pub fn remember(&mut self, observed: &serde_yaml::Value) -> Result<(), String> {
-        match observed {
-            serde_yaml::Value::Null => Ok(()),
-            _ => Err("it kept what a schedule learnt, but no schedule here learns".to_string()),
+        let reached: Option<Reached> = serde_yaml::from_value(observed.clone())
+            .map_err(|why| format!("what it kept of its schedule cannot be read: {why}"))?;
+        match (reached.is_some(), self.plan.plateau.is_some()) {
+            (true, false) => Err("it kept what a schedule learnt, but no schedule here learns".to_string()),
+            (false, true) => Err("its schedule learnt nothing, but the one here does".to_string()),
+            (true, true) | (false, false) => {
+                self.reached = reached;
+                Ok(())
+            }
         }
     }
 

@@ -147,6 +147,11 @@ impl Weights {
         lay_out(self.of(kind).map(|(_, slot)| slot.bytes())).1
     }
 
+    /// Bytes of the weights, or of the states, in a file.
+    pub fn kind_file_bytes(&self, kind: SlotKind) -> usize {
+        self.of(kind).map(|(_, slot)| slot.bytes()).sum()
+    }
+
     /// How many numbers gradients may change, frozen ones included.
     pub fn parameters(&self) -> usize {
         self.of(SlotKind::Weight).filter(|(_, slot)| slot.trained).map(|(_, slot)| slot.count()).sum()

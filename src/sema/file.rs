@@ -1,7 +1,7 @@
 //! One spec from top to bottom: what is checked, in which order.
 
 use super::ctx::{Ctx, Global};
-use super::data::{self, Data};
+use super::data::{self, Data, DataView};
 use super::job::{Job, ModelInfo};
 use super::keyed::{Keyed, stray};
 use super::keys::{ITEMS, Status, WORDS};
@@ -154,7 +154,7 @@ pub(super) fn check(
     settings: &Settings,
     probe: &dyn DataProbe,
     diags: &mut Diagnostics,
-) -> Option<Job> {
+) -> (Option<Job>, Vec<DataView>) {
     let framework = framework(ast, diags);
     let library = Library::std(framework, sources);
     let sources = &*sources;
@@ -187,10 +187,13 @@ pub(super) fn check(
     for section in cx.data.borrow().iter() {
         data::unused(&cx, section, ast);
     }
-    let plans: Option<Vec<_>> = cx.data.borrow().iter().map(Data::plan).collect();
+    let roles: Vec<_> = cx.data.borrow().iter().map(|data| data::roles(&cx, ast, data)).collect();
+    let plans: Option<Vec<_>> = cx.data.borrow().iter().zip(&roles).map(|(d, r)| d.plan(r.clone())).collect();
+    let views = cx.data.borrow().iter().zip(roles).filter_map(|(data, r)| data.view(&cx, r)).collect();
     let trains: Option<Vec<_>> = trains.into_iter().collect();
     diags.extend(without_echoes(&cx));
-    Some(Job { name, params, data: plans?, models, trains: trains? })
+    let job = |(data, trains)| Job { name, params, data, models, trains };
+    (plans.zip(trains).map(job), views)
 }
 
 /// What a check of the tree starts from.

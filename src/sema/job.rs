@@ -1,12 +1,15 @@
 //! A checked spec: everything that a run needs to know, nothing left to look up.
 
 use crate::base::{Dim, Span, TensorType};
+use crate::diag::Code;
 use crate::graph::{Graph, Value};
 pub use crate::ops::clip::Clip;
 pub use crate::ops::metric::{Better, Finish};
+pub use crate::ops::plateau::Plateau;
 pub use crate::ops::schedule::Schedule;
 pub use crate::ops::stop::EarlyStopping;
 pub use crate::ops::transform::{Classes, Encode};
+use std::collections::BTreeSet;
 
 /// What `check` makes of a spec.
 #[derive(Clone, Debug)]
@@ -44,6 +47,50 @@ pub struct DataPlan {
     pub batch: usize,
     pub shuffle: bool,
     pub drop_last: bool,
+    /// Warnings that the author has answered.
+    pub allow: Vec<Leak>,
+    pub roles: Roles,
+}
+
+/// What columns of the source are to the train sections.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Roles {
+    /// Those that models take.
+    pub inputs: BTreeSet<String>,
+    /// Those that losses compare with what models give.
+    pub targets: BTreeSet<String>,
+}
+
+/// A way in which rows for testing may be known before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leak {
+    Duplicates,
+    Target,
+    Time,
+    Groups,
+}
+
+impl Leak {
+    pub const ALL: [Leak; 4] = [Leak::Duplicates, Leak::Target, Leak::Time, Leak::Groups];
+
+    /// As `allow` names it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Leak::Duplicates => "duplicates",
+            Leak::Target => "target",
+            Leak::Time => "time",
+            Leak::Groups => "groups",
+        }
+    }
+
+    pub fn code(self) -> Code {
+        match self {
+            Leak::Duplicates => "leak::duplicates",
+            Leak::Target => "leak::target",
+            Leak::Time => "leak::time",
+            Leak::Groups => "leak::groups",
+        }
+    }
 }
 
 /// A call such as `csv("adult.data", missing="?")`, checked.
@@ -348,6 +395,8 @@ pub struct TrainPlan {
     pub optimizer: OptimizerPlan,
     /// Without one, the optimizer's `lr` stays.
     pub schedule: Option<Schedule>,
+    /// Instead of a schedule: the rate falls when validations stop getting better.
+    pub plateau: Option<PlateauPlan>,
     pub clip: Option<Clip>,
     /// Batches of a step, at least 1: their gradients are averaged over all rows.
     pub accumulate: usize,
@@ -360,6 +409,8 @@ pub struct TrainPlan {
     /// Without one, training goes on for its length.
     pub stop: Option<StopPlan>,
     pub checkpoint: Option<CheckpointPlan>,
+    /// Steps between two that are logged, if that is said.
+    pub log: Option<u64>,
     /// Training mode; its first output is the loss, a scalar averaged over the batch. Others are the next values of
     /// states that belong to the model, such as moving averages.
     pub forward: Graph,
@@ -388,6 +439,15 @@ pub struct CheckpointPlan {
     pub keep: usize,
     pub best: Option<Monitor>,
     pub span: Span,
+}
+
+/// `schedule = plateau(patience=5, monitor=valid.loss)`
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlateauPlan {
+    pub monitor: Monitor,
+    pub rule: Plateau,
+    /// The optimizer's, where it starts.
+    pub lr: f64,
 }
 
 /// A value that evaluations give: `valid.loss`.
@@ -419,6 +479,12 @@ impl std::fmt::Display for Monitor {
 }
 
 impl TrainPlan {
+    /// The schedule as it is written, with every setting.
+    pub fn schedule_text(&self) -> Option<String> {
+        let plateau = self.plateau.as_ref().map(|p| format!("{} of {}", p.rule, p.monitor));
+        self.schedule.as_ref().map(ToString::to_string).or(plateau)
+    }
+
     /// What chooses the weights that a run ends with: early stopping that restores the best, or the best
     /// checkpoint. Without either they are those of the last step.
     pub fn chooser(&self) -> Option<&Monitor> {
@@ -484,6 +550,8 @@ pub struct MetricPlan {
     pub classes: Dim,
     /// The column that predictions are compared with, if it is one: it may name the classes.
     pub label: Option<String>,
+    /// The power of the label's unit that it is in: 1 of `rmse`, 2 of `mse`, 0 of what has none.
+    pub power: i32,
 }
 
 /// A prediction of a model, for rows without a label.

@@ -60,6 +60,7 @@ const DATA: &[Key] = &[
     key("batch"),
     key("shuffle"),
     key("drop_last"),
+    key("allow"),
     later("bucket", "rows of a batch have one shape; take it out"),
     later("augment", "training rows are taken as they are; take it out"),
 ];
@@ -98,14 +99,16 @@ const TRAIN: &[Key] = &[
     key("seed"),
     key("stop"),
     section("checkpoint"),
+    section("log"),
     later("precision", "training computes in f32; take it out"),
-    later("log", "metrics are written after each epoch; take it out"),
     later("updates", "one optimizer updates all weights; take it out"),
     later("draw", "random inputs come with named steps; one step on data is built"),
     later("step", "one step is built: give `loss` and `optimizer` in `train` itself"),
 ];
 
 const CHECKPOINT: &[Key] = &[key("every"), key("keep"), key("best")];
+
+const LOG: &[Key] = &[key("every")];
 
 /// The keys of a section, by its word.
 pub(super) fn of(word: &str) -> &'static [Key] {
@@ -115,6 +118,7 @@ pub(super) fn of(word: &str) -> &'static [Key] {
         "model" => MODEL,
         "train" => TRAIN,
         "checkpoint" => CHECKPOINT,
+        "log" => LOG,
         _ => &[],
     }
 }
@@ -145,6 +149,9 @@ pub(super) const ALIASES: &[(&str, &str, &str)] = &[
     ("train", "callbacks", "stop"),
     ("train", "early_stopping", "stop"),
     ("train", "checkpoints", "checkpoint"),
+    ("log", "steps", "every"),
+    ("log", "log_every_n_steps", "every"),
+    ("log", "logging_steps", "every"),
     ("checkpoint", "save_freq", "every"),
     ("checkpoint", "every_n_train_steps", "every"),
     ("checkpoint", "max_to_keep", "keep"),

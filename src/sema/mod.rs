@@ -23,7 +23,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use data::source_defaults;
+pub use data::{ColumnUse, DataView, source_defaults};
 pub use job::Job;
 pub use probe::{Blind, DataProbe, ProbeError, Sample, SchemaColumn, SourceSchema};
 
@@ -59,15 +59,27 @@ pub fn check(
     settings: &Settings,
     probe: &dyn DataProbe,
 ) -> (Option<Job>, Diagnostics) {
+    let (job, _, diags) = check_with_data(sources, file, ast, settings, probe);
+    (job, diags)
+}
+
+/// The same, with the data sections as far as they are right, whatever is wrong elsewhere.
+pub fn check_with_data(
+    sources: &mut Sources,
+    file: FileId,
+    ast: &ast::File,
+    settings: &Settings,
+    probe: &dyn DataProbe,
+) -> (Option<Job>, Vec<DataView>, Diagnostics) {
     let mut diags = Diagnostics::new();
     let ast = file::prepare(sources, ast, settings, &mut diags);
-    let job = file::check(sources, file, &ast, settings, probe, &mut diags);
+    let (job, data) = file::check(sources, file, &ast, settings, probe, &mut diags);
     file::variant_values(sources, file, &ast, settings, probe, &mut diags);
     if has_broken(&ast) {
         // What did not parse may have used it.
         diags = diags.iter().filter(|d| !d.code.ends_with("::unused")).cloned().collect();
     }
-    (job.filter(|_| !diags.has_errors()), diags)
+    (job.filter(|_| !diags.has_errors()), data, diags)
 }
 
 /// Whether some text of the file did not parse.

@@ -372,7 +372,7 @@ fn sections_and_keys() {
             ("epochs = 5", "epoch = 5"),
             ("epochs = 5", "epochs = 5\n  steps = 10"),
             ("epochs = 5", "epochs = five"),
-            ("epochs = 5", "ema = 0.999\n  epochs = 5"),
+            ("epochs = 5", "precision = bf16\n  epochs = 5"),
             ("optimizer = Adam(lr=1e-3)", "learning_rate = 1e-3"),
             ("loss = CrossEntropy(Net.logits, label)", ""),
             ("feed { image = shapes.image  label = shapes.label }", ""),

@@ -1,7 +1,7 @@
 //! What a spec says that another does not, their looks aside.
 //!
-//! Resuming asks: the steps to come would be others. How long to train may change, variants that are not chosen and
-//! comments too.
+//! Resuming asks: the steps to come would be others. How long to train and what to log may change, variants that are
+//! not chosen and comments too.
 
 use crate::base::Span;
 use crate::syntax::ast::{Entry, EntryKind, File, Item, ItemKind, Section, Trivia};
@@ -81,12 +81,13 @@ fn entries(item: &Item, section: &Section) -> Vec<Piece> {
         let text = inside.map_or(text.as_str(), |(inside, _)| inside).trim().to_string();
         Piece { place: (title.clone(), head(&text)), text, span: entry.span }
     };
-    section.entries.iter().filter(|e| !is_length(section, e)).map(piece).collect()
+    section.entries.iter().filter(|e| !is_free(section, e)).map(piece).collect()
 }
 
-/// How long to train.
-fn is_length(section: &Section, entry: &Entry) -> bool {
+/// How long to train, and what to tell of it.
+fn is_free(section: &Section, entry: &Entry) -> bool {
     match &entry.kind {
+        EntryKind::Section(inner) => &*section.word.name == "train" && &*inner.word.name == "log",
         EntryKind::Bind { path, .. } => {
             &*section.word.name == "train"
                 && path.parts.len() == 1
@@ -96,7 +97,6 @@ fn is_length(section: &Section, entry: &Entry) -> bool {
         | EntryKind::Input { .. }
         | EntryKind::Output { .. }
         | EntryKind::Typed { .. }
-        | EntryKind::Section(_)
         | EntryKind::Broken => false,
     }
 }
@@ -154,7 +154,8 @@ mod tests {
                 (some("seed = 1"), None),
             ]
         );
-        assert_eq!(between(SPEC, &SPEC.replace("a, b", "b, a")).len(), 1);
+        // Columns are taken in order: one line is taken out, another put in.
+        assert_eq!(between(SPEC, &SPEC.replace("a, b", "b, a")).len(), 2);
         assert_eq!(between(SPEC, &SPEC.replace("mlspec 1", "mlspec 1 defaults torch")).len(), 1);
     }
 }

@@ -1,8 +1,10 @@
 //! What is made from specs and tables beside training.
 
 mod changes;
+mod defaults;
 mod render;
 pub mod verify;
 
 pub use changes::{Change, changes};
+pub use defaults::markdown as defaults;
 pub use render::with_defaults;

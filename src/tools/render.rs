@@ -9,7 +9,8 @@ use crate::ops::defaults::{self, Preset};
 use crate::ops::formula::ParamKind;
 use crate::ops::stop::EARLY_STOPPING;
 use crate::ops::{
-    self, Attr, AttrType, Default, InitSpec, Library, Sig, clip, init, optimizer, schedule, transform,
+    self, Attr, AttrType, Default, InitSpec, Library, Sig, clip, init, optimizer, plateau, schedule,
+    transform,
 };
 use crate::sema::job::{DataPlan, RowOrder, TrainPlan};
 use crate::sema::{self, Job};
@@ -268,6 +269,17 @@ impl Filler<'_> {
 
     fn fill_sig(&self, sig: &Sig, args: &mut Vec<Arg>, at: Span) {
         let positional = args.iter().filter(|a| a.name.is_none()).count();
+        for (place, arg) in args.iter_mut().enumerate() {
+            let attr = match &arg.name {
+                Some(name) => sig.attrs.iter().find(|a| a.name == &*name.name),
+                None => sig.attrs.get(place),
+            };
+            if attr.is_some_and(|a| a.ty == AttrType::Init)
+                && let Some(init) = callee(&arg.value).and_then(init::find)
+            {
+                self.named(&init.sig, &mut arg.value);
+            }
+        }
         let sizes = sig.attrs.iter().any(|a| a.ty == AttrType::Sizes);
         for (i, attr) in sig.attrs.iter().enumerate() {
             // Sizes take all positional arguments.
@@ -301,6 +313,14 @@ impl Filler<'_> {
     }
 }
 
+/// The name that a call or a bare name begins with.
+fn callee(e: &Expr) -> Option<&str> {
+    match &e.kind {
+        ExprKind::Call { callee, .. } => callee.as_name().map(|n| &*n.name),
+        _other => e.as_name().map(|n| &*n.name),
+    }
+}
+
 /// The row of a schedule, a way to clip or to stop: their names mean something behind these keys alone.
 fn tabled(path: &Path, value: &Expr) -> Option<&'static Sig> {
     let [key] = path.parts.as_slice() else { return None };
@@ -309,6 +329,7 @@ fn tabled(path: &Path, value: &Expr) -> Option<&'static Sig> {
         _other => value.as_name()?,
     };
     match &*key.name {
+        "schedule" if &*name.name == plateau::SIG.name => Some(&plateau::SIG),
         "schedule" => schedule::find(&name.name).map(|s| &s.sig),
         "clip" => clip::find(&name.name).map(|c| &c.sig),
         "stop" => Some(&EARLY_STOPPING).filter(|sig| sig.name == &*name.name),

@@ -75,6 +75,9 @@ const WITHOUT_SPEC: &[(&str, &str)] = &[
     ("variant::unknown", "a mistake on the command line, tested with the binary"),
     ("op::broken", "only the library's own formulas can be broken so"),
     ("verify::differs", "a defect of ours, tested with one planted"),
+    ("leak::duplicates", "only the rows tell, tested with the binary"),
+    ("leak::time", "only the rows tell, tested with the binary"),
+    ("leak::groups", "only the rows tell, tested with the binary"),
     ("call::constant", "only the data know the size of a row before they are read"),
 ];
 

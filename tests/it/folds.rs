@@ -63,7 +63,7 @@ fn every_fold_is_a_run_and_the_whole_has_their_means() {
         all.push(fold["results"]["test"]["accuracy"].as_f64().unwrap());
     }
     assert_ne!(folds[0]["weights_hash"], folds[1]["weights_hash"], "each has rows of its own");
-    assert_ne!(folds[0]["fitted"][0]["mean"], folds[1]["fitted"][0]["mean"], "fitted on its own rows");
+    assert_ne!(folds[0]["fitted"], folds[1]["fitted"], "fitted on its own rows");
     let mean = all.iter().sum::<f64>() / 3.0;
     let spread = (all.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 2.0).sqrt();
     assert_eq!(info["results"]["test"]["accuracy"].as_f64(), Some(mean));
@@ -130,4 +130,57 @@ fn plan_and_bench_take_the_first_fold() {
     assert!(run(&["plan", &file, "--data", "specs"]).contains("fc1"));
     let bench = run(&["bench", &file, "--data", "specs", "--seconds", "0.05", "--json"]);
     assert!(serde_json::from_str::<serde_json::Value>(&bench).is_ok());
+}
+
+/// One fold done, one stopped in the middle, one missing.
+#[test]
+fn a_run_of_folds_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(train(folder.path(), FOLDED, &[]).status.success());
+    let whole = folder.path().join("run");
+    let before = yaml(&whole);
+    let half = whole.join("fold-2/run.yaml");
+    let text = fs::read_to_string(&half).unwrap();
+    fs::write(&half, text.replace("finished: complete", "finished: running")).unwrap();
+    fs::remove_dir_all(whole.join("fold-2/checkpoints")).unwrap();
+    fs::remove_dir_all(whole.join("fold-3")).unwrap();
+    let run = whole.display().to_string();
+    let output = mlc(&["train", "--resume", &run, "--data", "specs"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let after = yaml(&whole);
+    for key in ["results", "folds", "steps", "finished"] {
+        assert_eq!(after[key], before[key], "{key}");
+    }
+    let longer = mlc(&["train", "--resume", &run, "--data", "specs", "--steps", "500"]);
+    assert_eq!(longer.status.code(), Some(2), "{}", stderr(&longer));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_fold_is_saved_and_the_others_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("folded.mlspec");
+    fs::write(&file, FOLDED.replace("epochs    = 20", "epochs    = 4000")).unwrap();
+    let out = folder.path().join("run");
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_mlc"))
+        .args(["train", &file.display().to_string(), "--data", "specs", "--out", &out.display().to_string()])
+        .args(["--progress", "json"])
+        .stdout(std::process::Stdio::null())
+        .current_dir(crate::support::root())
+        .spawn()
+        .expect("mlc starts");
+    let begun = || fs::metadata(out.join("fold-2/metrics.jsonl")).is_ok_and(|m| m.len() > 0);
+    while !begun() {
+        assert!(child.try_wait().unwrap().is_none(), "still training");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let kill = std::process::Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status();
+    assert!(kill.unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let info = yaml(&out);
+    assert_eq!(info["finished"].as_str(), Some("interrupted"));
+    assert_eq!(info["folds"]["done"].as_sequence().map(Vec::len), Some(1), "the second is not done");
+    assert!(info["results"]["test"]["accuracy"].as_f64().is_some());
+    assert_eq!(yaml(&out.join("fold-2"))["finished"].as_str(), Some("interrupted"));
+    assert!(out.join("fold-2/model.safetensors").exists() && !out.join("fold-3").exists());
 }

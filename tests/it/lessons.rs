@@ -44,11 +44,12 @@ fn two_heads_learn_both_questions_and_report_each_term() {
     let run = Run::train(&spec("two_heads"), &[]);
     let accuracy = run.test_metric("accuracy");
     assert!(accuracy >= 0.9, "test accuracy {accuracy}");
-    // A guess of the mean is off by 1.
+    // In cm, as the file has it; a guess of the mean is off by 0.43 of them. The loss is of what is scaled.
     let rmse = run.test_metric("rmse");
-    assert!(rmse < 0.85, "rmse {rmse}");
+    assert!(rmse < 0.36, "rmse {rmse}");
     let square = run.test_metric("loss.sepal_width");
-    assert!((square - rmse * rmse).abs() < 1e-6, "{square} is the square of {rmse}");
+    let unit = rmse / square.sqrt();
+    assert!((0.4..0.47).contains(&unit), "{square} is the square of {rmse} over the spread");
     let records = run.records();
     let test = records.iter().find(|r| r["split"] == "test").expect("the test is recorded");
     let total = run.test_metric("loss.species") + 0.3 * square;

@@ -4,6 +4,7 @@ mod bad_input;
 mod broken;
 mod cli;
 mod code;
+mod data;
 #[cfg(all(feature = "sql", unix))]
 mod databases;
 mod floors;

@@ -64,9 +64,13 @@ train {
 }
 ";
 
-fn job() -> (Job, Dataset) {
+/// What else a step may do: several batches for an update, averages of the weights.
+const MORE: &str = "accumulate = 2  ema = 0.9";
+
+fn job(more: &str) -> (Job, Dataset) {
     let mut sources = Sources::new();
-    let file = sources.add("a.mlspec", None, SPEC);
+    let text = SPEC.replace("epochs    = 3", &format!("epochs = 3  {more}"));
+    let file = sources.add("a.mlspec", None, text);
     let (ast, wrong) = syntax::parse(&sources, file);
     assert!(!wrong.has_errors());
     let probe = DiskProbe::default();
@@ -115,8 +119,8 @@ impl Progress for Watch {
     fn end(&mut self, _: &End) {}
 }
 
-fn watched(threads: usize, steps: u64) -> Watch {
-    let (job, data) = job();
+fn watched(more: &str, threads: usize, steps: u64) -> Watch {
+    let (job, data) = job(more);
     let library = Library::std(Framework::Keras, &mut Sources::new());
     let folder = tempfile::tempdir().unwrap();
     let mut watch = Watch { calls: Vec::with_capacity(100), live: 0 };
@@ -131,25 +135,35 @@ fn watched(threads: usize, steps: u64) -> Watch {
 #[ignore = "counts for a whole process: started by a_step_allocates_nothing"]
 fn steps_in_a_process_alone() {
     for threads in [1, 3] {
-        let watch = watched(threads, 30);
+        let watch = watched("", threads, 30);
         // An epoch has 11 full batches and a smaller one, whose program is compiled when it is met.
         let full: Vec<&[usize]> = vec![&watch.calls[1..11], &watch.calls[13..23]];
         for calls in full {
             assert!(calls.iter().all(|c| *c == calls[0]), "{threads} threads: {calls:?}");
         }
     }
+    // Of twice as many rows there are five full steps in an epoch, and a smaller one.
+    let watch = watched(MORE, 2, 12);
+    for calls in [&watch.calls[1..5], &watch.calls[7..11]] {
+        assert!(calls.iter().all(|c| *c == calls[0]), "steps of two batches: {calls:?}");
+    }
 }
 
 #[test]
 #[ignore = "counts for a whole process: started by the_plan_is_what_is_taken"]
 fn plan_in_a_process_alone() {
-    let (job, data) = job();
+    planned_is_taken("");
+    planned_is_taken(MORE);
+}
+
+fn planned_is_taken(more: &str) {
+    let (job, data) = job(more);
     let library = Library::std(Framework::Keras, &mut Sources::new());
     let planned = plan::report(&library, &job, &job.trains[0], Some(&data), 2).memory;
     drop((job, data));
     assert!(planned.total > 8 << 20, "large enough to tell: {planned:?}");
     let (before, resident) = (LIVE.load(Relaxed), process::rss());
-    let taken = watched(2, 5).live - before - planned.data.expect("the data were there");
+    let taken = watched(more, 2, 5).live - before - planned.data.expect("the data were there");
     // Beside the plan stand the graphs, the loops and what the compiler keeps of the code.
     let beside = 1 << 20;
     assert!(taken >= planned.total && taken <= planned.total + beside, "took {taken}, planned {planned:?}");

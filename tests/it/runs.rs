@@ -150,6 +150,7 @@ fn a_resumed_run_ends_at_the_same_bits() {
             "schedule",
             vec!["--set", "train.schedule=cosine(warmup=10)", "--set", "train.clip=global_norm(1.0)"],
         ),
+        ("averaged", vec!["--set", "train.ema=0.9", "--set", "train.accumulate=2"]),
         ("best", vec!["--set", "train.stop=EarlyStopping(patience=50, restore_best=true)"]),
     ] {
         let train = |out: &str, steps: &str, threads: &str| {
@@ -269,33 +270,37 @@ fn a_killed_run_goes_on() {
     fs::write(here.join("a.mlspec"), text.replace("  seed      = 42\n", section)).unwrap();
     let begin = ["train", "a.mlspec", "--steps", "1500", "--out", "a"];
     let go_on = ["train", "--resume", "a"];
+    let begun = || here.join("a/run.yaml").exists();
+    let latest = || here.join("a/checkpoints").exists().then(|| checkpoints(here, "a").pop());
     let mut kills = 0;
-    // Moments from before the first file to behind the last, each a bit later in its round than the one before.
-    for delay in (0..).map(|n: u64| 40 + (n * 37) % 260) {
-        let begun = here.join("a/run.yaml").exists();
-        if !begun {
+    for round in 0..14u64 {
+        if !begun() {
             let _ = fs::remove_dir_all(here.join("a"));
         }
-        let args: &[&str] = if begun { &go_on } else { &begin };
+        let args: &[&str] = if begun() { &go_on } else { &begin };
         let mut command = Command::new(env!("CARGO_BIN_EXE_mlc"));
         command.args(args).env_remove("MLC_DATA").current_dir(here).stderr(std::process::Stdio::null());
+        let before = latest();
         let mut child = command.spawn().expect("mlc starts");
-        std::thread::sleep(std::time::Duration::from_millis(delay));
-        match child.try_wait().unwrap() {
-            Some(status) => {
-                assert!(status.success());
-                break;
-            }
-            None => {
-                child.kill().unwrap();
-                child.wait().unwrap();
-                kills += 1;
-            }
+        // The first rounds end anywhere in the start; later ones some time after the next checkpoint was begun.
+        while round > 4 && latest() == before && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
         }
-        if kills == 12 {
-            done(here, &go_on);
+        std::thread::sleep(std::time::Duration::from_millis(if round > 4 {
+            round * 7 % 19
+        } else {
+            15 * round
+        }));
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(status.success());
             break;
         }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += 1;
+    }
+    if info(here, "a")["finished"] == "running" {
+        done(here, &go_on);
     }
     assert!(kills > 2, "it was killed {kills} times");
     done(here, &["train", "a.mlspec", "--steps", "1500", "--out", "whole"]);
@@ -317,6 +322,8 @@ fn interrupted(here: &Path, args: &[&str], out: &str) -> Output {
         assert!(child.try_wait().unwrap().is_none(), "still training");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
+    let told = refused(here, 2, &["train", "--resume", out]);
+    assert!(told.contains("another process trains in"), "{told}");
     let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(kill.success());
     child.wait_with_output().unwrap()
@@ -353,18 +360,21 @@ fn an_evaluation_is_that_of_training_to_the_bit() {
         assert!(output.status.success(), "{}", stderr(&output));
         let text = String::from_utf8(output.stdout).unwrap();
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-        json
+        (json, text)
     };
     let results = info(here, "a")["results"].clone();
     for split in ["valid", "test"] {
-        let report = eval(&["--split", split, "--threads", "1"]);
-        assert_eq!(report["loss"].as_f64(), results[split]["loss"].as_f64());
-        assert_eq!(report["metrics"]["accuracy"].as_f64(), results[split]["accuracy"].as_f64());
+        let (report, text) = eval(&["--split", split, "--threads", "1"]);
+        // As text: the reader of the tests rounds.
+        for metric in ["loss", "accuracy"] {
+            let value = results[split][metric].as_f64().unwrap();
+            assert!(text.contains(&format!("\"{metric}\":{value:?}")), "{metric} {value:?}: {text}");
+        }
         assert_eq!(report["weights_hash"].as_str(), Some(hash(here, "a").as_str()));
         assert_eq!(report["rows"], 30);
     }
-    assert_eq!(eval(&[])["split"], "test");
-    assert_eq!(eval(&["--split", "train"])["rows"], 90);
+    assert_eq!(eval(&[]).0["split"], "test");
+    assert_eq!(eval(&["--split", "train"]).0["rows"], 90);
     let told = mlc_in(here, &["eval", "a"]);
     let told = String::from_utf8(told.stdout).unwrap();
     assert!(told.starts_with("test   loss ") && told.contains("(30 rows, weights of step "), "{told}");
@@ -381,4 +391,76 @@ fn an_evaluation_is_that_of_training_to_the_bit() {
     assert!(told.contains("mlc::run::weights"), "{told}");
     fs::remove_file(here.join("a/model.safetensors")).unwrap();
     refused(here, 2, &["eval", "a"]);
+}
+
+/// A folder in the place of a file stands for a disk that fails.
+#[test]
+fn a_run_that_failed_says_how_to_go_on() {
+    let here = tempfile::tempdir().unwrap();
+    let here = here.path();
+    iris(here);
+    done(here, &["train", "iris.mlspec", "--steps", "8", "--out", "a"]);
+    fs::create_dir(here.join("a/model.safetensors.tmp")).unwrap();
+    let told = refused(here, 2, &["train", "--resume", "a", "--steps", "20"]);
+    assert!(told.contains("`mlc train --resume a` goes on from step 20"), "{told}");
+    assert_eq!(info(here, "a")["finished"], "failed");
+    fs::remove_dir(here.join("a/model.safetensors.tmp")).unwrap();
+    done(here, &["train", "--resume", "a"]);
+    done(here, &["train", "iris.mlspec", "--steps", "20", "--out", "whole"]);
+    assert_eq!(hash(here, "a"), hash(here, "whole"));
+    assert_eq!(records(here, "a"), records(here, "whole"));
+}
+
+#[test]
+fn a_plan_counts_checkpoints() {
+    let plan = |set: &[&str]| {
+        let more: Vec<&str> = set.iter().flat_map(|s| ["--set", s]).collect();
+        let text = crate::support::run(&[&["plan", &spec("digits"), "--json"], &more[..]].concat());
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        json
+    };
+    let number = |json: &serde_json::Value, path: &str| json.pointer(path).and_then(|n| n.as_u64()).unwrap();
+    let plain = plan(&[]);
+    // Adam has two states for each weight.
+    let weights = 4 * number(&plain, "/parameters");
+    assert_eq!(number(&plain, "/disk/checkpoint"), 3 * weights);
+    assert_eq!(number(&plain, "/memory/best"), 0);
+    let choosing = plan(&["train.stop=EarlyStopping(restore_best=true)"]);
+    assert_eq!(number(&choosing, "/disk/checkpoint"), 4 * weights);
+    assert_eq!(number(&choosing, "/memory/best"), weights);
+    assert_eq!(number(&choosing, "/memory/total"), number(&plain, "/memory/total") + weights);
+}
+
+#[test]
+fn steps_are_logged_as_often_as_is_said() {
+    let here = tempfile::tempdir().unwrap();
+    let here = here.path();
+    iris(here);
+    let text = fs::read_to_string(here.join("iris.mlspec")).unwrap();
+    fs::write(here.join("a.mlspec"), text.replace("  epochs ", "  log       { every = 4 }\n  epochs "))
+        .unwrap();
+    done(here, &["train", "a.mlspec", "--steps", "14", "--out", "a"]);
+    let steps: Vec<u64> = records(here, "a")
+        .iter()
+        .filter(|r| r["of"] == "step")
+        .map(|r| r["step"].as_u64().unwrap())
+        .collect();
+    assert_eq!(steps, [4, 8, 12]);
+    // The twin for TensorBoard holds as many values as the log, the metric beside the loss, behind its first record.
+    let events = fs::read(here.join("a/events.out.tfevents.mlc")).unwrap();
+    let (mut at, mut count) = (0, 0);
+    while at < events.len() {
+        let length = u64::from_le_bytes(events[at..at + 8].try_into().unwrap());
+        at += 16 + length as usize;
+        count += 1;
+    }
+    assert_eq!(at, events.len());
+    let values: usize = records(here, "a").iter().map(|r| 1 + r["metrics"].as_object().unwrap().len()).sum();
+    assert_eq!(count, 1 + values);
+    // A run that goes on goes on there, too, and what is logged may change.
+    done(here, &["train", "a.mlspec", "--steps", "9", "--out", "b"]);
+    done(here, &["train", "--resume", "b", "--steps", "14"]);
+    let other = fs::read(here.join("b/events.out.tfevents.mlc")).unwrap();
+    assert_eq!(other.len(), events.len());
+    done(here, &["train", "--resume", "b", "--steps", "20", "--set", "train.log.every=1"]);
 }

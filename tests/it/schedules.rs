@@ -4,6 +4,9 @@
 
 use crate::support::{Run, root, run};
 use mlc::base::Sources;
+use mlc::ops::AttrValue;
+use mlc::ops::metric::Better;
+use mlc::ops::plateau::{self, Plateau};
 use mlc::ops::schedule::{self, SCHEDULES, Schedule};
 use mlc::sema::{self, Blind, Settings};
 use mlc::syntax;
@@ -95,4 +98,34 @@ fn a_warm_up_in_steps_is_held_against_epochs_once_the_data_are_read() {
     let error = crate::support::stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(error.contains("the warm-up takes 40 steps, but the run has 40"), "{error}");
+}
+
+/// `plateau.py` in `tests/goldens` let Keras' callback look at the same values.
+#[test]
+fn a_plateau_falls_where_that_of_keras_does() {
+    let text =
+        std::fs::read_to_string(root().join("tests/goldens/plateau.json")).expect("the goldens are there");
+    let goldens: Json = serde_json::from_str(&text).expect("the goldens are JSON");
+    let cases = goldens["cases"].as_array().expect("a list of cases");
+    assert_eq!(cases.len(), 200);
+    for case in cases {
+        let better = if case["mode"] == "min" { Better::Lower } else { Better::Higher };
+        let setting = |attr: &mlc::ops::Attr| match &case["settings"][attr.name] {
+            Json::Null => AttrValue::Word("valid.loss".to_string()),
+            number => AttrValue::Float(number.as_f64().expect("a number")),
+        };
+        let rule = Plateau::new(&plateau::SIG.attrs.iter().map(setting).collect::<Vec<_>>(), better);
+        let mut reached = rule.start(0.1);
+        let mut falls = Vec::new();
+        for (i, value) in case["values"].as_array().expect("values").iter().enumerate() {
+            let before = reached.lr;
+            rule.observe(&mut reached, value.as_f64().expect("a number"));
+            if reached.lr != before {
+                falls.push((i as u64, reached.lr));
+            }
+        }
+        let fall = |f: &Json| (f[0].as_u64().expect("a place"), f[1].as_f64().expect("a rate") as f32);
+        let wanted: Vec<(u64, f32)> = case["falls"].as_array().expect("falls").iter().map(fall).collect();
+        assert_eq!(falls, wanted, "{}", case["settings"]);
+    }
 }

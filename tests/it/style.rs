@@ -25,3 +25,15 @@ fn specs_are_formatted() {
         }
     }
 }
+
+/// The page of defaults says what the program does. `MLC_UPDATE_DOCS=1` writes it anew.
+#[test]
+fn the_page_of_defaults_is_fresh() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/defaults.md");
+    let page = mlc::tools::defaults();
+    if std::env::var("MLC_UPDATE_DOCS").is_ok_and(|v| v == "1") {
+        fs::write(&file, &page).expect("docs is writable");
+    }
+    let written = fs::read_to_string(&file).unwrap_or_default();
+    assert!(written == page, "docs/defaults.md is old: run this test with MLC_UPDATE_DOCS=1");
+}

@@ -105,4 +105,12 @@ impl Run {
         assert_eq!(tests.len(), 1, "the test split is evaluated once");
         tests[0]["metrics"][name].as_f64().unwrap_or_else(|| panic!("{name} of the test split: {}", tests[0]))
     }
+
+    /// What `run.yaml` tells of a metric of the test split: of all folds the mean.
+    pub fn test_result(&self, name: &str) -> f64 {
+        let text = std::fs::read_to_string(self.file("run.yaml")).expect("run.yaml is there");
+        let info: serde_yaml::Value = serde_yaml::from_str(&text).expect("run.yaml is YAML");
+        let result = &info["results"]["test"][name];
+        result.as_f64().unwrap_or_else(|| panic!("{name} of the test split: {result:?}"))
+    }
 }

@@ -225,6 +225,12 @@ pub const CODES: &[CodeInfo] = &[
                   optimizer = Adam(lr=1e-3)\n      epochs    = 5\n    }",
     },
     CodeInfo {
+        code: "run::no_data",
+        title: "there is no data to look at",
+        explain: "`mlc data` shows what the `data` sections of a spec hold, and this one has none. A section for a table:\n\n    \
+                  data table {\n      source = csv(\"table.csv\")\n    }",
+    },
+    CodeInfo {
         code: "run::several",
         title: "a spec has more than one train section",
         explain: "Sections that run in turn, each going on with the weights of the last, are part of the language and not \

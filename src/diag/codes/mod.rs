@@ -2,6 +2,7 @@
 
 mod data;
 mod gpu;
+mod leak;
 mod ops;
 mod run;
 mod sema;
@@ -21,7 +22,9 @@ pub struct CodeInfo {
 
 /// All rows, in the order of the stages that report them.
 pub fn codes() -> impl Iterator<Item = &'static CodeInfo> {
-    [syntax::CODES, ops::CODES, sema::CODES, data::CODES, run::CODES, gpu::CODES].into_iter().flatten()
+    [syntax::CODES, ops::CODES, sema::CODES, data::CODES, leak::CODES, run::CODES, gpu::CODES]
+        .into_iter()
+        .flatten()
 }
 
 /// The row of a code, written with or without the `mlc::` in front.

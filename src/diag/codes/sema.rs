@@ -314,6 +314,14 @@ pub const CODES: &[CodeInfo] = &[
                   `accuracy(M.logits, label)`.",
     },
     CodeInfo {
+        code: "metric::scaled",
+        title: "a share of a target that is scaled",
+        explain: "`mape` divides by the target, and `standardize` moves its 0. `mae`, `mse` and `rmse` of a target that only \
+                  `standardize`, `minmax` or `robust` scale are reported in the unit of the source: dollars stay dollars. Of \
+                  a target behind `log` or arithmetic they are those of the numbers that the loss sees, as is the loss \
+                  itself always.",
+    },
+    CodeInfo {
         code: "metric::by",
         title: "a metric cannot be grouped so",
         explain: "`f1 by sex` gives the metric of each group of rows, and how far the best and the worst are apart. \

@@ -26,9 +26,8 @@ pub(super) const BIAS_L2: Attr = factor("bias_l2", "The same as l2 of the bias."
 pub(super) fn of(b: &mut Builder, call: &Call, prefix: &str, weight: Value) -> Vec<Value> {
     let magnitudes = |b: &mut Builder| b.abs(weight);
     let squares = |b: &mut Builder| b.mul(weight, weight);
-    let kinds: [(&str, &dyn Fn(&mut Builder) -> Value); 2] = [("l1", &magnitudes), ("l2", &squares)];
     let mut all = Vec::new();
-    for (name, measure) in kinds {
+    for (name, measure) in [("l1", &magnitudes as &dyn Fn(&mut Builder) -> Value), ("l2", &squares)] {
         let factor = call.float(&format!("{prefix}{name}"));
         if factor > 0.0 {
             let measured = measure(b);

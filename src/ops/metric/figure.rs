@@ -47,6 +47,20 @@ impl Figure {
         }
     }
 
+    /// In another unit.
+    pub fn times(self, factor: f64) -> Figure {
+        match self {
+            Figure::Number(number) => Figure::Number(number.map(|x| x * factor)),
+            Figure::Confusion(confusion) => Figure::Confusion(confusion),
+            Figure::Groups(mut groups) => {
+                for group in &mut groups.groups {
+                    group.value = group.value.map(|x| x * factor);
+                }
+                Figure::Groups(groups)
+            }
+        }
+    }
+
     /// What files have under the metric's name: itself, or for `f1[sex]` numbers such as `f1[sex=Female]`, the
     /// rows of each group, and `f1[sex].gap`.
     pub fn flat(&self, name: &str) -> Vec<(String, Figure)> {

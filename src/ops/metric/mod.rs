@@ -25,6 +25,17 @@ pub struct MetricDef {
     form: Form,
 }
 
+/// What happens to a metric when prediction and target are both multiplied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Nothing: shares of rows, of variance.
+    Free,
+    /// It is multiplied by this power of the factor.
+    Target(i32),
+    /// It is a share of the target itself, which means nothing once the target is moved.
+    Share,
+}
+
 /// Which of two values of a metric is that of the better model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Better {
@@ -38,6 +49,20 @@ impl Better {
         match self {
             Better::Higher => a > b || (b.is_nan() && !a.is_nan()),
             Better::Lower => a < b || (b.is_nan() && !a.is_nan()),
+        }
+    }
+}
+
+impl MetricDef {
+    pub fn unit(&self) -> Unit {
+        match self.form {
+            Form::Elements("absolute_error", _) | Form::Elements("squared_error", Finish::Root) => {
+                Unit::Target(1)
+            }
+            Form::Elements("squared_error", _) => Unit::Target(2),
+            Form::Elements("percentage_error", _) => Unit::Share,
+            Form::Elements(..) | Form::Rows(..) | Form::TopK | Form::Rate(_) => Unit::Free,
+            Form::Explained | Form::Area | Form::Confusion => Unit::Free,
         }
     }
 }
@@ -204,21 +229,22 @@ pub static METRICS: &[MetricDef] = &[
     metric(
         "mae",
         &["MeanAbsoluteError", "MAE", "L1"],
-        "Mean absolute error.",
+        "Mean absolute error, in the unit of the source where the target is only scaled by a transform.",
         Better::Lower,
         Form::Elements("absolute_error", Finish::Mean),
     ),
     metric(
         "mse",
         &["MSE"],
-        "Mean squared error.",
+        "Mean squared error, in the unit of the source squared where the target is only scaled by a transform.",
         Better::Lower,
         Form::Elements("squared_error", Finish::Mean),
     ),
     metric(
         "rmse",
         &["RootMeanSquaredError", "RMSE"],
-        "The root of the mean squared error over all rows.",
+        "The root of the mean squared error over all rows, in the unit of the source where the target is only \
+         scaled by a transform.",
         Better::Lower,
         Form::Elements("squared_error", Finish::Root),
     ),

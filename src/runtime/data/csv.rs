@@ -22,6 +22,15 @@ pub struct Reader<'a> {
     hint: Option<String>,
 }
 
+/// Rows cut into cells.
+struct Cut {
+    /// Of each column that is wanted.
+    cells: Vec<Option<Vec<Cell>>>,
+    rows: usize,
+    /// The byte behind the last of them.
+    end: usize,
+}
+
 impl<'a> Reader<'a> {
     /// Finds the file and reads the names of its columns, and not much more.
     pub fn open(
@@ -129,9 +138,9 @@ impl<'a> Reader<'a> {
         let mut limit = limit.clamp(1, MOST_TEXT);
         loop {
             self.text.fill(limit)?;
-            let (cells, rows, end) = self.rows(wanted)?;
-            if rows > 0 {
-                return Ok(Some(self.table(cells, rows, end)));
+            let cut = self.rows(wanted)?;
+            if cut.rows > 0 {
+                return Ok(Some(self.table(cut)));
             }
             if self.text.ended {
                 return Ok(None);
@@ -149,7 +158,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Cuts `bytes` into cells: those of each wanted column, how many rows, and where they end.
-    fn rows(&mut self, wanted: &dyn Fn(&str) -> bool) -> Checked<(Vec<Option<Vec<Cell>>>, usize, usize)> {
+    fn rows(&mut self, wanted: &dyn Fn(&str) -> bool) -> Checked<Cut> {
         let mut cells: Vec<Option<Vec<Cell>>> =
             self.columns.iter().map(|c| wanted(c).then(Vec::new)).collect();
         let mut rows = 0;
@@ -170,13 +179,13 @@ impl<'a> Reader<'a> {
         };
         let (end, fields) = (scan.at, scan.take());
         match wrong {
-            Ok(()) => Ok((cells, rows, end.min(self.text.bytes.len()))),
+            Ok(()) => Ok(Cut { cells, rows, end: end.min(self.text.bytes.len()) }),
             Err(Some(quote)) => Err(self.bad_quote(quote)),
             Err(None) => Err(self.ragged(&fields)),
         }
     }
 
-    fn table(&mut self, cells: Vec<Option<Vec<Cell>>>, rows: usize, end: usize) -> Table {
+    fn table(&mut self, Cut { cells, rows, end }: Cut) -> Table {
         let (text, origin) = self.text.take(end);
         let columns = self.columns.iter().zip(cells);
         let columns = columns

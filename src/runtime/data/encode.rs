@@ -3,10 +3,10 @@
 //! [`apply`] needs what was fitted and a table with columns of the same names, nothing of the spec.
 
 use super::cells::{Checked, Lookup, grouped};
-use super::files::problem;
+use super::files::{Places, problem};
 use super::steps::{self, Fitted};
 use super::table::{Cells, Table};
-use super::{Array, Loaded, Store, Values};
+use super::{Array, Loaded, Store, Values, read};
 use crate::base::{Bindings, DType, Span, Sym};
 use crate::diag::{Diagnostic, Severity};
 use crate::sema::job::{Column, ColumnKind, DataPlan, Encode, Field, SourcePlan};
@@ -49,6 +49,17 @@ impl FittedField {
     /// How many classes it has, for a class.
     pub fn classes(&self) -> Option<usize> {
         self.steps.last().and_then(Fitted::classes)
+    }
+}
+
+impl FittedField {
+    /// Scale and offset that lead back to the unit of the source, `x = y * scale + offset`; `None` where steps are
+    /// no straight lines.
+    pub fn straight(&self) -> Option<(f64, f64)> {
+        self.steps.iter().try_fold((1.0, 0.0), |(scale, offset), step| {
+            let (s, o) = step.straight()?;
+            Some((scale * s, scale * o + offset))
+        })
     }
 }
 
@@ -107,6 +118,17 @@ pub fn apply(
         }
     }
     if wrong.is_empty() { Ok(Store::new(made)) } else { Err(wrong) }
+}
+
+/// Reads a source and makes the columns of its rows: what a spec calls the same is enough, in any order.
+pub fn apply_file(
+    columns: &[FittedColumn],
+    source: &SourcePlan,
+    places: &Places,
+) -> Result<Store, Vec<Diagnostic>> {
+    let wanted = |name: &str| columns.iter().flat_map(|c| &c.fields).any(|f| f.source == name);
+    let mut table = read::whole(source, &wanted, places).map_err(|wrong| vec![*wrong])?;
+    apply(columns, &mut table, source)
 }
 
 fn apply_column(column: &FittedColumn, table: &Table, source: &SourcePlan) -> Checked<Array> {
@@ -221,7 +243,7 @@ pub fn warnings(fitted: &[FittedColumn], source: &SourcePlan, train: &[u32]) -> 
         let message = format!("column `{}` has one value in all {rows} training rows", field.source);
         let mut d = problem("data::constant", message, source).label(field.span, "nothing to learn from");
         d.severity = Severity::Warning;
-        d.help("take it out of the spec: it becomes 0 in every training row, and anything in others")
+        d.help("take it out of the spec: where other rows differ, they meet weights that nothing has trained")
     };
     constant.map(warning).collect()
 }

@@ -14,17 +14,21 @@ mod files;
 mod frame;
 mod glance;
 mod idx;
+mod inferred;
 mod json;
 mod jsonl;
 mod known;
 mod large;
+mod leaks;
 mod npy;
 mod npz;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod prefetch;
 mod probe;
+pub mod profile;
 mod read;
+mod same;
 mod scan;
 mod spill;
 mod split;
@@ -38,7 +42,7 @@ mod wanted;
 mod when;
 
 pub use batch::{Order, Rows};
-pub use encode::{FittedColumn, FittedField, apply};
+pub use encode::{FittedColumn, FittedField, apply, apply_file};
 pub use files::{FNV_START, FileInfo, Places, fnv1a};
 pub use frame::{Frame, Frames, source_like};
 pub use prefetch::{Batch, Batches, Prefetch};
@@ -215,6 +219,13 @@ impl Dataset {
         &self.bindings
     }
 
+    /// What a column's numbers are multiplied by to be in the unit of the source; 1 where no factor leads back.
+    pub fn unit(&self, column: &str) -> f64 {
+        let fitted = self.fitted.iter().find(|f| f.name == column && !f.joined);
+        let straight = fitted.and_then(|f| f.fields.first()).and_then(FittedField::straight);
+        straight.map_or(1.0, |(scale, _)| scale)
+    }
+
     /// What the classes of a column are called, in order of their ids, where they have names.
     pub fn class_names(&self, column: &str) -> Option<Vec<String>> {
         self.fitted.iter().find(|f| f.name == column && !f.joined)?.id_names()
@@ -236,26 +247,69 @@ struct Loaded<'a> {
     table: Table,
 }
 
+/// The tables of a section: the source's, and those of parts with files of their own.
+struct Opened<'a> {
+    main: Loaded<'a>,
+    valid: Option<Loaded<'a>>,
+    test: Option<Loaded<'a>>,
+}
+
+impl Opened<'_> {
+    /// Reads the columns for which `wanted` holds, where the source lets others be left out; none if a source
+    /// has more than `limit` bytes of text.
+    fn read<'a>(
+        plan: &'a DataPlan,
+        places: &Places,
+        wanted: Wants,
+        limit: usize,
+    ) -> Checked<Option<Opened<'a>>> {
+        let Some((table, own_test)) = read::table(&plan.source, wanted, places, limit)? else {
+            return Ok(None);
+        };
+        let Some(valid) = read_beside(&plan.valid, wanted, places, limit)? else { return Ok(None) };
+        let Some(named_test) = read_beside(&plan.test, wanted, places, limit)? else { return Ok(None) };
+        // With folds, test files that an `idx` folder brings along stay apart: each fold is the test part.
+        let own_test = own_test.filter(|_| plan.split.kfold.is_none());
+        let test = named_test.or(own_test.map(|table| Loaded { source: &plan.source, table }));
+        Ok(Some(Opened { main: Loaded { source: &plan.source, table }, valid, test }))
+    }
+}
+
+type Wants<'w> = &'w dyn Fn(&str) -> bool;
+
 /// Reads, splits, fits and encodes a data section. All that is wrong with its columns is told at once.
 pub fn load(plan: &DataPlan, places: &Places) -> Result<Dataset, Vec<Diagnostic>> {
-    let one = |d: Box<Diagnostic>| vec![*d];
+    let wanted = |name: &str| column_of_split(plan, name) || fields(plan).any(|f| f.source == name);
     let budget = Budget::of_machine();
-    let large = || large::load(plan, places, budget);
-    let Some((main, own_test)) = read(&plan.source, plan, places, budget).map_err(one)? else {
-        return large();
-    };
-    let Some(valid) = read_beside(&plan.valid, plan, places, budget).map_err(one)? else { return large() };
-    let Some(named_test) = read_beside(&plan.test, plan, places, budget).map_err(one)? else {
-        return large();
-    };
-    // With folds, test files that an `idx` folder brings along stay apart: each fold is the test part.
-    let own_test = own_test.filter(|_| plan.split.kfold.is_none());
-    let test = named_test.or(own_test.map(|table| Loaded { source: &plan.source, table }));
-    check_parts(plan, valid.is_some(), test.is_some()).map_err(one)?;
+    match Opened::read(plan, places, &wanted, budget.whole()).map_err(|d| vec![*d])? {
+        Some(opened) => made(plan, opened, &mut |_, _| {}),
+        None => large::load(plan, places, budget),
+    }
+}
 
-    let mut main = Loaded { source: &plan.source, table: main };
-    let (mut valid, mut test) = (valid, test);
-    let parts = split_rows(plan, &main).map_err(one)?;
+/// [`load`], with what may be wrong with how the rows are parted among the warnings: all columns are read for that.
+pub fn load_linted(plan: &DataPlan, places: &Places) -> Result<Dataset, Vec<Diagnostic>> {
+    let budget = Budget::of_machine();
+    let opened = Opened::read(plan, places, &|_| true, budget.whole()).map_err(|d| vec![*d])?;
+    // Leaks are looked for in memory.
+    let Some(opened) = opened else { return large::load(plan, places, budget) };
+    let mut leaks = Vec::new();
+    let mut data = made(plan, opened, &mut |opened, parts| leaks = leaks::lint(plan, opened, parts))?;
+    data.warnings.append(&mut leaks);
+    Ok(data)
+}
+
+/// Splits, fits and encodes; `look` sees the rows before they are encoded.
+fn made(
+    plan: &DataPlan,
+    opened: Opened,
+    look: &mut dyn FnMut(&Opened, &split::Parts),
+) -> Result<Dataset, Vec<Diagnostic>> {
+    let one = |d: Box<Diagnostic>| vec![*d];
+    check_parts(plan, opened.valid.is_some(), opened.test.is_some()).map_err(one)?;
+    let parts = split_rows(plan, &opened.main).map_err(one)?;
+    look(&opened, &parts);
+    let Opened { mut main, mut valid, mut test } = opened;
     let fitted = encode::fit(plan, &main, &parts.train)?;
     let encode = |loaded: &mut Loaded| encode::apply(&fitted, &mut loaded.table, loaded.source).map(Arc::new);
     let valid_store = valid.as_mut().map(encode).transpose()?;
@@ -303,27 +357,15 @@ fn column_of_split(plan: &DataPlan, name: &str) -> bool {
     plan.split.columns().any(|c| c == name)
 }
 
-/// The table of a source, and the test table that an `idx` folder may bring along; none if it does not fit
-/// into memory.
-fn read(
-    source: &SourcePlan,
-    plan: &DataPlan,
-    places: &Places,
-    budget: Budget,
-) -> Checked<Option<(Table, Option<Table>)>> {
-    let wanted = |name: &str| column_of_split(plan, name) || fields(plan).any(|f| f.source == name);
-    read::table(source, &wanted, places, budget.whole())
-}
-
-/// The table of a source beside the main one, if there is one; none if it does not fit into memory.
+/// The table of a source beside the main one, if there is one; none if it has more than `limit` bytes of text.
 fn read_beside<'a>(
     source: &'a Option<SourcePlan>,
-    plan: &DataPlan,
+    wanted: Wants,
     places: &Places,
-    budget: Budget,
+    limit: usize,
 ) -> Checked<Option<Option<Loaded<'a>>>> {
     let Some(source) = source else { return Ok(Some(None)) };
-    let read = read(source, plan, places, budget)?;
+    let read = read::table(source, wanted, places, limit)?;
     Ok(read.map(|(table, _)| Some(Loaded { source, table })))
 }
 

@@ -1,6 +1,6 @@
 //! Any source as a table in memory, or in pieces.
 
-use super::files::{FileInfo, Places};
+use super::files::{FileInfo, Places, problem};
 use super::table::Table;
 use super::text::MOST_TEXT;
 use super::{Checked, csv, idx, jsonl, npy, npz, synthetic};
@@ -25,6 +25,17 @@ pub fn table(
     }
     table.files.extend(pieces.finish()?);
     Ok(Some((table, None)))
+}
+
+/// A source as a whole, however large.
+pub fn whole(source: &SourcePlan, wanted: &dyn Fn(&str) -> bool, places: &Places) -> Checked<Table> {
+    match table(source, wanted, places, usize::MAX)? {
+        Some((table, _)) => Ok(table),
+        None => {
+            let wrong = problem("data::unreadable", "the source has more than 4 GiB of text", source);
+            Err(Box::new(wrong.help("split the file")))
+        }
+    }
 }
 
 /// An open source that gives its rows in pieces, the same rows in the same order however large they are.
@@ -132,5 +143,5 @@ impl<'a> Pieces<'a> {
 pub fn without(feature: &str, source: &SourcePlan) -> Box<crate::diag::Diagnostic> {
     let message = format!("this mlc was built without the feature `{feature}`");
     let help = format!("build it with `--features {feature}`, or convert the data to CSV once");
-    Box::new(super::files::problem("data::feature", message, source).help(help))
+    Box::new(problem("data::feature", message, source).help(help))
 }

@@ -99,6 +99,31 @@ impl Table {
         }
     }
 
+    /// `people.csv:12`: where a row begins.
+    pub fn row_place(&self, row: usize) -> String {
+        let text = self.columns.iter().position(|c| matches!(c.cells, Cells::Text(_)));
+        let place = self.place(text.unwrap_or(0), row);
+        match (text, &self.origin) {
+            (Some(_), Origin::Lines(_)) => {
+                place.rsplit_once(':').map_or(place.clone(), |(line, _)| line.to_string())
+            }
+            (None, Origin::Lines(_)) | (_, Origin::Rows(_) | Origin::Listed(_)) => place,
+        }
+    }
+
+    /// What it takes in memory.
+    pub fn bytes(&self) -> usize {
+        let of = |cells: &Cells| match cells {
+            Cells::Text(cells) => size_of_val(cells.as_slice()),
+            Cells::U8 { data, .. } => size_of_val(data.as_slice()),
+            Cells::I32 { data, .. } => size_of_val(data.as_slice()),
+            Cells::F32 { data, .. } => size_of_val(data.as_slice()),
+            Cells::F64 { data, .. } => size_of_val(data.as_slice()),
+            Cells::Gone => 0,
+        };
+        self.text.len() + self.columns.iter().map(|c| of(&c.cells)).sum::<usize>()
+    }
+
     /// Whether a value is missing: an empty or marked cell of text, a NaN among numbers.
     pub fn is_missing(&self, column: usize, row: usize) -> bool {
         fn nan<T: Copy>(row: usize, shape: &[usize], data: &[T], is_nan: impl Fn(T) -> bool) -> bool {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::base::{Dim, FileId, Shape, Span, TensorType};
 use crate::sema::job::{
-    Classes, Column, ColumnKind, Dialect, Encode, Generator, RowOrder, SourceKind, SplitPlan,
+    Classes, Column, ColumnKind, Dialect, Encode, Generator, Roles, RowOrder, SourceKind, SplitPlan,
 };
 use std::fs;
 use std::io::Write;
@@ -61,7 +61,8 @@ fn plan(source: SourcePlan, columns: Vec<Column>) -> DataPlan {
     let (valid, test) = (None, None);
     let (batch, shuffle, drop_last) = (2, true, false);
     let (name, span) = ("d".to_string(), Span::default());
-    DataPlan { name, span, source, valid, test, columns, split, batch, shuffle, drop_last }
+    let (allow, roles) = (Vec::new(), Roles::default());
+    DataPlan { name, span, source, valid, test, columns, split, batch, shuffle, drop_last, allow, roles }
 }
 
 fn beside(folder: &Path) -> Places {
@@ -137,6 +138,30 @@ fn a_table_becomes_typed_columns_and_a_row() {
     assert_eq!(data.fitted[1].fields[0].steps, [Fitted::ClassNames { names: vec!["a".into(), "b".into()] }]);
     let yaml = serde_yaml::to_string(&data.fitted).unwrap();
     assert_eq!(serde_yaml::from_str::<Vec<FittedColumn>>(&yaml).unwrap(), data.fitted);
+}
+
+/// No spec can fit a scaler on all rows: what other parts hold changes nothing that is fitted.
+#[test]
+fn what_is_fitted_sees_training_rows_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let fitted = |others: &str, split: SplitPlan| {
+        let text: String =
+            (0..9).map(|i| if i < 6 { format!("{i},{}\n", i % 3) } else { others.to_string() }).collect();
+        fs::write(folder.path().join("t.csv"), format!("x,k\n{text}")).unwrap();
+        let columns = vec![
+            float("x", Encode::Standardize),
+            row(vec![field("x", Encode::Minmax)]),
+            class("k", Classes::Infer),
+        ];
+        load(&DataPlan { split, ..plan(csv("t.csv"), columns) }, &beside(folder.path())).unwrap().fitted
+    };
+    let ordered = SplitPlan { order: RowOrder::File, ..SplitPlan::whole(Span::default()) };
+    let parts =
+        SplitPlan { train: Amount::Rows(6), valid: Amount::Rows(1), test: Amount::Rest, ..ordered.clone() };
+    assert_eq!(fitted("7,0\n", parts.clone()), fitted("-900,2\n", parts));
+    // Two folds forward: the first trains on rows 0 to 2 and is tested on the next three.
+    let folds = SplitPlan { kfold: Some(2), fold: Some(0), ..ordered };
+    assert_eq!(fitted("7,0\n", folds.clone()), fitted("-900,2\n", folds));
 }
 
 #[test]

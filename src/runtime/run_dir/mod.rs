@@ -5,11 +5,12 @@
 //! Files are written to a temporary name, synced and renamed, so that none is ever half there;
 //! `metrics.jsonl` grows line by line. A run that exists is never overwritten.
 
+mod events;
 mod info;
 mod record;
 
 pub use info::{Asked, Finished, Fold, Folds, Results, Run, RunInfo, WeightsOf, changed_files};
-pub use record::{MetricsLog, Record, Scope, Split};
+pub use record::{Lengths, MetricsLog, Record, Scope, Split};
 
 use super::error::RunError;
 use std::fs::{self, File};
@@ -88,12 +89,13 @@ impl RunDir {
         self.write(RUN_YAML, yaml.as_bytes())
     }
 
-    /// `metrics.jsonl`, cut to its first `bytes`. The folder is this process's until the log is dropped.
+    /// `metrics.jsonl` and the events for TensorBoard, cut to what they held. The folder is this process's until the
+    /// log is dropped.
     ///
     /// # Errors
     /// If another process trains here.
-    pub fn metrics(&self, bytes: u64) -> Result<MetricsLog, RunError> {
-        MetricsLog::open(self.path.join("metrics.jsonl"), bytes)
+    pub fn metrics(&self, held: Lengths) -> Result<MetricsLog, RunError> {
+        MetricsLog::open(&self.path, held)
     }
 }
 

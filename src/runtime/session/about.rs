@@ -39,7 +39,7 @@ impl About<'_> {
             sizes: data.bindings().iter().map(|(sym, n)| (sym.to_string(), *n)).collect(),
             optimizer: plan.optimizer.name.clone(),
             optimizer_settings: plan.optimizer.settings.iter().cloned().collect(),
-            schedule: plan.schedule.as_ref().map(ToString::to_string),
+            schedule: plan.schedule_text(),
             clip: plan.clip.as_ref().map(ToString::to_string),
             batch: job.data[plan.data].batch,
             seed: plan.seed,

@@ -16,10 +16,10 @@ use crate::diag::Diagnostic;
 use crate::ops::Library;
 use crate::runtime::checkpoint;
 use crate::runtime::data::{Dataset, Order};
-use crate::runtime::engine::On;
+use crate::runtime::engine::{DeviceKind, On};
 use crate::runtime::error::RunError;
 use crate::runtime::progress::{Begin, End, Ending, Progress};
-use crate::runtime::run_dir::{Asked, RunDir, Split};
+use crate::runtime::run_dir::{Asked, RunDir, RunInfo, Split};
 use crate::runtime::trainer::{Evaluation, Trainer, planned_run};
 use crate::runtime::weights::{SlotKind, misfit};
 use crate::sema::job::{Job, TrainPlan};
@@ -101,7 +101,7 @@ pub fn train(
     }
     let about = About { job, plan, data, options, threads, device: &device };
     let dir = match &options.resume {
-        Some(run) => run.open()?,
+        Some(run) => RunDir::at(&run.folder),
         None => {
             let dir = RunDir::create(options.out.as_deref(), &job.name)?;
             dir.write_spec(&options.spec)?;
@@ -109,6 +109,8 @@ pub fn train(
         }
     };
     let log = dir.metrics(state.log)?;
+    // From here on nobody else writes there.
+    checkpoint::sweep(dir.path())?;
     dir.write_info(&about.running(&state))?;
     progress.begin(&Begin {
         spec: &job.name,
@@ -155,6 +157,16 @@ pub fn train(
         test: ended.test,
         problem: ended.problem,
     })
+}
+
+/// What `run.yaml` says of a run before it begins.
+pub fn info_before(job: &Job, plan: &TrainPlan, data: &Dataset, options: &Options) -> RunInfo {
+    let threads = if options.threads == 0 { default_threads() } else { options.threads };
+    let device = match options.asked.device {
+        DeviceKind::Cpu => "cpu",
+        DeviceKind::Gpu => "gpu",
+    };
+    About { job, plan, data, options, threads, device }.running(&State::default())
 }
 
 /// Sets the weights of the first step: those of a checkpoint or a file, else they stay as they were drawn. Gives the

@@ -4,7 +4,7 @@ use super::state::State;
 use crate::diag::Diagnostic;
 use crate::runtime::checkpoint::{self, BEST, MODEL, OPTIMIZER};
 use crate::runtime::error::RunError;
-use crate::runtime::run_dir::{Finished, Run, RunDir};
+use crate::runtime::run_dir::{Finished, Run};
 use crate::runtime::trainer::Trainer;
 use crate::runtime::weights::SlotKind;
 use crate::sema::job::TrainPlan;
@@ -26,14 +26,8 @@ impl Resumption {
     /// Reads what the steps to come need.
     ///
     /// # Errors
-    /// If the checkpoint is damaged, or there is a run for each of several folds.
+    /// If the checkpoint is damaged.
     pub fn read(run: &Run) -> Result<Resumption, RunError> {
-        if run.info.folds.is_some() {
-            let shown = run.path.display();
-            return Err(RunError::Io(format!(
-                "`{shown}` holds a run for each fold: go on with one of them, such as `{shown}/fold-1`"
-            )));
-        }
         let start = Resumption {
             folder: run.path.clone(),
             state: State::default(),
@@ -88,11 +82,5 @@ impl Resumption {
         read.map_err(|wrong| misfit(wrong.join("; ")))?;
         trainer.remember(&self.state.observed).map_err(misfit)?;
         Ok(self.best.clone())
-    }
-
-    /// The run's folder, less what came after the checkpoint.
-    pub fn open(&self) -> Result<RunDir, RunError> {
-        checkpoint::sweep(&self.folder)?;
-        Ok(RunDir::at(&self.folder))
     }
 }

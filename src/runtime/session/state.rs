@@ -1,6 +1,7 @@
 //! How far a run is, as a checkpoint keeps it.
 
 use crate::ops::stop::Patience;
+use crate::runtime::run_dir::Lengths;
 use crate::runtime::trainer::Evaluation;
 use crate::sema::job::{Monitor, Watched};
 use serde::{Deserialize, Serialize};
@@ -22,8 +23,7 @@ pub struct State {
     pub best: Option<Best>,
     /// What the trainer learnt from evaluations.
     pub observed: serde_yaml::Value,
-    /// Bytes of `metrics.jsonl`.
-    pub log: u64,
+    pub log: Lengths,
     /// Spent on training.
     pub seconds: f64,
 }

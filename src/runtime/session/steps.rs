@@ -14,7 +14,7 @@ use crate::sema::job::TrainPlan;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// Every so many lines of steps go to `metrics.jsonl`, at most.
+/// So many lines of steps go to `metrics.jsonl` at most, unless the spec says how many.
 const STEP_RECORDS: u64 = 1000;
 
 /// The fixed surroundings of the loop.
@@ -47,6 +47,10 @@ impl Run<'_, '_> {
         state: &mut State,
         stop: &AtomicBool,
     ) -> Result<Ended, RunError> {
+        if state.stopped {
+            // The process ended between the last checkpoint and the end of the run.
+            return Ok((Ending::Early, None));
+        }
         let order = trainer.order();
         let prefetch = Prefetch::choose(self.data.train.store.row_bytes() * order.batch);
         let mut batches = Batches::new(&self.data.train, order, state.done, self.until, prefetch);
@@ -133,11 +137,19 @@ impl Run<'_, '_> {
         Ok(())
     }
 
-    /// Writes a checkpoint of now, unless there is one.
+    /// Writes a checkpoint of now, unless there is one, and removes those that are not kept.
     fn save(&mut self, trainer: &mut Trainer, state: &mut State) -> Result<(), RunError> {
-        if self.saved == Some(state.done) {
-            return Ok(());
+        if self.saved != Some(state.done) {
+            self.write(trainer, state)?;
+            self.saved = Some(state.done);
         }
+        let kept = self.plan.checkpoint.as_ref();
+        let best = state.best.as_ref().map(|best| best.step);
+        let best = best.filter(|_| kept.is_some_and(|c| c.best.is_some()));
+        checkpoint::prune(self.dir.path(), kept.map_or(1, |c| c.keep), best)
+    }
+
+    fn write(&mut self, trainer: &mut Trainer, state: &mut State) -> Result<(), RunError> {
         trainer.sync()?;
         state.observed = trainer.observed();
         state.seconds = self.seconds();
@@ -147,17 +159,13 @@ impl Run<'_, '_> {
             (checkpoint::MODEL, weights.to_safetensors(SlotKind::Weight, state.done)),
             (checkpoint::OPTIMIZER, weights.to_safetensors(SlotKind::State, state.done)),
         ];
-        let best_step = state.best.as_ref().map(|best| best.step);
-        if let Some(best) = self.best.as_ref().filter(|_| best_step != Some(state.done)) {
+        let is_best = state.best.as_ref().is_some_and(|best| best.step == state.done);
+        if let Some(best) = self.best.as_ref().filter(|_| !is_best) {
             files.push((checkpoint::BEST, best.clone()));
         }
         let yaml = serde_yaml::to_string(state).expect("runtime: a state is plain data");
         files.push((checkpoint::STATE, yaml.into_bytes()));
-        checkpoint::write(self.dir.path(), state.done, &files)?;
-        self.saved = Some(state.done);
-        let kept = self.plan.checkpoint.as_ref();
-        let best_stays = kept.is_some_and(|c| c.best.is_some());
-        checkpoint::prune(self.dir.path(), kept.map_or(1, |c| c.keep), best_step.filter(|_| best_stays))
+        checkpoint::write(self.dir.path(), state.done, &files)
     }
 
     /// Notes the loss of a step, which may be older than the last step done.
@@ -173,8 +181,9 @@ impl Run<'_, '_> {
         }
         state.sum += value * loss.rows as f64;
         state.rows += loss.rows;
-        let every = self.until.div_ceil(STEP_RECORDS).max(1);
-        if loss.step.is_multiple_of(every) || loss.step == self.until {
+        let every = self.plan.log.unwrap_or(self.until.div_ceil(STEP_RECORDS).max(1));
+        let last = self.plan.log.is_none() && loss.step == self.until;
+        if loss.step.is_multiple_of(every) || last {
             self.log.append(&record)?;
         }
         self.progress.step(&record);

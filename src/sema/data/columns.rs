@@ -307,7 +307,7 @@ impl<'a> Data<'a> {
         all
     }
 
-    fn row_fields(&self, cx: &Ctx) -> Vec<Field> {
+    pub(super) fn row_fields(&self, cx: &Ctx) -> Vec<Field> {
         let field = |(name, chain): (&Ident, &Chain)| Field {
             source: name.name.to_string(),
             how: chain.steps.clone(),
@@ -395,6 +395,21 @@ impl<'a> Data<'a> {
             return None;
         }
         Some(name.name.to_string())
+    }
+
+    /// Where the spec scales a stored column, so that its 0 is no longer that of the source.
+    pub(in crate::sema) fn scaled_at(&self, column: &str) -> Option<Span> {
+        let moves = |step: &Encode| {
+            matches!(
+                step,
+                Encode::Standardize | Encode::Minmax | Encode::Robust | Encode::Quantile { .. } | Encode::Log
+            )
+        };
+        let columns = self.columns.borrow();
+        match &columns.iter().find(|c| c.name == column)?.kind {
+            ColumnKind::One(field) => field.how.iter().any(moves).then_some(field.span),
+            ColumnKind::Row(_) => None,
+        }
     }
 
     /// Notes what the values of a stored column must be.

@@ -8,19 +8,22 @@
 mod columns;
 mod group;
 mod how;
+mod leaks;
 mod rows;
 mod sizes;
 mod source;
 mod split;
 mod unused;
+mod uses;
 
 pub(super) use group::group;
+pub(super) use leaks::roles;
 pub(super) use rows::{column, pending};
 pub(super) use sizes::size_of;
 pub(super) use unused::unused;
 
 use super::ctx::Ctx;
-use super::job::{Column, DataPlan, RowOrder, SourceKind, SourcePlan, SplitPlan};
+use super::job::{Column, DataPlan, Leak, Roles, RowOrder, SourceKind, SourcePlan, SplitPlan};
 use super::keyed::{Keyed, stray};
 use super::keys;
 use super::probe::{DataProbe, SourceSchema};
@@ -30,6 +33,7 @@ use crate::syntax::ast::{Entry, EntryKind, Expr, ExprKind, Ident, Section};
 use how::{How, how};
 pub use source::source_defaults;
 use std::cell::RefCell;
+pub use uses::{ColumnUse, DataView};
 
 /// Rows in a batch, unless the spec says otherwise: Keras' choice.
 const BATCH: i64 = 32;
@@ -52,6 +56,7 @@ pub(super) struct Data<'a> {
     batch: Option<usize>,
     shuffle: bool,
     drop_last: bool,
+    allow: Vec<Leak>,
     /// Stored columns that some graph reads, in the order of first use.
     columns: RefCell<Vec<Column>>,
 }
@@ -76,6 +81,7 @@ impl<'a> Data<'a> {
                 .map_or(Some(BATCH as usize), |e| cx.count("batch", e, 1).map(|n| n as usize)),
             shuffle: keys.get("shuffle").and_then(|e| cx.flag("shuffle", e)).unwrap_or(true),
             drop_last: keys.get("drop_last").and_then(|e| cx.flag("drop_last", e)).unwrap_or(false),
+            allow: keys.get("allow").map(|e| leaks::allowed(cx, e)).unwrap_or_default(),
             columns: RefCell::default(),
         };
         for plan in [&data.valid, &data.test].into_iter().flatten() {
@@ -88,19 +94,25 @@ impl<'a> Data<'a> {
     }
 
     /// Whether everything that a run needs is right.
-    pub fn plan(&self) -> Option<DataPlan> {
-        Some(DataPlan {
+    pub fn plan(&self, roles: Roles) -> Option<DataPlan> {
+        Some(self.with(self.source.clone()?, self.split.clone()?, self.batch?, roles))
+    }
+
+    fn with(&self, source: SourcePlan, split: SplitPlan, batch: usize, roles: Roles) -> DataPlan {
+        DataPlan {
             name: self.name.name.to_string(),
             span: self.section.word.span,
-            source: self.source.clone()?,
+            source,
             valid: self.valid.clone(),
             test: self.test.clone(),
             columns: self.columns.borrow().clone(),
-            split: self.split.clone()?,
-            batch: self.batch?,
+            split,
+            batch,
             shuffle: self.shuffle,
             drop_last: self.drop_last,
-        })
+            allow: self.allow.clone(),
+            roles,
+        }
     }
 
     fn entry(&mut self, cx: &Ctx, entry: &'a Entry) {

@@ -6,7 +6,7 @@ use crate::diag::Diagnostic;
 use crate::graph::{Prim, Value};
 use crate::ops;
 use crate::ops::formula::{Checked, Given, Item, Never, Reported};
-use crate::ops::metric::Over;
+use crate::ops::metric::{Over, Unit};
 use crate::sema::ctx::Ctx;
 use crate::sema::data::group;
 use crate::sema::job::{Finish, GroupPlan, MetricPlan};
@@ -145,6 +145,7 @@ pub(super) fn metric(ev: &mut Ev, metric: &Metric, data: Option<usize>) -> Check
     let settings: Vec<ops::AttrValue> = settings.into_iter().map(|(value, _)| value).collect();
     let (prediction, label) = compared(ev, metric)?;
     let column = column(ev, &label.0);
+    shares_of_scaled(ev, metric, column.as_deref(), data)?;
     let pair = [plain(ev, prediction)?, plain(ev, label)?];
     ev.at(metric.span);
     let lib = ev.lib;
@@ -159,6 +160,19 @@ pub(super) fn metric(ev: &mut Ev, metric: &Metric, data: Option<usize>) -> Check
             Err(Reported)
         }
     }
+}
+
+/// A share of a target that is moved and scaled says nothing.
+fn shares_of_scaled(ev: &mut Ev, metric: &Metric, label: Option<&str>, data: Option<usize>) -> Checked<()> {
+    let (cx, shares) = (ev.scope.cx, metric.def.unit() == Unit::Share);
+    let scaled = label.filter(|_| shares).and_then(|label| cx.data.borrow()[data?].scaled_at(label));
+    let (Some(at), Some(label)) = (scaled, label) else { return Ok(()) };
+    let message = format!("`{}` divides by the target, but `{label}` is scaled", metric.def.sig.name);
+    let d = Diagnostic::error("metric::scaled", message, metric.span, "a share of scaled numbers");
+    let d = d.label(at, "scaled here, so that 0 is no longer 0");
+    ev.fail(d.help(
+        "use `mae` or `rmse`, which are reported in the unit of the source, or feed the target as it is",
+    ))
 }
 
 /// The outputs of a metric, and how a figure is made of them.
@@ -183,6 +197,10 @@ fn planned(
         finish: score.finish,
         classes: score.classes,
         label,
+        power: match metric.def.unit() {
+            Unit::Target(power) => power,
+            Unit::Free | Unit::Share => 0,
+        },
     };
     (score.parts.into_iter().map(|part| part.value).collect(), plan)
 }

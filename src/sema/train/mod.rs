@@ -5,6 +5,7 @@ mod choose;
 mod groups;
 mod loss;
 mod metric;
+mod plateau;
 mod terms;
 mod update;
 mod watch;
@@ -15,7 +16,7 @@ pub(super) use loss::{given, loss};
 use metric::{Metric, metric, metrics};
 
 use super::ctx::{Ctx, list, suggest};
-use super::job::{Amount, Answer, LayerInfo, Length, MetricPlan, TrainPlan, Wanted};
+use super::job::{Amount, Answer, LayerInfo, Length, MetricPlan, Roles, TrainPlan, Wanted};
 use super::keyed::{Keyed, stray, unknown_key};
 use super::model::{Elab, Entity, Ev, Feeding, Names, declared_row, define};
 use super::{names, walk};
@@ -76,12 +77,18 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
     let length = length(cx, section, &keys);
     let (optimizer, no_decay) = keys.get("optimizer").and_then(|e| update::optimizer(cx, e)).unzip();
     let groups = keys.inner("groups").map_or(Some(Vec::new()), |s| groups::read(cx, s, optimizer.as_ref()));
-    let schedule = keys.get("schedule").map(|e| update::schedule(cx, e, optimizer.as_ref(), length));
+    let (falls, scheduled) = match keys.get("schedule") {
+        Some(expr) if plateau::is_plateau(expr) => (Some(expr), None),
+        other => (None, other),
+    };
+    let schedule = scheduled.map(|e| update::schedule(cx, e, optimizer.as_ref(), length));
+    let plateau = falls.map(|e| plateau::read(cx, e));
     let clip = keys.get("clip").map(|e| update::clip(cx, e));
     let accumulate = keys.get("accumulate").map_or(Some(1), |e| cx.count("accumulate", e, 1));
     let ema = keys.get("ema").map(|e| update::ema(cx, e));
     let stop = keys.get("stop").map(|e| watch::stop(cx, e));
     let checkpoint = keys.inner("checkpoint").map(|s| watch::checkpoint(cx, s));
+    let log = keys.inner("log").map(|s| watch::log(cx, s));
     let seed = keys.get("seed").map_or(Some(0), |e| cx.count("seed", e, 0));
     // Without one of them, everything else would seem to miss it.
     if named_steps || keys.inner("feed").is_none() || train.loss.is_none() {
@@ -99,6 +106,7 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
     let stop = stop.map(|written| seen.stop(cx, written?));
     let checkpoint = checkpoint.map(|written| seen.checkpoint(cx, written?));
     watch::agree(cx, &stop, &checkpoint);
+    let plateau = plateau.map(|written| written?.plan(cx, &seen, optimizer.as_ref()));
     let chosen = groups::Chosen { graph: &trained.graph, layers: &trained.layers };
     let frozen = train.freeze.as_ref().and_then(|freeze| chosen.frozen(cx, freeze, section.word.span));
     let undecayed =
@@ -114,6 +122,7 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
         optimizer: optimizer?,
         // What was written and is wrong is reported: then there is no plan.
         schedule: schedule.map_or(Some(None), |s| s.map(Some))?,
+        plateau: plateau.map_or(Some(None), |p| p.map(Some))?,
         clip: clip.map_or(Some(None), |c| c.map(Some))?,
         accumulate: accumulate? as usize,
         ema: ema.map_or(Some(None), |x| x.map(Some))?,
@@ -121,6 +130,7 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
         groups,
         stop: stop.map_or(Some(None), |s| s.map(Some))?,
         checkpoint: checkpoint.map_or(Some(None), |c| c.map(Some))?,
+        log: log.map_or(Some(None), |n| n.map(Some))?,
         forward: trained.graph,
         eval: evaluated.graph,
         metrics: evaluated.metrics,
@@ -130,7 +140,7 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
 
 /// Whether a data section has a validation split, or is wrong and that is reported.
 fn validates(cx: &Ctx, data: usize) -> bool {
-    let plan = cx.data.borrow()[data].plan();
+    let plan = cx.data.borrow()[data].plan(Roles::default());
     plan.is_none_or(|plan| plan.valid.is_some() || plan.split.valid != Amount::Nothing)
 }
 

@@ -31,6 +31,7 @@ pub(super) fn terms(ev: &mut Ev) -> Vec<(Vec<Value>, MetricPlan)> {
             finish: Finish::Mean,
             classes: Dim::zero(),
             label: None,
+            power: 0,
         };
         (vec![sum], plan)
     };

@@ -8,6 +8,7 @@ use crate::graph::Builder;
 use crate::ops::clip::{self, CLIPS};
 use crate::ops::formula::{Eval, Item};
 use crate::ops::optimizer::{self, OPTIMIZERS};
+use crate::ops::plateau;
 use crate::ops::schedule::{self, SCHEDULES};
 use crate::ops::{self, AttrValue, Mode, Sig};
 use crate::sema::ctx::Ctx;
@@ -45,8 +46,9 @@ pub(super) fn schedule(
 ) -> Option<Schedule> {
     let (name, args) = call(cx, "schedule", "a schedule such as `cosine(warmup=100)`", expr)?;
     let Some(def) = schedule::find(&name.name) else {
-        let known: Vec<&str> = SCHEDULES.iter().map(|s| s.sig.name).collect();
-        not_found(cx, "schedule", name, schedule::alias(&name.name), false, &known);
+        let known: Vec<&str> = SCHEDULES.iter().map(|s| s.sig.name).chain([plateau::SIG.name]).collect();
+        let foreign = plateau::SIG.aliases.contains(&&*name.name).then_some(plateau::SIG.name);
+        not_found(cx, "schedule", name, schedule::alias(&name.name).or(foreign), false, &known);
         return None;
     };
     let values = settings(cx, &def.sig, args, expr.span)?;

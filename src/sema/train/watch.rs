@@ -1,4 +1,4 @@
-//! What a training watches: when to stop, which checkpoints to keep.
+//! What a training watches and tells: when to stop, which checkpoints to keep, what to log.
 
 use super::not_found;
 use super::update::{call, spanned};
@@ -68,6 +68,20 @@ pub(super) fn checkpoint(cx: &Ctx, section: &Section) -> Option<Checkpoint> {
     })
 }
 
+/// `log { every = 10 }`
+pub(super) fn log(cx: &Ctx, section: &Section) -> Option<u64> {
+    let keys = Keyed::read(cx, section);
+    match keys.get("every") {
+        Some(every) => cx.count("every", every, 1).map(|n| n as u64),
+        None => {
+            let d =
+                Diagnostic::error("key::missing", "`log` needs `every`", section.word.span, "says nothing");
+            cx.report(d.help("add how many steps lie between two lines: `log { every = 10 }`"));
+            None
+        }
+    }
+}
+
 /// What evaluations give.
 pub(super) struct Seen<'a> {
     pub metrics: &'a [MetricPlan],
@@ -89,7 +103,7 @@ impl Seen<'_> {
     }
 
     /// `valid.loss`, looked up; what is wrong is reported.
-    fn monitor(&self, cx: &Ctx, name: &str, span: Span) -> Option<Monitor> {
+    pub fn monitor(&self, cx: &Ctx, name: &str, span: Span) -> Option<Monitor> {
         let unknown = |label: &str| {
             let message = format!("there is no `{name}` to watch");
             Diagnostic::error("train::monitor", message, span, label.to_string())

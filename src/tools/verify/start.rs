@@ -6,7 +6,7 @@ use crate::graph::interp::{Inputs, Tensor};
 use crate::graph::{Graph, Leaf, LeafKind, Prim};
 use crate::runtime::data::{Array, Dataset, Order, Values};
 use crate::runtime::memory::Backing;
-use crate::runtime::trainer::batch_of;
+use crate::runtime::trainer::{batch_of, planned_run, rates, train_order};
 use crate::runtime::weights::Weights;
 use crate::sema::job::{ColumnKind, DataPlan, Encode, TrainPlan};
 use mlc_kernels::rng;
@@ -63,7 +63,8 @@ pub fn choose(
     };
     let bindings = with_batch(&sizes, batch);
     let mut leaves = weights(plan, step, &bindings);
-    leaves.extend(scalars(plan, step));
+    let (first, lr) = first_step(plan, data_plan, data);
+    leaves.extend(scalars(step, first, lr));
     let mut notes: Vec<String> = note.into_iter().collect();
     let from = match data {
         Some(data) => {
@@ -76,7 +77,7 @@ pub fn choose(
             "a batch made up"
         }
     };
-    Chosen { start: Start { leaves, bindings, seed: plan.seed, step: 1 }, batch, from, notes }
+    Chosen { start: Start { leaves, bindings, seed: plan.seed, step: first }, batch, from, notes }
 }
 
 fn with_batch(sizes: &Bindings, batch: usize) -> Bindings {
@@ -138,12 +139,22 @@ fn weights(plan: &TrainPlan, step: &Graph, bindings: &Bindings) -> BTreeMap<Arc<
     leaves.collect()
 }
 
-/// What a session sets before its first step.
-fn scalars(plan: &TrainPlan, step: &Graph) -> Named {
-    let setting =
-        |name: &str| plan.optimizer.settings.iter().find(|(n, _)| n == name).map(|(_, x)| *x as f32);
-    let of = |leaf: &Leaf| if &*leaf.name == "step" { 1.0 } else { setting(&leaf.name).unwrap_or(0.0) };
-    let scalars = step.leaves.iter().filter(|(_, leaf)| leaf.kind == LeafKind::Scalar);
+/// The first step, from 1, in which the schedule lets weights move, and its learning rate: one that starts at 0
+/// would show nothing of an update. Without data nobody knows how long a run is: the optimizer's rate then.
+fn first_step(plan: &TrainPlan, data_plan: &DataPlan, data: Option<&Dataset>) -> (u64, f32) {
+    let usual = (1, plan.optimizer.setting("lr") as f32);
+    let order = data.map(|data| train_order(plan, data_plan, data)).filter(|o| o.steps_per_epoch() > 0);
+    let Some(order) = order else { return usual };
+    let Ok(Some(rates)) = rates(plan, &order) else { return usual };
+    let mut steps = 0..planned_run(plan, &order).steps;
+    let moving = steps.find(|step| rates.lr(*step) > 0.0);
+    moving.map_or(usual, |step| (step + 1, rates.lr(step)))
+}
+
+/// What a session sets before that step.
+fn scalars(graph: &Graph, step: u64, lr: f32) -> Named {
+    let of = |leaf: &Leaf| if &*leaf.name == "step" { step as f32 } else { lr };
+    let scalars = graph.leaves.iter().filter(|(_, leaf)| leaf.kind == LeafKind::Scalar);
     let one = |x| Numbers { shape: Vec::new(), values: Values::F32(vec![x]) };
     scalars.map(|(_, leaf)| (leaf.name.clone(), one(of(leaf)))).collect()
 }

@@ -245,3 +245,24 @@ fn metrics_are_those_of_scikit_learn() {
         a_run_reports_those_of_scikit_learn(64, &["--device", "gpu"]);
     }
 }
+
+#[test]
+fn a_run_on_a_device_is_resumed_to_the_same_bits() {
+    if device("a_run_on_a_device_is_resumed_to_the_same_bits").is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let out = |name: &str| folder.path().join(name).display().to_string();
+    let (whole, parted) = (out("whole"), out("parted"));
+    let train = |out: &str, steps: &str| {
+        let stop = "train.stop=EarlyStopping(patience=50, restore_best=true)";
+        run(&["train", &spec("digits"), "--set", stop, "--device", "gpu", "--steps", steps, "--out", out]);
+    };
+    train(&whole, "70");
+    train(&parted, "53");
+    run(&["train", "--resume", &parted, "--steps", "70"]);
+    for file in ["model.safetensors", "optimizer.safetensors"] {
+        let read = |folder: &str| std::fs::read(std::path::Path::new(folder).join(file)).unwrap();
+        assert_eq!(read(&whole), read(&parted), "{file}");
+    }
+}

@@ -174,9 +174,5 @@ const FORMS: &str =
     "write all as numbers, or all as dates such as `2024-01-31`, `2024-01-31 14:30:00` or `31.01.2024`";
 
 fn missing_rows(table: &Table, column: usize) -> Vec<usize> {
-    match &table.columns[column].cells {
-        Cells::Text(cells) => (0..cells.len()).filter(|row| cells[*row].missing).collect(),
-        Cells::F64 { data, .. } => (0..data.len()).filter(|row| data[*row].is_nan()).collect(),
-        Cells::U8 { .. } | Cells::I32 { .. } | Cells::F32 { .. } | Cells::Gone => Vec::new(),
-    }
+    (0..table.rows).filter(|row| table.is_missing(column, *row)).collect()
 }

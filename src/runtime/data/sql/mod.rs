@@ -167,7 +167,7 @@ impl Growing {
                 self.real.push(x);
             }
             Value::Text(value) => {
-                self.to_text(text);
+                self.become_text(text);
                 self.cell(Some(value), text);
             }
         }
@@ -180,7 +180,7 @@ impl Growing {
     }
 
     /// Numbers so far as text: a column is one or the other.
-    fn to_text(&mut self, text: &mut String) {
+    fn become_text(&mut self, text: &mut String) {
         for n in std::mem::take(&mut self.whole) {
             self.cell(n.map(|n| n.to_string()).as_deref(), text);
         }
@@ -203,7 +203,7 @@ impl Growing {
         }
         // Beyond 2^53 only text is exact.
         if self.whole.iter().flatten().any(|n| n.unsigned_abs() > 1 << 53) {
-            self.to_text(text);
+            self.become_text(text);
             return Cells::Text(self.text);
         }
         let data = self.whole.into_iter().map(|n| n.map_or(f64::NAN, |n| n as f64)).collect();

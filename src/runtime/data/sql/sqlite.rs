@@ -125,7 +125,7 @@ fn prepare<'c>(
 }
 
 fn header(statement: &Statement, name: &str, source: &SourcePlan) -> Result<Vec<Heading>, Failure> {
-    let names = statement.column_names().into_iter().map(|n| (n.to_string(), None));
+    let names = statement.column_names().map(|n| (n.to_string(), None));
     Ok(headings(names, name, source)?)
 }
 

@@ -95,6 +95,28 @@ impl Fitted {
         }
     }
 
+    /// Scale and offset that lead back: `x = y * scale + offset`. `None` where a step is no straight line, or takes
+    /// several numbers a row. What it moves to a bound, or fills in, is in the unit of the others.
+    pub fn straight(&self) -> Option<(f64, f64)> {
+        let by = |scale: &[f64], offset: &[f64]| match (scale, offset) {
+            ([scale], [offset]) => Some((if *scale == 0.0 { 1.0 } else { *scale }, *offset)),
+            (_, _) => None,
+        };
+        match self {
+            Fitted::AsIs | Fitted::Float | Fitted::Int | Fitted::Clip { .. } => Some((1.0, 0.0)),
+            Fitted::ImputeNumber { .. } | Fitted::ImputeText { .. } => Some((1.0, 0.0)),
+            Fitted::Standardize { mean, std } => by(std, mean),
+            Fitted::Minmax { min, max } => {
+                let width: Vec<f64> = max.iter().zip(min).map(|(max, min)| max - min).collect();
+                by(&width, min)
+            }
+            Fitted::Robust { center, scale } => by(scale, center),
+            Fitted::Quantile { .. } | Fitted::Log | Fitted::Log1p | Fitted::Bins { .. } => None,
+            Fitted::OneHot(_) | Fitted::Category(_) | Fitted::Hashed { .. } | Fitted::Date { .. } => None,
+            Fitted::ClassCount { .. } | Fitted::ClassNames { .. } => None,
+        }
+    }
+
     /// How many numbers a row has behind it, where the step decides that.
     pub fn width(&self) -> Option<usize> {
         match self {
@@ -116,6 +138,10 @@ impl Fitted {
 
 /// Decides what training rows decide, step by step.
 pub fn fit(at: &Lookup, steps: &[Encode], rows: &[u32], dtype: DType) -> Checked<Vec<Fitted>> {
+    // Nothing is decided by values, so none is turned into a number: images would take eight times their room.
+    if let [Encode::AsIs] = steps {
+        return Ok(vec![as_is(at, dtype)]);
+    }
     let mut flow = at.flow();
     let mut fitted: Vec<Fitted> = Vec::new();
     for (i, step) in steps.iter().enumerate() {
@@ -127,6 +153,14 @@ pub fn fit(at: &Lookup, steps: &[Encode], rows: &[u32], dtype: DType) -> Checked
         fitted.push(made);
     }
     Ok(fitted)
+}
+
+fn as_is(at: &Lookup, dtype: DType) -> Fitted {
+    match at.byte_labels() {
+        // Labels of an IDX file: as many classes as its largest says, test rows included.
+        Some(labels) if dtype == DType::I32 => Fitted::ClassCount { count: classes_of(labels) },
+        Some(_) | None => Fitted::AsIs,
+    }
 }
 
 /// Decides one step; the flow comes back as the step reads it.
@@ -150,13 +184,7 @@ fn fit_step<'a>(
     };
     let fixed = |flow, fitted| Ok((flow, fitted));
     match step {
-        Encode::AsIs => match at.byte_labels() {
-            // Labels of an IDX file: as many classes as its largest says, test rows included.
-            Some(labels) if dtype == DType::I32 => {
-                fixed(flow, Fitted::ClassCount { count: classes_of(labels) })
-            }
-            Some(_) | None => fixed(flow, Fitted::AsIs),
-        },
+        Encode::AsIs => fixed(flow, as_is(at, dtype)),
         Encode::Inferred | Encode::Float => fixed(flow, Fitted::Float),
         Encode::Int => fixed(flow, Fitted::Int),
         Encode::Standardize => of_numbers(flow, &|n| scale::standardize(n, rows)),

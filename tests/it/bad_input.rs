@@ -517,6 +517,7 @@ fn load(folder: &Path, text: &str) {
 fn damaged_bytes_do_not_panic() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let rows = good();
+    #[cfg_attr(not(any(feature = "sql", feature = "parquet")), expect(unused_mut))]
     let mut files: Vec<(&str, &str, Vec<u8>)> = vec![
         ("csv(\"t.csv\")", "t.csv", rows.text(',').into_bytes()),
         ("csv(\"t.csv.gz\")", "t.csv.gz", gzip(rows.text(',').as_bytes())),

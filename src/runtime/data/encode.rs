@@ -114,7 +114,7 @@ pub fn apply(
         };
         match array {
             Ok(array) => made.push(array),
-            Err(diagnostic) => wrong.push(*diagnostic),
+            Err(found) => wrong.extend(found),
         }
     }
     if wrong.is_empty() { Ok(Store::new(made)) } else { Err(wrong) }
@@ -131,11 +131,17 @@ pub fn apply_file(
     apply(columns, &mut table, source)
 }
 
-fn apply_column(column: &FittedColumn, table: &Table, source: &SourcePlan) -> Checked<Array> {
-    let mut parts = Vec::new();
+fn apply_column(column: &FittedColumn, table: &Table, source: &SourcePlan) -> Result<Array, Vec<Diagnostic>> {
+    let (mut parts, mut wrong) = (Vec::new(), Vec::new());
     for field in &column.fields {
-        let at = Lookup::new(table, &field.source, field.span, source)?;
-        parts.push(steps::apply_all(&at, &field.steps, column.dtype)?);
+        let at = Lookup::new(table, &field.source, field.span, source);
+        match at.and_then(|at| steps::apply_all(&at, &field.steps, column.dtype)) {
+            Ok(part) => parts.push(part),
+            Err(diagnostic) => wrong.push(*diagnostic),
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(wrong);
     }
     let rows = table.rows;
     let widths: Vec<usize> = parts.iter().map(|p| p.row.iter().product()).collect();

@@ -153,7 +153,7 @@ impl Frame {
     pub fn sound(&self, fitted: &[FittedColumn], source: &SourcePlan) -> (Vec<usize>, Vec<Diagnostic>) {
         let (mut good, mut bad) = (Vec::new(), Vec::new());
         // Halves without a mistake are looked at once, so few mistakes cost little.
-        let mut open = vec![0..self.rows()];
+        let mut open: Vec<Range<usize>> = std::iter::once(0..self.rows()).collect();
         while let Some(rows) = open.pop() {
             match (self.part(rows.clone()).encode(fitted, source), rows.len()) {
                 (Ok(_), _) => good.extend(rows),

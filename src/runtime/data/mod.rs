@@ -5,7 +5,6 @@
 //! fitted on training rows alone. No file can make it panic or ask for more memory than it holds.
 
 mod batch;
-#[cfg(feature = "parquet")]
 mod calendar;
 mod cells;
 mod csv;

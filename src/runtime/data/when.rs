@@ -4,6 +4,8 @@
 //! (`14:30`, `14:30:05`, `14:30:05.123`) and a zone (`Z`, `+02:00`). `01/31/2024` is not: half of such dates could
 //! be meant the other way round.
 
+use super::calendar;
+
 /// Microseconds since 1970-01-01 00:00 UTC; a time without a zone counts as UTC.
 pub fn micros(text: &str) -> Option<i64> {
     let text = text.trim();
@@ -35,25 +37,7 @@ fn days(date: &str) -> Option<i64> {
         (b'.', Some(third)) if third.len() == 4 => (part(third, 4)?, part(second, 2)?, part(first, 2)?),
         _ => return None,
     };
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let last = match month {
-        2 if leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => return None,
-    };
-    (1..=last).contains(&day).then(|| civil(year, month, day))
-}
-
-/// Days from 1970-01-01 to a date of the Gregorian calendar (Hinnant, "chrono-compatible low-level date
-/// algorithms"): years begin in March, so that the leap day is the last.
-pub fn civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+    calendar::has(year, month, day).then(|| calendar::days(year, month, day))
 }
 
 /// Microseconds since midnight UTC of `14:30:05.123+02:00`.

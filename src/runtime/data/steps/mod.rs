@@ -138,21 +138,22 @@ impl Fitted {
 
 /// Decides what training rows decide, step by step.
 pub fn fit(at: &Lookup, steps: &[Encode], rows: &[u32], dtype: DType) -> Checked<Vec<Fitted>> {
-    // Nothing is decided by values, so none is turned into a number: images would take eight times their room.
-    if let [Encode::AsIs] = steps {
-        return Ok(vec![as_is(at, dtype)]);
-    }
-    let mut flow = at.flow();
+    // Made when a step looks at values: as numbers, images take eight times their room.
+    let mut flow = None;
     let mut fitted: Vec<Fitted> = Vec::new();
     for (i, step) in steps.iter().enumerate() {
-        let made;
-        (flow, made) = fit_step(at, step, flow, fitted.last(), rows, dtype)?;
+        let made = fit_step(at, step, &mut flow, fitted.last(), rows, dtype)?;
         if i + 1 < steps.len() {
-            flow = apply(at, &made, flow)?;
+            flow = Some(apply(at, &made, taken(at, &mut flow))?);
         }
         fitted.push(made);
     }
     Ok(fitted)
+}
+
+/// What flows into the next step; into the first the values of the source.
+fn taken<'a>(at: &Lookup<'a>, flow: &mut Option<Flow<'a>>) -> Flow<'a> {
+    flow.take().unwrap_or_else(|| at.flow())
 }
 
 fn as_is(at: &Lookup, dtype: DType) -> Fitted {
@@ -163,51 +164,54 @@ fn as_is(at: &Lookup, dtype: DType) -> Fitted {
     }
 }
 
-/// Decides one step; the flow comes back as the step reads it.
+/// Decides one step; a flow that it looks at stays as the step reads it.
 fn fit_step<'a>(
     at: &Lookup<'a>,
     step: &Encode,
-    flow: Flow<'a>,
+    flow: &mut Option<Flow<'a>>,
     before: Option<&Fitted>,
     rows: &[u32],
     dtype: DType,
-) -> Checked<(Flow<'a>, Fitted)> {
-    let of_numbers = |flow, fit: &dyn Fn(&Numbers) -> Fitted| {
-        let numbers = at.numbers(flow)?;
+) -> Checked<Fitted> {
+    let of_numbers = |flow: &mut Option<Flow<'a>>, fit: &dyn Fn(&Numbers) -> Fitted| {
+        let numbers = at.numbers(taken(at, flow))?;
         let fitted = fit(&numbers);
-        Ok((Flow::Numbers(numbers), fitted))
+        *flow = Some(Flow::Numbers(numbers));
+        Ok(fitted)
     };
-    let of_texts = |flow: Flow<'a>, fit: &dyn Fn(&[words::Text]) -> Checked<Fitted>| {
-        let texts = flow.texts();
+    let of_texts = |flow: &mut Option<Flow<'a>>, fit: &dyn Fn(&[words::Text]) -> Checked<Fitted>| {
+        let texts = taken(at, flow).texts();
         let fitted = fit(&texts)?;
-        Ok((Flow::Text(texts), fitted))
+        *flow = Some(Flow::Text(texts));
+        Ok(fitted)
     };
-    let fixed = |flow, fitted| Ok((flow, fitted));
     match step {
-        Encode::AsIs => fixed(flow, as_is(at, dtype)),
-        Encode::Inferred | Encode::Float => fixed(flow, Fitted::Float),
-        Encode::Int => fixed(flow, Fitted::Int),
+        Encode::AsIs => Ok(as_is(at, dtype)),
+        Encode::Inferred | Encode::Float => Ok(Fitted::Float),
+        Encode::Int => Ok(Fitted::Int),
         Encode::Standardize => of_numbers(flow, &|n| scale::standardize(n, rows)),
         Encode::Minmax => of_numbers(flow, &|n| scale::minmax(n, rows)),
         Encode::Robust => of_numbers(flow, &|n| scale::robust(n, rows)),
         Encode::Quantile { points } => of_numbers(flow, &|n| scale::quantile(n, rows, *points)),
         Encode::Bins { count, by } => of_numbers(flow, &|n| scale::binned(n, rows, *count, *by)),
-        Encode::Log => fixed(flow, Fitted::Log),
-        Encode::Log1p => fixed(flow, Fitted::Log1p),
-        Encode::Clip { lo, hi } => fixed(flow, Fitted::Clip { lo: *lo, hi: *hi }),
-        Encode::Impute(filling) => fill::fit(at, filling, flow, rows),
+        Encode::Log => Ok(Fitted::Log),
+        Encode::Log1p => Ok(Fitted::Log1p),
+        Encode::Clip { lo, hi } => Ok(Fitted::Clip { lo: *lo, hi: *hi }),
+        Encode::Impute(filling) => {
+            let (after, fitted) = fill::fit(at, filling, taken(at, flow), rows)?;
+            *flow = Some(after);
+            Ok(fitted)
+        }
         Encode::OneHot(unknown) => {
             of_texts(flow, &|t| Ok(Fitted::OneHot(words::vocabulary(t, rows, *unknown, before))))
         }
         Encode::Category(unknown) => {
             of_texts(flow, &|t| Ok(Fitted::Category(words::vocabulary(t, rows, *unknown, before))))
         }
-        Encode::Hashed { buckets } => fixed(flow, Fitted::Hashed { buckets: *buckets }),
-        Encode::Date { format, parts } => {
-            fixed(flow, Fitted::Date { format: format.clone(), parts: parts.clone() })
-        }
-        Encode::Class(Classes::Count(count)) => fixed(flow, Fitted::ClassCount { count: *count }),
-        Encode::Class(Classes::Named(names)) => fixed(flow, Fitted::ClassNames { names: names.clone() }),
+        Encode::Hashed { buckets } => Ok(Fitted::Hashed { buckets: *buckets }),
+        Encode::Date { format, parts } => Ok(Fitted::Date { format: format.clone(), parts: parts.clone() }),
+        Encode::Class(Classes::Count(count)) => Ok(Fitted::ClassCount { count: *count }),
+        Encode::Class(Classes::Named(names)) => Ok(Fitted::ClassNames { names: names.clone() }),
         Encode::Class(Classes::Infer) => of_texts(flow, &|t| words::classes(at, t, rows)),
     }
 }

@@ -213,44 +213,28 @@ fn train(subject: Subject, args: &TrainArgs) -> Result<Outcome, Failure> {
     let library = checked.library();
     let plan = &job.trains[0];
     if folds::runs(&job).is_some() {
-        // Each fold reads its own.
-        drop(data);
-        return trained_folds(&checked, &job, &options, &mut *progress, &interrupts);
+        let places = &checked.places;
+        let done = folds::train(&library, &job, places, data, &options, &mut *progress, &interrupts.stop);
+        return ended(done.map(|o| (o.folder, o.ending, o.problem)), &checked.sources, &interrupts);
     }
-    match session::train(&library, &job, plan, &data, &options, &mut *progress, &interrupts.stop) {
-        Ok(outcome) => Ok(match outcome.problem {
-            Some(problem) => shown(&checked.sources, &[problem]),
-            None if outcome.ending == Ending::Interrupted => {
-                let folder = outcome.folder.display();
-                output::err(&format!("go on with `mlc train --resume {folder}`\n"));
-                Outcome::Interrupted(interrupts.exit_code())
-            }
-            None => Outcome::Clean,
-        }),
-        Err(RunError::Diagnostics(wrong)) => Ok(shown(&checked.sources, &wrong)),
-        Err(RunError::Io(why)) => Err(Failure(why)),
-    }
+    let done = session::train(&library, &job, plan, &data, &options, &mut *progress, &interrupts.stop);
+    ended(done.map(|o| (o.folder, o.ending, o.problem)), &checked.sources, &interrupts)
 }
 
-/// A run for each fold.
-fn trained_folds(
-    checked: &Checked,
-    job: &Job,
-    options: &Options,
-    progress: &mut dyn Progress,
+/// What is said at the end of a run, or of the runs of all folds.
+fn ended(
+    done: Result<(PathBuf, Ending, Option<Diagnostic>), RunError>,
+    sources: &Sources,
     interrupts: &Interrupts,
 ) -> Result<Outcome, Failure> {
-    match folds::train(&checked.library(), job, &checked.places, options, progress, &interrupts.stop) {
-        Ok(outcome) => Ok(match outcome.problem {
-            Some(problem) => shown(&checked.sources, &[problem]),
-            None if outcome.ending == Ending::Interrupted => {
-                let folder = outcome.folder.display();
-                output::err(&format!("go on with `mlc train --resume {folder}`\n"));
-                Outcome::Interrupted(interrupts.exit_code())
-            }
-            None => Outcome::Clean,
-        }),
-        Err(RunError::Diagnostics(wrong)) => Ok(shown(&checked.sources, &wrong)),
+    match done {
+        Ok((_, _, Some(problem))) => Ok(shown(sources, &[problem])),
+        Ok((folder, Ending::Interrupted, None)) => {
+            output::err(&format!("go on with `mlc train --resume {}`\n", folder.display()));
+            Ok(Outcome::Interrupted(interrupts.exit_code()))
+        }
+        Ok((_, Ending::Complete | Ending::Early | Ending::NotFinite, None)) => Ok(Outcome::Clean),
+        Err(RunError::Diagnostics(wrong)) => Ok(shown(sources, &wrong)),
         Err(RunError::Io(why)) => Err(Failure(why)),
     }
 }

@@ -42,7 +42,7 @@ pub fn runs(job: &Job) -> Option<usize> {
 /// Data sets of all folds together that are kept while the first is trained; larger ones are read again.
 const KEPT_BYTES: usize = 1 << 30;
 
-/// Trains every fold of the first train section. `stop` ends it after the step at hand.
+/// Trains every fold of the first train section; `first` is the data of its first fold. `stop` ends it after the step at hand.
 ///
 /// # Errors
 /// All that [`session::train`] and [`data::load`] report. The files are read for every fold before the first
@@ -51,13 +51,14 @@ pub fn train(
     lib: &Library,
     job: &Job,
     places: &Places,
+    first: Dataset,
     options: &Options,
     progress: &mut dyn Progress,
     stop: &AtomicBool,
 ) -> Result<Outcome, RunError> {
     let folds = runs(job).expect("folds: the job has some");
     let section = &job.data[job.trains[0].data];
-    let mut loaded = load_all(section, folds, places)?;
+    let mut loaded = load_all(section, folds, places, first)?;
     let first = loaded[0].as_ref().expect("folds: the first is kept");
     let begun = session::info_before(job, &job.trains[0], first, options);
     let dir = match &options.resume {
@@ -141,12 +142,12 @@ fn load_all(
     section: &DataPlan,
     folds: usize,
     places: &Places,
+    first: Dataset,
 ) -> Result<Vec<Option<Dataset>>, Vec<Diagnostic>> {
-    let mut all = Vec::new();
-    for fold in 0..folds {
+    let mut all = vec![Some(first)];
+    for fold in 1..folds {
         let data = data::load(&with_fold(section, fold), places)?;
-        let kept = fold == 0 || data.bytes() * folds <= KEPT_BYTES;
-        all.push(kept.then_some(data));
+        all.push((data.bytes() * folds <= KEPT_BYTES).then_some(data));
     }
     Ok(all)
 }

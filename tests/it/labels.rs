@@ -18,10 +18,15 @@ fn train(label: &str, loss: &str, logits: usize) -> (Option<i32>, String) {
         }
         _ => "output o: f32[B] = x |> Reshape(1) |> Dense(1) as d |> Squeeze".to_string(),
     };
+    said(label, &output, "y = t.y", &format!("{loss}(M.o, y)"))
+}
+
+/// What is said of a spec on the table when it trains.
+fn said(columns: &str, output: &str, feed: &str, loss: &str) -> (Option<i32>, String) {
     let spec = format!(
-        "mlspec 1\n\ndata t {{\n  source = csv(\"t.csv\")\n  x : minmax\n  {label}\n}}\n\n\
+        "mlspec 1\n\ndata t {{\n  source = csv(\"t.csv\")\n  x : minmax\n  {columns}\n}}\n\n\
          model M {{\n  input x: f32[B]\n  {output}\n}}\n\n\
-         train {{\n  feed {{ x = t.x  y = t.y }}\n  loss = {loss}(M.o, y)\n  optimizer = SGD(lr=0.01)\n  epochs = 1\n}}\n"
+         train {{\n  feed {{ x = t.x  {feed} }}\n  loss = {loss}\n  optimizer = SGD(lr=0.01)\n  epochs = 1\n}}\n"
     );
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("t.csv"), table()).unwrap();
@@ -82,19 +87,7 @@ fn labels_in_range_train() {
 
 /// A spec on the same table with a weight of rows, and what is said when it trains.
 fn train_on(columns: &str, feed: &str, loss: &str) -> (Option<i32>, String) {
-    let spec = format!(
-        "mlspec 1\n\ndata t {{\n  source = csv(\"t.csv\")\n  x : minmax\n  {columns}\n}}\n\n\
-         model M {{\n  input x: f32[B]\n  output o: f32[B, 3] = x |> Reshape(1) |> Dense(3) as d\n}}\n\n\
-         train {{\n  feed {{ x = t.x  {feed} }}\n  loss = {loss}\n  optimizer = SGD(lr=0.01)\n  epochs = 1\n}}\n"
-    );
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("t.csv"), table()).unwrap();
-    let file = folder.path().join("t.mlspec");
-    fs::write(&file, spec).unwrap();
-    let out = folder.path().join("run");
-    let done = mlc(&["train", file.to_str().unwrap(), "--out", out.to_str().unwrap()]);
-    let flat = stderr(&done).lines().map(|l| l.trim_start_matches(['|', ' '])).collect::<Vec<_>>().join(" ");
-    (done.status.code(), flat)
+    said(columns, "output o: f32[B, 3] = x |> Reshape(1) |> Dense(3) as d", feed, loss)
 }
 
 #[test]

@@ -85,15 +85,28 @@ pub enum Format {
     Human,
     /// One JSON array, to standard output
     Json,
+    /// A SARIF 2.1.0 log, to standard output: for code scanning
+    Sarif,
+    /// Workflow commands of GitHub, to standard output: beside the lines of a pull request
+    Github,
 }
 
 #[derive(Args)]
 pub struct CheckArgs {
-    /// Specs; `-` is standard input
+    /// Specs, and folders of specs; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+    /// Apply every fix that leaves fewer things wrong, then report what is left
+    #[arg(long)]
+    pub fix: bool,
+    /// Check again whenever a spec changes, until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
+    /// Look at the spec alone, not at its data files
+    #[arg(long)]
+    pub no_data: bool,
     #[command(flatten)]
     pub spec: SpecArgs,
 }

@@ -11,6 +11,8 @@ mod data;
 mod dump;
 mod eval;
 mod explain;
+mod file;
+mod fix;
 mod fmt;
 mod interrupt;
 mod lesson;
@@ -22,6 +24,7 @@ mod render;
 mod spec;
 mod train;
 mod verify;
+mod watch;
 
 use args::{Cli, Command};
 use clap::Parser as _;

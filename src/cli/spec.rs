@@ -6,7 +6,7 @@ use crate::base::{FileId, Sources, Span};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::ops::{Framework, Library};
 use crate::runtime::data::{DiskProbe, Places};
-use crate::sema::{self, DataView, Job, Settings};
+use crate::sema::{self, Blind, DataProbe, DataView, Job, Settings};
 use crate::syntax::{self, ast};
 use std::fs;
 use std::io::Read;
@@ -64,6 +64,7 @@ pub fn reason(error: &std::io::Error) -> String {
 }
 
 /// A text to be checked, and what the command line adds to it.
+#[derive(Clone)]
 pub struct Given {
     /// As diagnostics name it.
     pub name: String,
@@ -123,14 +124,24 @@ pub fn check(path: &Path, args: &SpecArgs) -> Result<Checked, Failure> {
 
 /// Parses and checks. What is sound is checked even if something else did not parse.
 pub fn check_given(given: &Given) -> Result<Checked, Failure> {
+    check_with(given, &DiskProbe { places: given.places.clone() })
+}
+
+/// The same, and no file is looked into. Who wants it so need not hear that one is not there.
+pub fn check_blindly(given: &Given) -> Result<Checked, Failure> {
+    let mut checked = check_with(given, &Blind)?;
+    checked.diagnostics.retain(|d| d.code != "data::missing_file");
+    Ok(checked)
+}
+
+fn check_with(given: &Given, probe: &dyn DataProbe) -> Result<Checked, Failure> {
     let places = given.places.clone();
     let Parsed { mut sources, file, ast, mut diagnostics } =
         parse_bytes(given.name.clone(), places.spec.clone(), &given.bytes);
     let settings = settings(&mut sources, given)?;
     let mut job = None;
     if ast.header.is_some() || !ast.items.is_empty() {
-        let probe = DiskProbe { places: places.clone() };
-        let (checked, found) = sema::check(&mut sources, file, &ast, &settings, &probe);
+        let (checked, found) = sema::check(&mut sources, file, &ast, &settings, probe);
         diagnostics.extend(found.sorted());
         job = checked;
     }

@@ -1,19 +1,25 @@
 //! A user's mistake, as data.
 //!
 //! One struct holds code, spans, reason and a way out; [`human`] renders it
-//! through miette, [`json`] for tools. Nothing here prints.
+//! through miette, [`json`], [`sarif`] and [`github`] for tools. Nothing here prints.
 
 mod codes;
+mod github;
+mod json;
 mod render;
+mod sarif;
 mod short;
 mod suggest;
 mod window;
 
 pub use codes::{Code, CodeInfo, codes, explain};
-pub use render::{Look, human, human_as, json};
+pub use github::github;
+pub use json::json;
+pub use render::{Look, human, human_as};
+pub use sarif::sarif;
 pub use suggest::did_you_mean;
 
-use crate::base::Span;
+use crate::base::{Sources, Span};
 use std::collections::HashMap;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +58,13 @@ pub struct Diagnostic {
     /// Names an action.
     pub help: Option<String>,
     pub fix: Option<Fix>,
+}
+
+/// What was found in one file, for the formats that tools read.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'a> {
+    pub sources: &'a Sources,
+    pub diagnostics: &'a [Diagnostic],
 }
 
 impl Diagnostic {

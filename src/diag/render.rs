@@ -1,13 +1,12 @@
-//! Diagnostics as text for people and as JSON for tools.
+//! Diagnostics as text for people.
 //!
-//! Both are pure: they give text and print nothing. A label may lie in any
+//! It is pure: it gives text and prints nothing. A label may lie in any
 //! source; those outside the file of the mistake follow as reports of their own.
 
 use super::window::{Shown, shown};
-use super::{Diagnostic, Fix, Label, Severity};
-use crate::base::{FileId, Sources, Span};
+use super::{Diagnostic, Label, Severity};
+use crate::base::{FileId, Sources};
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
-use serde::Serialize;
 use std::fmt;
 
 /// How the report looks.
@@ -163,93 +162,12 @@ impl miette::Diagnostic for Report {
     }
 }
 
-/// One JSON array, an object for each diagnostic.
-pub fn json(sources: &Sources, diagnostics: &[Diagnostic]) -> String {
-    let all: Vec<JsonDiagnostic> = diagnostics.iter().map(|d| JsonDiagnostic::of(sources, d)).collect();
-    serde_json::to_string_pretty(&all).expect("render: plain values are JSON")
-}
-
-#[derive(Serialize)]
-struct JsonDiagnostic<'a> {
-    /// Where the mistake stands.
-    file: &'a str,
-    line: usize,
-    column: usize,
-    code: String,
-    severity: &'static str,
-    message: &'a str,
-    labels: Vec<JsonLabel<'a>>,
-    help: Option<&'a str>,
-    fix: Option<JsonFix<'a>>,
-}
-
-#[derive(Serialize)]
-struct JsonLabel<'a> {
-    text: &'a str,
-    #[serde(flatten)]
-    place: JsonPlace<'a>,
-}
-
-#[derive(Serialize)]
-struct JsonFix<'a> {
-    title: &'a str,
-    replacement: &'a str,
-    #[serde(flatten)]
-    place: JsonPlace<'a>,
-}
-
-/// Lines and columns count from 1, columns in characters; `start` and `end` are bytes from 0.
-#[derive(Serialize)]
-struct JsonPlace<'a> {
-    file: &'a str,
-    line: usize,
-    column: usize,
-    end_line: usize,
-    end_column: usize,
-    start: u32,
-    end: u32,
-}
-
-impl<'a> JsonDiagnostic<'a> {
-    fn of(sources: &'a Sources, d: &'a Diagnostic) -> Self {
-        let at = JsonPlace::of(sources, d.span());
-        let label = |l: &'a Label| JsonLabel { text: &l.text, place: JsonPlace::of(sources, l.span) };
-        let fix = |f: &'a Fix| JsonFix {
-            title: &f.title,
-            replacement: &f.replacement,
-            place: JsonPlace::of(sources, f.span),
-        };
-        JsonDiagnostic {
-            file: at.file,
-            line: at.line,
-            column: at.column,
-            code: format!("mlc::{}", d.code),
-            severity: match d.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-            },
-            message: &d.message,
-            labels: d.labels.iter().map(label).collect(),
-            help: d.help.as_deref(),
-            fix: d.fix.as_ref().map(fix),
-        }
-    }
-}
-
-impl<'a> JsonPlace<'a> {
-    fn of(sources: &'a Sources, span: Span) -> Self {
-        let (line, column) = sources.line_col(span);
-        let (end_line, end_column) = sources.line_col(span.end());
-        let file = &sources.get(span.file).name;
-        JsonPlace { file, line, column, end_line, end_column, start: span.lo, end: span.hi }
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::base::Span;
 
-    fn example() -> (Sources, Vec<Diagnostic>) {
+    pub(in crate::diag) fn example() -> (Sources, Vec<Diagnostic>) {
         let mut sources = Sources::new();
         let spec = sources.add("digits.mlspec", None, "train {\n  loss = CrossEntropy(Mlp.logits)\n}\n");
         let library = sources.add(
@@ -276,12 +194,6 @@ mod tests {
     }
 
     #[test]
-    fn json_has_places_as_lines_and_bytes() {
-        let (sources, all) = example();
-        insta::assert_snapshot!(json(&sources, &all));
-    }
-
-    #[test]
     fn a_flood_of_errors_is_counted_and_not_rendered() {
         let (sources, all) = example();
         let flood: Vec<Diagnostic> = all.iter().cycle().take(SHOWN + 2).cloned().collect();
@@ -289,20 +201,6 @@ mod tests {
         assert_eq!(shown.matches("mlc::call::missing").count(), SHOWN);
         assert!(shown.ends_with("… and 2 more errors\n"), "{shown}");
         assert!(!human(&sources, &flood[..SHOWN]).contains("more error"));
-    }
-
-    /// Tens of thousands of errors on one long line: a minute, if each looked through the line.
-    #[test]
-    fn a_flood_on_one_line_is_quick() {
-        let mut sources = Sources::new();
-        let file = sources.add("x", None, "ä b ".repeat(50_000));
-        let at = |i: usize| Span::new(file, 5 * i, 5 * i + 2);
-        let all: Vec<Diagnostic> =
-            (0..50_000).map(|i| Diagnostic::error("a::b", "m", at(i), "here")).collect();
-        let start = std::time::Instant::now();
-        let text = json(&sources, &all);
-        assert!(text.contains("\"column\": 199997"), "the last");
-        assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
     }
 
     #[test]

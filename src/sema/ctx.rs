@@ -3,6 +3,7 @@
 
 use super::Settings;
 use super::data::Data;
+use super::facts::Recorder;
 use super::job::ParamValue;
 use crate::base::{Sources, Span};
 use crate::diag::{Code, Diagnostic, Diagnostics, did_you_mean};
@@ -58,6 +59,8 @@ pub(super) struct Ctx<'a> {
     /// Blocks whose bodies some use has checked.
     pub entered: RefCell<BTreeSet<Arc<str>>>,
     pub diags: RefCell<Diagnostics>,
+    /// Takes what tools show beside the text.
+    pub facts: &'a Recorder,
 }
 
 impl<'a> Ctx<'a> {

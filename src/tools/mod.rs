@@ -2,6 +2,7 @@
 
 mod changes;
 mod defaults;
+pub mod ide;
 mod render;
 pub mod verify;
 

@@ -150,7 +150,7 @@ fn wrong_usage_exits_with_2_and_help_with_0() {
     assert_eq!(code(&mlc(&[])), 2);
     assert_eq!(code(&mlc(&["frobnicate"])), 2);
     assert_eq!(code(&mlc(&["check"])), 2);
-    assert_eq!(code(&mlc(&["check", "--format", "sarif", "x"])), 2);
+    assert_eq!(code(&mlc(&["check", "--format", "tea", "x"])), 2);
     assert_eq!(code(&mlc(&["--help"])), 0);
     assert_eq!(code(&mlc(&["--version"])), 0);
 }

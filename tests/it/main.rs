@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod broken;
+mod check;
 mod cli;
 mod code;
 mod data;

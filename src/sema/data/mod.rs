@@ -6,6 +6,7 @@
 //! stored columns; derived ones are computed in the graph.
 
 mod columns;
+mod fact;
 mod group;
 mod how;
 mod leaks;

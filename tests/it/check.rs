@@ -1,0 +1,190 @@
+//! `mlc check`: its formats, its fixes, folders and watching.
+
+use crate::support::{mlc, root, stderr, stdout};
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// A layer of another framework, a name misspelt, and a section word misspelt.
+const WRONG: &str = "mlspec 1
+
+data corners {
+  source = synthetic(xor, rows=4)
+}
+
+modle Xor {
+  input x: f32[B, 2]
+  output logit: f32[B] = x |> Linear(8, activation=tahn) as hidden |> Dense(1) as out |> Squeeze
+}
+
+train {
+  feed      { x = corners.x  y = corners.y }
+  loss      = BinaryCrossEntropy(Xor.logit, y)
+  optimizer = Adam(lr=0.05)
+  epochs    = 2
+}
+";
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("mlc exits")
+}
+
+fn folder_with(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a file lies in a folder")).expect("a folder is made");
+        fs::write(path, text).expect("a spec is written");
+    }
+    folder
+}
+
+fn path(folder: &tempfile::TempDir, name: &str) -> String {
+    folder.path().join(name).display().to_string()
+}
+
+#[test]
+fn sarif_is_valid() {
+    let output = mlc(&["check", "--format", "sarif", "specs", "grammar/corpus"]);
+    assert_eq!(code(&output), 1, "{}", stderr(&output));
+    let log: Value = serde_json::from_slice(&output.stdout).expect("standard output is JSON");
+    let schema = root().join("tests/goldens/sarif-2.1.0.json");
+    let schema: Value = serde_json::from_slice(&fs::read(schema).expect("the schema is there"))
+        .expect("the schema is JSON");
+    let schema = jsonschema::validator_for(&schema).expect("the schema is one");
+    let wrong: Vec<String> =
+        schema.iter_errors(&log).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let results = log["runs"][0]["results"].as_array().expect("results are a list");
+    assert!(results.len() > 100 && results.iter().any(|r| r["fixes"].is_array()), "{}", results.len());
+    assert!(!schema.is_valid(&serde_json::json!({ "version": "2.1.0" })), "the schema wants runs");
+}
+
+#[test]
+fn github_has_a_command_for_each_error() {
+    let folder = folder_with(&[("a.mlspec", WRONG)]);
+    let output = mlc(&["check", "--format", "github", &path(&folder, "a.mlspec")]);
+    assert_eq!(code(&output), 1);
+    let text = stdout(&output);
+    assert_eq!(text.lines().count(), 3, "{text}");
+    assert!(text.lines().all(|l| l.starts_with("::error file=")), "{text}");
+    assert!(text.contains(",line=7,endLine=7,col=1,endColumn=6,title=mlc%3A%3Asection%3A%3Aunknown::"), "{text}");
+}
+
+#[test]
+fn fixes_are_applied_to_the_file() {
+    let folder = folder_with(&[("a.mlspec", WRONG)]);
+    let file = path(&folder, "a.mlspec");
+    let output = mlc(&["check", "--fix", &file]);
+    assert_eq!((code(&output), stderr(&output)), (0, format!("{file}: ok, 3 fixes applied\n")));
+    let fixed = fs::read_to_string(&file).expect("the spec is there");
+    let right = WRONG.replace("modle", "model").replace("Linear", "Dense").replace("tahn", "tanh");
+    assert_eq!(fixed, right);
+    let again = mlc(&["check", "--fix", &file]);
+    assert_eq!((code(&again), stderr(&again)), (0, format!("{file}: ok\n")));
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1, "nothing is left beside it");
+}
+
+/// What cannot be fixed stays as it was, and is told.
+#[test]
+fn a_fix_that_does_not_help_is_not_applied() {
+    let text = WRONG.replace("modle", "model").replace("Linear(8, activation=tahn)", "Dense(8, activation=unheard)");
+    let folder = folder_with(&[("a.mlspec", &text)]);
+    let output = mlc(&["check", "--fix", &path(&folder, "a.mlspec")]);
+    assert_eq!(code(&output), 1);
+    assert_eq!(fs::read_to_string(path(&folder, "a.mlspec")).expect("the spec is there"), text);
+}
+
+/// A fix never makes more wrong: every broken spec has fewer errors after it, or the same text.
+#[test]
+fn fixes_of_broken_specs_help() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut fixed = 0;
+    for entry in fs::read_dir(root().join("specs/broken")).expect("specs/broken is there") {
+        let from = entry.expect("specs/broken is readable").path();
+        if from.extension().is_none_or(|e| e != "mlspec") {
+            continue;
+        }
+        let file = folder.path().join(from.file_name().expect("a spec has a name"));
+        fs::copy(&from, &file).expect("a spec is copied");
+        let name = file.display().to_string();
+        let count = |args: &[&str]| {
+            let output = mlc(&[&["check", "--no-data", "--format", "json"], args, &[&name]].concat());
+            let all: Value = serde_json::from_slice(&output.stdout).expect("standard output is JSON");
+            all.as_array().expect("an array").len()
+        };
+        let (before, after) = (count(&[]), count(&["--fix"]));
+        let same = fs::read(&from).expect("readable") == fs::read(&file).expect("readable");
+        assert!(if same { after == before } else { after < before }, "{}: {before} to {after}", from.display());
+        assert_eq!(count(&[]), after, "{}: the report is of the text that was written", from.display());
+        fixed += usize::from(!same);
+    }
+    assert!(fixed >= 20, "only {fixed} broken specs could be fixed");
+}
+
+#[test]
+fn a_folder_stands_for_its_specs() {
+    let folder = folder_with(&[
+        ("b.mlspec", WRONG),
+        ("deep/a.mlspec", ""),
+        ("deep/notes.txt", "no spec"),
+        (".hidden/c.mlspec", WRONG),
+    ]);
+    let output = mlc(&["check", "--format", "json", &folder.path().display().to_string()]);
+    let all: Value = serde_json::from_slice(&output.stdout).expect("standard output is JSON");
+    let files: Vec<&str> = all.as_array().expect("an array").iter().map(|d| d["file"].as_str().expect("a name")).collect();
+    assert_eq!((code(&output), files.len()), (1, 4), "{files:?}");
+    assert!(files[..3].iter().all(|f| f.ends_with("b.mlspec")) && files[3].ends_with("a.mlspec"), "{files:?}");
+}
+
+#[test]
+fn data_are_left_alone_on_request() {
+    let text = WRONG.replace("modle", "model").replace("Linear", "Dense").replace("tahn", "tanh");
+    let text = text.replace("synthetic(xor, rows=4)", "csv(\"table.csv\")");
+    let folder = folder_with(&[("a.mlspec", &text), ("table.csv", "a,b\n1,2\n")]);
+    let looked = mlc(&["check", &path(&folder, "a.mlspec")]);
+    assert!(code(&looked) == 1 && stderr(&looked).contains("no column `x`"), "{}", stderr(&looked));
+    let blind = mlc(&["check", "--no-data", &path(&folder, "a.mlspec")]);
+    assert!(!stderr(&blind).contains("no column") && !stderr(&blind).contains("not here"), "{}", stderr(&blind));
+}
+
+#[test]
+fn standard_input_cannot_be_fixed_or_watched() {
+    for option in ["--fix", "--watch"] {
+        let output = mlc(&["check", option, "-"]);
+        assert_eq!(code(&output), 2);
+        assert!(stderr(&output).contains(option), "{}", stderr(&output));
+    }
+}
+
+/// The report comes again when the file changes; the test reads each as it comes.
+#[test]
+fn watching_checks_again() {
+    let folder = folder_with(&[("a.mlspec", WRONG)]);
+    let file = path(&folder, "a.mlspec");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mlc"))
+        .args(["check", "--watch", &file])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("mlc starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    let mut verdict = || {
+        let of_file = |l: &String| l.starts_with(&file);
+        let found = lines.by_ref().map(|l| l.expect("mlc prints text")).find(of_file);
+        found.expect("a verdict comes before the end")
+    };
+    assert!(verdict().ends_with(": 3 errors"));
+    save(Path::new(&file), &WRONG.replace("modle", "model"));
+    assert!(verdict().ends_with(": 2 errors"));
+    child.kill().expect("mlc ends");
+    child.wait().expect("mlc ended");
+}
+
+/// As editors do: beside the file, then renamed.
+fn save(file: &Path, text: &str) {
+    let beside = file.with_extension("new");
+    fs::write(&beside, text).expect("a spec is written");
+    fs::rename(&beside, file).expect("a spec is renamed");
+}

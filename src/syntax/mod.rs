@@ -11,7 +11,7 @@ mod dump;
 mod expect;
 mod format;
 mod parse;
-mod scan;
+pub mod scan;
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 mod changes;
 mod defaults;
 pub mod ide;
+pub mod lsp;
 mod render;
 pub mod verify;
 

@@ -51,8 +51,8 @@ fn sarif_is_valid() {
     assert_eq!(code(&output), 1, "{}", stderr(&output));
     let log: Value = serde_json::from_slice(&output.stdout).expect("standard output is JSON");
     let schema = root().join("tests/goldens/sarif-2.1.0.json");
-    let schema: Value = serde_json::from_slice(&fs::read(schema).expect("the schema is there"))
-        .expect("the schema is JSON");
+    let schema: Value =
+        serde_json::from_slice(&fs::read(schema).expect("the schema is there")).expect("the schema is JSON");
     let schema = jsonschema::validator_for(&schema).expect("the schema is one");
     let wrong: Vec<String> =
         schema.iter_errors(&log).map(|e| format!("{}: {e}", e.instance_path())).collect();
@@ -70,7 +70,10 @@ fn github_has_a_command_for_each_error() {
     let text = stdout(&output);
     assert_eq!(text.lines().count(), 3, "{text}");
     assert!(text.lines().all(|l| l.starts_with("::error file=")), "{text}");
-    assert!(text.contains(",line=7,endLine=7,col=1,endColumn=6,title=mlc%3A%3Asection%3A%3Aunknown::"), "{text}");
+    assert!(
+        text.contains(",line=7,endLine=7,col=1,endColumn=6,title=mlc%3A%3Asection%3A%3Aunknown::"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -90,7 +93,8 @@ fn fixes_are_applied_to_the_file() {
 /// What cannot be fixed stays as it was, and is told.
 #[test]
 fn a_fix_that_does_not_help_is_not_applied() {
-    let text = WRONG.replace("modle", "model").replace("Linear(8, activation=tahn)", "Dense(8, activation=unheard)");
+    let text =
+        WRONG.replace("modle", "model").replace("Linear(8, activation=tahn)", "Dense(8, activation=unheard)");
     let folder = folder_with(&[("a.mlspec", &text)]);
     let output = mlc(&["check", "--fix", &path(&folder, "a.mlspec")]);
     assert_eq!(code(&output), 1);
@@ -117,7 +121,11 @@ fn fixes_of_broken_specs_help() {
         };
         let (before, after) = (count(&[]), count(&["--fix"]));
         let same = fs::read(&from).expect("readable") == fs::read(&file).expect("readable");
-        assert!(if same { after == before } else { after < before }, "{}: {before} to {after}", from.display());
+        assert!(
+            if same { after == before } else { after < before },
+            "{}: {before} to {after}",
+            from.display()
+        );
         assert_eq!(count(&[]), after, "{}: the report is of the text that was written", from.display());
         fixed += usize::from(!same);
     }
@@ -134,9 +142,13 @@ fn a_folder_stands_for_its_specs() {
     ]);
     let output = mlc(&["check", "--format", "json", &folder.path().display().to_string()]);
     let all: Value = serde_json::from_slice(&output.stdout).expect("standard output is JSON");
-    let files: Vec<&str> = all.as_array().expect("an array").iter().map(|d| d["file"].as_str().expect("a name")).collect();
+    let files: Vec<&str> =
+        all.as_array().expect("an array").iter().map(|d| d["file"].as_str().expect("a name")).collect();
     assert_eq!((code(&output), files.len()), (1, 4), "{files:?}");
-    assert!(files[..3].iter().all(|f| f.ends_with("b.mlspec")) && files[3].ends_with("a.mlspec"), "{files:?}");
+    assert!(
+        files[..3].iter().all(|f| f.ends_with("b.mlspec")) && files[3].ends_with("a.mlspec"),
+        "{files:?}"
+    );
 }
 
 #[test]
@@ -147,7 +159,11 @@ fn data_are_left_alone_on_request() {
     let looked = mlc(&["check", &path(&folder, "a.mlspec")]);
     assert!(code(&looked) == 1 && stderr(&looked).contains("no column `x`"), "{}", stderr(&looked));
     let blind = mlc(&["check", "--no-data", &path(&folder, "a.mlspec")]);
-    assert!(!stderr(&blind).contains("no column") && !stderr(&blind).contains("not here"), "{}", stderr(&blind));
+    assert!(
+        !stderr(&blind).contains("no column") && !stderr(&blind).contains("not here"),
+        "{}",
+        stderr(&blind)
+    );
 }
 
 #[test]

@@ -3,6 +3,15 @@
 //! Texts and facts go in, results with spans of bytes come out: no protocol, no files, no clocks. Everything
 //! works on text that is half typed: what does not parse is missing from the facts, and the rest is there.
 
+pub mod actions;
+pub mod edit;
+pub mod folding;
+pub mod names;
+mod nodes;
+pub mod selection;
+pub mod symbols;
+pub mod tokens;
+
 use crate::base::{FileId, Sources};
 use crate::diag::Diagnostic;
 use crate::ops::{Framework, Library};

@@ -24,6 +24,7 @@ mod random;
 mod run;
 mod runs;
 mod schedules;
+mod schema;
 #[cfg(feature = "gpu")]
 mod shaders;
 mod sources;

@@ -14,6 +14,7 @@ mod folds;
 mod gpu;
 mod labels;
 mod lessons;
+mod lsp;
 mod memory;
 mod metrics;
 mod ops;

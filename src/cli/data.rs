@@ -4,7 +4,7 @@ use super::args::DataArgs;
 use super::spec::{self, Given};
 use super::{Failure, Outcome, output};
 use crate::base::{FileId, Sources, Span};
-use crate::diag::{Diagnostic, Severity};
+use crate::diag::{Diagnostic, Found, Severity};
 use crate::runtime::data::{self, profile};
 use crate::syntax::ast::{File, ItemKind};
 
@@ -66,7 +66,7 @@ fn is_about_data(ast: &File, file: FileId, span: Span) -> bool {
 /// Sections and diagnostics as one object.
 fn json(sources: &Sources, profiles: &[profile::Profile], found: &[Diagnostic]) -> String {
     let sections = serde_json::to_value(profiles).expect("cli: a profile is plain data");
-    let diagnostics: serde_json::Value =
-        serde_json::from_str(&crate::diag::json(sources, found)).expect("cli: diagnostics are JSON");
+    let found = crate::diag::json(&[Found { sources, diagnostics: found }]);
+    let diagnostics: serde_json::Value = serde_json::from_str(&found).expect("cli: diagnostics are JSON");
     serde_json::json!({ "data": sections, "diagnostics": diagnostics }).to_string()
 }

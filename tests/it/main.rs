@@ -23,6 +23,7 @@ mod random;
 mod run;
 mod runs;
 mod schedules;
+mod schema;
 #[cfg(feature = "gpu")]
 mod shaders;
 mod sources;

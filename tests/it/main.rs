@@ -14,6 +14,7 @@ mod folds;
 mod gpu;
 mod labels;
 mod lessons;
+mod lsp;
 mod memory;
 mod metrics;
 mod ops;
@@ -23,6 +24,7 @@ mod random;
 mod run;
 mod runs;
 mod schedules;
+mod schema;
 #[cfg(feature = "gpu")]
 mod shaders;
 mod sources;

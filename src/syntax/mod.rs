@@ -12,10 +12,11 @@ mod expect;
 mod format;
 mod parse;
 pub mod scan;
+mod shift;
 
 #[cfg(test)]
 mod tests;
 
 pub use dump::dump;
 pub use format::format;
-pub use parse::{RESERVED, decode, parse, parse_value};
+pub use parse::{Memo, RESERVED, decode, parse, parse_again, parse_value};

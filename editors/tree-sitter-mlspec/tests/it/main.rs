@@ -1,0 +1,6 @@
+//! The grammar from outside: as generated, beside the compiler's, in the hands of editors.
+
+mod agree;
+mod fresh;
+mod queries;
+mod support;

@@ -171,3 +171,14 @@ pub(super) const ALIASES: &[(&str, &str, &str)] = &[
 pub(super) fn alias(word: &str, name: &str) -> Option<&'static str> {
     ALIASES.iter().find(|(w, from, _)| *w == word && *from == name).map(|(.., to)| *to)
 }
+
+/// Every word that may stand before a `{`: of sections, and of sections inside of them.
+pub fn section_words() -> impl Iterator<Item = &'static str> {
+    let inner = WORDS.iter().flat_map(|w| of(w.name)).filter(|k| k.status == Section).map(|k| k.name);
+    WORDS.iter().map(|w| w.name).chain(inner).chain(["step", "draw", "augment"])
+}
+
+/// Every key of every section, some of them several times.
+pub fn all_keys() -> impl Iterator<Item = &'static str> {
+    section_words().flat_map(of).map(|k| k.name)
+}

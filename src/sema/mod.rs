@@ -24,8 +24,9 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use data::{ColumnUse, DataView, source_defaults};
+pub use data::{ColumnUse, DataView, source_defaults, sources};
 pub use job::Job;
+pub use keys::{all_keys, section_words};
 pub use probe::{Blind, DataProbe, ProbeError, Sample, SchemaColumn, SourceSchema};
 
 use crate::base::{Bindings, FileId, Sources, Span};

@@ -5,8 +5,10 @@ mod defaults;
 pub mod ide;
 pub mod lsp;
 mod render;
+mod textmate;
 pub mod verify;
 
 pub use changes::{Change, changes};
 pub use defaults::markdown as defaults;
 pub use render::with_defaults;
+pub use textmate::grammar as textmate;

@@ -8,6 +8,7 @@ mod code;
 mod data;
 #[cfg(all(feature = "sql", unix))]
 mod databases;
+mod editors;
 mod floors;
 mod folds;
 #[cfg(feature = "gpu")]

@@ -32,7 +32,7 @@ use crate::base::Span;
 use crate::diag::{Diagnostic, Severity, did_you_mean};
 use crate::syntax::ast::{Entry, EntryKind, Expr, ExprKind, Ident, Section};
 use how::{How, how};
-pub use source::source_defaults;
+pub use source::{source_defaults, sources};
 use std::cell::RefCell;
 pub use uses::{ColumnUse, DataView};
 

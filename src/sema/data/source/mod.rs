@@ -111,6 +111,11 @@ const SYNTHETIC: &str = "synthetic";
 const LATER: [&str; 12] =
     ["jsonl", "parquet", "npy", "npz", "cifar", "images", "text", "lines", "parallel", "voc", "coco", "json"];
 
+/// Every source of the language, built or not.
+pub fn sources() -> impl Iterator<Item = &'static str> {
+    built().chain(LATER)
+}
+
 fn find(name: &str) -> Option<&'static Source> {
     SOURCES.iter().find(|s| s.name == name)
 }

@@ -12,7 +12,7 @@ pub mod facts;
 mod file;
 pub mod job;
 mod keyed;
-mod keys;
+pub mod keys;
 mod model;
 mod names;
 mod overrides;
@@ -24,9 +24,8 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use data::{ColumnUse, DataView, source_defaults, sources};
+pub use data::{ArgumentInfo, ColumnUse, DataView, SourceInfo, generators, source_defaults, sources};
 pub use job::Job;
-pub use keys::{all_keys, section_words};
 pub use probe::{Blind, DataProbe, ProbeError, Sample, SchemaColumn, SourceSchema};
 
 use crate::base::{Bindings, FileId, Sources, Span};

@@ -8,7 +8,7 @@ use crate::base::Sources;
 use crate::ops::formula::{TYPES, builtins};
 use crate::ops::{self, Framework, Library, clip, init, loss, metric, optimizer, schedule, transform};
 use crate::ops::{plateau, stop};
-use crate::sema;
+use crate::sema::{self, keys};
 use crate::syntax::RESERVED;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -36,12 +36,18 @@ pub fn grammar() -> String {
     text + "\n"
 }
 
+/// The patterns by name, for others to include.
 fn repository() -> Value {
+    let (Value::Object(mut all), Value::Object(values)) = (places(), values()) else {
+        unreachable!("textmate: patterns are named");
+    };
+    all.extend(values);
+    Value::Object(all)
+}
+
+/// What has a place of its own: the first line, items, sections, entries, parentheses.
+fn places() -> Value {
     json!({
-        "comment": { "patterns": [
-            { "name": "comment.line.documentation.mlspec", "match": "///.*$" },
-            { "name": "comment.line.double-slash.mlspec", "match": "//.*$" },
-        ]},
         "header": marked(&format!(r"^\s*(mlspec)\s+([0-9]+)(?:\s+(defaults)\s+({NAME}))?"), &[
             "keyword.other.version.mlspec",
             "constant.numeric.integer.mlspec",
@@ -55,7 +61,7 @@ fn repository() -> Value {
             marked(r"\b(import)\b(?=\s*\x22)", &["keyword.control.import.mlspec"]),
         ]},
         "section": { "patterns": [
-            headed(&any_of(sema::section_words()), "keyword.control.section.mlspec"),
+            headed(&any_of(section_words()), "keyword.control.section.mlspec"),
             headed(NAME, "entity.name.section.mlspec"),
         ]},
         "entry": { "patterns": [
@@ -68,7 +74,7 @@ fn repository() -> Value {
             named("input", "variable.parameter.input.mlspec"),
             { "name": "keyword.declaration.mlspec", "match": r"\b(let|input|output)\b" },
             { "name": "support.type.property-name.mlspec",
-              "match": format!(r"(?<!\.)\b({})\b(?=\s*=(?!=))", any_of(sema::all_keys())) },
+              "match": format!(r"(?<!\.)\b({})\b(?=\s*=(?!=))", any_of(section_words().flat_map(keys::of).map(|key| key.name))) },
             { "name": "variable.other.property.mlspec",
               "match": format!(r"(?<!\.)\b{NAME}(?:\.(?:{NAME}|[0-9]+))*(?=\s*=(?!=))") },
         ]},
@@ -82,6 +88,16 @@ fn repository() -> Value {
                 { "include": "#expression" },
             ],
         },
+    })
+}
+
+/// What values are made of.
+fn values() -> Value {
+    json!({
+        "comment": { "patterns": [
+            { "name": "comment.line.documentation.mlspec", "match": "///.*$" },
+            { "name": "comment.line.double-slash.mlspec", "match": "//.*$" },
+        ]},
         "type": {
             "match": format!(r":\s*({})\b", any_of(TYPES.into_iter())),
             "captures": { "1": scope("storage.type.mlspec") },
@@ -122,40 +138,50 @@ fn repository() -> Value {
     })
 }
 
-/// What the registry knows by name, in the order in which a name that is several things is one of them.
-fn names() -> Vec<Value> {
-    let library = Library::std(Framework::Keras, &mut Sources::new());
-    let formulas = builtins().map(|f| f.name).chain(library.op_names());
-    let rules =
-        schedule::SCHEDULES.iter().map(|s| s.sig.name).chain([plateau::SIG.name, stop::EARLY_STOPPING.name]);
-    let kinds = [
-        (
-            "support.class.layer.mlspec",
-            any_of(ops::layers().iter().map(|l| l.sig().name).chain(ops::later_layers())),
-        ),
-        ("support.class.loss.mlspec", any_of(loss::LOSSES.iter().map(|l| l.name))),
-        ("support.class.optimizer.mlspec", any_of(optimizer::OPTIMIZERS.iter().map(|o| o.sig.name))),
-        ("support.class.initialiser.mlspec", any_of(init::INITS.iter().map(|i| i.sig.name))),
-        ("support.function.schedule.mlspec", any_of(rules)),
-        ("support.function.clip.mlspec", any_of(clip::CLIPS.iter().map(|c| c.sig.name))),
-        ("support.function.metric.mlspec", any_of(metric::METRICS.iter().map(|m| m.sig.name))),
-        (
-            "support.function.transform.mlspec",
-            any_of(transform::TRANSFORMS.iter().map(|t| t.sig.name).chain(transform::LATER.iter().copied())),
-        ),
-        ("support.function.source.mlspec", format!(r"(?:{})(?=\s*\()", any_of(sema::sources()))),
-        ("support.function.mlspec", format!(r"(?:{})(?=\s*\()|(?<=\|>)\s*(?:{0})", any_of(formulas))),
-    ];
+/// Names in expressions: those behind a point, those that the compiler knows, all others.
+fn names() -> Value {
     // Behind a point stands a column, an output or a weight, whatever else bears its name.
-    let member = json!({ "name": "variable.other.member.mlspec", "match": format!(r"(?<=[A-Za-z0-9_)\]]\.)(?:{NAME}|[0-9]+)") });
-    let known =
-        kinds.into_iter().map(|(name, words)| json!({ "name": name, "match": format!(r"\b(?:{words})\b") }));
+    let member = format!(r"(?<=[A-Za-z0-9_)\]]\.)(?:{NAME}|[0-9]+)");
+    let reserved = RESERVED.join("|");
     let others = [
-        json!({ "name": "entity.name.type.mlspec", "match": r"\b[A-Z][A-Za-z0-9_]*(?=\s*\()" }),
-        json!({ "name": "entity.name.function.mlspec", "match": format!(r"\b(?!(?:{})\b){NAME}(?=\s*\()", RESERVED.join("|")) }),
-        json!({ "name": "variable.other.mlspec", "match": format!(r"\b{NAME}\b") }),
+        ("entity.name.type.mlspec", r"\b[A-Z][A-Za-z0-9_]*(?=\s*\()".to_string()),
+        ("entity.name.function.mlspec", format!(r"\b(?!(?:{reserved})\b){NAME}(?=\s*\()")),
+        ("variable.other.mlspec", format!(r"\b{NAME}\b")),
     ];
-    [member].into_iter().chain(known).chain(others).collect()
+    let all = [("variable.other.member.mlspec", member)].into_iter().chain(known()).chain(others);
+    all.map(|(name, pattern)| json!({ "name": name, "match": pattern })).collect()
+}
+
+/// What the registry knows by name, in the order in which a name that is several things is one of them.
+fn known() -> Vec<(&'static str, String)> {
+    let library = Library::std(Framework::Keras, &mut Sources::new());
+    let formulas = any_of(builtins().map(|f| f.name).chain(library.op_names()));
+    let sources = sema::sources();
+    let sources = any_of(sources.iter().map(|s| s.name));
+    let layers = ops::layers().iter().map(|l| l.sig().name).chain(ops::later_layers());
+    let schedules = schedule::SCHEDULES.iter().map(|s| s.sig.name);
+    let schedules = schedules.chain([plateau::SIG.name, stop::EARLY_STOPPING.name]);
+    let transforms = transform::TRANSFORMS.iter().map(|t| t.sig.name).chain(transform::LATER.iter().copied());
+    vec![
+        ("support.class.layer.mlspec", whole(layers)),
+        ("support.class.loss.mlspec", whole(loss::LOSSES.iter().map(|l| l.name))),
+        ("support.class.optimizer.mlspec", whole(optimizer::OPTIMIZERS.iter().map(|o| o.sig.name))),
+        ("support.class.initialiser.mlspec", whole(init::INITS.iter().map(|i| i.sig.name))),
+        ("support.function.schedule.mlspec", whole(schedules)),
+        ("support.function.clip.mlspec", whole(clip::CLIPS.iter().map(|c| c.sig.name))),
+        ("support.function.metric.mlspec", whole(metric::METRICS.iter().map(|m| m.sig.name))),
+        ("support.function.transform.mlspec", whole(transforms)),
+        // What follows are common words too, and known only where something is called.
+        ("support.function.source.mlspec", format!(r"\b(?:{sources})(?=\s*\()")),
+        ("support.function.mlspec", format!(r"\b(?:{formulas})(?=\s*\()|(?<=\|>|\|> |=)(?:{formulas})\b")),
+    ]
+}
+
+/// Every word that may stand before a `{`: of sections, and of sections inside of them.
+fn section_words() -> impl Iterator<Item = &'static str> {
+    let inner = keys::WORDS.iter().flat_map(|w| keys::of(w.name));
+    let inner = inner.filter(|key| key.status == keys::Status::Section).map(|key| key.name);
+    keys::WORDS.iter().map(|w| w.name).chain(inner).chain(["step", "draw", "augment"])
 }
 
 fn includes(names: &[&str]) -> Value {
@@ -181,6 +207,11 @@ fn named(keywords: &str, declared: &str) -> Value {
 /// A word, perhaps a name, and a brace.
 fn headed(words: &str, name: &str) -> Value {
     marked(&format!(r"\b({words})(?:\s+({NAME}))?(?=\s*\{{)"), &[name, "entity.name.type.mlspec"])
+}
+
+/// One of the words, and no part of a longer one.
+fn whole<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    format!(r"\b(?:{})\b", any_of(words))
 }
 
 /// Words as alternatives, each once, longer ones before what they start with.

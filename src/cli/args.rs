@@ -102,7 +102,7 @@ pub struct CheckArgs {
     pub files: Vec<PathBuf>,
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
-    /// Apply every fix that leaves fewer things wrong, then report what is left
+    /// Write fixes into the files, as far as each leaves less wrong, and report what is left
     #[arg(long)]
     pub fix: bool,
     /// Check again whenever a spec changes, until Ctrl-C

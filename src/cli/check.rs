@@ -2,13 +2,16 @@
 
 use super::args::{CheckArgs, Format};
 use super::file::replace;
-use super::fix::fixed;
+use super::fix::{Done, fixed};
 use super::spec::{self, Checked, Given};
 use super::watch::Watch;
 use super::{Failure, Outcome, output};
-use crate::diag::{Found, Severity, github, json, sarif};
+use crate::diag::{Diagnostic, Found, Severity, github, json, sarif};
 use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
+
+/// What editors of Windows put before a text.
+const MARK: char = '\u{feff}';
 
 pub fn run(args: &CheckArgs) -> Result<Outcome, Failure> {
     let standard_input = args.files.iter().any(|f| f == Path::new("-"));
@@ -38,10 +41,11 @@ pub fn run(args: &CheckArgs) -> Result<Outcome, Failure> {
 }
 
 fn once(args: &CheckArgs) -> Result<Outcome, Failure> {
-    let (mut checked, mut unreadable) = (Vec::new(), None);
+    let (mut all, mut unreadable) = (Vec::new(), None);
     for file in files(&args.files)? {
         match one(&file, args) {
-            Ok(found) => checked.push(found),
+            // Graphs are not kept: a folder may hold many specs.
+            Ok(checked) => all.push((checked.sources, checked.diagnostics)),
             // The other files are not to suffer; what cannot be read decides the exit code.
             Err(failure) => {
                 if let Some(earlier) = unreadable.replace(failure) {
@@ -50,60 +54,68 @@ fn once(args: &CheckArgs) -> Result<Outcome, Failure> {
             }
         }
     }
-    let all: Vec<Found> =
-        checked.iter().map(|c| Found { sources: &c.sources, diagnostics: &c.diagnostics }).collect();
+    let found: Vec<Found> = all.iter().map(|(sources, diagnostics)| Found { sources, diagnostics }).collect();
     match args.format {
         // Told file by file, as they were checked.
         Format::Human => {}
-        Format::Json => output::out(&format!("{}\n", json(&all))),
-        Format::Sarif => output::out(&format!("{}\n", sarif(&all))),
-        Format::Github => output::out(&github(&all)),
+        Format::Json => output::out(&format!("{}\n", json(&found))),
+        Format::Sarif => output::out(&format!("{}\n", sarif(&found))),
+        Format::Github => output::out(&github(&found)),
     }
-    let wrong = checked.iter().any(|c| errors(c) > 0);
+    let wrong = all.iter().any(|(_, diagnostics)| errors(diagnostics) > 0);
     unreadable.map_or(Ok(if wrong { Outcome::Errors } else { Outcome::Clean }), Err)
 }
 
-/// Checks a file and, for people, tells what is wrong with it.
+/// Checks a file, fixes it if that is asked for, and for people tells what is wrong with it.
 fn one(file: &Path, args: &CheckArgs) -> Result<Checked, Failure> {
     let given = Given::file(file, &args.spec)?;
-    let check = |given: &Given| match args.no_data {
-        true => spec::check_blindly(given),
-        false => spec::check_given(given),
-    };
-    let (checked, fixes) = match std::str::from_utf8(&given.bytes) {
-        Ok(text) if args.fix => {
-            let of = |text: &str| check(&Given { bytes: text.into(), ..given.clone() });
-            let fixed = fixed(text.to_string(), &of)?;
-            if fixed.text != text {
-                replace(file, &fixed.text)
-                    .map_err(|e| Failure(format!("cannot write {}: {}", file.display(), spec::reason(&e))))?;
-            }
-            (fixed.checked, fixed.count)
-        }
+    let (checked, done) = match std::str::from_utf8(&given.bytes) {
+        Ok(text) if args.fix => repair(file, text, &given, args)?,
         // What is no text has no fix.
-        Ok(_) | Err(_) => (check(&given)?, 0),
+        Ok(_) | Err(_) => (look(&given, args)?, Vec::new()),
     };
+    let name = spec::name(file);
+    for Done { title, line, column } in &done {
+        output::err(&format!("{name}:{line}:{column}: {title}\n"));
+    }
     if args.format == Format::Human {
         output::report(&checked.sources, &checked.diagnostics);
-        let verdict = match errors(&checked) {
+        let verdict = match errors(&checked.diagnostics) {
             0 => "ok".to_string(),
             n => counted(n, "error", "errors"),
         };
-        let fixes = match fixes {
+        let fixes = match done.len() {
             0 => String::new(),
             n => format!(", {}", counted(n, "fix applied", "fixes applied")),
         };
-        output::err(&format!("{}: {verdict}{fixes}\n", spec::name(file)));
+        output::err(&format!("{name}: {verdict}{fixes}\n"));
     }
     Ok(checked)
+}
+
+fn look(given: &Given, args: &CheckArgs) -> Result<Checked, Failure> {
+    if args.no_data { spec::check_blindly(given) } else { spec::check_given(given) }
+}
+
+/// Applies what helps, and writes the file if anything did.
+fn repair(file: &Path, text: &str, given: &Given, args: &CheckArgs) -> Result<(Checked, Vec<Done>), Failure> {
+    // A byte order mark is not in the text that diagnostics point into.
+    let (mark, body) = text.split_at(if text.starts_with(MARK) { MARK.len_utf8() } else { 0 });
+    let check = |text: &str| look(&Given { bytes: text.into(), ..given.clone() }, args);
+    let fixed = fixed(body.to_string(), &check)?;
+    if fixed.text != body {
+        replace(file, &format!("{mark}{}", fixed.text))
+            .map_err(|e| Failure(format!("cannot write {}: {}", file.display(), spec::reason(&e))))?;
+    }
+    Ok((fixed.checked, fixed.done))
 }
 
 fn counted(n: usize, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
 
-fn errors(checked: &Checked) -> usize {
-    checked.diagnostics.iter().filter(|d| d.severity == Severity::Error).count()
+fn errors(diagnostics: &[Diagnostic]) -> usize {
+    diagnostics.iter().filter(|d| d.severity == Severity::Error).count()
 }
 
 /// The specs that are meant: a folder stands for those below it.

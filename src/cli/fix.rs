@@ -7,36 +7,75 @@ use crate::diag::{Diagnostic, Fix};
 /// A text after its fixes.
 pub struct Fixed {
     pub text: String,
-    /// How many were applied.
-    pub count: usize,
+    /// What was done, in the order in which it was done.
+    pub done: Vec<Done>,
     /// What is still wrong.
     pub checked: Checked,
 }
 
-/// Applies fixes until none leaves fewer things wrong: all at once, or else the first that does. A guess
-/// that turns out wrong (`did you mean …?`) is not kept.
+/// A fix that was applied.
+pub struct Done {
+    pub title: String,
+    /// Where it begins in the text that it was applied to, both from 1.
+    pub line: usize,
+    pub column: usize,
+}
+
+/// Applies fixes until none leaves less wrong: all at once, or else one after the other, each on top of those
+/// that helped. A guess that turns out wrong (`did you mean …?`) is not kept.
 ///
 /// `check` tells what is wrong with a text.
 pub fn fixed<E>(text: String, check: &dyn Fn(&str) -> Result<Checked, E>) -> Result<Fixed, E> {
     let checked = check(&text)?;
-    let mut best = Fixed { text, count: 0, checked };
+    let mut best = Fixed { text, done: Vec::new(), checked };
     loop {
-        let all = apart(&best.checked.diagnostics);
-        let alone = all.iter().map(std::slice::from_ref);
-        let mut better = None;
-        for fixes in std::iter::once(all.as_slice()).chain(alone).filter(|fixes| !fixes.is_empty()) {
-            let text = edited(&best.text, fixes);
-            let checked = check(&text)?;
-            if checked.diagnostics.len() < best.checked.diagnostics.len() {
-                better = Some(Fixed { text, count: best.count + fixes.len(), checked });
-                break;
+        let before = best.done.len();
+        let fixes = apart(&best.checked.diagnostics);
+        if !best.accepts(&fixes, check)? {
+            // From the end, so that the places of those before stay true.
+            for fix in fixes.iter().rev() {
+                best.accepts(std::slice::from_ref(fix), check)?;
             }
         }
-        match better {
-            Some(found) => best = found,
-            None => return Ok(best),
+        if best.done.len() == before {
+            return Ok(best);
         }
     }
+}
+
+impl Fixed {
+    /// Keeps the fixes if they leave less wrong, and says whether they do.
+    fn accepts<E>(&mut self, fixes: &[Fix], check: &dyn Fn(&str) -> Result<Checked, E>) -> Result<bool, E> {
+        let text = edited(&self.text, fixes);
+        if fixes.is_empty() || text == self.text {
+            return Ok(false);
+        }
+        let checked = check(&text)?;
+        let helps = wrong(&checked) < wrong(&self.checked);
+        if helps {
+            self.done.extend(fixes.iter().map(|fix| self.done_by(fix)).collect::<Vec<_>>());
+            self.text = text;
+            self.checked = checked;
+        }
+        Ok(helps)
+    }
+
+    fn done_by(&self, fix: &Fix) -> Done {
+        let before = &self.text[..fix.span.range().start];
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        Done {
+            title: fix.title.clone(),
+            line: before.matches('\n').count() + 1,
+            column: line.chars().count() + 1,
+        }
+    }
+}
+
+/// How bad a text is. What does not parse hides other mistakes, so that comes first: a comma put in its place
+/// helps, though it brings to light what else is wrong with the line.
+fn wrong(checked: &Checked) -> (usize, usize) {
+    let syntax = checked.diagnostics.iter().filter(|d| d.code.starts_with("syntax::"));
+    (syntax.count(), checked.diagnostics.len())
 }
 
 /// The fixes in the spec itself, in its order, none over another.

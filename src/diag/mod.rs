@@ -12,7 +12,7 @@ mod short;
 mod suggest;
 mod window;
 
-pub use codes::{Code, CodeInfo, codes, explain};
+pub use codes::{Code, CodeInfo, anchor, codes, explain, link};
 pub use github::github;
 pub use json::json;
 pub use render::{Look, human, human_as};

@@ -3,7 +3,7 @@
 //! One run over all files. A code is a rule with the text of `mlc explain`; the labels behind the
 //! first are related locations, a fix is a fix.
 
-use super::{Code, Diagnostic, Fix, Found, explain};
+use super::{Code, Diagnostic, Fix, Found, explain, link};
 use crate::base::{Sources, Span};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -36,6 +36,7 @@ fn rule(code: Code) -> Value {
         "id": format!("mlc::{code}"),
         "shortDescription": { "text": title },
         "help": { "text": text, "markdown": text },
+        "helpUri": link(code),
     })
 }
 

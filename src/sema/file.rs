@@ -75,7 +75,7 @@ fn section_word(section: &mut Section, diags: &mut Diagnostics) {
         }
         Some(Status::Key | Status::Section) => nameless(section, diags),
         None => {
-            let known = WORDS.iter().map(|w| w.name).chain(ITEMS.iter().copied());
+            let known = WORDS.iter().map(|w| w.name).chain(ITEMS.iter().map(|i| i.name));
             let d = Diagnostic::error(
                 "section::unknown",
                 format!("there is no section `{}`", word.name),

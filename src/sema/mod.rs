@@ -12,7 +12,7 @@ pub mod facts;
 mod file;
 pub mod job;
 mod keyed;
-mod keys;
+pub mod keys;
 mod model;
 mod names;
 mod overrides;
@@ -24,7 +24,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use data::{ColumnUse, DataView, source_defaults};
+pub use data::{ArgumentInfo, ColumnUse, DataView, SourceInfo, generators, source_defaults, sources};
 pub use job::Job;
 pub use probe::{Blind, DataProbe, ProbeError, Sample, SchemaColumn, SourceSchema};
 

@@ -2,6 +2,7 @@
 
 mod changes;
 mod defaults;
+mod gallery;
 pub mod ide;
 pub mod lsp;
 mod render;
@@ -9,4 +10,5 @@ pub mod verify;
 
 pub use changes::{Change, changes};
 pub use defaults::markdown as defaults;
+pub use gallery::{Shown, markdown as gallery};
 pub use render::with_defaults;

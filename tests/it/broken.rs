@@ -4,10 +4,11 @@
 //! beside the others shows the report.
 
 use mlc::base::Sources;
-use mlc::diag::{Diagnostic, codes, human};
+use mlc::diag::{Diagnostic, anchor, codes, human, link};
 use mlc::runtime::data::{DiskProbe, Places};
 use mlc::sema::{self, Settings};
 use mlc::syntax;
+use mlc::tools::{self, Shown};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -92,6 +93,32 @@ fn every_code_has_a_broken_spec() {
     assert!(missing.is_empty(), "no spec in specs/broken shows {missing:?}");
     let idle: Vec<&str> = WITHOUT_SPEC.iter().map(|(code, _)| *code).filter(|c| shown.contains(c)).collect();
     assert!(idle.is_empty(), "a spec in specs/broken shows {idle:?}: take them off the list");
+}
+
+/// The page of diagnostics shows what is said now. `MLC_UPDATE_DOCS=1` writes it anew.
+#[test]
+fn the_gallery_is_fresh() {
+    let shown = specs().into_iter().map(|path| {
+        let (sources, found) = check(&path);
+        let bytes = fs::read(&path).expect("specs/broken is readable");
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        Shown { name: stem(&path), text, report: human(&sources, &found), found }
+    });
+    let page = tools::gallery(&shown.collect::<Vec<_>>());
+    for info in codes() {
+        assert!(
+            page.contains(&format!("<a id=\"{}\"></a>", anchor(info.code))),
+            "`{}` has no place",
+            info.code
+        );
+        assert!(link(info.code).ends_with(&format!("docs/diagnostics.md#{}", anchor(info.code))));
+    }
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/diagnostics.md");
+    if std::env::var("MLC_UPDATE_DOCS").is_ok_and(|v| v == "1") {
+        fs::write(&file, &page).expect("docs is writable");
+    }
+    let written = fs::read_to_string(&file).unwrap_or_default();
+    assert!(written == page, "docs/diagnostics.md is old: run this test with MLC_UPDATE_DOCS=1");
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod folds;
 mod gpu;
 mod labels;
 mod lessons;
+mod lsp;
 mod memory;
 mod metrics;
 mod ops;

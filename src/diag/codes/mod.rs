@@ -32,3 +32,13 @@ pub fn explain(code: &str) -> Option<&'static CodeInfo> {
     let code = code.strip_prefix("mlc::").unwrap_or(code);
     codes().find(|info| info.code == code)
 }
+
+/// The place in `docs/diagnostics.md` that shows a code with its specs: for editors and code scanning.
+pub fn link(code: Code) -> String {
+    format!("{}/blob/main/docs/diagnostics.md#{}", env!("CARGO_PKG_REPOSITORY"), anchor(code))
+}
+
+/// The name of that place on the page.
+pub fn anchor(code: Code) -> String {
+    code.replace("::", "-")
+}

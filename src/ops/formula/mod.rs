@@ -21,7 +21,7 @@ mod types;
 pub use arith::{arith, promote, tensor_of};
 pub use bind::{Slot, bind};
 pub(in crate::ops) use body::Body;
-pub use builtin::{Builtin, builtins};
+pub use builtin::{Builtin, Kind as BuiltinKind, builtins};
 pub use call::{apply, apply_std};
 pub use decl::{OpDecl, OpParam, ParamKind, mentioned};
 pub use item::{Given, Item, Never, Number, Operand};

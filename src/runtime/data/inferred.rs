@@ -152,7 +152,10 @@ impl Distinct {
                     | Cells::F64 { .. }
                     | Cells::Gone => &[],
                 };
-                Distinct::coded(most, cells.iter().map(|cell| (!cell.missing).then(|| table.cell_text(*cell))))
+                Distinct::coded(
+                    most,
+                    cells.iter().map(|cell| (!cell.missing).then(|| table.cell_text(*cell))),
+                )
             }
             Kind::Array(_) | Kind::Nothing => Some(Distinct::default()),
         }

@@ -22,6 +22,7 @@ pub(super) use group::group;
 pub(super) use leaks::roles;
 pub(super) use rows::{column, pending};
 pub(super) use sizes::size_of;
+pub(super) use source::{is_generator, is_source};
 pub(super) use unused::unused;
 
 use super::ctx::Ctx;
@@ -33,7 +34,7 @@ use crate::base::Span;
 use crate::diag::{Diagnostic, Severity, did_you_mean};
 use crate::syntax::ast::{Entry, EntryKind, Expr, ExprKind, Ident, Section};
 use how::{How, how};
-pub use source::source_defaults;
+pub use source::{ArgumentInfo, SourceInfo, generators, source_defaults, sources};
 use std::cell::RefCell;
 pub use uses::{ColumnUse, DataView};
 

@@ -6,10 +6,15 @@
 
 mod record;
 mod uses;
+mod walk;
+
+#[cfg(test)]
+mod tests;
 
 pub(super) use record::{Mark, Recorder};
 pub(super) use uses::uses_in;
 pub use uses::{NameKind, Use};
+pub use walk::sig_of;
 
 use super::SchemaColumn;
 use super::job::ParamValue;

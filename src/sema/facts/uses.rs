@@ -70,6 +70,6 @@ pub struct Use {
 }
 
 /// Every name of the tree, in order of place.
-pub(in crate::sema) fn uses_in(_file: &ast::File, _library: &Library, _seen: &super::Facts) -> Vec<Use> {
-    Vec::new()
+pub(in crate::sema) fn uses_in(file: &ast::File, library: &Library, seen: &super::Facts) -> Vec<Use> {
+    super::walk::Walker::new(file, library, seen).run(file)
 }

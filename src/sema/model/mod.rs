@@ -13,6 +13,7 @@ mod resolve;
 mod types;
 
 pub(super) use bodies::{alone, block_alone, define};
+pub(super) use concat::NAME as CONCAT;
 pub(super) use types::declared_row;
 
 use super::consts::item as constant;

@@ -4,6 +4,7 @@
 //! works on text that is half typed: what does not parse is missing from the facts, and the rest is there.
 
 pub mod actions;
+pub mod callable;
 pub mod edit;
 pub mod folding;
 pub mod names;

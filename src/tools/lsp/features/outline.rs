@@ -52,11 +52,10 @@ pub fn folds(server: &mut Server, params: FoldingRangeParams) -> Answer<Vec<Fold
     let all = folding::folds(&seen.document.text, &seen.analysis.ast);
     let fold = |fold: folding::Fold| {
         let range = seen.range(fold.span);
-        // The closing brace stays in view.
-        let last = match seen.document.text[fold.span.range()].ends_with(['}', ')', ']']) {
-            true => range.end.line.saturating_sub(1),
-            false => range.end.line,
-        };
+        // A line that closes what is folded stays in view.
+        let last_line = seen.document.text[fold.span.range()].rsplit('\n').next().unwrap_or_default();
+        let closes = last_line.trim_start().starts_with(['}', ')', ']']);
+        let last = range.end.line.saturating_sub(u32::from(closes));
         let kind = (fold.kind == FoldKind::Comment).then_some(FoldingRangeKind::Comment);
         (last > range.start.line).then(|| FoldingRange {
             start_line: range.start.line,

@@ -5,6 +5,7 @@ mod broken;
 mod check;
 mod cli;
 mod code;
+mod computed;
 mod data;
 #[cfg(all(feature = "sql", unix))]
 mod databases;

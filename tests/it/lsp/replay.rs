@@ -66,31 +66,16 @@ fn type_in(path: &PathBuf, stride: usize) {
         session.at("textDocument/inlayHint", 0, range).expect("hints");
     }
     assert_eq!(session.text, text);
+    let wanted = checked(path);
     // Headers may come late; a change of nothing asks for them again.
     for _ in 0..500 {
-        if session.codes() == checked_once(path) {
+        if session.codes() == wanted {
             return;
         }
         std::thread::sleep(std::time::Duration::from_millis(10));
         session.notify("workspace/didChangeWatchedFiles", json!({ "changes": [] }));
     }
-    assert_eq!(session.codes(), checked(path), "{}", path.display());
-}
-
-/// [`checked`], which starts a process each time, for one path at a time.
-fn checked_once(path: &PathBuf) -> Vec<String> {
-    use std::cell::RefCell;
-    thread_local! {
-        static LAST: RefCell<Option<(PathBuf, Vec<String>)>> = const { RefCell::new(None) };
-    }
-    LAST.with_borrow_mut(|last| match last {
-        Some((of, codes)) if of == path => codes.clone(),
-        _other => {
-            let codes = checked(path);
-            *last = Some((path.clone(), codes.clone()));
-            codes
-        }
-    })
+    assert_eq!(session.codes(), wanted, "{}", path.display());
 }
 
 /// One small spec key by key; all with `MLC_THOROUGH`.

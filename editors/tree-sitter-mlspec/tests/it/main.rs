@@ -2,5 +2,6 @@
 
 mod agree;
 mod fresh;
+mod neovim;
 mod queries;
 mod support;

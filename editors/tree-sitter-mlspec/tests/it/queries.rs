@@ -131,18 +131,66 @@ fn every_pattern_has_its_use() {
     }
 }
 
-/// Zed wants queries in its own folder. `MLC_UPDATE_DOCS=1` copies them anew.
+/// An editor that wants queries in a folder of its own, and the names that it has for captures.
+struct Copies {
+    folder: &'static str,
+    queries: &'static [&'static str],
+    /// Ours, the editor's; a longer name before its beginning.
+    names: &'static [(&'static str, &'static str)],
+}
+
+const COPIES: [Copies; 2] = [
+    Copies {
+        folder: "../zed/languages/mlspec",
+        queries: &["highlights", "injections"],
+        names: &[("@comment.documentation", "@comment.doc")],
+    },
+    Copies {
+        folder: "../helix/queries/mlspec",
+        queries: &["highlights", "indents", "injections", "locals"],
+        names: &[
+            ("@boolean", "@constant.builtin.boolean"),
+            ("@comment.documentation", "@comment.line.documentation"),
+            ("@function.call", "@function"),
+            ("@keyword.import", "@keyword.control.import"),
+            ("@keyword.repeat", "@keyword.control.repeat"),
+            ("@number.float", "@constant.numeric.float"),
+            ("@number", "@constant.numeric.integer"),
+            ("@property", "@variable.other.member"),
+            ("@type.definition", "@type"),
+        ],
+    },
+];
+
+/// `MLC_UPDATE_DOCS=1` copies them anew.
 #[test]
-fn zed_has_the_same_queries() {
-    let folder = here().join("../zed/languages/mlspec");
+fn other_editors_have_the_same_queries() {
     let update = env::var("MLC_UPDATE_DOCS").is_ok_and(|v| v == "1");
-    for name in ["highlights", "injections"] {
-        let file = format!("{name}.scm");
-        let ours = fs::read_to_string(here().join("queries").join(&file)).expect("a query is text");
-        if update {
-            fs::write(folder.join(&file), &ours).expect("the folder of Zed is writable");
+    for Copies { folder, queries, names } in COPIES {
+        for name in queries {
+            let ours = here().join("queries").join(format!("{name}.scm"));
+            let ours = fs::read_to_string(ours).expect("a query is text");
+            let ours = names.iter().fold(ours, |text, (from, to)| text.replace(from, to));
+            let file = here().join(folder).join(format!("{name}.scm"));
+            if update {
+                fs::write(&file, &ours).expect("editors is writable");
+            }
+            let theirs = fs::read_to_string(&file).unwrap_or_default();
+            assert!(ours == theirs, "{} is old: run this test with MLC_UPDATE_DOCS=1", file.display());
         }
-        let theirs = fs::read_to_string(folder.join(&file)).unwrap_or_default();
-        assert!(ours == theirs, "editors/zed has an old {file}: run this test with MLC_UPDATE_DOCS=1");
+    }
+}
+
+/// Copies and those that only one editor has.
+#[test]
+fn queries_of_other_editors_name_what_the_grammar_has() {
+    for Copies { folder, queries, .. } in COPIES {
+        let entries = fs::read_dir(here().join(folder)).expect("the folder is there");
+        let mut files: Vec<_> = entries.map(|e| e.expect("a folder lists").path()).collect();
+        files.retain(|f| f.extension().is_some_and(|e| e == "scm"));
+        assert!(files.len() >= queries.len(), "{folder} lacks queries");
+        for file in files {
+            query(&file.display().to_string(), &fs::read_to_string(&file).expect("a query is text"));
+        }
     }
 }

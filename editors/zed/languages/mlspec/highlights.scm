@@ -69,4 +69,4 @@
 ["(" ")" "[" "]" "{" "}"] @punctuation.bracket
 
 (comment) @comment
-(doc_comment) @comment.documentation
+(doc_comment) @comment.doc

@@ -6,7 +6,7 @@ use crate::ops::{Attr, AttrType, Framework, Library, STD, Sig, defaults, init, l
 use crate::sema::facts::{NameKind, sig_of};
 use crate::sema::{self, SourceInfo};
 use crate::syntax::ast::{self, EntryKind, Field, ItemKind, OpBody};
-use crate::tools::defaults::default_of;
+use crate::tools::defaults::{default_of, number};
 
 /// A layer, function, loss, source, block, … with what it takes.
 #[derive(Clone, Debug, PartialEq)]
@@ -171,12 +171,15 @@ fn type_text(ty: AttrType) -> String {
     match ty {
         AttrType::Size { min } => format!("size from {min}"),
         AttrType::Sizes => "sizes".into(),
-        AttrType::Int { min, max } if max == i64::MAX => format!("int from {min}"),
+        AttrType::Int { min: i64::MIN, max: i64::MAX } => "int".into(),
+        AttrType::Int { min, max: i64::MAX } => format!("int from {min}"),
         AttrType::Int { min, max } => format!("int from {min} to {max}"),
         AttrType::Float { min, max, .. } if min == f64::MIN && max == f64::MAX => "float".into(),
-        AttrType::Float { min, max, .. } if max == f64::MAX => format!("float from {min}"),
-        AttrType::Float { min, max, open: false } => format!("float from {min} to {max}"),
-        AttrType::Float { min, max, open: true } => format!("float from {min}, below {max}"),
+        AttrType::Float { min, max, .. } if max == f64::MAX => format!("float from {}", number(min)),
+        AttrType::Float { min, max, open: false } => format!("float from {} to {}", number(min), number(max)),
+        AttrType::Float { min, max, open: true } => {
+            format!("float from {}, below {}", number(min), number(max))
+        }
         AttrType::Bool => "bool".into(),
         AttrType::Choice(all) => words(all),
         AttrType::Choices(all) => format!("[{}]", all.join(", ")),
@@ -190,9 +193,7 @@ fn type_text(ty: AttrType) -> String {
 
 fn of_op(framework: Framework, kind: NameKind, op: &OpDecl) -> Callable {
     let other = if framework == Framework::Keras { Framework::Torch } else { Framework::Keras };
-    let tabled = |framework, name: &str| {
-        defaults::op_setting(framework, &op.name, name).map(crate::tools::defaults::number)
-    };
+    let tabled = |framework, name: &str| defaults::op_setting(framework, &op.name, name).map(number);
     let mut parameters: Vec<Parameter> = op
         .params
         .iter()
@@ -451,8 +452,40 @@ impl Callable {
         self.signature_parts().concat()
     }
 
+    /// The same, a parameter a line where one line would be too long to read.
+    pub fn signature_lines(&self) -> String {
+        const WIDE: usize = 90;
+        let line = self.signature();
+        if line.chars().count() <= WIDE {
+            return line;
+        }
+        let parameters: String = self.parameters.iter().map(|p| format!("  {},\n", p.text())).collect();
+        format!("{}(\n{parameters}){}", self.name, self.result)
+    }
+
+    /// What must be said, in few words: `(units, …)`.
+    pub fn short(&self) -> String {
+        let required: Vec<&str> =
+            self.parameters.iter().filter(|p| p.required).map(|p| p.name.as_str()).collect();
+        match (required.as_slice(), required.len() < self.parameters.len()) {
+            ([], false) => self.result.trim().to_string(),
+            ([], true) => format!("(…){}", self.result),
+            (names, false) => format!("({}){}", names.join(", "), self.result),
+            (names, true) => format!("({}, …){}", names.join(", "), self.result),
+        }
+    }
+
+    /// Whether its name alone is a call: what can only be named has no parentheses.
+    fn is_bare(&self) -> bool {
+        let kinds = [NameKind::Layer, NameKind::Metric, NameKind::Transform, NameKind::Initialiser];
+        self.parameters.is_empty() && kinds.contains(&self.kind)
+    }
+
     /// The same in pieces: what stands before the first parameter, then each parameter and what follows it.
     pub fn signature_parts(&self) -> Vec<String> {
+        if self.is_bare() {
+            return vec![self.name.clone()];
+        }
         let mut parts = vec![format!("{}(", self.name)];
         for (at, parameter) in self.parameters.iter().enumerate() {
             parts.push(parameter.text());
@@ -471,7 +504,9 @@ impl Callable {
 
 impl Parameter {
     pub fn text(&self) -> String {
-        let ty = if self.ty.is_empty() { String::new() } else { format!(": {}", self.ty) };
+        // `activation: activation` says one thing twice.
+        let said = self.ty.is_empty() || self.ty == self.name;
+        let ty = if said { String::new() } else { format!(": {}", self.ty) };
         let default = self.default.as_ref().map_or(String::new(), |d| format!(" = {d}"));
         format!("{}{ty}{default}", self.name)
     }

@@ -71,7 +71,7 @@ pub struct Source {
 const BLOCK: usize = 1024;
 
 impl Source {
-    pub fn new(name: String, folder: Option<PathBuf>, text: Arc<str>) -> Self {
+    fn new(name: String, folder: Option<PathBuf>, text: Arc<str>) -> Self {
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(i, _)| i as u32 + 1)).collect();
         let blocks = text
             .as_bytes()
@@ -112,19 +112,9 @@ impl Sources {
         folder: Option<PathBuf>,
         text: impl Into<Arc<str>>,
     ) -> FileId {
-        self.push(Source::new(name.into(), folder, text.into()))
-    }
-
-    /// Adds a text that was read before.
-    pub fn push(&mut self, source: Source) -> FileId {
-        let id = self.next_id();
-        self.files.push(source);
-        id
-    }
-
-    /// What the next text will be called.
-    pub fn next_id(&self) -> FileId {
-        FileId(u16::try_from(self.files.len()).expect("source: fewer than 2^16 files"))
+        let id = u16::try_from(self.files.len()).expect("source: fewer than 2^16 files");
+        self.files.push(Source::new(name.into(), folder, text.into()));
+        FileId(id)
     }
 
     pub fn get(&self, file: FileId) -> &Source {

@@ -5,13 +5,13 @@
 
 use super::formula::{Body, Checked, Eval, Number, OpDecl, Reported};
 use super::sig::Framework;
-use crate::base::{FileId, Source, Sources, Span};
+use crate::base::{FileId, Sources, Span};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::graph::Builder;
 use crate::syntax::{self, ast};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 /// The library's texts, in the order in which they are read.
 pub static STD: &[(&str, &str)] = &[
@@ -83,42 +83,29 @@ impl StdOp {
     }
 }
 
-/// The library's texts where they lie behind so many others, and their ops. One for each place is kept: whoever checks
-/// a text at every keystroke has each formula parsed once.
-#[derive(Clone)]
-struct Texts {
-    sources: Arc<[Source]>,
-    ops: Arc<BTreeMap<&'static str, StdOp>>,
+type Std = BTreeMap<&'static str, StdOp>;
+
+/// The ops of the library's texts, the first of which is file `first`.
+fn std_from(first: FileId) -> Std {
+    let mut std = Std::new();
+    for (i, (_, text)) in STD.iter().enumerate() {
+        let file = FileId(first.0 + i as u16);
+        std.extend(
+            ops_of(text).into_iter().map(|(op, at)| (op, StdOp { file, text, at, decl: OnceLock::new() })),
+        );
+    }
+    std
 }
 
-/// By the first file of the library; a spec has few texts before it.
-static TEXTS: Mutex<BTreeMap<FileId, Texts>> = Mutex::new(BTreeMap::new());
-
-impl Texts {
-    fn behind(first: FileId) -> Texts {
-        // A panic elsewhere leaves whole entries.
-        let mut known = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
-        known.entry(first).or_insert_with(|| Texts::read(first)).clone()
-    }
-
-    fn read(first: FileId) -> Texts {
-        let mut ops = BTreeMap::new();
-        for (file, (_, text)) in (first.0..).zip(STD) {
-            for (op, at) in ops_of(text) {
-                ops.insert(op, StdOp { file: FileId(file), text, at, decl: OnceLock::new() });
-            }
-        }
-        let source =
-            |(name, text): &(&str, &'static str)| Source::new(name.to_string(), None, Arc::from(*text));
-        Texts { sources: STD.iter().map(source).collect(), ops: Arc::new(ops) }
-    }
-}
+/// The ops where the texts stand behind one spec and nothing else: an editor's every check. What one check has
+/// parsed, the next finds.
+static BEHIND_A_SPEC: LazyLock<Arc<Std>> = LazyLock::new(|| Arc::new(std_from(FileId(1))));
 
 /// Ops by name, and the numbers that a file's `param` and `dim` items name.
 #[derive(Clone, Debug)]
 pub struct Library {
     framework: Framework,
-    std: Arc<BTreeMap<&'static str, StdOp>>,
+    std: Arc<Std>,
     /// The user's; they may take over names of the library.
     user: BTreeMap<Arc<str>, Arc<OpDecl>>,
     /// The user's ops with a mistake that is reported: uses of them say nothing more.
@@ -129,11 +116,11 @@ pub struct Library {
 impl Library {
     /// The library's own formulas. Their texts are added to `sources`, behind the user's.
     pub fn std(framework: Framework, sources: &mut Sources) -> Library {
-        let texts = Texts::behind(sources.next_id());
-        for source in texts.sources.iter() {
-            sources.push(source.clone());
-        }
-        let std = texts.ops;
+        let files: Vec<FileId> = STD.iter().map(|(name, text)| sources.add(*name, None, *text)).collect();
+        let std = match files[0] {
+            FileId(1) => BEHIND_A_SPEC.clone(),
+            first => Arc::new(std_from(first)),
+        };
         Library { framework, std, user: BTreeMap::new(), broken: BTreeSet::new(), constants: BTreeMap::new() }
     }
 

@@ -5,9 +5,11 @@ mod broken;
 mod check;
 mod cli;
 mod code;
+mod computed;
 mod data;
 #[cfg(all(feature = "sql", unix))]
 mod databases;
+mod editors;
 mod floors;
 mod folds;
 #[cfg(feature = "gpu")]

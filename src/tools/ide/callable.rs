@@ -1,8 +1,9 @@
 //! Whatever can be called, in one form: for hover, completion and signature help.
 
-use super::Analysis;
+use super::{Analysis, text_of_library};
+use crate::base::Span;
 use crate::ops::formula::{OpDecl, ParamKind, builtins};
-use crate::ops::{Attr, AttrType, Framework, Library, STD, Sig, defaults, init, loss};
+use crate::ops::{Attr, AttrType, Framework, Library, Sig, defaults, init, loss};
 use crate::sema::facts::{NameKind, sig_of};
 use crate::sema::{self, SourceInfo};
 use crate::syntax::ast::{self, EntryKind, Field, ItemKind, OpBody};
@@ -258,8 +259,7 @@ fn prose(doc: &str) -> String {
 
 /// The formula of the library, as its text has it.
 fn equation(op: &OpDecl) -> Option<String> {
-    // The library that analyses hold was read on its own, so its first text is the first of all.
-    let text = |span: crate::base::Span| STD.get(span.file.0 as usize).and_then(|(_, t)| t.get(span.range()));
+    let text = |span: Span| text_of_library(span).and_then(|(_, text)| text.get(span.range()));
     match &op.body {
         OpBody::Formula(expr) => text(expr.span).map(one_line),
         OpBody::Body(entries) => {

@@ -5,10 +5,11 @@ use super::{CompletionKind, Gather, Offer};
 use crate::ops::formula::builtins;
 use crate::ops::loss::LabelRange;
 use crate::ops::metric::{MetricDef, Unit};
-use crate::ops::{self, AttrType, Default, STD, Sig, attrs};
+use crate::ops::{self, AttrType, Default, Sig, attrs};
 use crate::sema;
 use crate::sema::facts::{NameKind, Role};
 use crate::tools::ide::callable::{Callable, Parameter, callable, initialisers};
+use crate::tools::ide::text_of_library;
 use crate::tools::ide::values::{self, Known};
 
 impl Gather<'_> {
@@ -136,9 +137,8 @@ impl Gather<'_> {
         const TEXTS: [&str; 2] = ["std/activation.mlspec", "std/norm.mlspec"];
         let library = &self.analysis.library;
         let wanted = |name: &&str| {
-            // The library that analyses hold was read on its own, so its first text is the first of all.
-            let text = library.op(name).and_then(|op| STD.get(op.name_span.file.0 as usize));
-            text.is_none_or(|(text, _)| TEXTS.contains(text))
+            let text = library.op(name).and_then(|op| text_of_library(op.name_span));
+            text.is_none_or(|(text, _)| TEXTS.contains(&text))
         };
         attrs::activations(library).into_iter().filter(wanted).map(str::to_string).collect()
     }

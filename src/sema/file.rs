@@ -405,6 +405,7 @@ fn model<'a>(cx: &Ctx<'a>, section: &'a Section, name: &Ident) -> Option<ModelIn
         cx.broken_models.borrow_mut().insert(name.name.clone());
         return None;
     }
+    cx.facts.model(name.span, &b);
     Some(ModelInfo { name: name.name.to_string(), span: section.word.span, layers: scope.layers })
 }
 

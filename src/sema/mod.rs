@@ -19,7 +19,7 @@ mod overrides;
 mod params;
 mod probe;
 mod train;
-mod walk;
+pub mod walk;
 
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ mod build;
 mod dump;
 mod expect;
 mod format;
+mod outline;
 mod parse;
 pub mod scan;
 
@@ -18,4 +19,5 @@ mod tests;
 
 pub use dump::dump;
 pub use format::format;
+pub use outline::outline;
 pub use parse::{RESERVED, decode, parse, parse_value};

@@ -10,6 +10,7 @@ mod computed;
 mod data;
 #[cfg(all(feature = "sql", unix))]
 mod databases;
+mod editors;
 mod floors;
 mod folds;
 #[cfg(feature = "gpu")]

@@ -47,6 +47,7 @@ pub use files::{FNV_START, FileInfo, Places, fnv1a};
 pub use frame::{Frame, Frames, source_like};
 pub use prefetch::{Batch, Batches, Prefetch};
 pub use probe::DiskProbe;
+pub use split::train_rows;
 pub use steps::{Fitted, Vocabulary};
 
 use crate::base::{Bindings, DType};

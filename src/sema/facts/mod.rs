@@ -14,7 +14,7 @@ mod tests;
 pub(super) use record::{Mark, Recorder};
 pub(super) use uses::uses_in;
 pub use uses::{NameKind, Use};
-pub use walk::sig_of;
+pub use walk::{Role, role_of, sig_of};
 
 use super::SchemaColumn;
 use super::job::ParamValue;
@@ -33,6 +33,8 @@ pub struct Facts {
     pub values: BTreeMap<Span, ParamValue>,
     /// Sizes that were looked up in data, by the span of `people.features`. A symbol where only the files know.
     pub sizes: BTreeMap<Span, Dim>,
+    /// Names and types of the weights of a model that is right, by the span of its name.
+    pub models: BTreeMap<Span, Vec<(String, TensorType)>>,
     /// The data sections, in order.
     pub data: Vec<DataFact>,
     /// Every name and what it stands for, in order of place.

@@ -91,6 +91,14 @@ impl Recorder {
         });
     }
 
+    /// Notes the weights of a model that is right.
+    pub fn model(&self, name: Span, b: &Builder) {
+        self.with(|facts| {
+            let leaves = b.graph().leaves.iter().filter(|(_, l)| matches!(l.kind, LeafKind::Param(_)));
+            facts.models.insert(name, leaves.map(|(_, l)| (l.name.to_string(), l.ty.clone())).collect());
+        });
+    }
+
     pub fn value(&self, span: Span, value: &ParamValue) {
         self.with(|facts| drop(facts.values.insert(span, value.clone())));
     }

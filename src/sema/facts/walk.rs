@@ -15,8 +15,8 @@ use crate::syntax::ast::*;
 use std::collections::BTreeMap;
 
 /// What a bare name may mean where it stands.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Role {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
     /// A tensor, number, layer or function.
     Value,
     Optimizer,
@@ -40,6 +40,23 @@ pub(super) enum Role {
     Choice,
     /// Names that the source is to give its columns.
     Columns,
+}
+
+/// What the value of a section's key may name.
+pub fn role_of(word: &str, key: &str) -> Role {
+    match (word, key) {
+        ("data", "source" | "valid" | "test") => Role::Source,
+        ("split", "stratify" | "group" | "time") => Role::Column,
+        ("data", "allow") => Role::Choice,
+        ("train", "optimizer") => Role::Optimizer,
+        ("train", "schedule") => Role::Schedule,
+        ("train", "clip") => Role::Clip,
+        ("train", "stop") => Role::Stop,
+        ("train", "metrics") => Role::Metric,
+        ("train" | "model", "freeze") | ("groups", "weights") => Role::Weights,
+        ("checkpoint", "best") => Role::Monitor,
+        _ => Role::Value,
+    }
 }
 
 /// A name of the file.
@@ -320,20 +337,7 @@ impl<'a> Walker<'a> {
         if let [key] = path.parts.as_slice() {
             self.add(key.span, NameKind::Key, None, Some(word));
         }
-        let role = match (word, &*dotted(path)) {
-            ("data", "source" | "valid" | "test") => Role::Source,
-            ("split", "stratify" | "group" | "time") => Role::Column,
-            ("data", "allow") => Role::Choice,
-            ("train", "optimizer") => Role::Optimizer,
-            ("train", "schedule") => Role::Schedule,
-            ("train", "clip") => Role::Clip,
-            ("train", "stop") => Role::Stop,
-            ("train", "metrics") => Role::Metric,
-            ("train" | "model", "freeze") => Role::Weights,
-            ("checkpoint", "best") => Role::Monitor,
-            _ => Role::Value,
-        };
-        self.expr(value, role);
+        self.expr(value, role_of(word, &dotted(path)));
     }
 
     /// `hidden = 32`, `train.epochs = 3`

@@ -5,13 +5,24 @@
 
 pub mod actions;
 pub mod callable;
+pub mod complete;
+mod describe;
 pub mod edit;
 pub mod folding;
+pub mod hints;
+pub mod hover;
+pub mod lens;
 pub mod names;
 mod nodes;
+mod place;
 pub mod selection;
+pub mod signature;
 pub mod symbols;
 pub mod tokens;
+mod values;
+
+#[cfg(test)]
+mod tests;
 
 use crate::base::{FileId, Sources};
 use crate::diag::Diagnostic;

@@ -4,6 +4,7 @@
 //! thread of its own, what comes later wakes the server, which checks again. What was read counts
 //! until its files change; they are looked at again, in a thread, while checks go on.
 
+use super::server::{News, Wake};
 use crate::base::Span;
 use crate::runtime::data::{DiskProbe, Places};
 use crate::sema::job::{Database, SourceKind, SourcePlan};
@@ -29,9 +30,6 @@ type Answer = Result<Option<SourceSchema>, ProbeError>;
 
 /// What tells one state of a source's files from another: path, length, time of the last change.
 type Stamp = Vec<(PathBuf, u64, Option<SystemTime>)>;
-
-/// Called from a reading thread when something is there that a check did without.
-pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 #[derive(Clone)]
 pub struct Headers {
@@ -109,7 +107,7 @@ impl Headers {
         drop(all);
         self.shared.done.notify_all();
         if news {
-            (self.wake)();
+            (self.wake)(News::Data);
         }
     }
 }
@@ -277,7 +275,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let woken = Arc::new(AtomicUsize::new(0));
         let count = woken.clone();
-        let headers = Headers::new(Arc::new(move || {
+        let headers = Headers::new(Arc::new(move |_| {
             count.fetch_add(1, Ordering::SeqCst);
         }));
         assert!(in_time(|| columns(&headers, folder.path(), "t.csv").is_none()));
@@ -300,7 +298,7 @@ mod tests {
         let pipe = folder.path().join("slow.csv");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status();
         assert!(made.is_ok_and(|status| status.success()), "mkfifo is there");
-        let headers = Headers::new(Arc::new(|| ()));
+        let headers = Headers::new(Arc::new(|_| ()));
         let places = Places { spec: Some(folder.path().to_path_buf()), data: None };
         let start = Instant::now();
         for _ in 0..10 {
@@ -316,7 +314,7 @@ mod tests {
     #[test]
     fn what_is_kept_has_an_end() {
         let folder = tempfile::tempdir().unwrap();
-        let headers = Headers::new(Arc::new(|| ()));
+        let headers = Headers::new(Arc::new(|_| ()));
         for i in 0..2 * KEPT {
             columns(&headers, folder.path(), &format!("{i}.csv"));
         }

@@ -12,6 +12,7 @@
 
 mod capabilities;
 mod client;
+mod disk;
 mod document;
 mod features;
 mod headers;
@@ -23,8 +24,7 @@ mod tokens;
 mod transport;
 mod uri;
 
-pub use headers::Wake;
-pub use server::Server;
+pub use server::{News, Server, Wake};
 
 use lsp_server::Message;
 use serde_json::Value;
@@ -42,8 +42,7 @@ enum Event {
         code: i32,
         why: String,
     },
-    /// Files were read that a check did without.
-    Data,
+    News(News),
     /// The client hung up.
     Closed,
 }
@@ -60,7 +59,7 @@ pub fn serve(
     let (queue, events) = mpsc::channel();
     let waker = queue.clone();
     // A server that has ended needs no waking.
-    let wake: Wake = Arc::new(move || drop(waker.send(Event::Data)));
+    let wake: Wake = Arc::new(move |news| drop(waker.send(Event::News(news))));
     thread::Builder::new().name("reader".into()).spawn(move || listen(input, &queue))?;
     let mut server = Server::new(data, wake);
     loop {
@@ -87,17 +86,14 @@ fn taken(
     server: &mut Server,
     output: &mut impl Write,
 ) -> io::Result<(Vec<Message>, bool)> {
-    let (mut messages, mut closed, mut data) = (Vec::new(), false, false);
+    let (mut messages, mut closed) = (Vec::new(), false);
     for event in std::iter::once(first).chain(events.try_iter()) {
         match event {
             Event::Message(message) => messages.push(message),
             Event::Malformed { id, code, why } => transport::refuse(output, &id, code, &why)?,
-            Event::Data => data = true,
+            Event::News(news) => server.hear(news),
             Event::Closed => closed = true,
         }
-    }
-    if data {
-        server.data_changed();
     }
     Ok((messages, closed))
 }

@@ -37,6 +37,11 @@ const ROUTES: &[Route] = &[
     route!(DocumentFormattingRequest, features::edits::format),
     route!(DocumentRangeFormattingRequest, features::edits::format_within),
     route!(CodeActionRequest, features::edits::actions),
+    route!(InlayHintRequest, features::beside::hints),
+    route!(HoverRequest, features::beside::hover),
+    route!(SignatureHelpRequest, features::beside::signature),
+    route!(CodeLensRequest, features::beside::lenses),
+    route!(CompletionRequest, features::completion::complete),
 ];
 
 /// Answers a request by its method.

@@ -7,13 +7,13 @@
 
 use super::client::{self, Client};
 use super::document::Document;
-use super::headers::{Headers, Wake};
-use super::{capabilities, publish, routes};
+use super::headers::{Glance, Headers};
+use super::{capabilities, features, publish, routes};
 use crate::base::Span;
 use crate::runtime::data::Places;
 use crate::sema::Settings;
 use crate::tools::ide::{self, Analysis};
-use gen_lsp_types::Notification as _;
+use gen_lsp_types::{Notification as _, Request as _};
 use gen_lsp_types::*;
 use lsp_server::{ErrorCode, Message, Notification, Request, RequestId, Response};
 use serde::de::DeserializeOwned;
@@ -21,7 +21,20 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+/// What a thread has to tell the server.
+pub enum News {
+    /// Files were read that a check did without, or that changed.
+    Data,
+    /// An answer that took long.
+    Answer(Response),
+}
+
+/// Called from threads.
+pub type Wake = Arc<dyn Fn(News) + Send + Sync>;
 
 /// Why a request has no result.
 #[derive(Clone, Debug)]
@@ -54,11 +67,9 @@ enum Phase {
 struct Open {
     document: Document,
     /// Of the text as it is; none until somebody asks.
-    analysis: Option<Rc<Analysis>>,
+    analysis: Option<Arc<Analysis>>,
     /// Whether the editor has yet to be told.
     unpublished: bool,
-    /// Whether files were still being read when it was checked.
-    waits: bool,
 }
 
 pub struct Server {
@@ -67,6 +78,9 @@ pub struct Server {
     /// `--data` or `MLC_DATA`; what the editor says goes over it.
     data: Option<PathBuf>,
     headers: Headers,
+    wake: Wake,
+    /// Whether a thread plans memory; one at a time is enough.
+    planning: Arc<AtomicBool>,
     open: BTreeMap<String, Open>,
     cancelled: BTreeSet<RequestId>,
     /// Our own requests are numbered.
@@ -82,7 +96,9 @@ impl Server {
             phase: Phase::Starting,
             client: Client::default(),
             data,
-            headers: Headers::new(wake),
+            headers: Headers::new(wake.clone()),
+            wake,
+            planning: Arc::default(),
             open: BTreeMap::new(),
             cancelled: BTreeSet::new(),
             asked: 0,
@@ -149,8 +165,15 @@ impl Server {
         }
     }
 
-    /// Files were read that checks did without, or that changed.
-    pub fn data_changed(&mut self) {
+    /// What a thread has to say.
+    pub fn hear(&mut self, news: News) {
+        match news {
+            News::Data => self.data_changed(),
+            News::Answer(response) => self.sent.push(Message::Response(response)),
+        }
+    }
+
+    fn data_changed(&mut self) {
         self.check_again();
         for method in self.client.refreshes.clone() {
             self.ask(method, Value::Null);
@@ -170,7 +193,7 @@ impl Server {
     }
 
     /// The check of an open text as it is now.
-    pub fn analysis(&mut self, uri: &str) -> Option<Rc<Analysis>> {
+    pub fn analysis(&mut self, uri: &str) -> Option<Arc<Analysis>> {
         let places = self.places(&self.open.get(uri)?.document);
         let open = self.open.get_mut(uri)?;
         if let Some(analysis) = &open.analysis {
@@ -180,10 +203,8 @@ impl Server {
         let document = &open.document;
         let mut analysis =
             ide::analyse(document.name(), document.folder(), &document.text, &Settings::default(), &glance);
-        let missing = glance.missing();
-        open.waits = !missing.is_empty();
-        hide_unread(&mut analysis, &missing);
-        let analysis = Rc::new(analysis);
+        hide_unread(&mut analysis, glance);
+        let analysis = Arc::new(analysis);
         open.analysis = Some(analysis.clone());
         Some(analysis)
     }
@@ -193,7 +214,7 @@ impl Server {
         let glance = self.headers.glance(self.places(document));
         let mut analysis =
             ide::analyse(document.name(), document.folder(), text, &Settings::default(), &glance);
-        hide_unread(&mut analysis, &glance.missing());
+        hide_unread(&mut analysis, glance);
         analysis
     }
 
@@ -206,6 +227,9 @@ impl Server {
 
     fn request(&mut self, request: Request) {
         let Request { id, method, params } = request;
+        if self.phase == Phase::Running && method == CodeLensResolveRequest::METHOD.as_str() {
+            return self.plan(id, params);
+        }
         let refuse = |code, why: &str| Err(Refusal { code, why: why.into() });
         let answer = match (self.phase, method.as_str()) {
             _ if self.cancelled.contains(&id) => {
@@ -231,6 +255,36 @@ impl Server {
             Ok(result) => Response::new_ok(id, result),
             Err(refusal) => Response::new_err(id, refusal.code as i32, refusal.why),
         }));
+    }
+
+    /// Resolves a lens in a thread: planning a training's memory compiles it.
+    fn plan(&mut self, id: RequestId, params: Value) {
+        let lens = match serde_json::from_value(params) {
+            Ok(lens) => lens,
+            Err(error) => {
+                let response = Response::new_err(id, ErrorCode::InvalidParams as i32, error.to_string());
+                return self.sent.push(Message::Response(response));
+            }
+        };
+        let free = !self.planning.swap(true, Ordering::SeqCst);
+        let work = features::beside::lens(self, lens, free);
+        let (wake, planning) = (self.wake.clone(), self.planning.clone());
+        let refused = id.clone();
+        let act = move || {
+            let response = match catch_unwind(AssertUnwindSafe(work)) {
+                Ok(lens) => Response::new_ok(id, lens),
+                Err(_) => Response::new_err(id, ErrorCode::InternalError as i32, "a defect in mlc".into()),
+            };
+            if free {
+                planning.store(false, Ordering::SeqCst);
+            }
+            wake(News::Answer(response));
+        };
+        if thread::Builder::new().name("memory".into()).spawn(act).is_err() {
+            self.planning.store(false, Ordering::SeqCst);
+            let response = Response::new_err(refused, ErrorCode::InternalError as i32, "no thread to be had".into());
+            self.sent.push(Message::Response(response));
+        }
     }
 
     /// A defect of ours must cost one answer and not the session. The panic itself is told on
@@ -296,7 +350,7 @@ impl Server {
         let TextDocumentItem { uri, version, text, .. } = params.text_document;
         let document = Document::new(uri, version, text, self.client.encoding);
         let key = document.uri.to_string();
-        self.open.insert(key, Open { document, analysis: None, unpublished: true, waits: false });
+        self.open.insert(key, Open { document, analysis: None, unpublished: true });
     }
 
     fn changed(&mut self, params: DidChangeTextDocumentParams) {
@@ -360,7 +414,8 @@ impl Server {
 }
 
 /// A source that is still being read is no missing file.
-fn hide_unread(analysis: &mut Analysis, unread: &[Span]) {
+fn hide_unread(analysis: &mut Analysis, glance: Glance) {
+    let unread: Vec<Span> = glance.missing();
     analysis.diagnostics.retain(|d| d.code != "data::missing_file" || !unread.contains(&d.span()));
 }
 

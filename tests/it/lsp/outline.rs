@@ -152,7 +152,7 @@ fn tokens_say_what_words_are() {
 
 /// As the server announces it.
 fn mlc_legend() -> Value {
-    let mut server = mlc::tools::lsp::Server::new(None, std::sync::Arc::new(|| ()));
+    let mut server = mlc::tools::lsp::Server::new(None, std::sync::Arc::new(|_| ()));
     let params = json!({ "capabilities": {} });
     let request = lsp_server::Request { id: 1.into(), method: "initialize".into(), params };
     server.receive(vec![request.into()]);

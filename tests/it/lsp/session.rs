@@ -23,7 +23,7 @@ impl Session {
     }
 
     pub fn open_as(uri: &str, text: &str) -> Session {
-        let server = Server::new(None, Arc::new(|| ()));
+        let server = Server::new(None, Arc::new(|_| ()));
         let diagnostics = Vec::new();
         let mut session =
             Session { server, asked: 0, version: 1, uri: uri.into(), text: text.into(), diagnostics };

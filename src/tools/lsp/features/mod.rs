@@ -3,6 +3,8 @@
 //! Parameters become bytes, results become lines and columns. A text that is not open has no
 //! answer, which the protocol writes as null.
 
+pub mod beside;
+pub mod completion;
 pub mod edits;
 pub mod names;
 pub mod outline;
@@ -13,7 +15,7 @@ use crate::base::Span;
 use crate::tools::ide::Analysis;
 use crate::tools::ide::edit::Edit;
 use gen_lsp_types::{Range, TextDocumentPositionParams, TextEdit, Uri, WorkspaceEdit};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// What every function here answers with.
 pub type Answer<T> = Result<Option<T>, Refusal>;
@@ -21,7 +23,7 @@ pub type Answer<T> = Result<Option<T>, Refusal>;
 /// An open text and its check.
 struct Seen {
     document: Document,
-    analysis: Rc<Analysis>,
+    analysis: Arc<Analysis>,
 }
 
 impl Seen {

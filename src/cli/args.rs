@@ -144,6 +144,8 @@ pub struct DumpArgs {
 pub enum Stage {
     /// What was parsed
     Ast,
+    /// The kinds and places of what was parsed, in bytes
+    Nodes,
     /// The tensor graph as written: in training, then in evaluation
     Graph,
     /// With gradients and the optimizer's updates

@@ -10,6 +10,7 @@ mod build;
 mod dump;
 mod expect;
 mod format;
+mod outline;
 mod parse;
 pub mod scan;
 mod shift;
@@ -19,4 +20,5 @@ mod tests;
 
 pub use dump::dump;
 pub use format::format;
+pub use outline::outline;
 pub use parse::{Memo, RESERVED, decode, parse, parse_again, parse_value};

@@ -1,13 +1,16 @@
 //! Everything that is tested from outside, in one binary.
 
 mod bad_input;
+mod balanced;
 mod broken;
 mod check;
 mod cli;
 mod code;
+mod computed;
 mod data;
 #[cfg(all(feature = "sql", unix))]
 mod databases;
+mod editors;
 mod floors;
 mod folds;
 #[cfg(feature = "gpu")]

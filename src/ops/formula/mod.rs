@@ -27,7 +27,7 @@ pub use decl::{OpDecl, OpParam, ParamKind, mentioned};
 pub use item::{Given, Item, Never, Number, Operand};
 pub use limit::{MOST_NODES, in_use, room};
 pub use memo::Memo;
-pub use types::{Bound, Mismatch, Pattern, PatternSize, unify};
+pub use types::{Bound, Mismatch, Pattern, PatternSize, TYPES, unify};
 
 use super::Library;
 use crate::base::{Dim, Span};

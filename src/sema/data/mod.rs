@@ -6,6 +6,7 @@
 //! stored columns; derived ones are computed in the graph.
 
 mod columns;
+mod computed;
 mod fact;
 mod group;
 mod how;
@@ -65,7 +66,7 @@ pub(super) struct Data<'a> {
 
 impl<'a> Data<'a> {
     /// Checks a section alone.
-    pub fn read(cx: &Ctx, section: &'a Section, name: &'a Ident, probe: &dyn DataProbe) -> Data<'a> {
+    pub fn read(cx: &Ctx<'a>, section: &'a Section, name: &'a Ident, probe: &dyn DataProbe) -> Data<'a> {
         let (keys, rest) = Keyed::sort(cx, section);
         let source = required(cx, section, &keys).and_then(|e| source::source(cx, e));
         let mut data = Data {
@@ -166,6 +167,9 @@ impl<'a> Data<'a> {
         let Some(source) = &self.source else { return };
         let is_table = source.kind.is_table();
         for (name, _) in &self.typed {
+            if self.typed_entry(&name.name).is_some() {
+                continue;
+            }
             if !is_table {
                 let d = Diagnostic::error(
                     "column::typed",
@@ -183,12 +187,18 @@ impl<'a> Data<'a> {
         let of_words: Vec<bool> = self
             .typed
             .iter()
-            .map(|(name, how)| matches!(how, How::Known(c) if self.is_of_words(cx, name, c, name.span)))
+            .map(|(name, how)| {
+                let of_source = self.typed_entry(&name.name).is_none();
+                of_source && matches!(how, How::Known(c) if self.is_of_words(cx, name, c, name.span))
+            })
             .collect();
         let wrong = self.typed.iter_mut().zip(of_words).filter(|(_, wrong)| *wrong);
         wrong.for_each(|((_, how), _)| *how = How::Poison);
         if !is_table {
-            self.typed.iter_mut().for_each(|(_, how)| *how = How::Poison);
+            let of_source: Vec<bool> =
+                self.typed.iter().map(|(name, _)| self.typed_entry(&name.name).is_none()).collect();
+            let wrong = self.typed.iter_mut().zip(of_source).filter(|(_, of_source)| *of_source);
+            wrong.for_each(|((_, how), _)| *how = How::Poison);
         }
     }
 
@@ -228,7 +238,12 @@ impl<'a> Data<'a> {
         });
     }
 
-    fn check_split(&self, cx: &Ctx, section: Option<&Section>, own_test: Option<Span>) -> Option<SplitPlan> {
+    fn check_split(
+        &self,
+        cx: &Ctx<'a>,
+        section: Option<&Section>,
+        own_test: Option<Span>,
+    ) -> Option<SplitPlan> {
         let Some(section) = section else { return Some(SplitPlan::whole(self.section.word.span)) };
         let rows = self.schema.as_ref().and_then(|s| s.rows);
         let mut plan = split::split(cx, section, rows, own_test)?;

@@ -63,6 +63,11 @@ impl Headers {
         Glance { headers: self, places, waited: Cell::new(Duration::ZERO), missing: RefCell::default() }
     }
 
+    /// Whether a check went on without a source that is still being read.
+    pub fn owes(&self) -> bool {
+        self.shared.lock().values().any(|known| known.missed && known.reading)
+    }
+
     /// The next check looks at all files again, and at what databases answer.
     pub fn look_again(&self) {
         let Some(long_ago) = Instant::now().checked_sub(FRESH) else { return };

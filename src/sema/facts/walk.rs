@@ -112,6 +112,8 @@ impl<'a> Walker<'a> {
             self.section = None;
             self.item(item);
         }
+        // What an override says stands in a text of its own.
+        self.uses.retain(|u| u.span.file == file.span.file);
         self.uses.sort_by_key(|u| u.span);
         self.uses.dedup_by_key(|u| u.span);
         self.uses

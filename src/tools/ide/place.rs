@@ -367,7 +367,7 @@ impl<'t> Place<'t> {
         while rest.next().is_some_and(|t| &self.text[t.lo..t.hi] == ".") {
             let name = rest.next().filter(|t| matches!(t.kind, Kind::Word | Kind::Number))?;
             names.push(&self.text[name.lo..name.hi]);
-            if !rest.clone().next().is_some_and(|t| &self.text[t.lo..t.hi] == ".") {
+            if rest.clone().next().is_none_or(|t| &self.text[t.lo..t.hi] != ".") {
                 break;
             }
         }

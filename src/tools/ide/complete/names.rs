@@ -223,6 +223,20 @@ impl Gather<'_> {
         }
     }
 
+    /// Columns that metrics may be told apart by, behind `by`.
+    pub(super) fn groups_of_rows(&mut self) {
+        for data in &self.analysis.facts.data {
+            for column in &data.columns {
+                let ids =
+                    column.how.as_ref().is_some_and(|h| h.contains("one_hot") || h.contains("category"));
+                if column.classes.is_some() || ids {
+                    let doc = super::super::describe::column(self.analysis, data, column);
+                    self.push(Offer::new(&column.name, CompletionKind::Column).detail(&data.name).doc(doc));
+                }
+            }
+        }
+    }
+
     pub(super) fn weights(&mut self) {
         for known in values::weights(self.analysis) {
             let order = if known.name.contains('.') { 3 } else { 1 };

@@ -300,7 +300,8 @@ impl<'t> Reader<'t, '_> {
                 top.part = Part::Name;
             }
             (FrameKind::Call { .. }, "=") => top.part = Part::Value,
-            (FrameKind::Call { .. }, ":") => top.part = Part::Type,
+            (FrameKind::Call { .. } | FrameKind::Group, ":") => top.part = Part::Type,
+            (FrameKind::Group, ",") => top.part = Part::Name,
             (FrameKind::Section { .. } | FrameKind::File, "=" | "<=") => top.part = Part::Value,
             (FrameKind::Section { .. } | FrameKind::File, ":") => top.part = Part::Type,
             _other => {}

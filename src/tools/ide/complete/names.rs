@@ -86,6 +86,10 @@ impl Gather<'_> {
             }
             "param" | "dim" => return self.named(|kind| matches!(kind, NameKind::Param | NameKind::Dim), 2),
             "data" => return self.named(|kind| matches!(kind, NameKind::Param | NameKind::Dim), 2),
+            "op" => {
+                self.named(|kind| matches!(kind, NameKind::Param | NameKind::Dim | NameKind::Op), 2);
+                return self.functions(5);
+            }
             _body => {}
         }
         self.named(|kind| kind != NameKind::Data, 2);
@@ -95,7 +99,9 @@ impl Gather<'_> {
 
     /// Names of the file of some kinds.
     pub(super) fn named(&mut self, wanted: impl Fn(NameKind) -> bool, order: u8) {
-        for known in values::globals(self.analysis).into_iter().filter(|k| wanted(k.kind)) {
+        // Nothing is made of itself.
+        let own = self.place.item().map_or("", |(_, name)| name);
+        for known in values::globals(self.analysis).into_iter().filter(|k| wanted(k.kind) && k.name != own) {
             match known.kind {
                 NameKind::Block => self.call_of(known.kind, &known.name, CompletionKind::Block, order),
                 NameKind::Op => self.call_of(known.kind, &known.name, CompletionKind::Function, order),

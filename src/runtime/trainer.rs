@@ -133,6 +133,10 @@ impl<'a> Trainer<'a> {
         fits(plan, Weights::new(&graphs, &bindings, Backing::Nothing).bytes())?;
         let mut weights = Weights::new(&graphs, &bindings, Backing::Memory);
         weights.draw(plan.seed);
+        for balance in &plan.balanced {
+            let numbers = data.balance(&balance.column).expect("runtime: balanced labels have classes");
+            weights.set(&balance.state, &numbers);
+        }
         let engine = Engine::new(on, &weights, plan)?;
         let size = batch_of(data_plan, data.train.len());
         let gathering = update.map(|graph| Gathering::new(graph, data, size, plan.accumulate));

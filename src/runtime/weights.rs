@@ -101,6 +101,17 @@ impl Weights {
         self.restart_averages();
     }
 
+    /// Sets what the data decide: as many numbers as there are, zeros behind them.
+    ///
+    /// # Panics
+    /// If there is no weight or state of that name, or it has fewer numbers.
+    pub fn set(&mut self, name: &str, numbers: &[f32]) {
+        let index = self.by_name[name];
+        let values = self.values_mut(index);
+        values.fill(0.0);
+        values[..numbers.len()].copy_from_slice(numbers);
+    }
+
     /// Averages start where their weights are.
     fn restart_averages(&mut self) {
         for i in 0..self.slots.len() {

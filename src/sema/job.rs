@@ -448,6 +448,8 @@ pub struct TrainPlan {
     pub ema: Option<f64>,
     /// Names of the weights that stay as they are, in the order of the graph.
     pub frozen: Vec<String>,
+    /// States that training rows decide: weights of classes.
+    pub balanced: Vec<Balance>,
     /// Weights with settings of their own; of two groups that name a weight, the later decides.
     pub groups: Vec<Group>,
     /// Without one, training goes on for its length.
@@ -464,6 +466,15 @@ pub struct TrainPlan {
     pub metrics: Vec<MetricPlan>,
     /// What the model answers, by the pairs of the loss.
     pub answers: Vec<Answer>,
+}
+
+/// `class_weights=balanced`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Balance {
+    /// The column of the batch whose classes are counted.
+    pub column: String,
+    /// The state of the model that holds a weight for each: `species.class_weights`.
+    pub state: String,
 }
 
 /// `stop = EarlyStopping(monitor=valid.loss, patience=5)`

@@ -107,6 +107,10 @@ RUNS = [
      lambda: in_keras(K.CategoricalFocalCrossentropy(alpha=0.5, gamma=1.5, from_logits=True), shares)),
     ("keras", [], "CategoricalFocalCrossEntropy(Mlp.logits, label, label_smoothing=0.1)",
      lambda: in_keras(K.CategoricalFocalCrossentropy(from_logits=True, label_smoothing=0.1), one_hot)),
+    ("keras", [], f"CategoricalFocalCrossEntropy(Mlp.logits, label, alpha=[{LIST}])",
+     lambda: in_keras(K.CategoricalFocalCrossentropy(alpha=CLASSES, from_logits=True), one_hot)),
+    ("keras", [SHARES], f"CategoricalFocalCrossEntropy(Mlp.logits, target, gamma=1.5, alpha=[{LIST}])",
+     lambda: in_keras(K.CategoricalFocalCrossentropy(alpha=CLASSES, gamma=1.5, from_logits=True), shares)),
 ]
 
 

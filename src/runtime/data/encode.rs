@@ -12,7 +12,7 @@ use crate::base::{Bindings, DType, Span, Sym};
 use crate::diag::{Diagnostic, Severity};
 use crate::sema::job::{Column, ColumnKind, DataPlan, Encode, Field, SourcePlan};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A batch column with all that training rows decided: enough to make it of other rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -273,6 +273,21 @@ pub fn warnings(fitted: &[FittedColumn], source: &SourcePlan, train: &[u32]) -> 
         d.help("take it out of the spec: where other rows differ, they meet weights that nothing has trained")
     };
     constant.map(warning).collect()
+}
+
+/// By column of classes, how many training rows have each.
+pub fn class_counts(store: &Store, fitted: &[FittedColumn], train: &[u32]) -> BTreeMap<String, Vec<usize>> {
+    let mut all = BTreeMap::new();
+    for (column, array) in fitted.iter().zip(&store.columns) {
+        let classes = column.fields.first().filter(|_| !column.joined).and_then(FittedField::classes);
+        let (Some(classes), Values::I32(values)) = (classes, &array.values) else { continue };
+        let mut counts = vec![0; classes];
+        for row in train {
+            counts[values[*row as usize] as usize] += 1;
+        }
+        all.insert(column.name.clone(), counts);
+    }
+    all
 }
 
 /// A label of which the training rows have one class alone teaches nothing.

@@ -104,6 +104,7 @@ pub fn load<'a>(plan: &'a DataPlan, places: &'a Places, budget: Budget) -> Resul
     if !wrong.is_empty() {
         return Err(wrong);
     }
+    let counts = encode::class_counts(&labels, &fitted, &parts.train);
     drop(labels);
     let mut other = |large: &Option<Large>| match large {
         Some(large) => large.encode(plan, &fitted, &mut sizes).map(|(store, _)| Some((store, large.rows))),
@@ -122,6 +123,7 @@ pub fn load<'a>(plan: &'a DataPlan, places: &'a Places, budget: Budget) -> Resul
         warnings,
         files: [Some(main), valid, test].into_iter().flatten().flat_map(|l| l.files).collect(),
         bindings: sizes.unwrap_or_default(),
+        counts,
     })
 }
 

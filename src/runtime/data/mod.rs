@@ -55,6 +55,7 @@ use crate::diag::Diagnostic;
 use crate::sema::job::{Amount, Column, DataPlan, Field, SourcePlan};
 use large::Budget;
 use spill::Spill;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use table::Table;
 
@@ -106,6 +107,8 @@ pub struct Dataset {
     pub warnings: Vec<Diagnostic>,
     pub files: Vec<FileInfo>,
     bindings: Bindings,
+    /// By column of classes, how many training rows have each.
+    counts: BTreeMap<String, Vec<usize>>,
 }
 
 impl Array {
@@ -227,6 +230,17 @@ impl Dataset {
         straight.map_or(1.0, |(scale, _)| scale)
     }
 
+    /// A weight for each class of a column, so that all classes count as much: scikit-learn's `balanced`,
+    /// `n / (classes * rows of the class)` over the classes that training rows have; 0 of others. None of a column
+    /// without classes.
+    pub fn balance(&self, column: &str) -> Option<Vec<f32>> {
+        let counts = self.counts.get(column)?;
+        let all: usize = counts.iter().sum();
+        let there = counts.iter().filter(|n| **n > 0).count();
+        let weight = |n: &usize| if *n == 0 { 0.0 } else { all as f64 / (there * n) as f64 };
+        Some(counts.iter().map(|n| weight(n) as f32).collect())
+    }
+
     /// What the classes of a column are called, in order of their ids, where they have names.
     pub fn class_names(&self, column: &str) -> Option<Vec<String>> {
         self.fitted.iter().find(|f| f.name == column && !f.joined)?.id_names()
@@ -332,6 +346,7 @@ fn made(
     let of_main = |rows: Vec<u32>| Part { store: store.clone(), rows: rows.into() };
     let whole = |store: Arc<Store>, rows: usize| Part { store, rows: (0..rows as u32).collect() };
     let warnings = encode::warnings(&fitted, &plan.source, &parts.train);
+    let counts = encode::class_counts(&store, &fitted, &parts.train);
     let rows = |loaded: &Option<Loaded>| loaded.as_ref().map_or(0, |l| l.table.rows);
     let (valid_rows, test_rows) = (rows(&valid), rows(&test));
     let tables = [Some(main), valid, test];
@@ -345,6 +360,7 @@ fn made(
         warnings,
         files,
         bindings,
+        counts,
     })
 }
 

@@ -19,7 +19,7 @@ pub(super) use types::declared_row;
 use super::consts::item as constant;
 use super::ctx::Ctx;
 use super::facts::Mark;
-use super::job::{LayerInfo, Wanted};
+use super::job::{Balance, LayerInfo, Wanted};
 use super::train::Choice;
 use crate::base::{Dim, Span, TensorType};
 use crate::diag::Diagnostic;
@@ -137,6 +137,8 @@ pub(super) struct Elab<'c, 'a> {
     pub pairs: Vec<Pair>,
     /// What losses want of columns of the batch, by name.
     pub wanted: Vec<(Arc<str>, Wanted)>,
+    /// Weights of classes that training rows decide.
+    pub balanced: Vec<Balance>,
     /// Whether what is seen is noted: once for each text, so in one graph alone.
     records: bool,
 }
@@ -164,6 +166,7 @@ impl<'c, 'a> Elab<'c, 'a> {
             outputs: BTreeMap::new(),
             pairs: Vec::new(),
             wanted: Vec::new(),
+            balanced: Vec::new(),
             records: false,
         }
     }

@@ -1,6 +1,6 @@
 //! Losses take logits: one trailing activation is folded in, two are an error.
 
-use super::weigh;
+use super::{balance, weigh};
 use crate::base::{DType, Span};
 use crate::diag::Diagnostic;
 use crate::graph::{LeafKind, Prim, Value};
@@ -18,7 +18,10 @@ pub(in crate::sema) fn given(ev: &mut Ev, args: &[Arg]) -> Checked<Inputs> {
     let all: Vec<_> = args
         .iter()
         .map(|arg| {
-            let value = ev.eval(&arg.value)?;
+            let value = match balance::word(ev, arg) {
+                Some(word) => word,
+                None => ev.eval(&arg.value)?,
+            };
             Ok(Given { name: arg.name.clone(), value, span: arg.value.span })
         })
         .collect();

@@ -1,6 +1,7 @@
 //! `train` sections: feed, loss, optimizer, metrics, length.
 
 mod answers;
+mod balance;
 mod choose;
 mod groups;
 mod loss;
@@ -16,7 +17,7 @@ pub(super) use loss::{given, loss};
 use metric::{Metric, metric, metrics};
 
 use super::ctx::{Ctx, list, suggest};
-use super::job::{Amount, Answer, LayerInfo, Length, MetricPlan, Roles, TrainPlan, Wanted};
+use super::job::{Amount, Answer, Balance, LayerInfo, Length, MetricPlan, Roles, TrainPlan, Wanted};
 use super::keyed::{Keyed, stray, unknown_key};
 use super::model::{Elab, Entity, Ev, Feeding, Names, declared_row, define};
 use super::{names, walk};
@@ -51,6 +52,7 @@ struct Built {
     layers: Vec<LayerInfo>,
     /// What losses want of columns.
     wanted: Vec<(Arc<str>, Wanted)>,
+    balanced: Vec<Balance>,
 }
 
 /// Checks a section and builds its graphs; `None` is reported, or rests on something that is.
@@ -127,6 +129,7 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
         accumulate: accumulate? as usize,
         ema: ema.map_or(Some(None), |x| x.map(Some))?,
         frozen: frozen?,
+        balanced: trained.balanced,
         groups,
         stop: stop.map_or(Some(None), |s| s.map(Some))?,
         checkpoint: checkpoint.map_or(Some(None), |c| c.map(Some))?,
@@ -364,6 +367,7 @@ impl<'a> Train<'a> {
         };
         let answers = answers::answers(&ev);
         let wanted = std::mem::take(&mut ev.scope.wanted);
+        let balanced = std::mem::take(&mut ev.scope.balanced);
         let layers = std::mem::take(&mut ev.scope.layers);
         let made = total.and_then(|total| Ok((total, metrics?)));
         let result = made.ok().map(|(total, metrics): (Value, Vec<(Vec<Value>, MetricPlan)>)| {
@@ -377,7 +381,7 @@ impl<'a> Train<'a> {
             let mut graph = b.finish();
             // The loss comes first; layers have said what becomes of their states before it was known.
             graph.outputs.sort_by_key(|o| matches!(o.kind, OutputKind::Update(_)));
-            Built { graph, metrics, answers, read, layers, wanted }
+            Built { graph, metrics, answers, read, layers, wanted, balanced }
         });
         cx.diags.borrow_mut().extend(found.sorted());
         result

@@ -1,6 +1,7 @@
 //! What a loss takes beside its pair: weights of rows and of classes, labels that are shares, rows to leave
 //! out. Here its formula is chosen, and its arguments take the shapes that the formula wants.
 
+use super::balance;
 use super::loss::{Inputs, tensor};
 use crate::base::{DType, Dim, Shape, Span};
 use crate::diag::Diagnostic;
@@ -78,6 +79,7 @@ pub(super) fn form(
     mut given: Inputs,
 ) -> Checked<Form> {
     let shares = shares(ev, def, &given[prediction], &given[label]);
+    let compared = tensor(&given[label].value);
     let width = tensor(&given[prediction].value).and_then(|p| ev.b.shape(p).last().cloned());
     let by_class = |g: &Given<Item<Entity>>| g.name.as_ref().is_some_and(|n| is_by_class(&n.name));
     let op = match (shares, def.by_class) {
@@ -97,9 +99,13 @@ pub(super) fn form(
         given.swap(0, prediction);
         given.swap(1, if label == 0 { prediction } else { label });
     }
+    let balanced = balance::balanced(ev, def, &mut given, compared, width.as_ref())?;
     for argument in &mut given {
         match argument.name.as_ref().map(|n| n.name.to_string()).as_deref() {
-            Some("class_weights") if def.by_class.is_some() => {
+            Some("class_weights") if def.by_class.is_some() && !balanced => {
+                class_weights(ev, def, argument, width.as_ref())?
+            }
+            Some("alpha") if has_axes(ev, op, "alpha") && matches!(argument.value, Item::Tuple(_)) => {
                 class_weights(ev, def, argument, width.as_ref())?
             }
             Some("weight") => row_weights(ev, def, argument)?,
@@ -108,6 +114,13 @@ pub(super) fn form(
     }
     expand(ev, op, &mut given);
     Ok(Form { op, given })
+}
+
+/// Whether a setting of a formula may be one number for each class.
+fn has_axes(ev: &Ev, op: &str, setting: &str) -> bool {
+    let params = ev.lib.std_op(op).map(|op| op.params.as_slice()).unwrap_or_default();
+    let param = params.iter().find(|p| &*p.name == setting);
+    param.is_some_and(|p| matches!(&p.kind, ParamKind::Tensor(pattern) if !pattern.sizes.is_empty()))
 }
 
 fn is_by_class(argument: &str) -> bool {
@@ -151,15 +164,18 @@ fn class_weights(
         Item::Tuple(items) => items.iter().map(number).collect(),
         _ => None,
     };
+    let name = argument.name.as_ref().map_or("class_weights", |n| &n.name).to_string();
     let Some(all) = all else {
         let found = ev.describe(&argument.value);
-        let message = format!("`class_weights` of `{}` is a list of numbers from 0", def.name);
+        let message = format!("`{name}` of `{}` is a list of numbers from 0", def.name);
         let d = Diagnostic::error("call::type", message, argument.span, found);
-        return ev.fail(d.help("write one number for each class: `class_weights=[1, 5]`"));
+        let word = if name == "class_weights" { ", or `class_weights=balanced`" } else { "" };
+        return ev.fail(d.help(format!("write one number for each class: `{name}=[1, 5]`{word}")));
     };
     let classes = width.cloned().unwrap_or_else(Dim::one);
     if classes.as_const() != Some(all.len() as i64) {
-        let message = format!("there are {classes} logits, but {} class weights", all.len());
+        let numbers = if name == "class_weights" { "class weights" } else { "numbers" };
+        let message = format!("there are {classes} logits, but {} {numbers}", all.len());
         let d = Diagnostic::error("loss::classes", message, argument.span, "one for each class");
         return ev.fail(match classes.as_const() {
             Some(n) => d.help(format!("write {n} numbers, in the order of the classes")),

@@ -91,7 +91,7 @@ pub fn stage(fact: &StageFact) -> String {
     if !fact.weights.is_empty() {
         let _ = writeln!(out, "\n| weight | type | parameters |\n|---|---|---:|");
         for (name, ty) in &fact.weights {
-            let count = elements(ty, &Bindings::new()).map_or_else(|| "?".to_string(), grouped);
+            let count = elements(ty, &Bindings::new()).map_or_else(|| "as the data say".to_string(), grouped);
             let _ = writeln!(out, "| `{name}` | `{ty}` | {count} |");
         }
     }
@@ -114,7 +114,7 @@ pub fn stage(fact: &StageFact) -> String {
 
 /// Signature, documentation, formula and parameters.
 pub fn callable(analysis: &Analysis, callable: &Callable) -> String {
-    let mut out = format!("```mlspec\n{}\n```", callable.signature());
+    let mut out = format!("```mlspec\n{}\n```", callable.signature_lines());
     if !callable.doc.is_empty() {
         let _ = write!(out, "\n\n{}", callable.doc);
     }

@@ -24,9 +24,9 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use crate::base::{FileId, Sources};
+use crate::base::{FileId, Sources, Span};
 use crate::diag::Diagnostic;
-use crate::ops::{Framework, Library};
+use crate::ops::{Framework, Library, STD};
 use crate::sema::facts::Facts;
 use crate::sema::{self, DataProbe, DataView, Job, Settings};
 use crate::syntax::{self, ast};
@@ -84,10 +84,21 @@ pub fn analyse(
         (job, views, facts) = (checked, data, seen);
     }
     let job = job.filter(|_| !diagnostics.has_errors());
-    // The library's texts are in `sources` already, for its diagnostics; it has none now.
-    let library = Library::std(framework, &mut Sources::new());
+    let library = library(framework);
     let diagnostics = diagnostics.sorted();
     Analysis { sources, file, ast, framework, library, diagnostics, job, views, facts }
+}
+
+/// The library as it lies behind one text: there each formula is parsed once for all checks.
+fn library(framework: Framework) -> Library {
+    let mut sources = Sources::new();
+    sources.add("", None, "");
+    Library::std(framework, &mut sources)
+}
+
+/// The text of the library that a span of [`Analysis::library`] lies in: its name and all of it.
+fn text_of_library(span: Span) -> Option<(&'static str, &'static str)> {
+    STD.get(usize::from(span.file.0).checked_sub(1)?).copied()
 }
 
 /// The table of defaults that line one chooses.

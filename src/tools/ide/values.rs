@@ -2,7 +2,7 @@
 
 use super::Analysis;
 use super::place::{Head, Part, Place};
-use crate::sema::facts::{NameKind, Role, role_of};
+use crate::sema::facts::{NameKind, Role, Use, role_of};
 use crate::sema::keys;
 use crate::syntax::ast::{Field, ItemKind};
 
@@ -158,12 +158,11 @@ pub fn weights(analysis: &Analysis) -> Vec<Known> {
             all.push(Known { name: name.to_string(), kind, detail });
         }
     };
-    for one in &analysis.facts.uses {
-        match one.kind {
-            NameKind::Weight if one.definition == Some(one.span) => {
-                add(analysis.sources.slice(one.span), NameKind::Weight, "weights".into());
-            }
-            _other => {}
+    let named = |u: &&Use| u.kind == NameKind::Weight && u.definition == Some(u.span);
+    for one in analysis.facts.uses.iter().filter(named) {
+        let path = analysis.sources.slice(one.span);
+        if starts_a_weight(analysis, path) {
+            add(path, NameKind::Weight, "weights".into());
         }
     }
     for stage in analysis.facts.stages.values().filter(|s| !s.weights.is_empty()) {
@@ -180,6 +179,19 @@ pub fn weights(analysis: &Analysis) -> Vec<Known> {
         stage.weights.iter().for_each(|(name, ty)| add(name, NameKind::Weight, ty.to_string()));
     }
     all
+}
+
+/// Whether weights bear a path at their start, behind the model's name if there are several: those within a block
+/// have longer ones.
+fn starts_a_weight(analysis: &Analysis, path: &str) -> bool {
+    let models = globals(analysis).into_iter().filter(|k| k.kind == NameKind::Model);
+    let models: Vec<String> = models.map(|k| k.name).collect();
+    let starts = |name: &str| name.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+    let own = |name: &str, model: &String| {
+        name.strip_prefix(model.as_str()).and_then(|rest| rest.strip_prefix('.')).is_some_and(starts)
+    };
+    let mut names = analysis.facts.stages.values().flat_map(|s| &s.weights).map(|(name, _)| name.as_str());
+    names.any(|name| starts(name) || models.iter().any(|model| own(name, model)))
 }
 
 /// Metrics that the spec names, and the loss: what can be monitored.

@@ -37,6 +37,18 @@ pub(super) const WORDS: &[Word] = &[
     Word { name: "test", status: Later("the test part of `data` is evaluated once after training") },
 ];
 
+/// Other words for sections.
+const SECTION_ALIASES: &[(&str, &str)] = &[
+    ("compile", "train"),
+    ("fit", "train"),
+    ("training", "train"),
+    ("network", "model"),
+    ("net", "model"),
+    ("module", "model"),
+    ("class", "model"),
+    ("dataset", "data"),
+];
+
 /// Item keywords that are not sections, for "did you mean".
 pub(super) const ITEMS: &[&str] = &["param", "dim", "op", "block", "import"];
 
@@ -167,6 +179,11 @@ pub(super) const ALIASES: &[(&str, &str, &str)] = &[
     ("split", "folds", "kfold"),
     ("split", "groups", "group"),
 ];
+
+/// The section that others call `word`.
+pub(super) fn section_alias(word: &str) -> Option<&'static str> {
+    SECTION_ALIASES.iter().find(|(theirs, _)| *theirs == word).map(|(_, ours)| *ours)
+}
 
 pub(super) fn alias(word: &str, name: &str) -> Option<&'static str> {
     ALIASES.iter().find(|(w, from, _)| *w == word && *from == name).map(|(.., to)| *to)

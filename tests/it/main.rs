@@ -10,6 +10,7 @@ mod data;
 mod databases;
 mod floors;
 mod folds;
+mod fuzz;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod labels;

@@ -249,7 +249,7 @@ fn dtype_of(ty: &Type, diags: &mut Diagnostics) -> Checked<Option<DType>> {
         other => {
             let known =
                 ["f32", "i32", "u8", "number", "int", "float", "bool", "logits", "prob", "mask", "class"];
-            let near = crate::diag::did_you_mean(other, known);
+            let near = of_numpy(other).or_else(|| crate::diag::did_you_mean(other, known));
             let d = Diagnostic::error(
                 "type::unknown",
                 format!("there is no type `{other}`"),
@@ -349,5 +349,15 @@ impl fmt::Display for Pattern {
             })
             .collect();
         write!(f, "{}[{}]", self.dtype.map_or("number", DType::name), sizes.join(", "))
+    }
+}
+
+/// What NumPy, PyTorch and C call a type.
+fn of_numpy(name: &str) -> Option<&'static str> {
+    match name {
+        "float32" | "float64" | "float16" | "f64" | "f16" | "bf16" | "double" => Some("f32"),
+        "int32" | "int64" | "i64" | "long" => Some("i32"),
+        "uint8" | "byte" => Some("u8"),
+        _other => None,
     }
 }

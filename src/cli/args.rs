@@ -56,6 +56,10 @@ pub enum Command {
     Fmt(FmtArgs),
     /// Say what a diagnostic's code means and what to do
     Explain(ExplainArgs),
+    /// Serve an editor: check as you type, over standard input and output
+    ///
+    /// Speaks the Language Server Protocol. Editors start it themselves; the README says how to tell them.
+    Lsp(LspArgs),
 }
 
 /// What every command that compiles a spec takes.
@@ -140,6 +144,8 @@ pub struct DumpArgs {
 pub enum Stage {
     /// What was parsed
     Ast,
+    /// The kinds and places of what was parsed, in bytes
+    Nodes,
     /// The tensor graph as written: in training, then in evaluation
     Graph,
     /// With gradients and the optimizer's updates
@@ -369,4 +375,14 @@ pub struct FmtArgs {
 pub struct ExplainArgs {
     /// A code such as `mlc::syntax::comma`; without it, all codes are listed
     pub code: Option<String>,
+}
+
+#[derive(Args)]
+pub struct LspArgs {
+    /// Where paths of specs are looked up if they are not beside the spec, unless the editor says otherwise
+    #[arg(long, value_name = "DIR", env = "MLC_DATA", value_parser = folder())]
+    pub data: Option<PathBuf>,
+    /// Over standard input and output: the only way, which some editors insist on naming
+    #[arg(long)]
+    pub stdio: bool,
 }

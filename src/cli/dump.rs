@@ -12,11 +12,12 @@ use crate::pipeline;
 use crate::runtime::data;
 use crate::sema::Job;
 use crate::sema::job::TrainPlan;
-use crate::syntax;
+use crate::syntax::{self, ast::File};
 
 pub fn run(args: &DumpArgs) -> Result<Outcome, Failure> {
     match args.stage {
-        Stage::Ast => ast(args),
+        Stage::Ast => parsed(args, syntax::dump),
+        Stage::Nodes => parsed(args, syntax::outline),
         Stage::Graph => pipeline_stage(args, pipeline::Stage::Graph),
         Stage::Grad => pipeline_stage(args, pipeline::Stage::Grad),
         Stage::Opt => pipeline_stage(args, pipeline::Stage::Opt),
@@ -29,9 +30,9 @@ pub fn run(args: &DumpArgs) -> Result<Outcome, Failure> {
 }
 
 /// What parsed is shown even if something else did not.
-fn ast(args: &DumpArgs) -> Result<Outcome, Failure> {
+fn parsed(args: &DumpArgs, text: fn(&File) -> String) -> Result<Outcome, Failure> {
     let parsed = spec::parse(&args.file)?;
-    output::out(&syntax::dump(&parsed.ast));
+    output::out(&text(&parsed.ast));
     let errors = parsed.diagnostics.has_errors();
     output::report(&parsed.sources, &parsed.diagnostics.sorted());
     Ok(if errors { Outcome::Errors } else { Outcome::Clean })

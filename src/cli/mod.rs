@@ -16,6 +16,7 @@ mod fix;
 mod fmt;
 mod interrupt;
 mod lesson;
+mod lsp;
 mod output;
 mod plan;
 mod predict;
@@ -86,6 +87,7 @@ pub fn main() -> ExitCode {
         Command::Eval(args) => eval::run(&args),
         Command::Fmt(args) => fmt::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Lsp(args) => lsp::run(&args),
     };
     match outcome {
         Ok(Outcome::Clean) => ExitCode::SUCCESS,

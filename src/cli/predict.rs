@@ -7,12 +7,13 @@ use super::train::{only_train, open, over, shown};
 use super::{Failure, Outcome, output};
 use crate::base::Span;
 use crate::diag::Diagnostic;
-use crate::runtime::data::{Frame, Frames, Places, Store, source_like};
+use crate::runtime::data::{FittedColumn, FittedField, Frame, Frames, Places, Store, source_like};
 use crate::runtime::predict::Predictor;
 use crate::runtime::run_dir::Run;
 use crate::runtime::table_out::{Format, OutColumn, Writer};
 use crate::runtime::{On, RunError, session};
 use crate::sema::job::{Job, SourcePlan, TrainPlan};
+use std::collections::BTreeSet;
 use std::io::{Write, stdin, stdout};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -51,10 +52,15 @@ fn source(
     let shown = args.input.display().to_string();
     let file = checked.sources.add("--input", None, shown.as_str());
     let span = Span::new(file, 0, shown.len());
-    let labels = plan.answers.iter().filter_map(|answer| answer.label.as_ref());
-    let columns = labels.flat_map(|label| run.info.fitted.iter().filter(move |column| column.name == *label));
-    let labels: Vec<String> =
-        columns.flat_map(|column| &column.fields).map(|field| field.source.clone()).collect();
+    let (labels, inputs): (Vec<_>, Vec<_>) = run.info.fitted.iter().partition(|column| {
+        plan.answers.iter().any(|answer| answer.label.as_deref() == Some(column.name.as_str()))
+    });
+    let sources = |columns: Vec<&FittedColumn>| -> BTreeSet<String> {
+        let fields = columns.into_iter().flat_map(|column| &column.fields);
+        fields.flat_map(FittedField::sources).map(str::to_string).collect()
+    };
+    // What an input is made of as well is there.
+    let labels: Vec<String> = sources(labels).difference(&sources(inputs)).cloned().collect();
     let ending = args.input_format.clone().unwrap_or_else(|| ending(&args.input));
     source_like(&piped.path.display().to_string(), &ending, &job.data[plan.data].source.kind, &labels, span)
 }

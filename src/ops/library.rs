@@ -11,7 +11,7 @@ use crate::graph::Builder;
 use crate::syntax::{self, ast};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 /// The library's texts, in the order in which they are read.
 pub static STD: &[(&str, &str)] = &[
@@ -83,11 +83,29 @@ impl StdOp {
     }
 }
 
+type Std = BTreeMap<&'static str, StdOp>;
+
+/// The ops of the library's texts, the first of which is file `first`.
+fn std_from(first: FileId) -> Std {
+    let mut std = Std::new();
+    for (i, (_, text)) in STD.iter().enumerate() {
+        let file = FileId(first.0 + i as u16);
+        std.extend(
+            ops_of(text).into_iter().map(|(op, at)| (op, StdOp { file, text, at, decl: OnceLock::new() })),
+        );
+    }
+    std
+}
+
+/// The ops where the texts stand behind one spec and nothing else: an editor's every check. What one check has
+/// parsed, the next finds.
+static BEHIND_A_SPEC: LazyLock<Arc<Std>> = LazyLock::new(|| Arc::new(std_from(FileId(1))));
+
 /// Ops by name, and the numbers that a file's `param` and `dim` items name.
 #[derive(Clone, Debug)]
 pub struct Library {
     framework: Framework,
-    std: BTreeMap<&'static str, StdOp>,
+    std: Arc<Std>,
     /// The user's; they may take over names of the library.
     user: BTreeMap<Arc<str>, Arc<OpDecl>>,
     /// The user's ops with a mistake that is reported: uses of them say nothing more.
@@ -98,13 +116,11 @@ pub struct Library {
 impl Library {
     /// The library's own formulas. Their texts are added to `sources`, behind the user's.
     pub fn std(framework: Framework, sources: &mut Sources) -> Library {
-        let mut std = BTreeMap::new();
-        for (name, text) in STD {
-            let file = sources.add(*name, None, *text);
-            for (op, at) in ops_of(text) {
-                std.insert(op, StdOp { file, text, at, decl: OnceLock::new() });
-            }
-        }
+        let files: Vec<FileId> = STD.iter().map(|(name, text)| sources.add(*name, None, *text)).collect();
+        let std = match files[0] {
+            FileId(1) => BEHIND_A_SPEC.clone(),
+            first => Arc::new(std_from(first)),
+        };
         Library { framework, std, user: BTreeMap::new(), broken: BTreeSet::new(), constants: BTreeMap::new() }
     }
 

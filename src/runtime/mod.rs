@@ -21,6 +21,8 @@ pub mod plan;
 pub mod predict;
 pub mod process;
 pub mod progress;
+#[cfg(any(feature = "gpu", feature = "parquet"))]
+mod quiet;
 pub mod run_dir;
 pub mod session;
 pub mod table_out;

@@ -194,6 +194,10 @@ impl Ctx<'_> {
     /// `people.features` and its like: the outer `None` is not a size of data at all, the inner
     /// one is a mistake that is reported.
     pub fn data_size(&self, base: &Expr, member: &Ident) -> Option<Option<Dim>> {
-        super::data::size_of(self, base, member)
+        let found = super::data::size_of(self, base, member);
+        if let Some(Some(size)) = &found {
+            self.facts.size(base.span.to(member.span), size);
+        }
+        found
     }
 }

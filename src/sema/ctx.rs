@@ -3,6 +3,7 @@
 
 use super::Settings;
 use super::data::Data;
+use super::facts::Recorder;
 use super::job::ParamValue;
 use crate::base::{Sources, Span};
 use crate::diag::{Code, Diagnostic, Diagnostics, did_you_mean};
@@ -60,6 +61,8 @@ pub(super) struct Ctx<'a> {
     /// Blocks that fill more than half of the largest graph, or hold too many others inside one another; reported.
     pub too_large: RefCell<BTreeSet<Arc<str>>>,
     pub diags: RefCell<Diagnostics>,
+    /// Takes what tools show beside the text.
+    pub facts: &'a Recorder,
 }
 
 impl<'a> Ctx<'a> {

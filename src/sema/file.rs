@@ -2,6 +2,7 @@
 
 use super::ctx::{Ctx, Global};
 use super::data::{self, Data, DataView};
+use super::facts::{Recorder, uses_in};
 use super::job::{Job, ModelInfo};
 use super::keyed::{Keyed, stray};
 use super::keys::{ITEMS, Status, WORDS};
@@ -74,7 +75,7 @@ fn section_word(section: &mut Section, diags: &mut Diagnostics) {
         }
         Some(Status::Key | Status::Section) => nameless(section, diags),
         None => {
-            let known = WORDS.iter().map(|w| w.name).chain(ITEMS.iter().copied());
+            let known = WORDS.iter().map(|w| w.name).chain(ITEMS.iter().map(|i| i.name));
             let d = Diagnostic::error(
                 "section::unknown",
                 format!("there is no section `{}`", word.name),
@@ -143,9 +144,18 @@ pub(super) fn variant_values(
             let _ = overrides::apply(&mut with, &over);
         }
         let mut found = Diagnostics::new();
-        check(sources, file, &with, settings, probe, &mut found);
+        let nothing = Recorder::default();
+        check(sources, file, &with, Asked { settings, probe, facts: &nothing }, &mut found);
         diags.extend(found.sorted().into_iter().filter(|d| section.body.contains(d.span())));
     }
+}
+
+/// How a tree is to be checked, and who notes what is seen.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub settings: &'a Settings,
+    pub probe: &'a dyn DataProbe,
+    pub facts: &'a Recorder,
 }
 
 /// Checks the prepared tree.
@@ -153,20 +163,21 @@ pub(super) fn check(
     sources: &mut Sources,
     file: FileId,
     ast: &ast::File,
-    settings: &Settings,
-    probe: &dyn DataProbe,
+    asked: Asked,
     diags: &mut Diagnostics,
 ) -> (Option<Job>, Vec<DataView>) {
+    let Asked { settings, probe, facts } = asked;
     let framework = framework(ast, diags);
     let library = Library::std(framework, sources);
     let sources = &*sources;
     let fixed = dims::any_bounded(ast).then(|| {
-        let alone = context(sources, ast, settings, library.clone(), &mut Diagnostics::new());
+        let nothing = Recorder::default();
+        let alone = context(sources, ast, settings, (library.clone(), &nothing), &mut Diagnostics::new());
         dims::fixed_by_data(&alone, ast, probe)
     });
     let fixed = fixed.flatten();
     let ast = fixed.as_ref().unwrap_or(ast);
-    let mut cx = context(sources, ast, settings, library, diags);
+    let mut cx = context(sources, ast, settings, (library, facts), diags);
     let params = params::check(&cx, ast);
     for (name, value) in &params {
         if let crate::ops::formula::Item::Number(number @ (Number::Int(_) | Number::Float(_))) =
@@ -193,6 +204,8 @@ pub(super) fn check(
     let plans: Option<Vec<_>> = cx.data.borrow().iter().zip(&roles).map(|(d, r)| d.plan(r.clone())).collect();
     let views = cx.data.borrow().iter().zip(roles).filter_map(|(data, r)| data.view(&cx, r)).collect();
     let trains: Option<Vec<_>> = trains.into_iter().collect();
+    facts.data(|| cx.data.borrow().iter().map(|data| data.fact(&cx)).collect());
+    facts.uses(|seen| uses_in(ast, &cx.library, seen));
     diags.extend(without_echoes(&cx));
     let job = |(data, trains)| Job { name, params, data, models, trains };
     (plans.zip(trains).map(job), views)
@@ -203,7 +216,7 @@ fn context<'a>(
     sources: &'a Sources,
     ast: &'a ast::File,
     settings: &'a Settings,
-    library: Library,
+    (library, facts): (Library, &'a Recorder),
     diags: &mut Diagnostics,
 ) -> Ctx<'a> {
     Ctx {
@@ -220,6 +233,7 @@ fn context<'a>(
         entered: Default::default(),
         too_large: Default::default(),
         diags: Default::default(),
+        facts,
     }
 }
 
@@ -386,7 +400,7 @@ fn model<'a>(cx: &Ctx<'a>, section: &'a Section, name: &Ident) -> Option<ModelIn
     }
     let mut b = Builder::new(&*name.name);
     let mut found = Diagnostics::new();
-    let mut scope = Elab::new(cx, Mode::Train);
+    let mut scope = Elab::new(cx, Mode::Train).recording();
     alone(&mut Eval::new(&cx.library, &mut b, &mut found, &mut scope), name, section);
     let wrong = found.has_errors() || broken;
     cx.diags.borrow_mut().extend(found.sorted());
@@ -394,6 +408,7 @@ fn model<'a>(cx: &Ctx<'a>, section: &'a Section, name: &Ident) -> Option<ModelIn
         cx.broken_models.borrow_mut().insert(name.name.clone());
         return None;
     }
+    cx.facts.model(name.span, &b);
     Some(ModelInfo { name: name.name.to_string(), span: section.word.span, layers: scope.layers })
 }
 
@@ -406,7 +421,7 @@ fn blocks(cx: &Ctx) {
         }
         let mut b = Builder::new(&**name);
         let mut found = Diagnostics::new();
-        let mut scope = Elab::new(cx, Mode::Train);
+        let mut scope = Elab::new(cx, Mode::Train).recording();
         block_alone(&mut Eval::new(&cx.library, &mut b, &mut found, &mut scope), block);
         cx.diags.borrow_mut().extend(found.sorted());
     }

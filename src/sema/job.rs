@@ -1,6 +1,6 @@
 //! A checked spec: everything that a run needs to know, nothing left to look up.
 
-use crate::base::{Dim, Span, TensorType};
+use crate::base::{DType, Dim, Shape, Span, TensorType};
 use crate::diag::Code;
 use crate::graph::{Graph, Value};
 pub use crate::ops::clip::Clip;
@@ -10,6 +10,7 @@ pub use crate::ops::schedule::Schedule;
 pub use crate::ops::stop::EarlyStopping;
 pub use crate::ops::transform::{Classes, Encode};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What `check` makes of a spec.
 #[derive(Clone, Debug)]
@@ -284,14 +285,57 @@ pub enum ColumnKind {
     Row(Vec<Field>),
 }
 
-/// A column of the source and how it becomes numbers.
+/// A column of the source, or one computed from several, and how it becomes numbers.
 #[derive(Clone, Debug)]
 pub struct Field {
-    /// Its name in the source, signs read as `_`.
+    /// Its name in the source, signs read as `_`; of what is computed, the spec's.
     pub source: String,
+    /// What computes its values before they are transformed.
+    pub formula: Option<Arc<Formula>>,
     /// From cells to numbers, in order, at least one step.
     pub how: Vec<Encode>,
     pub span: Span,
+}
+
+/// Arithmetic on columns, row by row: `weight / height^2`.
+#[derive(Clone, Debug)]
+pub struct Formula {
+    /// The leaves of the graph.
+    pub inputs: Vec<Column>,
+    /// One output, whose first axis is that of the rows.
+    pub graph: Graph,
+}
+
+impl Formula {
+    fn ty(&self) -> &TensorType {
+        self.graph.ty(self.graph.outputs[0].value)
+    }
+
+    /// The shape of one row.
+    pub fn row(&self) -> Shape {
+        Shape(self.ty().shape.0[1..].to_vec())
+    }
+
+    pub fn dtype(&self) -> DType {
+        self.ty().dtype
+    }
+}
+
+impl Field {
+    /// The columns of the source that it is made of.
+    pub fn sources(&self) -> BTreeSet<&str> {
+        let Some(formula) = &self.formula else { return BTreeSet::from([self.source.as_str()]) };
+        formula.inputs.iter().flat_map(Column::fields).flat_map(Field::sources).collect()
+    }
+}
+
+impl Column {
+    pub fn fields(&self) -> &[Field] {
+        match &self.kind {
+            ColumnKind::One(field) => std::slice::from_ref(field),
+            ColumnKind::Row(fields) => fields,
+        }
+    }
 }
 
 /// How the rows of a source are parted.

@@ -1,14 +1,18 @@
 //! Which words and keys the sections have: one table, read by the checks, by
-//! overrides and by "did you mean".
+//! overrides, by "did you mean" and by what editors show.
 
 /// A key of a section.
-pub(super) struct Key {
+pub struct Key {
     pub name: &'static str,
     pub status: Status,
+    /// A sentence or two: what it says, and what holds without it.
+    pub doc: &'static str,
+    /// A value as a spec may have it; of a section what stands in its braces.
+    pub example: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Status {
+pub enum Status {
     /// Checked and obeyed: `key = value`.
     Key,
     /// The same, written `key { … }`.
@@ -17,24 +21,72 @@ pub(super) enum Status {
     Later(&'static str),
 }
 
-/// A section word of a file.
-pub(super) struct Word {
+/// A word that starts an item of a file.
+pub struct Word {
     pub name: &'static str,
     pub status: Status,
+    pub doc: &'static str,
+    /// All behind the word, as a spec may have it.
+    pub example: &'static str,
 }
 
 use Status::{Later, Section};
 
-pub(super) const WORDS: &[Word] = &[
-    Word { name: "data", status: Section },
-    Word { name: "model", status: Section },
-    Word { name: "train", status: Section },
-    Word { name: "variant", status: Section },
-    Word { name: "generate", status: Later("train the model; take this section out until then") },
-    Word { name: "search", status: Later("run `mlc train` with several `--set` values instead") },
-    Word { name: "export", status: Later("read `model.safetensors` in the run folder instead") },
-    Word { name: "distribute", status: Later("training runs on one machine; take this section out") },
-    Word { name: "test", status: Later("the test part of `data` is evaluated once after training") },
+const fn word(name: &'static str, doc: &'static str, example: &'static str) -> Word {
+    Word { name, status: Section, doc, example }
+}
+
+const fn later_word(name: &'static str, doc: &'static str, instead: &'static str) -> Word {
+    Word { name, status: Later(instead), doc, example: "" }
+}
+
+pub const WORDS: &[Word] = &[
+    word(
+        "data",
+        "Where rows come from, what their columns are, how they are split and batched.",
+        "people {\n  source = csv(\"people.csv\")\n}",
+    ),
+    word(
+        "model",
+        "A network: its inputs, its outputs, and the layers between them.",
+        "Net {\n  input x: f32[B, 8]\n  output y: f32[B, 1] = x |> Dense(1) as out\n}",
+    ),
+    word(
+        "train",
+        "How a model learns: what it is fed, its loss, its optimizer, how long. Several with names run in turn.",
+        "{\n  feed { x = people.row  y = people.income }\n  loss = MeanSquaredError(Net.y, y)\n  optimizer = \
+         Adam(lr=1e-3)\n  epochs = 10\n}",
+    ),
+    word(
+        "variant",
+        "A named list of overrides, chosen by `--variant name`: params, dims, and keys such as `train.epochs`.",
+        "tiny { train.epochs = 1 }",
+    ),
+    later_word(
+        "generate",
+        "Text that a trained model goes on with.",
+        "train the model; take this section out until then",
+    ),
+    later_word(
+        "search",
+        "Trials with values drawn from the domains of params.",
+        "run `mlc train` with several `--set` values instead",
+    ),
+    later_word(
+        "export",
+        "Files of the trained model for other programs.",
+        "read `model.safetensors` in the run folder instead",
+    ),
+    later_word(
+        "distribute",
+        "Training on several machines.",
+        "training runs on one machine; take this section out",
+    ),
+    later_word(
+        "test",
+        "What the test part is evaluated for.",
+        "the test part of `data` is evaluated once after training",
+    ),
 ];
 
 /// Other words for sections.
@@ -49,81 +101,156 @@ const SECTION_ALIASES: &[(&str, &str)] = &[
     ("dataset", "data"),
 ];
 
-/// Item keywords that are not sections, for "did you mean".
-pub(super) const ITEMS: &[&str] = &["param", "dim", "op", "block", "import"];
+/// Items that are not sections.
+pub const ITEMS: &[Word] = &[
+    word(
+        "param",
+        "A named value that `--set` and variants override, with a type and a domain if you like.",
+        "hidden: int = 128 in [32, 64, 128]",
+    ),
+    word(
+        "dim",
+        "A named size. `<=` bounds it: it takes its bound unless an override or the data fix it.",
+        "T <= 1024",
+    ),
+    word(
+        "op",
+        "A formula of your own, with the rights of the library's.",
+        "double(x: f32[..s]) -> f32[..s] = 2 * x",
+    ),
+    word(
+        "block",
+        "Layers with a name, to be used several times: settings, then tensors, then results.",
+        "Layer(n: int) (x: f32[B, d]) -> (y: f32[B, d]) {\n  output y = x |> Dense(d) as fc\n}",
+    ),
+    later_word("import", "Params, dims, blocks and ops of another file.", "copy the items into this file"),
+];
 
-const fn key(name: &'static str) -> Key {
-    Key { name, status: Status::Key }
+const fn key(name: &'static str, example: &'static str, doc: &'static str) -> Key {
+    Key { name, status: Status::Key, doc, example }
 }
 
-const fn section(name: &'static str) -> Key {
-    Key { name, status: Section }
+const fn section(name: &'static str, example: &'static str, doc: &'static str) -> Key {
+    Key { name, status: Section, doc, example }
 }
 
 const fn later(name: &'static str, instead: &'static str) -> Key {
-    Key { name, status: Later(instead) }
+    Key { name, status: Later(instead), doc: "", example: "" }
 }
 
 const DATA: &[Key] = &[
-    key("source"),
-    key("valid"),
-    key("test"),
-    section("split"),
-    key("batch"),
-    key("shuffle"),
-    key("drop_last"),
-    key("allow"),
+    key(
+        "source",
+        "csv(\"table.csv\")",
+        "Where the rows come from. Without `split` all of them are for training.",
+    ),
+    key("valid", "csv(\"valid.csv\")", "A source of its own for validation."),
+    key(
+        "test",
+        "csv(\"test.csv\")",
+        "A source of its own for the test, which is looked at once, at the end.",
+    ),
+    section(
+        "split",
+        "train = 80%  valid = 10%  test = 10%",
+        "Which rows are for training, validation and test: counts or percent. Seeded and shuffled, unless it says otherwise.",
+    ),
+    key("batch", "32", "Rows in a batch: 32 unless it says otherwise."),
+    key("shuffle", "true", "Whether training rows are shuffled anew in each epoch: true."),
+    key("drop_last", "false", "Whether a last batch with fewer rows is left out of training: false."),
+    key(
+        "allow",
+        "[duplicates]",
+        "Warnings about leaks that you have looked at: `duplicates`, `target`, `time`, `groups`.",
+    ),
     later("bucket", "rows of a batch have one shape; take it out"),
     later("augment", "training rows are taken as they are; take it out"),
 ];
 
 const SPLIT: &[Key] = &[
-    key("train"),
-    key("valid"),
-    key("test"),
-    key("stratify"),
-    key("group"),
-    key("ordered"),
-    key("time"),
-    key("kfold"),
-    key("fold"),
-    key("seed"),
+    key("train", "80%", "How many rows train: a count, or percent."),
+    key("valid", "10%", "How many rows validate, after each epoch."),
+    key("test", "10%", "How many rows are kept for the test, once, at the end."),
+    key("stratify", "label", "A column whose classes are to be in proportion in all parts."),
+    key("group", "user", "A column: rows of one value stay in one part."),
+    key("ordered", "true", "Whether parts are cut in the order of the source, not shuffled: false."),
+    key("time", "date", "A column that orders rows: training before validation before test."),
+    key("kfold", "5", "Train so many times, each with another part for validation."),
+    key("fold", "0", "Which fold to train, from 0: all of them unless it says so."),
+    key("seed", "1", "Of the shuffle: 0. Another seed of training leaves the split alone."),
 ];
 
 const MODEL: &[Key] = &[
     later("pretrained", "weights start from their initialisers; `mlc train --init` reads a safetensors file"),
-    key("freeze"),
+    key("freeze", "[fc1]", "Layers whose weights are not trained, or `all`."),
 ];
 
 const TRAIN: &[Key] = &[
-    section("feed"),
-    key("loss"),
-    key("optimizer"),
-    key("schedule"),
-    key("clip"),
-    key("accumulate"),
-    key("ema"),
-    key("freeze"),
-    section("groups"),
-    key("metrics"),
-    key("epochs"),
-    key("steps"),
-    key("seed"),
-    key("stop"),
-    section("checkpoint"),
-    section("log"),
+    section(
+        "feed",
+        "x = people.row  y = people.label",
+        "Which columns the inputs of models and the labels are.",
+    ),
+    key(
+        "loss",
+        "CrossEntropy(Net.logits, label)",
+        "What training makes small: a scalar, averaged over rows.",
+    ),
+    key("optimizer", "Adam(lr=1e-3)", "How gradients change weights."),
+    key(
+        "schedule",
+        "cosine(warmup=100)",
+        "How the learning rate goes over the run; the optimizer's `lr` is its peak.",
+    ),
+    key("clip", "global_norm(1.0)", "A bound on gradients, or on weights."),
+    key("accumulate", "4", "Batches whose gradients are averaged into one step: 1."),
+    key(
+        "ema",
+        "0.999",
+        "Evaluate with averages of the weights: the share of the average that each step keeps.",
+    ),
+    key("freeze", "[fc1]", "Layers or weights that are not trained."),
+    section(
+        "groups",
+        "head { weights = [out]  lr = 1e-2 }",
+        "Weights with settings of the optimizer of their own.",
+    ),
+    key("metrics", "[accuracy]", "What is reported of each evaluation, beside the loss."),
+    key("epochs", "10", "How often training goes over all rows. Instead of `steps`."),
+    key("steps", "1000", "How many updates training takes. Instead of `epochs`."),
+    key("seed", "42", "Of initial weights, dropout and the order of rows: 0."),
+    key("stop", "EarlyStopping(patience=5)", "When to end before `epochs` are over."),
+    section(
+        "checkpoint",
+        "every = 500  keep = 3",
+        "When to keep what a run can be resumed from, and how many of it.",
+    ),
+    section("log", "every = 100", "How many steps lie between two lines of the log."),
     later("precision", "training computes in f32; take it out"),
     later("updates", "one optimizer updates all weights; take it out"),
     later("draw", "random inputs come with named steps; one step on data is built"),
     later("step", "one step is built: give `loss` and `optimizer` in `train` itself"),
 ];
 
-const CHECKPOINT: &[Key] = &[key("every"), key("keep"), key("best")];
+const CHECKPOINT: &[Key] = &[
+    key("every", "500", "Steps between two checkpoints: the end of each epoch unless it says so."),
+    key("keep", "3", "How many of the last ones stay: 1."),
+    key("best", "valid.loss", "What chooses the weights that the run ends with."),
+];
 
-const LOG: &[Key] = &[key("every")];
+const LOG: &[Key] = &[key("every", "100", "How many steps lie between two lines.")];
+
+/// Of one group of weights in `groups`; the rest are settings of the optimizer.
+const GROUP: &[Key] = &[key("weights", "[out]", "Layers, kinds of layers or weights that this is about.")];
+
+/// The section that a section inside of it is a key of: `data` of `split`.
+pub fn section_of(inner: &str) -> Option<&'static str> {
+    let has = |word: &&'static str| find(word, inner).is_some_and(|key| key.status == Section);
+    ["data", "train"].into_iter().find(has)
+}
 
 /// The keys of a section, by its word.
-pub(super) fn of(word: &str) -> &'static [Key] {
+pub fn of(word: &str) -> &'static [Key] {
     match word {
         "data" => DATA,
         "split" => SPLIT,
@@ -131,12 +258,13 @@ pub(super) fn of(word: &str) -> &'static [Key] {
         "train" => TRAIN,
         "checkpoint" => CHECKPOINT,
         "log" => LOG,
+        "groups" => GROUP,
         _ => &[],
     }
 }
 
 /// The row of one key.
-pub(super) fn find(word: &str, name: &str) -> Option<&'static Key> {
+pub fn find(word: &str, name: &str) -> Option<&'static Key> {
     of(word).iter().find(|k| k.name == name)
 }
 
@@ -187,4 +315,25 @@ pub(super) fn section_alias(word: &str) -> Option<&'static str> {
 
 pub(super) fn alias(word: &str, name: &str) -> Option<&'static str> {
     ALIASES.iter().find(|(w, from, _)| *w == word && *from == name).map(|(.., to)| *to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_obeyed_is_documented() {
+        for word in ["data", "split", "model", "train", "checkpoint", "log", "groups"] {
+            for key in of(word).iter().filter(|k| !matches!(k.status, Later(_))) {
+                assert!(key.doc.ends_with('.') && !key.example.is_empty(), "{word}.{}", key.name);
+            }
+        }
+        for item in WORDS.iter().chain(ITEMS) {
+            assert!(item.doc.ends_with('.'), "{}", item.name);
+        }
+        assert_eq!(
+            [section_of("split"), section_of("log"), section_of("x")],
+            [Some("data"), Some("train"), None]
+        );
+    }
 }

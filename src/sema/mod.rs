@@ -9,28 +9,30 @@ mod ctx;
 mod data;
 mod dims;
 mod elsewhere;
+pub mod facts;
 mod file;
 pub mod job;
 mod keyed;
-mod keys;
+pub mod keys;
 mod model;
 mod names;
 mod overrides;
 mod params;
 mod probe;
 mod train;
-mod walk;
+pub mod walk;
 
 #[cfg(test)]
 mod tests;
 
-pub use data::{ColumnUse, DataView, source_defaults};
+pub use data::{ArgumentInfo, ColumnUse, DataView, SourceInfo, generators, source_defaults, sources};
 pub use job::Job;
 pub use probe::{Blind, DataProbe, ProbeError, Sample, SchemaColumn, SourceSchema};
 
 use crate::base::{Bindings, FileId, Sources, Span};
 use crate::diag::Diagnostics;
 use crate::syntax::ast;
+use facts::{Facts, Recorder};
 
 /// What the command line adds to a spec.
 #[derive(Clone, Debug, Default)]
@@ -64,6 +66,19 @@ pub fn check(
     (job, diags)
 }
 
+/// The same, with everything that was seen on the way.
+pub fn check_with_facts(
+    sources: &mut Sources,
+    file: FileId,
+    ast: &ast::File,
+    settings: &Settings,
+    probe: &dyn DataProbe,
+) -> (Option<Job>, Vec<DataView>, Diagnostics, Facts) {
+    let facts = Recorder::on();
+    let (job, data, diags) = check_recording(sources, file, ast, settings, probe, &facts);
+    (job, data, diags, facts.finish())
+}
+
 /// The same, with the data sections as far as they are right, whatever is wrong elsewhere.
 pub fn check_with_data(
     sources: &mut Sources,
@@ -72,9 +87,21 @@ pub fn check_with_data(
     settings: &Settings,
     probe: &dyn DataProbe,
 ) -> (Option<Job>, Vec<DataView>, Diagnostics) {
+    check_recording(sources, file, ast, settings, probe, &Recorder::default())
+}
+
+fn check_recording(
+    sources: &mut Sources,
+    file: FileId,
+    ast: &ast::File,
+    settings: &Settings,
+    probe: &dyn DataProbe,
+    facts: &Recorder,
+) -> (Option<Job>, Vec<DataView>, Diagnostics) {
     let mut diags = Diagnostics::new();
     let ast = file::prepare(sources, ast, settings, &mut diags);
-    let (job, data) = file::check(sources, file, &ast, settings, probe, &mut diags);
+    let asked = file::Asked { settings, probe, facts };
+    let (job, data) = file::check(sources, file, &ast, asked, &mut diags);
     file::variant_values(sources, file, &ast, settings, probe, &mut diags);
     if has_broken(&ast) {
         // What did not parse may have used it.

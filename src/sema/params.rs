@@ -30,6 +30,9 @@ pub(super) fn check(cx: &Ctx, file: &ast::File) -> Vec<(String, ParamValue)> {
             ItemKind::Dim { bound, value, .. } => dim(cx, name, *bound, value),
             _ => unreachable!("params: only params and dims wait"),
         };
+        if let Some(value) = &value {
+            cx.facts.value(name.span, value);
+        }
         all.extend(value.clone().map(|v| (place, name.name.to_string(), v)));
         cx.values.borrow_mut().insert(name.name.clone(), value);
     }

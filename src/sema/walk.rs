@@ -2,9 +2,10 @@
 
 use crate::syntax::ast::*;
 
-type Visit<'v, 'a> = &'v mut dyn FnMut(&'a Expr);
+/// Called with each expression.
+pub type Visit<'v, 'a> = &'v mut dyn FnMut(&'a Expr);
 
-pub(super) fn item<'a>(item: &'a Item, f: Visit<'_, 'a>) {
+pub fn item<'a>(item: &'a Item, f: Visit<'_, 'a>) {
     match &item.kind {
         ItemKind::Param { ty: t, value, domain, .. } => {
             t.iter().for_each(|t| ty(t, f));
@@ -34,11 +35,11 @@ pub(super) fn item<'a>(item: &'a Item, f: Visit<'_, 'a>) {
     }
 }
 
-pub(super) fn entries<'a>(all: &'a [Entry], f: Visit<'_, 'a>) {
+pub fn entries<'a>(all: &'a [Entry], f: Visit<'_, 'a>) {
     all.iter().for_each(|e| entry(e, f));
 }
 
-pub(super) fn entry<'a>(entry: &'a Entry, f: Visit<'_, 'a>) {
+pub fn entry<'a>(entry: &'a Entry, f: Visit<'_, 'a>) {
     match &entry.kind {
         EntryKind::Let { ty: t, value, .. } | EntryKind::Output { ty: t, value, .. } => {
             t.iter().for_each(|t| ty(t, f));
@@ -52,14 +53,14 @@ pub(super) fn entry<'a>(entry: &'a Entry, f: Visit<'_, 'a>) {
     }
 }
 
-pub(super) fn fields<'a>(fields: &'a [Field], f: Visit<'_, 'a>) {
+pub fn fields<'a>(fields: &'a [Field], f: Visit<'_, 'a>) {
     for field in fields {
         ty(&field.ty, f);
         field.default.iter().for_each(|d| expr(d, f));
     }
 }
 
-pub(super) fn ty<'a>(ty: &'a Type, f: Visit<'_, 'a>) {
+pub fn ty<'a>(ty: &'a Type, f: Visit<'_, 'a>) {
     ty.args.iter().for_each(|a| expr(&a.value, f));
     for size in ty.shape.iter().flatten() {
         match size {
@@ -69,7 +70,7 @@ pub(super) fn ty<'a>(ty: &'a Type, f: Visit<'_, 'a>) {
     }
 }
 
-pub(super) fn expr<'a>(e: &'a Expr, f: Visit<'_, 'a>) {
+pub fn expr<'a>(e: &'a Expr, f: Visit<'_, 'a>) {
     f(e);
     match &e.kind {
         ExprKind::Int(_)

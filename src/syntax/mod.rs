@@ -10,12 +10,14 @@ mod build;
 mod dump;
 mod expect;
 mod format;
+mod outline;
 mod parse;
-mod scan;
+pub mod scan;
 
 #[cfg(test)]
 mod tests;
 
 pub use dump::dump;
 pub use format::format;
+pub use outline::outline;
 pub use parse::{RESERVED, decode, parse, parse_value};

@@ -45,12 +45,13 @@ fn section(page: &mut String, title: &str, sigs: &[&Sig]) {
     head(page, title);
     for sig in sigs {
         for attr in sig.attrs {
-            row(page, &format!("{}.{}", sig.name, attr.name), |framework| default(framework, attr));
+            row(page, &format!("{}.{}", sig.name, attr.name), |framework| default_of(framework, attr));
         }
     }
 }
 
-fn default(framework: Framework, attr: &Attr) -> String {
+/// A default as it would be written, in a table that says when there is none.
+pub(super) fn default_of(framework: Framework, attr: &Attr) -> String {
     match attr.default {
         Default::Required => "must be said".to_string(),
         Default::None => "none".to_string(),
@@ -72,7 +73,7 @@ fn preset(framework: Framework, key: &str) -> String {
 }
 
 /// `0.001`, `1e-7`
-fn number(x: f64) -> String {
+pub(super) fn number(x: f64) -> String {
     if x != 0.0 && x.abs() < 1e-3 { format!("{x:e}") } else { x.to_string() }
 }
 
@@ -117,7 +118,7 @@ fn formulas(page: &mut String) {
 }
 
 /// A default as the library's text has it.
-fn text(expr: &crate::syntax::ast::Expr) -> String {
+pub(super) fn text(expr: &crate::syntax::ast::Expr) -> String {
     use crate::syntax::ast::ExprKind;
     match &expr.kind {
         ExprKind::Int(n) => n.to_string(),

@@ -67,8 +67,18 @@ def fitted(how, column, *steps):
     case(how, all_rows)
 
 
-def quantiles(n):
-    return QuantileTransformer(n_quantiles=n, subsample=None)
+def quantiles(n, output="uniform"):
+    return QuantileTransformer(n_quantiles=n, subsample=None, output_distribution=output)
+
+
+def computed(how, values, *steps):
+    """A column that is computed first: transformers are fitted on what it is in training rows."""
+    all_rows = values.to_numpy(dtype=np.float64).reshape(-1, 1)
+    known = all_rows[:TRAIN]
+    for step in steps:
+        step.fit(known)
+        known, all_rows = step.transform(known), step.transform(all_rows)
+    case(how, all_rows)
 
 
 def bins(n, strategy):
@@ -116,6 +126,20 @@ fitted(
 )
 fitted("fare |> bins(5) |> one_hot", "fare", bins(5, "quantile"), one_hot)
 
+fitted("fare |> quantile(to=normal)", "fare", quantiles(TRAIN, "normal"))
+fitted("berth |> quantile(n=11, to=normal)", "berth", quantiles(11, "normal"))
+fitted("flat |> quantile(n=5, to=normal)", "flat", quantiles(5, "normal"))
+computed("(fare / berth^2) |> standardize", frame.fare / frame.berth**2, StandardScaler())
+computed(
+    "(fare - berth) |> clip(-5, 20) |> minmax",
+    frame.fare - frame.berth,
+    FunctionTransformer(lambda x: np.clip(x, -5, 20)),
+    MinMaxScaler(),
+)
+computed("log(fare * berth) |> robust", np.log(frame.fare * frame.berth), RobustScaler())
+computed("(fare + age) |> impute(median) |> standardize", frame.fare + frame.age, median, StandardScaler())
+computed("(berth * 2 - 1) |> bins(4) |> one_hot", frame.berth * 2 - 1, bins(4, "quantile"), one_hot)
+
 # Known values as scikit-learn and pandas number them; what the training rows lack is behind all others.
 ordinal = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=98, encoded_missing_value=99).fit(train[["town"]])
 ids = ordinal.transform(frame[["town"]])[:, 0]
@@ -124,7 +148,8 @@ case("town |> category(unknown=other)", [names if i == 99 else names + 1 if i ==
 codes = pd.Categorical(frame["town"], categories=sorted(train["town"].dropna().unique())).codes
 assert all(a == b for a, b in zip(codes, ids) if b < 98)
 dummies = pd.get_dummies(frame["berth"].where(frame["berth"].isin(train["berth"])))
-assert np.array_equal(dummies.to_numpy(dtype=float), np.asarray(cases[-6]["want"]))
+berths = next(c for c in cases if c["how"] == "berth |> one_hot(unknown=ignore)")
+assert np.array_equal(dummies.to_numpy(dtype=float), np.asarray(berths["want"]))
 
 when = pd.to_datetime(frame["boarded"], format="%d/%m/%Y %H:%M")
 PARTS = {

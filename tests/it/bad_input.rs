@@ -205,6 +205,11 @@ fn array_cases() -> Vec<Case> {
         npz(AS_IS, "one class only", single().npz(), "data::one_class", &["the class `1`", "`y`"]),
         npz(NUMBERS, "not UTF-8", pair(no_text), "data::encoding", &["t.npz/x:2"]),
     ];
+    let whole = npy("<f8", "(9,)", &[0; 72]);
+    let short = whole[..whole.len() - 24].to_vec();
+    cases.push(npz(AS_IS, "cut array", pair(short), "data::npy", &["t.npz/x", "has 6 of the 9 elements"]));
+    let halves = npy("<f2", "(2,)", &[0; 4]);
+    cases.push(npz(AS_IS, "half precision", pair(halves), "data::npy", &["t.npz/x", "type `<f2`"]));
     let unseen = zip(&[("x.npy", npy("<f8", "(5,)", &[0; 40])), ("y.npy", five(7))]);
     cases.push(npz("y : class(0, 1)", "unseen category", unseen, "data::class", &["t.npz:5", "`7`"]));
     let alone = |defect, name, bytes: Vec<u8>, code, says| Case {
@@ -214,6 +219,10 @@ fn array_cases() -> Vec<Case> {
         make: file(name, bytes),
         code,
         says,
+    };
+    let doubles = |all: &[f64]| {
+        let bytes: Vec<u8> = all.iter().flat_map(|x| x.to_le_bytes()).collect();
+        npy("<f8", &format!("({},)", all.len()), &bytes)
     };
     let array = || {
         npy(
@@ -241,7 +250,49 @@ fn array_cases() -> Vec<Case> {
             "data::npy",
             &["x.npy.gz", "more than the file can hold"],
         ),
+        alone(
+            "NaN",
+            "x.npy",
+            doubles(&[1.0, f64::NAN, -1.0]),
+            "data::missing_value",
+            &["x.npy:2", "`NaN`", "`x`"],
+        ),
+        alone(
+            "infinity",
+            "x.npy",
+            doubles(&[1.0, -1.0, f64::INFINITY]),
+            "data::not_finite",
+            &["x.npy:3", "`inf`", "`x`"],
+        ),
+        alone(
+            "complex numbers",
+            "x.npy",
+            npy("<c16", "(2,)", &[0; 32]),
+            "data::npy",
+            &["x.npy", "type `<c16`"],
+        ),
+        alone("objects", "x.npy", npy("|O", "(2,)", &[0; 16]), "data::npy", &["x.npy", "Python objects"]),
+        alone(
+            "characters that are none",
+            "x.npy",
+            npy("<U1", "(3,)", &[&b"1\0\0\0"[..], &[0, 0xd8, 0, 0], b"2\0\0\0"].concat()),
+            "data::encoding",
+            &["x.npy:2", "no Unicode text"],
+        ),
+        alone(
+            "not UTF-8",
+            "x.npy",
+            npy("|S1", "(3,)", b"1\xff2"),
+            "data::encoding",
+            &["x.npy:2", "no Unicode text"],
+        ),
     ]);
+    let label = |defect, value, code, says| {
+        let bytes = doubles(&[0.0, 1.0, value, 1.0]);
+        Case { typing: "y = x |> class(2)", ..alone(defect, "x.npy", bytes, code, says) }
+    };
+    cases.push(label("label out of range", 7.0, "data::class", &["x.npy:3", "`7`"]));
+    cases.push(label("label with a fraction", 0.5, "data::number", &["x.npy:3", "`0.5`"]));
     cases
 }
 
@@ -309,7 +360,39 @@ fn parquet_cases() -> Vec<Case> {
         says,
     };
     let words = || words().with(3, 1, "maybe");
+    // 77 rows, so that no other number of the footer is written as theirs.
+    fn claiming(all: bool) -> Box<dyn Fn(&Path)> {
+        Box::new(move |folder| {
+            let path = folder.join("t.parquet");
+            parquet(&Rows::good(77), &path);
+            let bytes = fs::read(&path).expect("just written");
+            fs::write(&path, with_rows_claimed(bytes, 77, 1 << 60, all)).expect("the folder is writable");
+        })
+    }
+    fn marked() -> Box<dyn Fn(&Path)> {
+        Box::new(|folder| {
+            let path = folder.join("t.parquet");
+            parquet(&self::words().with(4, 1, "@@@@"), &path);
+            let bytes = replaced(fs::read(&path).expect("just written"), b"@@@@", b"@@\xe9@");
+            fs::write(&path, bytes).expect("the folder is writable");
+        })
+    }
     vec![
+        case(WORDS, "not UTF-8", marked(), "data::encoding", &["t.parquet:5", "`y`"]),
+        case(
+            NUMBERS,
+            "2^60 rows",
+            claiming(false),
+            "data::parquet",
+            &["t.parquet", "claims 1152921504606846976 rows"],
+        ),
+        case(
+            NUMBERS,
+            "2^60 rows in every place",
+            claiming(true),
+            "data::parquet",
+            &["t.parquet", "claims 1152921504606846976 rows"],
+        ),
         case(NUMBERS, "empty", changed(|_| Vec::new()), "data::empty", &["t.parquet: the file is empty"]),
         case(NUMBERS, "no rows", of(Rows(Vec::new())), "data::empty", &["t.parquet: the file has no rows"]),
         case(
@@ -347,6 +430,38 @@ fn parquet_cases() -> Vec<Case> {
     ]
 }
 
+/// A Parquet file whose footer tells of other numbers of rows: the file's own, or those of groups and columns too.
+#[cfg(feature = "parquet")]
+fn with_rows_claimed(bytes: Vec<u8>, rows: u64, claimed: u64, all: bool) -> Vec<u8> {
+    // Thrift's compact protocol: numbers have a zigzag and seven bits a byte; `16` opens a field of 64 bits.
+    let number = |n: u64| {
+        let (mut rest, mut written) = (n << 1, vec![0x16]);
+        while rest >= 0x80 {
+            written.push(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        written.push(rest as u8);
+        written
+    };
+    let (from, to) = (number(rows), number(claimed));
+    let end = bytes.len() - 8;
+    let length = u32::from_le_bytes(bytes[end..end + 4].try_into().expect("four bytes")) as usize;
+    let (body, mut footer) = (&bytes[..end - length], bytes[end - length..end].to_vec());
+    let mut changed = 0;
+    let mut at = 0;
+    while let Some(found) = footer[at..].windows(from.len()).position(|w| w == from) {
+        footer.splice(at + found..at + found + from.len(), to.iter().copied());
+        at += found + to.len();
+        changed += 1;
+        if !all {
+            break;
+        }
+    }
+    assert!(changed == if all { 4 } else { 1 }, "the file, its group and two columns say so: {changed}");
+    let length = (footer.len() as u32).to_le_bytes();
+    [body, &footer, &length, b"PAR1"].concat()
+}
+
 #[cfg(feature = "sql")]
 fn sql_cases() -> Vec<Case> {
     use crate::tables::sqlite;
@@ -359,6 +474,14 @@ fn sql_cases() -> Vec<Case> {
             connection.execute_batch(sql).expect("SQL");
         })
     }
+    fn damaged(damage: fn(Vec<u8>) -> Vec<u8>) -> Box<dyn Fn(&Path)> {
+        Box::new(move |folder| {
+            let path = folder.join("t.db");
+            sqlite(&Rows::good(5000), &path);
+            let bytes = damage(fs::read(&path).expect("just written"));
+            fs::write(&path, bytes).expect("the folder is writable");
+        })
+    }
     let case = |source, typing, defect, make, code, says| Case { source, typing, defect, make, code, says };
     const TABLE: &str = "sql(\"sqlite:t.db\", query=\"SELECT x, y FROM t ORDER BY id\")";
     let blob =
@@ -366,6 +489,19 @@ fn sql_cases() -> Vec<Case> {
     vec![
         case(TABLE, NUMBERS, "empty", file("t.db", ""), "data::empty", &["t.db: the file is empty"]),
         case(TABLE, NUMBERS, "no rows", of(Rows(Vec::new())), "data::empty", &["t.db", "gives no rows"]),
+        case(TABLE, NUMBERS, "cut off", damaged(cut), "data::sql", &["t.db", "damaged or cut off"]),
+        case(
+            TABLE,
+            NUMBERS,
+            "garbage in the middle",
+            damaged(|mut bytes| {
+                let middle = bytes.len() / 2 / 4096 * 4096;
+                bytes[middle..middle + 4096].fill(0xa5);
+                bytes
+            }),
+            "data::sql",
+            &["t.db:", "damaged or cut off"],
+        ),
         case(TABLE, NUMBERS, "wrong magic", file("t.db", "x,y\n1,2\n".repeat(99)), "data::magic", &["t.db"]),
         case(TABLE, NUMBERS, "not UTF-8", made(blob), "data::encoding", &["t.db:2", "`y`"]),
         case(

@@ -207,7 +207,7 @@ fn overrides_reach_the_spec_and_their_mistakes_are_shown_on_their_text() {
 
 #[test]
 fn every_stage_prints() {
-    for stage in ["ast", "graph", "grad", "opt", "passes", "loops", "clif", "asm"] {
+    for stage in ["ast", "nodes", "graph", "grad", "opt", "passes", "loops", "clif", "asm"] {
         let output = mlc(&["dump", SPEC, "--stage", stage]);
         assert_eq!(code(&output), 0, "{stage}: {}", stderr(&output));
         assert!(stdout(&output).lines().count() > 3, "{stage}");

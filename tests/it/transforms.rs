@@ -133,6 +133,29 @@ fn cells_that_a_transform_cannot_take_are_named() {
 }
 
 #[test]
+fn values_that_a_formula_cannot_make_are_named() {
+    let said = |x: &str| {
+        let d = problem(TABLE, x, 2);
+        (d.code, d.message)
+    };
+    let wrong = said("(fare + age) |> standardize");
+    assert_eq!(
+        wrong,
+        ("data::missing_value", "t.csv:3:3: `` in column `age` stands for a missing value".to_string())
+    );
+    let wrong = said("(1 / fare) |> standardize");
+    assert_eq!(wrong, ("data::not_finite", "t.csv:4: `inf` in column `x` is not a finite `f32`".to_string()));
+    let wrong = said("(0 / fare) |> standardize");
+    assert_eq!(
+        wrong,
+        (
+            "data::not_finite",
+            "t.csv:4: `NaN` in column `x` is no number: the formula divides 0 by 0, or the like".to_string()
+        )
+    );
+}
+
+#[test]
 fn a_missing_value_is_a_value_of_its_own_where_training_rows_lack_some() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("t.csv"), TABLE).unwrap();
@@ -167,6 +190,7 @@ fn what_is_fitted_is_applied_without_the_training_rows() {
         "age |> impute(median) |> standardize",
         "town |> one_hot(unknown=other)",
         "fare |> bins(5) |> one_hot",
+        "(fare / berth^2) |> quantile(to=normal)",
     ] {
         let plan = job(how, goldens["train"].as_u64().unwrap() as usize);
         let data = load(folder.path(), &plan).unwrap();
@@ -223,7 +247,10 @@ fn reference() -> String {
          A chain stands behind `name :` in a `data` section, or behind a column: `x = age |> log |> standardize`. What is \
          fitted\nis fitted on training rows alone, step behind step. A missing value stays missing until a step takes it; \
          what is left at\nthe end is an error. A column without a type is a number, if the first rows of the file hold \
-         nothing else.\n",
+         nothing else.\n\nWhat is computed row by row can be transformed as well: `bmi = weight / height^2` with \
+         `bmi : standardize`, or\n`x = (a - b) |> clip(0, 10)`. A formula that reads a column of its own name replaces \
+         that column; then `name :` types the\none of the file. A row that lacks an input is an error, or missing where the \
+         chain has an `impute`.\n",
     );
     for def in TRANSFORMS {
         let sig = &def.sig;

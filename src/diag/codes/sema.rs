@@ -210,6 +210,14 @@ pub const CODES: &[CodeInfo] = &[
                   age : bins(5) |> one_hot",
     },
     CodeInfo {
+        code: "column::rows",
+        title: "a column that is transformed is not computed row by row",
+        explain: "What a transform decides, it decides on training rows, and applies to rows that come one at a time. So a \
+                  column that is computed and then transformed is made of its own row alone:\n\n    \
+                  bmi = weight / height^2\n    bmi : standardize\n\nWhat all training rows decide, their mean among others, is \
+                  the transform's: `standardize`, `minmax`, `quantile`.",
+    },
+    CodeInfo {
         code: "column::setting",
         title: "settings of a transform that do not go together",
         explain: "`clip` needs a bound, the lower not above the upper; a constant of `impute` needs its value, and nothing else \

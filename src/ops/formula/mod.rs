@@ -21,13 +21,13 @@ mod types;
 pub use arith::{arith, promote, tensor_of};
 pub use bind::{Slot, bind};
 pub(in crate::ops) use body::Body;
-pub use builtin::{Builtin, builtins};
+pub use builtin::{Builtin, Kind as BuiltinKind, builtins};
 pub use call::{apply, apply_std};
 pub use decl::{OpDecl, OpParam, ParamKind, mentioned};
 pub use item::{Given, Item, Never, Number, Operand};
 pub use limit::{BLOCK, MOST_NODES, OP, depth, in_use, room};
 pub use memo::Memo;
-pub use types::{Bound, Mismatch, Pattern, PatternSize, unify};
+pub use types::{Bound, Mismatch, Pattern, PatternSize, TYPES, unify};
 
 use super::Library;
 use crate::base::{Dim, Span};

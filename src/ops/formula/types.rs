@@ -229,6 +229,10 @@ impl Pattern {
     }
 }
 
+/// Every name that a type can have.
+pub const TYPES: [&str; 11] =
+    ["f32", "i32", "u8", "number", "int", "float", "bool", "logits", "prob", "mask", "class"];
+
 /// Element types by name; meaning types are what they are stored as.
 fn dtype_of(ty: &Type, diags: &mut Diagnostics) -> Checked<Option<DType>> {
     match &*ty.name.name {
@@ -247,9 +251,7 @@ fn dtype_of(ty: &Type, diags: &mut Diagnostics) -> Checked<Option<DType>> {
             Err(super::Reported)
         }
         other => {
-            let known =
-                ["f32", "i32", "u8", "number", "int", "float", "bool", "logits", "prob", "mask", "class"];
-            let near = of_numpy(other).or_else(|| crate::diag::did_you_mean(other, known));
+            let near = of_numpy(other).or_else(|| crate::diag::did_you_mean(other, TYPES));
             let d = Diagnostic::error(
                 "type::unknown",
                 format!("there is no type `{other}`"),

@@ -85,9 +85,10 @@ pub enum Encode {
     Minmax,
     /// Less the median, over the distance of the quartiles.
     Robust,
-    /// To the share of training rows below.
+    /// To the share of training rows below, in the form of `spread`.
     Quantile {
         points: usize,
+        spread: Spread,
     },
     Log,
     Log1p,
@@ -120,6 +121,17 @@ pub enum Classes {
     Named(Vec<String>),
     /// Those in the training rows, sorted.
     Infer,
+}
+
+/// How shares of rows are spread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Spread {
+    /// As they are, from 0 to 1.
+    #[default]
+    Uniform,
+    /// As a standard normal variable would lie.
+    Normal,
 }
 
 /// Where bins end.

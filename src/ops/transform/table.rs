@@ -1,7 +1,8 @@
 //! The rows: every transform with its settings.
 
 use super::{
-    Binning, Classes, DATE_PARTS, DATE_SIGNS, DatePart, Encode, Filling, Kind, Takes, TransformDef, Unknown,
+    Binning, Classes, DATE_PARTS, DATE_SIGNS, DatePart, Encode, Filling, Kind, Spread, Takes, TransformDef,
+    Unknown,
 };
 use crate::ops::attrs::as_number;
 use crate::ops::{Attr, AttrType, AttrValue, Default, Sig};
@@ -254,18 +255,30 @@ pub static TRANSFORMS: &[TransformDef] = &[
             "quantile",
             &["QuantileTransformer"],
             "The share of training rows below x, from 0 to 1, by straight lines between `n` quantiles (scikit-learn's \
-             QuantileTransformer with a uniform output).",
-            "quantile(n=100)",
-            &[count(
-                "n",
-                2,
-                Default::Int(1000),
-                "How many quantiles; at most as many as there are training rows.",
-            )],
+             QuantileTransformer).",
+            "quantile(n=100, to=normal)",
+            &[
+                count(
+                    "n",
+                    2,
+                    Default::Int(1000),
+                    "How many quantiles; at most as many as there are training rows.",
+                ),
+                attr(
+                    "to",
+                    AttrType::Choice(&["uniform", "normal"]),
+                    Default::Word("uniform"),
+                    "Whether the share stays as it is, or becomes the number below which a standard normal variable lies \
+                     with that probability, within 5.2 of 0.",
+                ),
+            ],
         ),
         Takes::Numbers,
         scaled,
-        |s| Ok(Encode::Quantile { points: s.count("n") }),
+        |s| {
+            let spread = if s.is("to", "normal") { Spread::Normal } else { Spread::Uniform };
+            Ok(Encode::Quantile { points: s.count("n"), spread })
+        },
     ),
     row(
         sig("log", &["ln"], "The natural logarithm; of 0 and below an error.", "log", &[]),

@@ -3,6 +3,7 @@
 //! [`apply`] needs what was fitted and a table with columns of the same names, nothing of the spec.
 
 use super::cells::{Checked, Lookup, grouped};
+use super::computed::{self, FittedFormula};
 use super::files::{Places, problem};
 use super::steps::{self, Fitted};
 use super::table::{Cells, Table};
@@ -11,6 +12,7 @@ use crate::base::{Bindings, DType, Span, Sym};
 use crate::diag::{Diagnostic, Severity};
 use crate::sema::job::{Column, ColumnKind, DataPlan, Encode, Field, SourcePlan};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// A batch column with all that training rows decided: enough to make it of other rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,8 +28,11 @@ pub struct FittedColumn {
 /// A column of the source and its steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FittedField {
-    /// Its name in the source.
+    /// Its name in the source; of what is computed, the spec's.
     pub source: String,
+    /// What computes its values before the steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub formula: Option<FittedFormula>,
     pub steps: Vec<Fitted>,
     /// Where the spec asks for it, while there is one.
     #[serde(skip)]
@@ -50,6 +55,12 @@ impl FittedField {
     pub fn classes(&self) -> Option<usize> {
         self.steps.last().and_then(Fitted::classes)
     }
+
+    /// The columns of the source that it is made of.
+    pub fn sources(&self) -> BTreeSet<&str> {
+        let Some(formula) = &self.formula else { return BTreeSet::from([self.source.as_str()]) };
+        formula.inputs.iter().flat_map(|input| input.field.sources()).collect()
+    }
 }
 
 impl FittedField {
@@ -63,20 +74,13 @@ impl FittedField {
     }
 }
 
-pub fn column_fields(column: &Column) -> &[Field] {
-    match &column.kind {
-        ColumnKind::One(field) => std::slice::from_ref(field),
-        ColumnKind::Row(fields) => fields,
-    }
-}
-
 /// Fits every column of a plan on the training rows. All that is wrong is told at once.
 pub fn fit(plan: &DataPlan, main: &Loaded, train: &[u32]) -> Result<Vec<FittedColumn>, Vec<Diagnostic>> {
     let mut wrong = Vec::new();
     let mut columns = Vec::new();
     for column in &plan.columns {
         let mut fields = Vec::new();
-        for field in column_fields(column) {
+        for field in column.fields() {
             match fit_field(column, field, main, train) {
                 Ok(fitted) => fields.push(fitted),
                 Err(diagnostic) => wrong.push(*diagnostic),
@@ -94,9 +98,25 @@ pub fn joined(column: &Column, fields: Vec<FittedField>) -> FittedColumn {
 }
 
 pub fn fit_field(column: &Column, field: &Field, main: &Loaded, train: &[u32]) -> Checked<FittedField> {
-    let at = Lookup::new(&main.table, &field.source, field.span, main.source)?;
-    let steps = steps::fit(&at, &field.how, train, column.ty.dtype)?;
-    Ok(FittedField { source: field.source.clone(), steps, span: field.span })
+    let formula = field.formula.as_deref().map(|f| computed::fit(field, f, main, train)).transpose()?;
+    let mut fitted =
+        FittedField { source: field.source.clone(), formula, steps: Vec::new(), span: field.span };
+    fitted.steps = with_lookup(&fitted, &main.table, main.source, |at| {
+        steps::fit(at, &field.how, train, column.ty.dtype)
+    })?;
+    Ok(fitted)
+}
+
+/// Hands over a field's values before its steps: a column of the table, or what its formula makes of some.
+pub fn with_lookup<T>(
+    field: &FittedField,
+    table: &Table,
+    source: &SourcePlan,
+    f: impl FnOnce(&Lookup) -> Checked<T>,
+) -> Checked<T> {
+    let made = field.formula.as_ref().map(|formula| computed::column(formula, field, table, source));
+    let made = made.transpose()?;
+    f(&Lookup::new(made.as_ref().unwrap_or(table), &field.source, field.span, source)?)
 }
 
 /// Makes the columns of a table's rows. Those that stay as they are leave the table without a copy.
@@ -126,7 +146,7 @@ pub fn apply_file(
     source: &SourcePlan,
     places: &Places,
 ) -> Result<Store, Vec<Diagnostic>> {
-    let wanted = |name: &str| columns.iter().flat_map(|c| &c.fields).any(|f| f.source == name);
+    let wanted = |name: &str| columns.iter().flat_map(|c| &c.fields).any(|f| f.sources().contains(name));
     let mut table = read::whole(source, &wanted, places).map_err(|wrong| vec![*wrong])?;
     apply(columns, &mut table, source)
 }
@@ -134,8 +154,8 @@ pub fn apply_file(
 fn apply_column(column: &FittedColumn, table: &Table, source: &SourcePlan) -> Result<Array, Vec<Diagnostic>> {
     let (mut parts, mut wrong) = (Vec::new(), Vec::new());
     for field in &column.fields {
-        let at = Lookup::new(table, &field.source, field.span, source);
-        match at.and_then(|at| steps::apply_all(&at, &field.steps, column.dtype)) {
+        let part = with_lookup(field, table, source, |at| steps::apply_all(at, &field.steps, column.dtype));
+        match part {
             Ok(part) => parts.push(part),
             Err(diagnostic) => wrong.push(*diagnostic),
         }
@@ -169,12 +189,13 @@ fn apply_column(column: &FittedColumn, table: &Table, source: &SourcePlan) -> Re
 
 /// A column that stays as the source has it is taken over, when no other needs it.
 fn moved(columns: &[FittedColumn], column: &FittedColumn, table: &mut Table) -> Option<Array> {
-    let [FittedField { source, steps, .. }] = column.fields.as_slice() else { return None };
-    if column.joined || steps.as_slice() != [Fitted::AsIs] {
+    let [FittedField { source, steps, formula, .. }] = column.fields.as_slice() else { return None };
+    if column.joined || formula.is_some() || steps.as_slice() != [Fitted::AsIs] {
         return None;
     }
     let at = table.column(source)?;
-    let alone = columns.iter().flat_map(|c| &c.fields).filter(|f| f.source == *source).count() == 1;
+    let users = columns.iter().flat_map(|c| &c.fields).filter(|f| f.sources().contains(source.as_str()));
+    let alone = users.count() == 1;
     let cells = &mut table.columns[at].cells;
     let same = match cells {
         Cells::U8 { .. } => column.dtype == DType::U8,
@@ -258,7 +279,7 @@ pub fn warnings(fitted: &[FittedColumn], source: &SourcePlan, train: &[u32]) -> 
 pub fn one_class(plan: &DataPlan, store: &Store, fitted: &[FittedColumn], train: &[u32]) -> Vec<Diagnostic> {
     let mut wrong = Vec::new();
     for ((column, array), fitted) in plan.columns.iter().zip(&store.columns).zip(fitted) {
-        let [field] = column_fields(column) else { continue };
+        let [field] = column.fields() else { continue };
         let Values::I32(values) = &array.values else { continue };
         if !matches!(field.how.last(), Some(Encode::Class(_))) {
             continue;

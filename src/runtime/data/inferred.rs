@@ -132,11 +132,16 @@ impl Distinct {
 
     /// Numbers are the same if they are equal, however they are written; words if they are to the letter.
     pub fn of(table: &Table, column: usize, inferred: &Inferred) -> Distinct {
+        Distinct::up_to(usize::MAX, table, column, inferred).expect("data: no column has so many values")
+    }
+
+    /// The same of a column with no more than so many values; of others nothing, and no time spent on the rest of it.
+    pub fn up_to(most: usize, table: &Table, column: usize, inferred: &Inferred) -> Option<Distinct> {
         match &inferred.kind {
             Kind::Whole | Kind::Number | Kind::Date if inferred.unlike == 0 => {
                 // The two zeros are equal.
                 let key = |x: &f64| (!x.is_nan()).then(|| (x + 0.0).to_bits());
-                Distinct::coded(inferred.numbers.iter().map(key))
+                Distinct::coded(most, inferred.numbers.iter().map(key))
             }
             Kind::Whole | Kind::Number | Kind::Date | Kind::Text => {
                 let cells = match &table.columns[column].cells {
@@ -147,13 +152,16 @@ impl Distinct {
                     | Cells::F64 { .. }
                     | Cells::Gone => &[],
                 };
-                Distinct::coded(cells.iter().map(|cell| (!cell.missing).then(|| table.cell_text(*cell))))
+                Distinct::coded(
+                    most,
+                    cells.iter().map(|cell| (!cell.missing).then(|| table.cell_text(*cell))),
+                )
             }
-            Kind::Array(_) | Kind::Nothing => Distinct::default(),
+            Kind::Array(_) | Kind::Nothing => Some(Distinct::default()),
         }
     }
 
-    fn coded<K: Hash + Eq>(keys: impl Iterator<Item = Option<K>>) -> Distinct {
+    fn coded<K: Hash + Eq>(most: usize, keys: impl Iterator<Item = Option<K>>) -> Option<Distinct> {
         let mut codes: HashMap<K, u32> = HashMap::new();
         let mut all = Distinct::default();
         for (row, key) in keys.enumerate() {
@@ -166,10 +174,13 @@ impl Distinct {
                 all.counts.push(0);
                 all.first.len() as u32 - 1
             });
+            if all.first.len() > most {
+                return None;
+            }
             all.counts[code as usize] += 1;
             all.of.push(code);
         }
-        all
+        Some(all)
     }
 
     pub fn len(&self) -> usize {

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::base::Bindings;
 use crate::diag::Diagnostic;
-use crate::sema::job::{DataPlan, Encode, SourcePlan};
+use crate::sema::job::{DataPlan, Encode, Field, SourcePlan};
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
@@ -184,17 +184,15 @@ impl<'a> Large<'a> {
     /// Fits all fields, as many columns at a time as fit into memory.
     fn fit(&self, plan: &DataPlan, train: &[u32]) -> Result<Vec<FittedColumn>, Vec<Diagnostic>> {
         let one = |d: Box<Diagnostic>| vec![*d];
-        let sources: BTreeSet<&str> = super::fields(plan).map(|f| f.source.as_str()).collect();
-        let sources: Vec<&str> = sources.into_iter().collect();
         let mut fitted: Vec<Vec<Option<FittedField>>> =
-            plan.columns.iter().map(|c| vec![None; encode::column_fields(c).len()]).collect();
+            plan.columns.iter().map(|c| vec![None; c.fields().len()]).collect();
         let mut wrong = Vec::new();
-        for group in sources.chunks(self.budget.columns(self.rows)) {
-            let wanted = |name: &str| group.contains(&name);
+        for group in groups(super::fields(plan), self.budget.columns(self.rows)) {
+            let wanted = |name: &str| group.contains(name);
             let loaded = Loaded { source: self.source, table: self.columns(&wanted).map_err(one)? };
             for (column, fitted) in plan.columns.iter().zip(&mut fitted) {
-                for (field, fitted) in encode::column_fields(column).iter().zip(fitted) {
-                    if !wanted(&field.source) {
+                for (field, fitted) in column.fields().iter().zip(fitted) {
+                    if fitted.is_some() || !field.sources().is_subset(&group) {
                         continue;
                     }
                     match encode::fit_field(column, field, &loaded, train) {
@@ -227,7 +225,7 @@ impl<'a> Large<'a> {
             let wrong = problem("data::unreadable", message, self.source);
             vec![wrong.help("make room there, or name another folder by `TMPDIR`")]
         };
-        let wanted = |name: &str| super::fields(plan).any(|f| f.source == name);
+        let wanted = |name: &str| super::fields(plan).any(|f| f.sources().contains(name));
         let mut pieces = self.pieces(&wanted).map_err(one)?;
         let mut open: Option<(Spilling, Vec<Array>)> = None;
         while let Some(table) = pieces.next(&wanted, self.budget.piece()).map_err(one)? {
@@ -251,9 +249,7 @@ impl<'a> Large<'a> {
             };
             spilling.append(&store.columns, rows).map_err(io)?;
             for ((column, array), kept) in plan.columns.iter().zip(&store.columns).zip(kept) {
-                let is_class = encode::column_fields(column)
-                    .iter()
-                    .all(|f| matches!(f.how.last(), Some(Encode::Class(_))));
+                let is_class = column.fields().iter().all(|f| matches!(f.how.last(), Some(Encode::Class(_))));
                 if let (Values::I32(to), Values::I32(from)) = (&mut kept.values, &array.values)
                     && is_class
                 {
@@ -266,6 +262,23 @@ impl<'a> Large<'a> {
         let store = Store { columns, spill: Some(spilling.finish().map_err(io)?) };
         Ok((Arc::new(store), Store::new(kept)))
     }
+}
+
+/// Columns of the source to read together, at most `most` of them, or as many as one field is made of: every field
+/// finds all of its own in one group.
+fn groups<'f>(fields: impl Iterator<Item = &'f Field>, most: usize) -> Vec<BTreeSet<&'f str>> {
+    let mut groups: Vec<BTreeSet<&str>> = Vec::new();
+    for field in fields {
+        let own = field.sources();
+        if groups.iter().any(|group| own.is_subset(group)) {
+            continue;
+        }
+        match groups.last_mut() {
+            Some(last) if last.union(&own).count() <= most => last.extend(own),
+            Some(_) | None => groups.push(own),
+        }
+    }
+    groups
 }
 
 #[cfg(test)]

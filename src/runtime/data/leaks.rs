@@ -111,16 +111,18 @@ impl Lint<'_> {
         if roles.inputs.len() < 2 || table.rows < ROWS {
             return Vec::new();
         }
-        let looked = |name: &String| {
+        let looked = |name: &String, most: usize| {
             let at = table.column(name)?;
-            let distinct = Distinct::of(table, at, self.inferred(at));
+            let distinct = Distinct::up_to(most, table, at, self.inferred(at));
             Some(Looked { numbers: &self.inferred(at).numbers, distinct })
         };
         let targets: Vec<(&String, Looked)> =
-            roles.targets.iter().filter_map(|name| Some((name, looked(name)?))).collect();
+            roles.targets.iter().filter_map(|name| Some((name, looked(name, usize::MAX)?))).collect();
+        // An input with more values than each target does not tell one, value for value.
+        let most = targets.iter().filter_map(|(_, target)| target.values(table.rows)).max().unwrap_or(0);
         let mut found = Vec::new();
         for name in roles.inputs.difference(&roles.targets) {
-            let Some(input) = looked(name) else { continue };
+            let Some(input) = looked(name, most) else { continue };
             for (target, values) in &targets {
                 if let Some(how) = tells(&input, values, table.rows) {
                     let message = format!("the input `{name}` {how} `{target}`, which is to be predicted");
@@ -201,20 +203,25 @@ impl Lint<'_> {
 /// A column as [`tells`] takes it.
 struct Looked<'a> {
     numbers: &'a [f64],
-    distinct: Distinct,
+    /// None of a column with too many values to matter.
+    distinct: Option<Distinct>,
+}
+
+impl Looked<'_> {
+    /// How many values a target has that repeats them. What hardly repeats is told apart by anything that does not
+    /// repeat either: there, order must agree.
+    fn values(&self, rows: usize) -> Option<usize> {
+        self.distinct.as_ref().map(Distinct::len).filter(|values| values * 2 <= rows)
+    }
 }
 
 /// How one column tells another, if it does.
 fn tells(input: &Looked, target: &Looked, rows: usize) -> Option<&'static str> {
-    let (a, b) = (&input.distinct, &target.distinct);
-    if b.len() < 2 {
-        return None;
-    }
-    // What hardly repeats is told apart by anything that does not repeat either: there, order must agree.
-    if b.len() * 2 > rows {
+    if target.values(rows).is_none() {
         return in_step(input.numbers, target.numbers).then_some("goes in step with");
     }
-    if a.len() != b.len() {
+    let (Some(a), Some(b)) = (&input.distinct, &target.distinct) else { return None };
+    if b.len() < 2 || a.len() != b.len() {
         return None;
     }
     let mut tells = vec![Distinct::NONE; a.len()];

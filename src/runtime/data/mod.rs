@@ -7,6 +7,7 @@
 mod batch;
 mod calendar;
 mod cells;
+mod computed;
 mod csv;
 mod encode;
 mod files;
@@ -46,11 +47,12 @@ pub use files::{FNV_START, FileInfo, Places, fnv1a};
 pub use frame::{Frame, Frames, source_like};
 pub use prefetch::{Batch, Batches, Prefetch};
 pub use probe::DiskProbe;
+pub use split::train_rows;
 pub use steps::{Fitted, Vocabulary};
 
 use crate::base::{Bindings, DType};
 use crate::diag::Diagnostic;
-use crate::sema::job::{Amount, DataPlan, Field, SourcePlan};
+use crate::sema::job::{Amount, Column, DataPlan, Field, SourcePlan};
 use large::Budget;
 use spill::Spill;
 use std::sync::Arc;
@@ -278,7 +280,7 @@ type Wants<'w> = &'w dyn Fn(&str) -> bool;
 
 /// Reads, splits, fits and encodes a data section. All that is wrong with its columns is told at once.
 pub fn load(plan: &DataPlan, places: &Places) -> Result<Dataset, Vec<Diagnostic>> {
-    let wanted = |name: &str| column_of_split(plan, name) || fields(plan).any(|f| f.source == name);
+    let wanted = |name: &str| column_of_split(plan, name) || fields(plan).any(|f| f.sources().contains(name));
     let budget = Budget::of_machine();
     match Opened::read(plan, places, &wanted, budget.whole()).map_err(|d| vec![*d])? {
         Some(opened) => made(plan, opened, &mut |_, _| {}),
@@ -348,7 +350,7 @@ fn made(
 
 /// Every field of the plan's columns, in order.
 fn fields(plan: &DataPlan) -> impl Iterator<Item = &Field> {
-    plan.columns.iter().flat_map(encode::column_fields)
+    plan.columns.iter().flat_map(Column::fields)
 }
 
 /// Whether a source's column decides how rows are parted.

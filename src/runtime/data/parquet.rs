@@ -10,6 +10,7 @@ use super::files::{FileInfo, Input, Places, problem, short_name};
 use super::table::{Cell, Cells, Origin, RawColumn, Table};
 use crate::base::DType;
 use crate::diag::Diagnostic;
+use crate::runtime::quiet::quietly;
 use crate::sema::job::SourcePlan;
 use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type as Physical};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
@@ -17,7 +18,6 @@ use parquet::data_type::{ByteArray, DataType, Int96};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 type Checked<T> = Result<T, Box<Diagnostic>>;
@@ -87,7 +87,7 @@ impl<'a> Reader<'a> {
             }
             columns.push(column);
         }
-        let mut reader = Reader {
+        let reader = Reader {
             file,
             path,
             name,
@@ -102,16 +102,30 @@ impl<'a> Reader<'a> {
         Ok(reader)
     }
 
-    /// That row groups lie in the file. What they claim to hold is read in small batches, so it need
-    /// not be believed.
-    fn check_sizes(&mut self) -> Checked<()> {
-        let length = self.file.metadata().row_groups().iter().flat_map(|g| g.columns());
-        let file = std::fs::metadata(&self.path).map_or(0, |m| m.len());
-        for chunk in length {
-            let (packed, rows) = (chunk.compressed_size(), chunk.num_values());
-            if packed < 0 || rows < 0 || packed as u64 > file {
-                return Err(self.damaged(&format!("a column claims {packed} bytes and {rows} values")));
+    /// That row groups lie in the file, and all parts of the footer tell of as many rows. Pages are read in
+    /// small batches, so what they hold need not be believed.
+    fn check_sizes(&self) -> Checked<()> {
+        let metadata = self.file.metadata();
+        let length = std::fs::metadata(&self.path).map_or(0, |m| m.len());
+        let mut all = 0_i64;
+        for group in metadata.row_groups() {
+            all = all.saturating_add(group.num_rows());
+            for chunk in group.columns() {
+                let (packed, values) = (chunk.compressed_size(), chunk.num_values());
+                if packed < 0 || values < 0 || packed as u64 > length {
+                    return Err(self.damaged(&format!("a column claims {packed} bytes and {values} values")));
+                }
+                let flat = chunk.column_descr().max_rep_level() == 0;
+                if flat && values != group.num_rows() {
+                    let rows = group.num_rows();
+                    return Err(self.damaged(&format!("a column of {values} values claims {rows} rows")));
+                }
             }
+        }
+        let rows = metadata.file_metadata().num_rows();
+        if rows != all || u32::try_from(rows).is_err() {
+            let why = format!("its footer claims {rows} rows, and its row groups {all}");
+            return Err(self.damaged(&why));
         }
         Ok(())
     }
@@ -240,7 +254,7 @@ fn guarded<T>(
     source: &SourcePlan,
     run: impl FnOnce() -> Result<T, parquet::errors::ParquetError>,
 ) -> Checked<T> {
-    match catch_unwind(AssertUnwindSafe(run)) {
+    match quietly(run) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(e)) => Err(damaged(name, source, &e.to_string())),
         Err(_) => Err(damaged(name, source, "its pages are not what they say")),

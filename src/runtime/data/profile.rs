@@ -5,9 +5,10 @@ use super::files::problem;
 use super::inferred::{Distinct, Inferred, Kind, infer};
 use super::same::{self, PAIRS, PARTS, Place, Same};
 use super::table::{Table, quoted};
-use super::{FileInfo, Opened, Places, check_parts, leaks, split, split_rows};
+use super::{FileInfo, Loaded, Opened, Places, check_parts, computed, encode, leaks, split, split_rows};
 use crate::diag::Diagnostic;
 use crate::runtime::plan::{bytes, table};
+use crate::sema::job::DataPlan;
 use crate::sema::{ColumnUse, DataView};
 use serde::Serialize;
 
@@ -137,8 +138,11 @@ pub fn profile(view: &DataView, places: &Places) -> Result<Looked, Box<Diagnosti
     }
     let main = &opened.main.table;
     let (valid, test) = (opened.valid.as_ref().map(|l| &l.table), opened.test.as_ref().map(|l| &l.table));
+    let decimal = plan.source.kind.decimal();
+    let computed = computed(plan, &opened.main, parts.as_ref());
+    let of_source = (0..main.columns.len()).map(|at| Looked1::new(main, at, decimal, view));
     let columns: Vec<Looked1> =
-        (0..main.columns.len()).map(|at| Looked1::new(main, at, plan.source.kind.decimal(), view)).collect();
+        of_source.chain(computed.iter().map(|made| Looked1::new(made, 0, decimal, view))).collect();
     let part_rows = parts.as_ref().map(|parts| PartRows {
         train: parts.train.len(),
         valid: valid.map_or(parts.valid.len(), |t| t.rows),
@@ -159,6 +163,26 @@ pub fn profile(view: &DataView, places: &Places) -> Result<Looked, Box<Diagnosti
         array_bytes: None,
     };
     Ok(Looked { profile, found })
+}
+
+/// Columns that are computed before they are transformed, each as a table of its own; those that cannot be
+/// computed are for loading to tell.
+fn computed(plan: &DataPlan, main: &Loaded, parts: Option<&split::Parts>) -> Vec<Table> {
+    let all: Vec<u32> = (0..main.table.rows as u32).collect();
+    let train = parts.map_or(all.as_slice(), |parts| &parts.train);
+    let mut made: Vec<Table> = Vec::new();
+    for column in &plan.columns {
+        for field in column.fields().iter().filter(|field| field.formula.is_some()) {
+            let known = made.iter().any(|table| table.columns[0].name == field.source);
+            let fitted = (!known).then(|| encode::fit_field(column, field, main, train));
+            let table = fitted.and_then(|fitted| {
+                let fitted = fitted.ok()?;
+                computed::column(fitted.formula.as_ref()?, &fitted, &main.table, main.source).ok()
+            });
+            made.extend(table);
+        }
+    }
+    made
 }
 
 /// A column while it is looked at.

@@ -190,7 +190,7 @@ impl Table {
     }
 
     /// The line of each row, where rows have lines.
-    fn lines(&self) -> Option<Vec<u32>> {
+    pub fn lines(&self) -> Option<Vec<u32>> {
         let Origin::Lines(before) = self.origin else { return None };
         let cells = self.columns.iter().find_map(|c| match &c.cells {
             Cells::Text(cells) => Some(cells),

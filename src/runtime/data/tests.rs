@@ -24,7 +24,7 @@ fn table(path: &str, dialect: Dialect) -> SourcePlan {
 }
 
 fn field(name: &str, how: Encode) -> Field {
-    Field { source: name.into(), how: vec![how], span: Span::default() }
+    Field { source: name.into(), formula: None, how: vec![how], span: Span::default() }
 }
 
 fn column(name: &str, how: Encode, ty: TensorType) -> Column {

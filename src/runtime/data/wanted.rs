@@ -2,7 +2,6 @@
 //! silence.
 
 use super::csv::count;
-use super::encode::column_fields;
 use super::files::problem;
 use super::table::{Cells, Table, quoted};
 use super::{Array, Loaded, Store, Values};
@@ -78,8 +77,8 @@ impl Outside<'_> {
     fn diagnostic(&self) -> Diagnostic {
         let (table, width) = (&self.loaded.table, self.array.row.iter().product::<usize>().max(1));
         let row = self.bad[0] / width;
-        let field = &column_fields(self.column)[0];
-        let place = table.column(&field.source).map_or(table.name.clone(), |c| table.place(c, row));
+        let field = &self.column.fields()[0];
+        let place = column_of(table, field).map_or_else(|| table.row_place(row), |c| table.place(c, row));
         let more = match self.bad.len() - 1 {
             0 => String::new(),
             n => format!(" (and {} more like it)", count(n, "value")),
@@ -183,8 +182,13 @@ impl Outside<'_> {
     }
 }
 
+/// The column of the source, unless the field is computed from several.
+fn column_of(table: &Table, field: &Field) -> Option<usize> {
+    table.column(&field.source).filter(|_| field.formula.is_none())
+}
+
 /// What the source has in a row of a text column.
 fn text_of(table: &Table, field: &Field, row: usize) -> Option<String> {
-    let column = table.column(&field.source)?;
+    let column = column_of(table, field)?;
     matches!(table.columns[column].cells, Cells::Text(_)).then(|| table.value_text(column, row).into_owned())
 }

@@ -7,9 +7,8 @@
 use super::fault::Fault;
 use crate::codegen::wgsl::Target;
 use crate::runtime::process;
-use std::cell::Cell;
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use crate::runtime::quiet::quietly;
+use std::sync::{Arc, Mutex, PoisonError};
 use wgpu::{Backends, DeviceType, ErrorFilter};
 
 /// The variable that names an adapter by a part of its name.
@@ -249,32 +248,6 @@ impl Device {
     }
 }
 
-thread_local! {
-    /// Whether a panic of this thread is expected and its message kept from the terminal.
-    static QUIET: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs `work`; a panic in it is an error with its message, and nothing is printed.
-fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let before = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if !QUIET.get() {
-                before(info);
-            }
-        }));
-    });
-    QUIET.set(true);
-    let done = panic::catch_unwind(AssertUnwindSafe(work));
-    QUIET.set(false);
-    done.map_err(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("the driver gave up");
-        text.lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join("; ")
-    })
-}
-
 /// An error of wgpu with its causes, on one line.
 fn one_line(error: &dyn std::error::Error) -> String {
     let text = error.to_string();
@@ -298,17 +271,4 @@ fn device_memory(adapter: &wgpu::Adapter) -> Option<u64> {
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", windows)))]
 fn device_memory(_: &wgpu::Adapter) -> Option<u64> {
     None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_panic_inside_is_an_error_and_outside_still_one() {
-        assert_eq!(quietly(|| 3), Ok(3));
-        let found = quietly(|| -> u32 { panic!("Error in Device::poll\n  lost {}", 7) });
-        assert_eq!(found, Err("Error in Device::poll; lost 7".to_string()));
-        assert!(!QUIET.get());
-    }
 }

@@ -7,10 +7,11 @@ use crate::diag::Diagnostic;
 use crate::ops::formula::builtins;
 use crate::ops::transform::Kind;
 use crate::sema::ctx::Ctx;
-use crate::sema::job::{Classes, Column, ColumnKind, Encode, Field, Wanted};
+use crate::sema::job::{Classes, Column, ColumnKind, Encode, Field, Formula, Wanted};
 use crate::sema::probe::{Sample, SchemaColumn};
 use crate::sema::walk;
 use crate::syntax::ast::{Expr, ExprKind, Ident};
+use std::sync::Arc;
 
 /// What the entries of a section say of a name.
 pub(super) enum Named<'a> {
@@ -21,9 +22,10 @@ pub(super) enum Named<'a> {
     Raw,
 }
 
-/// A column of the source and its transforms.
+/// A column of the source, or a computed one, and its transforms.
 pub(super) struct Made {
     pub source: String,
+    pub formula: Option<Arc<Formula>>,
     pub chain: Chain,
     pub span: Span,
 }
@@ -35,12 +37,19 @@ pub(super) enum Found<'a> {
     Poison,
 }
 
+impl Made {
+    fn field(&self) -> Field {
+        let (source, formula) = (self.source.clone(), self.formula.clone());
+        Field { source, formula, how: self.chain.steps.clone(), span: self.span }
+    }
+}
+
 impl<'a> Data<'a> {
     /// Looks a column up; derived ones only before entry `before`.
     /// `row` is the type that the use expects, for sources that nobody could look at.
     pub(super) fn lookup(
         &self,
-        cx: &Ctx,
+        cx: &Ctx<'a>,
         name: &Ident,
         before: usize,
         row: Option<&TensorType>,
@@ -55,14 +64,19 @@ impl<'a> Data<'a> {
     }
 
     /// What the entries of the section say of a name.
-    pub(super) fn named(&self, cx: &Ctx, name: &Ident, before: usize) -> Named<'a> {
+    pub(super) fn named(&self, cx: &Ctx<'a>, name: &Ident, before: usize) -> Named<'a> {
         if let Some(at) = self.derived[..before].iter().rposition(|(n, _)| n.name == name.name) {
-            return self.transformed(cx, at).unwrap_or(Named::Derived(at, self.derived[at].1));
+            let made = self.transformed(cx, at).unwrap_or(Named::Derived(at, self.derived[at].1));
+            return self.typed_again(cx, at, made);
         }
-        match self.typed.iter().find(|(n, _)| n.name == name.name) {
-            Some((first, How::Known(chain))) => {
-                Named::Chain(Made { source: name.name.to_string(), chain: chain.clone(), span: first.span })
-            }
+        let of_source = self.typed_entry(&name.name).is_none();
+        match self.typed.iter().find(|(n, _)| n.name == name.name && of_source) {
+            Some((first, How::Known(chain))) => Named::Chain(Made {
+                source: name.name.to_string(),
+                formula: None,
+                chain: chain.clone(),
+                span: first.span,
+            }),
             Some((_, How::Poison)) => Named::Poison,
             None => Named::Raw,
         }
@@ -73,7 +87,9 @@ impl<'a> Data<'a> {
             Kind::Cell | Kind::Number => TensorType::scalar(DType::F32),
             Kind::Whole | Kind::Ids(_) => TensorType::scalar(DType::I32),
             Kind::Vector(known) => {
+                let computed = made.formula.as_ref().and_then(|f| f.row().as_const());
                 let shape = self.schema_of(&made.source).map(|c| &c.shape).filter(|s| !s.is_empty());
+                let shape = if made.formula.is_some() { computed.as_ref() } else { shape };
                 let same = |s: &Vec<usize>| Some(s.iter().product()) == known;
                 TensorType::f32(match (shape.filter(|s| same(s)), known) {
                     (Some(shape), _) => Shape::from(shape.as_slice()),
@@ -82,13 +98,12 @@ impl<'a> Data<'a> {
                 })
             }
         };
-        let field = Field { source: made.source.clone(), how: made.chain.steps.clone(), span: made.span };
-        let (kind, span) = (ColumnKind::One(field), made.span);
+        let (kind, span) = (ColumnKind::One(made.field()), made.span);
         Column { name: name.to_string(), kind, ty, wanted: Vec::new(), span }
     }
 
     /// `label = sentiment |> class(no, yes)`: a stored column under another name. `None` of arithmetic.
-    fn transformed(&self, cx: &Ctx, at: usize) -> Option<Named<'a>> {
+    fn transformed(&self, cx: &Ctx<'a>, at: usize) -> Option<Named<'a>> {
         let (name, expr) = self.derived[at];
         let mut stages = Vec::new();
         let mut first = expr;
@@ -103,12 +118,12 @@ impl<'a> Data<'a> {
         // `log` and its like are functions of the library too: of what is computed, they are meant.
         let functions = stages.iter().all(|s| is_function(cx, s));
         let Some(source) = first.as_name() else {
-            return (!functions).then(|| self.computed(cx, first, &stages));
+            return (!functions).then(|| self.computed(cx, (name, at), first, &stages));
         };
         let before = match self.named(cx, source, at) {
             Named::Chain(made) => Some(made),
             Named::Derived(..) if functions => return None,
-            Named::Derived(..) => return Some(self.computed(cx, first, &stages)),
+            Named::Derived(..) => return Some(self.computed(cx, (name, at), first, &stages)),
             Named::Raw if functions && !self.is_table() => return None,
             Named::Raw => None,
             Named::Poison => return Some(Named::Poison),
@@ -121,10 +136,11 @@ impl<'a> Data<'a> {
         }
         let start = before.as_ref().map(|m| m.chain.clone()).or_else(|| self.numbers(source));
         let raw = before.is_none();
-        let column = before.map_or_else(|| source.name.to_string(), |m| m.source);
+        let (column, formula) =
+            before.map_or_else(|| (source.name.to_string(), None), |m| (m.source, m.formula));
         Some(match chain(cx, start.as_ref(), &stages) {
             How::Known(chain) if raw && self.is_of_words(cx, source, &chain, expr.span) => Named::Poison,
-            How::Known(chain) => Named::Chain(Made { source: column, chain, span: name.span }),
+            How::Known(chain) => Named::Chain(Made { source: column, formula, chain, span: name.span }),
             How::Poison => Named::Poison,
         })
     }
@@ -136,21 +152,6 @@ impl<'a> Data<'a> {
             [] => Kind::Number,
             sizes => Kind::Vector(Some(sizes.iter().product())),
         }))
-    }
-
-    /// A transform of something that only the graph computes.
-    fn computed(&self, cx: &Ctx, input: &Expr, stages: &[&Expr]) -> Named<'a> {
-        if let How::Known(_) = chain(cx, None, stages) {
-            let what = "a transform of what is computed from columns";
-            let at = input.span.to(stages[stages.len() - 1].span);
-            cx.later(
-                "later::transform",
-                what,
-                at,
-                "transform the columns, then compute: `age : standardize`",
-            );
-        }
-        Named::Poison
     }
 
     pub(super) fn is_table(&self) -> bool {
@@ -192,7 +193,12 @@ impl<'a> Data<'a> {
                 None => return Found::Poison,
             },
         };
-        let field = Field { source: name.name.to_string(), how: vec![Encode::AsIs], span: source.span };
+        let field = Field {
+            source: name.name.to_string(),
+            formula: None,
+            how: vec![Encode::AsIs],
+            span: source.span,
+        };
         // Ids are counted in `i32` whatever the source stores.
         let ids = &*name.name == "label" && ty.dtype == DType::U8;
         let ty = if ids { TensorType::new(DType::I32, ty.shape) } else { ty };
@@ -214,9 +220,8 @@ impl<'a> Data<'a> {
             }
             Some(_) | None => Chain::inferred(),
         };
-        Found::Stored(
-            self.stored(&name.name, &Made { source: name.name.to_string(), chain, span: name.span }),
-        )
+        let source = name.name.to_string();
+        Found::Stored(self.stored(&name.name, &Made { source, formula: None, chain, span: name.span }))
     }
 
     /// What the first rows hold, for a message: `` `a`, `b`, … ``.
@@ -273,7 +278,7 @@ impl<'a> Data<'a> {
     }
 
     /// `d.row`: every `:` column side by side, less classes and those used otherwise.
-    fn row(&self, cx: &Ctx, name: &Ident) -> Found<'a> {
+    fn row(&self, cx: &Ctx<'a>, name: &Ident) -> Found<'a> {
         if self.typed.iter().any(|(_, how)| matches!(how, How::Poison)) || self.source.is_none() {
             return Found::Poison;
         }
@@ -291,7 +296,7 @@ impl<'a> Data<'a> {
     }
 
     /// The typed columns that `row` is made of.
-    fn row_chains(&self, cx: &Ctx) -> Vec<(&'a Ident, &Chain)> {
+    fn row_chains(&self, cx: &Ctx<'a>) -> Vec<Made> {
         let taken = cx.read_columns(&self.name.name);
         let derived = walk::names_in(|f| self.derived.iter().for_each(|(_, e)| walk::expr(e, f)));
         let used = |name: &str| taken.contains(name) || derived.contains(name);
@@ -300,25 +305,26 @@ impl<'a> Data<'a> {
             if let How::Known(chain) = how
                 && !chain.is_ids()
                 && !used(&name.name)
+                && let Named::Chain(made) = self.named(cx, name, self.typed_reach(&name.name))
             {
-                all.push((*name, chain));
+                all.push(Made { span: name.span, ..made });
             }
         }
         all
     }
 
-    pub(super) fn row_fields(&self, cx: &Ctx) -> Vec<Field> {
-        let field = |(name, chain): (&Ident, &Chain)| Field {
-            source: name.name.to_string(),
-            how: chain.steps.clone(),
-            span: name.span,
-        };
-        self.row_chains(cx).into_iter().map(field).collect()
+    /// The entries among which a typed column is looked up: none for one of the source.
+    fn typed_reach(&self, name: &str) -> usize {
+        self.typed_entry(name).map_or(0, |at| at + 1)
+    }
+
+    pub(super) fn row_fields(&self, cx: &Ctx<'a>) -> Vec<Field> {
+        self.row_chains(cx).iter().map(Made::field).collect()
     }
 
     /// `d.features`: a symbol where a width rests on the data.
-    pub(super) fn row_width(&self, cx: &Ctx) -> Dim {
-        let width = |(_, chain): &(&Ident, &Chain)| match chain.kind {
+    pub(super) fn row_width(&self, cx: &Ctx<'a>) -> Dim {
+        let width = |made: &Made| match made.chain.kind {
             Kind::Vector(known) => known,
             Kind::Cell | Kind::Number | Kind::Whole | Kind::Ids(_) => Some(1),
         };
@@ -356,16 +362,23 @@ impl<'a> Data<'a> {
     }
 
     /// The column that `stratify` names, in the source.
-    pub(super) fn strata(&self, cx: &Ctx, name: &Ident) -> Option<String> {
+    pub(super) fn strata(&self, cx: &Ctx<'a>, name: &Ident) -> Option<String> {
+        let computed = || {
+            let message = format!("`{}` is computed, and rows are parted before that", name.name);
+            let d = Diagnostic::error("data::split", message, name.span, "not a column of the source");
+            cx.report(d.help("stratify by a column of the source with `: class`"));
+        };
         let Found::Stored(column) = self.lookup(cx, name, self.derived.len(), None) else {
             if self.derived.iter().any(|(n, _)| n.name == name.name) {
-                let message = format!("`{}` is computed, so it has no classes", name.name);
-                let d = Diagnostic::error("data::split", message, name.span, "not a class column");
-                cx.report(d.help("stratify by a column with `: class`"));
+                computed();
             }
             return None;
         };
         let ColumnKind::One(field) = &column.kind else { return None };
+        if field.formula.is_some() {
+            computed();
+            return None;
+        }
         if matches!(field.how.last(), Some(Encode::Class(_))) || self.classes(&name.name).is_some() {
             return Some(field.source.clone());
         }

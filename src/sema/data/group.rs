@@ -43,7 +43,7 @@ pub(in crate::sema) fn group<'a>(
 
 /// The ids of a column of categories, whatever it is to the model: what no training row has is a group of its
 /// own.
-fn ids(cx: &Ctx, data: &Data, name: &Ident) -> Option<Column> {
+fn ids<'a>(cx: &Ctx<'a>, data: &Data<'a>, name: &Ident) -> Option<Column> {
     let Found::Stored(column) = data.lookup(cx, name, pending(data), None) else { return None };
     let ColumnKind::One(field) = &column.kind else { return None };
     let (last, before) = field.how.split_last()?;

@@ -45,6 +45,11 @@ impl Chain {
 ///
 /// `before` is what the column is already, if that is numbers.
 pub(super) fn how(cx: &Ctx, before: Option<&Chain>, expr: &Expr) -> How {
+    chain(cx, before, &stages(expr))
+}
+
+/// The stages of a chain, in order.
+pub(super) fn stages(expr: &Expr) -> Vec<&Expr> {
     let mut stages = Vec::new();
     let mut first = expr;
     while let ExprKind::Pipe { input, stage } = &first.bare().kind {
@@ -53,7 +58,7 @@ pub(super) fn how(cx: &Ctx, before: Option<&Chain>, expr: &Expr) -> How {
     }
     stages.push(first);
     stages.reverse();
-    chain(cx, before, &stages)
+    stages
 }
 
 /// Reads stages one behind the other, after those of `before`. What is wrong with each is said.

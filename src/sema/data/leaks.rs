@@ -6,7 +6,7 @@ use crate::base::Span;
 use crate::diag::{Diagnostic, Severity};
 use crate::sema::ctx::Ctx;
 use crate::sema::file::ast_sections;
-use crate::sema::job::{Leak, Roles};
+use crate::sema::job::{Field, Leak, Roles};
 use crate::sema::walk;
 use crate::syntax::ast::{EntryKind, Expr, ExprKind, File, Section};
 use std::collections::BTreeSet;
@@ -41,7 +41,7 @@ struct Fed<'a> {
 }
 
 /// Which columns of a source feed models, and which are compared with what they give.
-pub(in crate::sema) fn roles(cx: &Ctx, file: &File, data: &Data) -> Roles {
+pub(in crate::sema) fn roles<'a>(cx: &Ctx<'a>, file: &'a File, data: &Data<'a>) -> Roles {
     let mut roles = Roles::default();
     let inputs = model_inputs(file);
     for train in ast_sections(file, "train") {
@@ -119,7 +119,7 @@ fn loss_names(train: &Section) -> BTreeSet<&str> {
     names
 }
 
-fn feed<'a>(cx: &Ctx, train: &'a Section, data: &Data) -> Vec<Fed<'a>> {
+fn feed<'a>(cx: &Ctx<'a>, train: &'a Section, data: &Data<'a>) -> Vec<Fed<'a>> {
     let sections = train.entries.iter().filter_map(|e| match &e.kind {
         EntryKind::Section(s) if &*s.word.name == "feed" => Some(s),
         EntryKind::Section(_)
@@ -148,9 +148,9 @@ fn feed<'a>(cx: &Ctx, train: &'a Section, data: &Data) -> Vec<Fed<'a>> {
     all
 }
 
-impl Data<'_> {
+impl<'a> Data<'a> {
     /// Adds the columns of the source that a column of the section is made of.
-    fn behind(&self, cx: &Ctx, name: &str, columns: &mut BTreeSet<String>) {
+    fn behind(&self, cx: &Ctx<'a>, name: &str, columns: &mut BTreeSet<String>) {
         if columns.contains(name) {
             return;
         }
@@ -165,13 +165,16 @@ impl Data<'_> {
                     }
                 }
             }
-            None if name == "row" => columns.extend(self.row_fields(cx).into_iter().map(|f| f.source)),
+            None if name == "row" => {
+                let fields = self.row_fields(cx);
+                columns.extend(fields.iter().flat_map(Field::sources).map(str::to_string));
+            }
             None => drop(columns.insert(name.to_string())),
         }
     }
 
     /// The same for a name inside a computed column, which may be a param or a function.
-    fn behind_made(&self, cx: &Ctx, name: &str, columns: &mut BTreeSet<String>) {
+    fn behind_made(&self, cx: &Ctx<'a>, name: &str, columns: &mut BTreeSet<String>) {
         if self.derived.iter().any(|(n, _)| &*n.name == name) {
             self.behind(cx, name, columns);
         }
@@ -179,7 +182,7 @@ impl Data<'_> {
 
     /// Whether the source has a column of that name, as far as anyone knows.
     fn is_own(&self, name: &str) -> bool {
-        let typed = self.typed.iter().any(|(n, _)| &*n.name == name);
+        let typed = self.typed.iter().any(|(n, _)| &*n.name == name) && self.typed_entry(name).is_none();
         let made = self.derived.iter().any(|(n, _)| &*n.name == name);
         typed || (!made && self.known_columns().is_some_and(|all| all.iter().any(|c| c == name)))
     }

@@ -6,6 +6,8 @@
 //! stored columns; derived ones are computed in the graph.
 
 mod columns;
+mod computed;
+mod fact;
 mod group;
 mod how;
 mod leaks;
@@ -20,6 +22,7 @@ pub(super) use group::group;
 pub(super) use leaks::roles;
 pub(super) use rows::{column, pending};
 pub(super) use sizes::size_of;
+pub(super) use source::{is_generator, is_source};
 pub(super) use unused::unused;
 
 use super::ctx::Ctx;
@@ -31,7 +34,7 @@ use crate::base::Span;
 use crate::diag::{Diagnostic, Severity, did_you_mean};
 use crate::syntax::ast::{Entry, EntryKind, Expr, ExprKind, Ident, Section};
 use how::{How, how};
-pub use source::source_defaults;
+pub use source::{ArgumentInfo, SourceInfo, generators, source_defaults, sources};
 use std::cell::RefCell;
 pub use uses::{ColumnUse, DataView};
 
@@ -63,7 +66,7 @@ pub(super) struct Data<'a> {
 
 impl<'a> Data<'a> {
     /// Checks a section alone.
-    pub fn read(cx: &Ctx, section: &'a Section, name: &'a Ident, probe: &dyn DataProbe) -> Data<'a> {
+    pub fn read(cx: &Ctx<'a>, section: &'a Section, name: &'a Ident, probe: &dyn DataProbe) -> Data<'a> {
         let (keys, rest) = Keyed::sort(cx, section);
         let source = required(cx, section, &keys).and_then(|e| source::source(cx, e));
         let mut data = Data {
@@ -164,6 +167,9 @@ impl<'a> Data<'a> {
         let Some(source) = &self.source else { return };
         let is_table = source.kind.is_table();
         for (name, _) in &self.typed {
+            if self.typed_entry(&name.name).is_some() {
+                continue;
+            }
             if !is_table {
                 let d = Diagnostic::error(
                     "column::typed",
@@ -181,12 +187,18 @@ impl<'a> Data<'a> {
         let of_words: Vec<bool> = self
             .typed
             .iter()
-            .map(|(name, how)| matches!(how, How::Known(c) if self.is_of_words(cx, name, c, name.span)))
+            .map(|(name, how)| {
+                let of_source = self.typed_entry(&name.name).is_none();
+                of_source && matches!(how, How::Known(c) if self.is_of_words(cx, name, c, name.span))
+            })
             .collect();
         let wrong = self.typed.iter_mut().zip(of_words).filter(|(_, wrong)| *wrong);
         wrong.for_each(|((_, how), _)| *how = How::Poison);
         if !is_table {
-            self.typed.iter_mut().for_each(|(_, how)| *how = How::Poison);
+            let of_source: Vec<bool> =
+                self.typed.iter().map(|(name, _)| self.typed_entry(&name.name).is_none()).collect();
+            let wrong = self.typed.iter_mut().zip(of_source).filter(|(_, of_source)| *of_source);
+            wrong.for_each(|((_, how), _)| *how = How::Poison);
         }
     }
 
@@ -226,7 +238,12 @@ impl<'a> Data<'a> {
         });
     }
 
-    fn check_split(&self, cx: &Ctx, section: Option<&Section>, own_test: Option<Span>) -> Option<SplitPlan> {
+    fn check_split(
+        &self,
+        cx: &Ctx<'a>,
+        section: Option<&Section>,
+        own_test: Option<Span>,
+    ) -> Option<SplitPlan> {
         let Some(section) = section else { return Some(SplitPlan::whole(self.section.word.span)) };
         let rows = self.schema.as_ref().and_then(|s| s.rows);
         let mut plan = split::split(cx, section, rows, own_test)?;

@@ -3,7 +3,7 @@
 use super::Data;
 use super::columns::{Found, is_function};
 use super::how::{How, chain, is_transform};
-use crate::base::{Dim, TensorType};
+use crate::base::{DType, Dim, TensorType};
 use crate::graph::{Builder, Value};
 use crate::ops::formula::{Checked, Eval, Item, Never, Reported, Scope};
 use crate::sema::consts;
@@ -24,6 +24,8 @@ struct Rows<'d, 'c, 'a> {
     row: Option<&'d TensorType>,
     /// Derived columns by their place, each computed once; `None` is reported.
     made: &'d RefCell<BTreeMap<usize, Option<Value>>>,
+    /// Where stored columns go that are read; without it, into the batch.
+    inputs: Option<&'d RefCell<Vec<Column>>>,
 }
 
 impl Scope for Rows<'_, '_, '_> {
@@ -84,7 +86,17 @@ impl Rows<'_, '_, '_> {
                     value
                 })
             }
-            Found::Stored(column) => Some(stored(self.data, column, b)),
+            Found::Stored(column) => Some(match self.inputs {
+                None => stored(self.data, column, b),
+                Some(inputs) => {
+                    let value = leaf(&column, b);
+                    let mut inputs = inputs.borrow_mut();
+                    if !inputs.iter().any(|c| c.name == column.name) {
+                        inputs.push(column);
+                    }
+                    value
+                }
+            }),
         }
     }
 
@@ -107,7 +119,13 @@ impl Rows<'_, '_, '_> {
 
 /// A column of the source as a leaf, there from now on.
 pub(super) fn stored(data: &Data, column: Column, b: &mut Builder) -> Value {
-    let value = match b.find(&column.name) {
+    let value = leaf(&column, b);
+    data.keep(column);
+    value
+}
+
+fn leaf(column: &Column, b: &mut Builder) -> Value {
+    match b.find(&column.name) {
         Some(leaf) => b.read(leaf),
         None => {
             let mut shape = vec![Dim::sym("B")];
@@ -115,9 +133,24 @@ pub(super) fn stored(data: &Data, column: Column, b: &mut Builder) -> Value {
             b.at(column.span);
             b.batch(column.name.as_str(), TensorType::new(column.ty.dtype, shape))
         }
-    };
-    data.keep(column);
-    value
+    }
+}
+
+/// Arithmetic on the columns before an entry, in a graph of its own, and the stored columns that it reads; `None`
+/// is reported.
+pub(super) fn arithmetic<'a>(
+    cx: &Ctx<'a>,
+    data: &Data<'a>,
+    before: usize,
+    expr: &Expr,
+    b: &mut Builder,
+) -> Option<(Value, Vec<Column>)> {
+    let (made, inputs) = (RefCell::default(), RefCell::default());
+    // Of a table that nobody could look at, columns are numbers.
+    let row = data.is_table().then(|| TensorType::scalar(DType::F32));
+    let rows = Rows { cx, data, before, row: row.as_ref(), made: &made, inputs: Some(&inputs) };
+    let value = rows.derived(before, expr, b)?;
+    Some((value, inputs.into_inner()))
 }
 
 /// A column as a tensor `[B, …]` of the graph; `None` is reported or rests on a source that is.
@@ -130,7 +163,7 @@ pub(in crate::sema) fn column<'a>(
     b: &mut Builder,
 ) -> Option<Value> {
     let made = RefCell::default();
-    Rows { cx, data, before, row, made: &made }.column(name, b)
+    Rows { cx, data, before, row, made: &made, inputs: None }.column(name, b)
 }
 
 /// How many derived columns a section has: all of them are in reach of a feed.

@@ -54,9 +54,9 @@ pub(in crate::sema) fn size_of(cx: &Ctx, base: &Expr, member: &Ident) -> Option<
     }
 }
 
-impl Data<'_> {
+impl<'a> Data<'a> {
     /// `d.col.features`: how many numbers a row has of it; `None` is reported.
-    fn features(&self, cx: &Ctx, column: &Ident) -> Option<Dim> {
+    fn features(&self, cx: &Ctx<'a>, column: &Ident) -> Option<Dim> {
         match self.lookup(cx, column, self.derived.len(), None) {
             Found::Stored(stored) => Some(stored.ty.shape.size()),
             Found::Poison => Some(Dim::sym(&format!("{}.{}.features", self.name.name, column.name))),
@@ -70,7 +70,7 @@ impl Data<'_> {
     }
 
     /// `d.col.vocab`: how many ids it has; `None` is reported.
-    fn vocab(&self, cx: &Ctx, column: &Ident, at: Span) -> Option<Dim> {
+    fn vocab(&self, cx: &Ctx<'a>, column: &Ident, at: Span) -> Option<Dim> {
         let symbol = Dim::sym(&format!("{}.{}.vocab", self.name.name, column.name));
         let kind = match self.named(cx, column, self.derived.len()) {
             Named::Chain(made) => Some(made.chain.kind),

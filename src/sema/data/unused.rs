@@ -30,6 +30,10 @@ pub(in crate::sema) fn unused(cx: &Ctx, data: &Data, file: &File) {
     inside.extend(grouped_by(file));
     for (at, (name, _)) in data.derived.iter().enumerate() {
         let later = walk::names_in(|f| data.derived[at + 1..].iter().for_each(|(_, e)| walk::expr(e, f)));
+        // What is typed besides is said below, once.
+        if data.typed_entry(&name.name) == Some(at) && data.typed.iter().any(|(n, _)| n.name == name.name) {
+            continue;
+        }
         if !read.contains(&*name.name) && !later.contains(&*name.name) && !inside.contains(&*name.name) {
             not_read(cx, data, name);
         }

@@ -3,6 +3,7 @@
 //! Right even where the rest of the spec is wrong: it needs no graph.
 
 use super::Data;
+use super::columns::{Made, Named};
 use crate::sema::ctx::Ctx;
 use crate::sema::job::{DataPlan, Roles, RowOrder, SplitPlan};
 use crate::sema::walk;
@@ -32,9 +33,9 @@ pub struct ColumnUse {
     pub goes: Vec<String>,
 }
 
-impl Data<'_> {
+impl<'a> Data<'a> {
     /// `None` if there is no source to look into, which is reported.
-    pub fn view(&self, cx: &Ctx, roles: Roles) -> Option<DataView> {
+    pub fn view(&self, cx: &Ctx<'a>, roles: Roles) -> Option<DataView> {
         let split = self.split.clone().unwrap_or_else(|| SplitPlan::whole(self.section.word.span));
         let batch = self.batch.unwrap_or(super::BATCH as usize);
         let plan = self.with(self.source.clone()?, split, batch, roles);
@@ -47,7 +48,7 @@ impl Data<'_> {
         })
     }
 
-    fn uses(&self, cx: &Ctx, plan: &DataPlan) -> BTreeMap<String, ColumnUse> {
+    fn uses(&self, cx: &Ctx<'a>, plan: &DataPlan) -> BTreeMap<String, ColumnUse> {
         let mut uses: BTreeMap<String, ColumnUse> = BTreeMap::new();
         let known: BTreeSet<String> = match self.known_columns() {
             Some(all) => all.into_iter().collect(),
@@ -77,6 +78,15 @@ impl Data<'_> {
         }
         for name in read.iter().filter(|name| !made.contains(*name) && known.contains(**name)) {
             goes(&mut uses, name, "feed");
+        }
+        for (at, (name, expr)) in self.derived.iter().enumerate() {
+            let Named::Chain(Made { formula: Some(_), .. }) = self.named(cx, name, at + 1) else { continue };
+            let column = uses.entry(name.name.to_string()).or_default();
+            let typed = column.how.take().map_or(String::new(), |how| format!(" |> {how}"));
+            column.how = Some(format!("{}{typed}", text(expr)));
+            if read.contains(&*name.name) {
+                goes(&mut uses, &name.name, "feed");
+            }
         }
         let split = &plan.split;
         let time = match &split.order {

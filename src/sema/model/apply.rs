@@ -2,12 +2,13 @@
 
 use super::bodies;
 use super::pipe::{Inputs, made_up, stacked};
-use super::{Entity, Ev, Names, Pending, Prob, What};
+use super::{Entity, Ev, Names, Pending, Prob, What, note_stage};
 use crate::base::{Dim, Span};
 use crate::diag::Diagnostic;
 use crate::graph::{LeafKind, Value};
 use crate::ops::formula::{Checked, Given, Item, Number, Reported, Slot, bind, room, tensor_of};
 use crate::ops::{self, AttrValue, Call, Mode, OpDef};
+use crate::sema::facts::Mark;
 use crate::sema::job::LayerInfo;
 use crate::syntax::ast::{Arg, Block, Field, Ident};
 
@@ -30,7 +31,8 @@ pub(super) fn apply(ev: &mut Ev, using: Use) -> Found {
         What::Block { name, .. } => &**name,
     };
     room(ev.b, ev.diags, name, using.stage)?;
-    match &using.pending.what {
+    let before = Mark::starts(ev.b);
+    let made = match &using.pending.what {
         What::Layer { name, attrs } => {
             let def = ops::layer(name).expect("resolve: pending layers are in the registry");
             layer(ev, def, attrs, &using)
@@ -39,7 +41,9 @@ pub(super) fn apply(ev: &mut Ev, using: Use) -> Found {
             let block = ev.scope.cx.block(name).expect("resolve: pending blocks are in the file");
             bodies::block(ev, block, settings, &using)
         }
-    }
+    }?;
+    note_stage(ev, using.stage, name, before, &using.inputs, &made);
+    Ok(made)
 }
 
 /// The weight path of a use, claimed for it; a made-up one for layers without a name.

@@ -3,7 +3,7 @@
 use super::apply::{Use, arity, claim, default_of, named_or_say, typed};
 use super::pipe::Inputs;
 use super::types::{Declared, fit, pattern, rigid};
-use super::{Entity, Ev, Names, Pending, Prob, What};
+use super::{Entity, Ev, Names, Pending, Prob, What, note};
 use crate::base::{DType, Dim, Span};
 use crate::diag::Diagnostic;
 use crate::ops::formula::{
@@ -91,7 +91,9 @@ fn block_entries(ev: &mut Ev, block: &Block, using: &Use) -> Checked<Vec<Item<En
         let fitted = pattern(ev, &field.ty)
             .and_then(|pattern| fit(ev, given.value.clone(), &pattern, &mut bound, declared));
         ok = ok.and(fitted.map(drop));
-        ev.scope.names.insert(field.name.name.clone(), fitted.ok().map(Item::Tensor));
+        let item = fitted.ok().map(Item::Tensor);
+        note_name(ev, &field.name, item.as_ref());
+        ev.scope.names.insert(field.name.name.clone(), item);
     }
     ok?;
     name_sizes(ev, &bound);
@@ -160,6 +162,7 @@ fn body<'b>(ev: &mut Ev, entries: &'b [Entry], bound: &mut Bound) -> Outputs<'b>
                     meaning(ev, ty, &found, value.span);
                 }
                 let item = found.ok();
+                note_name(ev, name, item.as_ref());
                 ev.scope.names.insert(name.name.clone(), item.clone());
                 outputs.push((name, item, value.span));
             }
@@ -214,7 +217,15 @@ pub(in crate::sema) fn define(ev: &mut Ev, names: &[Ident], found: Found, at: Sp
         (Err(Reported), names) => vec![None; names.len()],
     };
     for (name, item) in names.iter().zip(items) {
+        note_name(ev, name, item.as_ref());
         ev.scope.names.insert(name.name.clone(), item);
+    }
+}
+
+/// Notes what a name was made to stand for.
+fn note_name(ev: &Ev, name: &Ident, item: Option<&Item<Entity>>) {
+    if let Some(item) = item {
+        note(ev, name.span, item);
     }
 }
 
@@ -289,7 +300,10 @@ fn model(ev: &mut Ev, model: &Ident, section: &Section, given: Inputs) -> Checke
     room(ev.b, ev.diags, &model.name, model.span)?;
     let prefix = if ev.scope.cx.several_models() { format!("{}.", model.name) } else { String::new() };
     let outer = enter(ev, &model.name, Names::new(), prefix, model.span)?;
+    // Its text is noted where it is checked alone.
+    let records = std::mem::replace(&mut ev.scope.records, false);
     let result = model_body(ev, section, given);
+    ev.scope.records = records;
     leave(ev, outer);
     result
 }
@@ -347,6 +361,7 @@ pub(in crate::sema) fn alone(ev: &mut Ev, name: &Ident, section: &Section) {
     let mut bound = Bound::new();
     for (input, ty) in inputs_of(section) {
         let item = placeholder(ev, input, ty, &mut bound);
+        note_name(ev, input, item.as_ref());
         ev.scope.names.insert(input.name.clone(), item);
     }
     name_sizes(ev, &bound);

@@ -10,7 +10,7 @@ use crate::sema::train;
 use crate::syntax::ast::Arg;
 
 /// Its name: unlike formulas' functions, it takes any number of tensors.
-pub(super) const NAME: &str = "concat";
+pub(in crate::sema) const NAME: &str = "concat";
 
 pub(super) fn concat(ev: &mut Ev, leading: Inputs, args: &[Arg], span: Span) -> Checked<Item<Entity>> {
     let (named, plain): (Vec<&Arg>, Vec<&Arg>) = args.iter().partition(|a| a.name.is_some());

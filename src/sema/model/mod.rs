@@ -13,10 +13,12 @@ mod resolve;
 mod types;
 
 pub(super) use bodies::{alone, block_alone, define};
+pub(super) use concat::NAME as CONCAT;
 pub(super) use types::declared_row;
 
 use super::consts::item as constant;
 use super::ctx::Ctx;
+use super::facts::Mark;
 use super::job::{LayerInfo, Wanted};
 use super::train::Choice;
 use crate::base::{Dim, Span, TensorType};
@@ -24,7 +26,7 @@ use crate::diag::Diagnostic;
 use crate::graph::Value;
 use crate::ops::formula::{Checked, Eval, Item, Scope};
 use crate::ops::{AttrValue, Mode};
-use crate::syntax::ast::{Expr, Ident};
+use crate::syntax::ast::{Expr, ExprKind, Ident};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -145,6 +147,8 @@ pub(super) struct Elab<'c, 'a> {
     pub pairs: Vec<Pair>,
     /// What losses want of columns of the batch, by name.
     pub wanted: Vec<(Arc<str>, Wanted)>,
+    /// Whether what is seen is noted: once for each text, so in one graph alone.
+    records: bool,
 }
 
 pub(super) type Ev<'e, 'c, 'a> = Eval<'e, Elab<'c, 'a>>;
@@ -170,7 +174,13 @@ impl<'c, 'a> Elab<'c, 'a> {
             outputs: BTreeMap::new(),
             pairs: Vec::new(),
             wanted: Vec::new(),
+            records: false,
         }
+    }
+
+    /// The same, noting what is seen if anybody wants to know.
+    pub fn recording(self) -> Elab<'c, 'a> {
+        Elab { records: self.cx.facts.is_on(), ..self }
     }
 
     /// Outputs of the models that were fed, by model.
@@ -221,11 +231,53 @@ impl<'c, 'a> Elab<'c, 'a> {
     }
 }
 
+/// Notes what an expression gave. Names are looked up by the formulas' rules, which give nothing here.
+fn note_type(ev: &Ev, expr: &Expr, found: Option<&Checked<Item<Entity>>>) {
+    let item = match (found, &expr.kind) {
+        (Some(Ok(item)), _) => Some(item),
+        (None, ExprKind::Name(name)) => ev.scope.names.get(&name.name).and_then(Option::as_ref),
+        (Some(Err(_)) | None, _) => None,
+    };
+    if let Some(item) = item {
+        note(ev, expr.span, item);
+    }
+}
+
+/// Notes the tensors that the text at `span` stands for.
+fn note(ev: &Ev, span: Span, item: &Item<Entity>) {
+    if ev.scope.records {
+        ev.scope.cx.facts.types(span, || types(ev, std::slice::from_ref(item)));
+    }
+}
+
+/// The types of what is a tensor, tuples one by one.
+fn types(ev: &Ev, items: &[Item<Entity>]) -> Vec<TensorType> {
+    let of = |item: &Item<Entity>| match item {
+        Item::Tensor(v) => vec![ev.b.ty(*v).clone()],
+        Item::Tuple(items) => types(ev, items),
+        Item::Number(_) | Item::Bool(_) | Item::Text(_) | Item::Entity(_) => Vec::new(),
+    };
+    items.iter().flat_map(of).collect()
+}
+
+/// Notes a stage that was applied.
+fn note_stage(ev: &Ev, span: Span, name: &str, before: Mark, inputs: &pipe::Inputs, made: &Item<Entity>) {
+    if ev.scope.records {
+        let given = || inputs.iter().flat_map(|g| types(ev, std::slice::from_ref(&g.value))).collect();
+        let both = || (given(), types(ev, std::slice::from_ref(made)));
+        ev.scope.cx.facts.stage(span, name, ev.b, before, both);
+    }
+}
+
 impl Scope for Elab<'_, '_> {
     type Entity = Entity;
 
     fn expr(ev: &mut Eval<'_, Self>, expr: &Expr) -> Option<Checked<Item<Entity>>> {
-        resolve::expr(ev, expr)
+        let found = resolve::expr(ev, expr);
+        if ev.scope.records {
+            note_type(ev, expr, found.as_ref());
+        }
+        found
     }
 
     fn name(&mut self, name: &Ident) -> Option<Item<Entity>> {

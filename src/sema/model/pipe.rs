@@ -4,11 +4,12 @@ use super::apply::{self, Use};
 use super::bodies;
 use super::concat;
 use super::resolve::{is_function, pending};
-use super::{Entity, Ev, Pending, Prob, What};
+use super::{Entity, Ev, Pending, Prob, What, note_stage};
 use crate::base::Span;
 use crate::diag::Diagnostic;
 use crate::ops;
 use crate::ops::formula::{Checked, Given, Item, Reported, in_use};
+use crate::sema::facts::Mark;
 use crate::sema::train;
 use crate::syntax::ast::{Arg, Expr, ExprKind, Ident, Path};
 use std::rc::Rc;
@@ -134,8 +135,11 @@ fn flow(ev: &mut Ev, called: Called, inputs: Inputs, name: Option<&Path>, stage:
             apply::apply(ev, Use { pending: &pending, name, inputs, stage })
         }
         Called::Model(model) => {
+            let (before, given) = (Mark::starts(ev.b), inputs.clone());
             let outputs = bodies::model_on(ev, &model, inputs, span)?;
-            bodies::as_value(ev, &model, &outputs)
+            let made = bodies::as_value(ev, &model, &outputs)?;
+            note_stage(ev, stage, &model.name, before, &given, &made);
+            Ok(made)
         }
         Called::Function(function, args) => {
             if let Some(path) = name {
@@ -163,6 +167,14 @@ pub(super) fn dotted(path: &Path) -> String {
 
 /// An op or builtin on what flows in; softmax and sigmoid leave a mark for the losses.
 pub(super) fn function(ev: &mut Ev, name: &Ident, inputs: Inputs, args: &[Arg], span: Span) -> Found {
+    let before = Mark::starts(ev.b);
+    let flowing = if ev.scope.records { inputs.clone() } else { Inputs::new() };
+    let made = called(ev, name, inputs, args, span)?;
+    note_stage(ev, span, &name.name, before, &flowing, &made);
+    Ok(made)
+}
+
+fn called(ev: &mut Ev, name: &Ident, inputs: Inputs, args: &[Arg], span: Span) -> Found {
     if let Some(loss) = ops::loss::find(&name.name).filter(|_| ev.lib.op(&name.name).is_some_and(|op| op.std))
     {
         let mut given = inputs;

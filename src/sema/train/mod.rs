@@ -340,6 +340,9 @@ impl<'a> Train<'a> {
     /// Builds the graph of one mode.
     fn graph(&self, cx: &Ctx<'a>, job: &str, mode: Mode) -> Option<Built> {
         let (mut scope, mut found) = (Elab::new(cx, mode), Diagnostics::new());
+        if mode == Mode::Train {
+            scope = scope.recording();
+        }
         scope.freeze = self.freeze.clone()?;
         let suffix = match mode {
             Mode::Train => "train",

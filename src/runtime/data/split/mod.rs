@@ -149,6 +149,13 @@ fn fold(
     Ok((rest, test))
 }
 
+/// How many of so many rows are for training, where that rests on their number alone.
+pub fn train_rows(plan: &SplitPlan, rows: usize) -> Option<usize> {
+    let alone = plan.stratify.is_none() && plan.group.is_none() && plan.kfold.is_none();
+    let amounts = [plan.train, plan.valid, plan.test];
+    alone.then(|| sizes(amounts, rows).ok()).flatten().map(|[train, ..]| train)
+}
+
 /// How many rows each part gets, in the order train, valid, test; or why that cannot be.
 fn sizes(amounts: [Amount; 3], rows: usize) -> Result<[usize; 3], String> {
     let percent = |a: &Amount| match a {

@@ -21,13 +21,13 @@ pub fn glance(path: &Path, query: &str, source: &SourcePlan) -> Result<Vec<Headi
         statement.columns().map(|c| c.decl_type().map(affinity)).collect();
     let mut names = header(&statement, &name, source)?;
     let mut seen: Vec<Option<Option<DType>>> = vec![None; names.len()];
-    let refuse = |e: rusqlite::Error| refused(&name, &e.to_string(), source);
+    let refuse = |e: rusqlite::Error| broken_off(&name, &e, 1, source);
     let mut rows = statement.query([]).map_err(refuse)?;
-    for _ in 0..LOOKED_AT {
+    for at in 1..=LOOKED_AT {
         if declared.iter().all(Option::is_some) {
             break;
         }
-        let Some(row) = rows.next().map_err(refuse)? else { break };
+        let Some(row) = rows.next().map_err(|e| broken_off(&name, &e, at, source))? else { break };
         for (i, seen) in seen.iter_mut().enumerate() {
             *seen = match (*seen, row.get_ref(i).map_err(refuse)?) {
                 (seen, ValueRef::Null) => seen,
@@ -55,7 +55,7 @@ pub fn load(path: &Path, query: &str, source: &SourcePlan) -> Result<Table, Fail
     let refuse = |e: rusqlite::Error| refused(&name, &e.to_string(), source);
     let mut rows = statement.query([]).map_err(refuse)?;
     let mut at = 0;
-    while let Some(row) = rows.next().map_err(refuse)? {
+    while let Some(row) = rows.next().map_err(|e| broken_off(&name, &e, at + 1, source))? {
         at += 1;
         for column in 0..columns {
             let value = match row.get_ref(column).map_err(refuse)? {
@@ -71,6 +71,25 @@ pub fn load(path: &Path, query: &str, source: &SourcePlan) -> Result<Table, Fail
         }
     }
     Ok(gathered.table())
+}
+
+/// A row that the database does not give: its file is damaged, or the query cannot be worked out.
+fn broken_off(name: &str, e: &rusqlite::Error, row: usize, source: &SourcePlan) -> Failure {
+    match is_damage(e) {
+        true => damaged(&format!("{name}:{row}"), e, source),
+        false => refused(name, &e.to_string(), source),
+    }
+}
+
+fn is_damage(e: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, SystemIoFailure};
+    matches!(e.sqlite_error_code(), Some(DatabaseCorrupt | SystemIoFailure))
+}
+
+fn damaged(place: &str, e: &rusqlite::Error, source: &SourcePlan) -> Failure {
+    let message = format!("{place}: the database is damaged or cut off: {e}");
+    let help = "copy the file again; `PRAGMA integrity_check` says what is left of it";
+    Failure::Wrong(Box::new(problem("data::sql", message, source).help(help)))
 }
 
 fn no_text(gathered: &Gathered, column: usize, row: usize) -> Box<Diagnostic> {
@@ -99,6 +118,7 @@ fn open(path: &Path, name: &str, source: &SourcePlan) -> Result<Connection, Fail
             "this is no database of SQLite".into(),
             "name a file that SQLite wrote; other formats have sources of their own",
         ),
+        _ if is_damage(&e) => damaged(name, &e, source),
         _ => wrong(
             "data::sql",
             format!("the database cannot be read: {e}"),
@@ -114,6 +134,9 @@ fn prepare<'c>(
     source: &SourcePlan,
 ) -> Result<Statement<'c>, Failure> {
     let statement = connection.prepare(query).map_err(|e| {
+        if is_damage(&e) {
+            return damaged(name, &e, source);
+        }
         // The error repeats the query, which is in the spec.
         let text = e.to_string();
         refused(name, text.split(" in ").next().unwrap_or(&text), source)

@@ -5,12 +5,13 @@
 
 mod date;
 mod fill;
+mod normal;
 mod scale;
 mod words;
 
 use super::cells::{Checked, Flow, Lookup, Numbers};
 use crate::base::DType;
-use crate::ops::transform::{Classes, DatePart, Encode};
+use crate::ops::transform::{Classes, DatePart, Encode, Spread};
 use serde::{Deserialize, Serialize};
 pub use words::{Vocabulary, classes_of};
 
@@ -36,9 +37,11 @@ pub enum Fitted {
         center: Vec<f64>,
         scale: Vec<f64>,
     },
-    /// The share of `quantiles` below, which lie at even steps from 0 to 1.
+    /// The share of `quantiles` below, which lie at even steps from 0 to 1, spread out.
     Quantile {
         quantiles: Vec<Vec<f64>>,
+        #[serde(default)]
+        spread: Spread,
     },
     Log,
     Log1p,
@@ -192,7 +195,9 @@ fn fit_step<'a>(
         Encode::Standardize => of_numbers(flow, &|n| scale::standardize(n, rows)),
         Encode::Minmax => of_numbers(flow, &|n| scale::minmax(n, rows)),
         Encode::Robust => of_numbers(flow, &|n| scale::robust(n, rows)),
-        Encode::Quantile { points } => of_numbers(flow, &|n| scale::quantile(n, rows, *points)),
+        Encode::Quantile { points, spread } => {
+            of_numbers(flow, &|n| scale::quantile(n, rows, *points, *spread))
+        }
         Encode::Bins { count, by } => of_numbers(flow, &|n| scale::binned(n, rows, *count, *by)),
         Encode::Log => Ok(Fitted::Log),
         Encode::Log1p => Ok(Fitted::Log1p),
@@ -226,7 +231,7 @@ pub fn apply<'a>(at: &Lookup<'a>, fitted: &Fitted, flow: Flow<'a>) -> Checked<Fl
         Fitted::Standardize { mean, std } => scale::affine(at.numbers(flow)?, mean, |i| std[i]),
         Fitted::Minmax { min, max } => scale::affine(at.numbers(flow)?, min, |i| max[i] - min[i]),
         Fitted::Robust { center, scale } => scale::affine(at.numbers(flow)?, center, |i| scale[i]),
-        Fitted::Quantile { quantiles } => scale::shares(at.numbers(flow)?, quantiles),
+        Fitted::Quantile { quantiles, spread } => scale::shares(at.numbers(flow)?, quantiles, *spread),
         Fitted::Bins { edges } => scale::bin_of(at.numbers(flow)?, edges),
         Fitted::Log => scale::log(at, at.numbers(flow)?)?,
         Fitted::Log1p => scale::log1p(at, at.numbers(flow)?)?,
@@ -242,13 +247,18 @@ pub fn apply<'a>(at: &Lookup<'a>, fitted: &Fitted, flow: Flow<'a>) -> Checked<Fl
     Ok(Flow::Numbers(numbers))
 }
 
-/// Applies all steps of a chain: every element as the number that a batch will hold.
-pub fn apply_all(at: &Lookup, steps: &[Fitted], dtype: DType) -> Checked<Numbers> {
+/// Applies all steps of a chain, and leaves missing what no step takes.
+pub fn apply_with_gaps(at: &Lookup, steps: &[Fitted]) -> Checked<Numbers> {
     let mut flow = at.flow();
     for step in steps {
         flow = apply(at, step, flow)?;
     }
-    let numbers = at.numbers(flow)?;
+    at.numbers(flow)
+}
+
+/// Applies all steps of a chain: every element as the number that a batch will hold.
+pub fn apply_all(at: &Lookup, steps: &[Fitted], dtype: DType) -> Checked<Numbers> {
+    let numbers = apply_with_gaps(at, steps)?;
     at.no_missing(&at.rows_where(&numbers, f64::is_nan))?;
     match dtype {
         DType::F32 => Ok(numbers),

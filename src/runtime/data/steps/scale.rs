@@ -3,8 +3,8 @@
 //! Missing values are left out where something is decided and stay missing, as in scikit-learn.
 
 use super::super::cells::{Checked, Lookup, Numbers};
-use super::Fitted;
-use crate::ops::transform::Binning;
+use super::{Fitted, normal};
+use crate::ops::transform::{Binning, Spread};
 
 /// Every number by its place in the row; what is missing stays so.
 pub fn each(numbers: Numbers, change: impl Fn(usize, f64) -> f64) -> Numbers {
@@ -104,24 +104,31 @@ fn even(a: f64, b: f64, n: usize) -> impl Iterator<Item = f64> {
     (0..n).map(move |i| if i + 1 == n && n > 1 { b } else { a + (b - a) * (i as f64 / last) })
 }
 
-pub fn quantile(numbers: &Numbers, rows: &[u32], points: usize) -> Fitted {
+pub fn quantile(numbers: &Numbers, rows: &[u32], points: usize, spread: Spread) -> Fitted {
     let of = |i| {
         let values = sorted(numbers, rows, i);
         let points = points.min(rows.len()).max(1);
         even(0.0, 1.0, points).map(|share| percentile(&values, share)).collect()
     };
-    Fitted::Quantile { quantiles: places(numbers, of) }
+    Fitted::Quantile { quantiles: places(numbers, of), spread }
 }
 
+/// What lies closer to the ends counts as the ends where shares are spread out (scikit-learn's `BOUNDS_THRESHOLD`).
+const END: f64 = 1e-7;
+
 /// The share of quantiles below; between two of them straight, at one that repeats the middle of its run.
-pub fn shares(numbers: Numbers, quantiles: &[Vec<f64>]) -> Numbers {
-    let of = |i: usize, x: f64| {
+pub fn shares(numbers: Numbers, quantiles: &[Vec<f64>], spread: Spread) -> Numbers {
+    let end = match spread {
+        Spread::Uniform => 0.0,
+        Spread::Normal => END,
+    };
+    let share = |i: usize, x: f64| {
         let known = &quantiles[i];
         let (Some(first), Some(last)) = (known.first(), known.last()) else { return 0.0 };
-        if x <= *first {
+        if x - end <= *first {
             return 0.0;
         }
-        if x >= *last {
+        if x + end >= *last {
             return 1.0;
         }
         // From the left the end of a run counts, from the right its beginning.
@@ -133,7 +140,14 @@ pub fn shares(numbers: Numbers, quantiles: &[Vec<f64>]) -> Numbers {
         let down = left as f64 - (known[left] - x) / (known[left] - known[left - 1]);
         0.5 * (up + down) / steps
     };
-    each(numbers, of)
+    match spread {
+        Spread::Uniform => each(numbers, share),
+        Spread::Normal => {
+            let least = END - f64::EPSILON;
+            let ends = (normal::quantile(least), normal::quantile(1.0 - least));
+            each(numbers, |i, x| normal::quantile(share(i, x)).clamp(ends.0, ends.1))
+        }
+    }
 }
 
 /// Edges of bins; those closer than 1e-8 are one, as in scikit-learn.

@@ -13,11 +13,12 @@ use crate::ops::formula::{Given, Slot, bind};
 use crate::sema::ctx::{Ctx, list, suggest};
 use crate::sema::job::{SourceKind, SourcePlan};
 use crate::syntax::ast::{Arg, Expr, ExprKind, Ident};
-pub(in crate::sema) use synthetic::made_up;
+pub(in crate::sema) use synthetic::{is_generator, made_up};
 
 /// A kind of source.
 struct Source {
     name: &'static str,
+    doc: &'static str,
     /// Its arguments in order; the first names what is read.
     arguments: &'static [Argument],
     /// What the arguments say; `None` is reported.
@@ -28,6 +29,7 @@ struct Source {
 struct Argument {
     name: &'static str,
     default: Default,
+    doc: &'static str,
 }
 
 /// What an argument is when a spec does not say.
@@ -41,33 +43,63 @@ enum Default {
     Bool(bool),
 }
 
-const fn arg(name: &'static str, default: Default) -> Argument {
-    Argument { name, default }
+const fn arg(name: &'static str, default: Default, doc: &'static str) -> Argument {
+    Argument { name, default, doc }
 }
 
-const PATH: Argument = arg("path", Default::Required);
+const PATH: Argument =
+    arg("path", Default::Required, "Looked up beside the spec, then under `--data DIR` or `MLC_DATA`.");
 
 /// What tables of text have in common, less the separator.
-const COLUMNS: Argument = arg("columns", Default::Absent);
-const DECIMAL: Argument = arg("decimal", Default::Text("."));
-const MISSING: Argument = arg("missing", Default::Text(""));
-const SKIP: Argument = arg("skip", Default::Int(0));
-const COMMENT: Argument = arg("comment", Default::Absent);
-const HEADER: Argument = arg("header", Default::Bool(true));
+const COLUMNS: Argument =
+    arg("columns", Default::Absent, "Names of the columns, of a file without a line of names.");
+const DECIMAL: Argument = arg("decimal", Default::Text("."), "The sign before the fraction of a number.");
+const MISSING: Argument =
+    arg("missing", Default::Text(""), "What stands for a missing value: one text, or a list.");
+const SKIP: Argument = arg("skip", Default::Int(0), "Lines at the start that are left out.");
+const COMMENT: Argument = arg("comment", Default::Absent, "The sign that starts a line which is left out.");
+const HEADER: Argument = arg(
+    "header",
+    Default::Bool(true),
+    "Whether the first line has names; without, columns are `c1`, `c2`, ….",
+);
+
+const SEP: &str = "The sign between fields.";
 
 const SOURCES: &[Source] = &[
     Source {
         name: "csv",
-        arguments: &[PATH, COLUMNS, arg("sep", Default::Text(",")), DECIMAL, MISSING, SKIP, COMMENT, HEADER],
+        doc: "A table of text, its fields between separators; gzip too.",
+        arguments: &[
+            PATH,
+            COLUMNS,
+            arg("sep", Default::Text(","), SEP),
+            DECIMAL,
+            MISSING,
+            SKIP,
+            COMMENT,
+            HEADER,
+        ],
         read: |call, args| call.text_table(args, b','),
     },
     Source {
         name: "tsv",
-        arguments: &[PATH, COLUMNS, arg("sep", Default::Text("\t")), DECIMAL, MISSING, SKIP, COMMENT, HEADER],
+        doc: "A table of text, its fields between tabs; gzip too.",
+        arguments: &[
+            PATH,
+            COLUMNS,
+            arg("sep", Default::Text("\t"), SEP),
+            DECIMAL,
+            MISSING,
+            SKIP,
+            COMMENT,
+            HEADER,
+        ],
         read: |call, args| call.text_table(args, b'\t'),
     },
     Source {
         name: "jsonl",
+        doc: "One JSON object a line; gzip too.",
         arguments: &[PATH, MISSING],
         read: |call, args| {
             let missing = or(&args[1], vec![String::new()], |e| call.missing(e))?;
@@ -76,30 +108,35 @@ const SOURCES: &[Source] = &[
     },
     Source {
         name: "npy",
+        doc: "One array of NumPy, a column called as the file; gzip too.",
         arguments: &[PATH],
         read: |call, args| Some(SourceKind::Npy { path: call.path(args)? }),
     },
     Source {
         name: "npz",
+        doc: "Arrays of NumPy, each a column.",
         arguments: &[PATH],
         read: |call, args| Some(SourceKind::Npz { path: call.path(args)? }),
     },
     Source {
         name: "parquet",
+        doc: "Flat columns of a Parquet file.",
         arguments: &[PATH],
         read: |call, args| Some(SourceKind::Parquet { path: call.path(args)? }),
     },
     Source {
         name: "sql",
+        doc: "What a database answers.",
         arguments: &[
-            arg("url", Default::Required),
-            arg("query", Default::Absent),
-            arg("table", Default::Absent),
+            arg("url", Default::Required, "`sqlite:shop.db` or `postgres://user@host/database`."),
+            arg("query", Default::Absent, "What to ask; without `ORDER BY` rows are sorted by their values."),
+            arg("table", Default::Absent, "Instead of a query: all rows of a table."),
         ],
         read: |call, args| call.sql(args),
     },
     Source {
         name: "idx",
+        doc: "A folder of images and labels in the format of MNIST; gzip too. Columns `image` and `label`.",
         arguments: &[PATH],
         read: |call, args| Some(SourceKind::Idx { path: call.path(args)? }),
     },
@@ -120,7 +157,7 @@ fn built() -> impl Iterator<Item = &'static str> + Clone {
 }
 
 /// Whether a call of this name is a source that is built.
-pub(super) fn is_source(name: &str) -> bool {
+pub(in crate::sema) fn is_source(name: &str) -> bool {
     built().any(|s| s == name)
 }
 
@@ -204,6 +241,49 @@ fn or<T>(arg: &Option<Given<&Expr>>, default: T, read: impl FnOnce(&Expr) -> Opt
         Some(given) => read(given.value),
         None => Some(default),
     }
+}
+
+/// What a call in a `data` section may be: a source, or a generator of `synthetic`.
+#[derive(Clone, Debug)]
+pub struct SourceInfo {
+    pub name: &'static str,
+    pub doc: &'static str,
+    pub arguments: Vec<ArgumentInfo>,
+}
+
+#[derive(Clone, Debug)]
+pub struct ArgumentInfo {
+    pub name: &'static str,
+    pub doc: &'static str,
+    pub required: bool,
+    /// As it would be written; none if there is nothing to write.
+    pub default: Option<String>,
+}
+
+/// Every source, `synthetic` last: its first argument is a generator.
+pub fn sources() -> Vec<SourceInfo> {
+    let argument = |a: &Argument| ArgumentInfo {
+        name: a.name,
+        doc: a.doc,
+        required: matches!(a.default, Default::Required),
+        default: match a.default {
+            Default::Required | Default::Absent => None,
+            Default::Text(text) => Some(format!("{text:?}")),
+            Default::Int(n) => Some(n.to_string()),
+            Default::Bool(yes) => Some(yes.to_string()),
+        },
+    };
+    let read = SOURCES.iter().map(|s| SourceInfo {
+        name: s.name,
+        doc: s.doc,
+        arguments: s.arguments.iter().map(argument).collect(),
+    });
+    read.chain([synthetic::info()]).collect()
+}
+
+/// Every generator, with the settings that `synthetic` takes of it.
+pub fn generators() -> Vec<SourceInfo> {
+    synthetic::infos()
 }
 
 /// What a source call leaves to its defaults, for whoever writes them out: argument and value.

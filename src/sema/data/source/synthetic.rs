@@ -1,11 +1,16 @@
 //! `synthetic(xor, rows=1000)`: generators with their settings, one row each.
 
-use super::{Call, arguments, or};
+use super::{ArgumentInfo, Call, SourceInfo, arguments, or};
 use crate::base::DType;
 use crate::diag::Diagnostic;
 use crate::sema::job::{Generator, SourceKind, SourcePlan};
 use crate::sema::probe::{SchemaColumn, SourceSchema};
 use crate::syntax::ast::{Arg, Expr, ExprKind};
+
+/// Whether `synthetic` knows a generator of that name.
+pub(in crate::sema) fn is_generator(name: &str) -> bool {
+    GENERATORS.iter().any(|g| g.name == name)
+}
 
 impl Call<'_, '_> {
     pub(super) fn synthetic(&self) -> Option<SourcePlan> {
@@ -92,6 +97,7 @@ const fn count(name: &'static str, default: i64) -> Setting {
 
 struct GeneratorRow {
     name: &'static str,
+    doc: &'static str,
     settings: &'static [Setting],
     make: fn(&[f64]) -> Generator,
 }
@@ -102,12 +108,19 @@ const NOISE_XOR: Setting = Setting { name: "noise", min: Min::Real(f64::INFINITY
 const GENERATORS: &[GeneratorRow] = &[
     GeneratorRow {
         name: "line",
+        doc: "`y` is a line of `x`, with noise.",
         settings: &[count("features", 1), NOISE_LINE],
         make: |v| Generator::Line { features: v[0] as usize, noise: v[1] },
     },
-    GeneratorRow { name: "xor", settings: &[NOISE_XOR], make: |v| Generator::Xor { noise: v[0] } },
+    GeneratorRow {
+        name: "xor",
+        doc: "`y` is 1 where one of two bits of `x` is.",
+        settings: &[NOISE_XOR],
+        make: |v| Generator::Xor { noise: v[0] },
+    },
     GeneratorRow {
         name: "classification",
+        doc: "Clusters at corners of a cube, `x` and classes `y`, as scikit-learn's `make_classification` makes them.",
         settings: &[
             count("features", 20),
             count("informative", 2),
@@ -127,11 +140,13 @@ const GENERATORS: &[GeneratorRow] = &[
     },
     GeneratorRow {
         name: "tokens",
+        doc: "Sequences of ids, `tokens`.",
         settings: &[count("length", 64), count("vocab", 256)],
         make: |v| Generator::Tokens { length: v[0] as usize, vocab: v[1] as usize },
     },
     GeneratorRow {
         name: "images",
+        doc: "Images of noise, `image` and classes `label`: for measuring speed.",
         settings: &[count("height", 28), count("width", 28), count("channels", 1), count("classes", 10)],
         make: |v| Generator::Images {
             height: v[0] as usize,
@@ -142,10 +157,42 @@ const GENERATORS: &[GeneratorRow] = &[
     },
     GeneratorRow {
         name: "normal",
+        doc: "Normal numbers `x` and classes `y`.",
         settings: &[count("features", 8), count("classes", 2)],
         make: |v| Generator::Normal { features: v[0] as usize, classes: v[1] as usize },
     },
 ];
+
+/// `synthetic` itself, with the arguments that all generators have.
+pub(super) fn info() -> SourceInfo {
+    SourceInfo {
+        name: super::SYNTHETIC,
+        doc: "Rows made up from a seed: the first argument is a generator.",
+        arguments: common(),
+    }
+}
+
+/// Each generator with its arguments, those that all have first.
+pub(super) fn infos() -> Vec<SourceInfo> {
+    let own = |s: &Setting| match s.min {
+        Min::Count(_) => argument(s.name, "A setting of the generator.", s.default as i64),
+        Min::Real(_) => argument(s.name, "A setting of the generator.", s.default),
+    };
+    let info = |g: &GeneratorRow| SourceInfo {
+        name: g.name,
+        doc: g.doc,
+        arguments: common().into_iter().chain(g.settings.iter().map(own)).collect(),
+    };
+    GENERATORS.iter().map(info).collect()
+}
+
+fn common() -> Vec<ArgumentInfo> {
+    vec![argument("rows", "How many rows are made.", ROWS), argument("seed", "Of the random numbers.", 0)]
+}
+
+fn argument(name: &'static str, doc: &'static str, default: impl ToString) -> ArgumentInfo {
+    ArgumentInfo { name, doc, required: false, default: Some(default.to_string()) }
+}
 
 /// The settings that a call leaves to their defaults, with those.
 pub(super) fn defaults(args: &[Arg]) -> Vec<(&'static str, ExprKind)> {

@@ -1,0 +1,8 @@
+[
+  (section)
+  (block)
+  (op)
+  (list)
+  (args)
+  (fields)
+] @fold

@@ -1,0 +1,254 @@
+//! Names that a value may be made of: of the file, of the library, by role.
+
+use super::entries::escaped;
+use super::{CompletionKind, Gather, Offer};
+use crate::ops::formula::builtins;
+use crate::ops::{self, AttrType, Default, Sig, attrs};
+use crate::sema;
+use crate::sema::facts::{NameKind, Role};
+use crate::tools::ide::callable::{Callable, Parameter, callable, initialisers};
+use crate::tools::ide::values::{self, Known};
+
+impl Gather<'_> {
+    /// What may stand behind `|>`.
+    pub(super) fn stages(&mut self) {
+        if self.place.item().is_some_and(|(word, _)| word == "data") {
+            return self.values(Role::How);
+        }
+        self.named(|kind| matches!(kind, NameKind::Block | NameKind::Op | NameKind::Model), 1);
+        for known in values::locals(self.analysis, self.place) {
+            // A layer that a `let` names has no type.
+            if known.kind == NameKind::Let && known.detail.is_empty() {
+                self.push(Offer::new(known.name, CompletionKind::Value).detail("let").order(0));
+            }
+        }
+        self.layers(2);
+        self.functions(4);
+        let repeat = Offer::new("repeat", CompletionKind::Word)
+            .doc("Copies in a chain, each with weights of its own.");
+        self.push(Offer { snippet: Some("repeat(${1:3}) ".into()), ..repeat });
+    }
+
+    /// What a value of a role may name.
+    pub(super) fn values(&mut self, role: Role) {
+        match role {
+            Role::Value | Role::Activation | Role::Columns | Role::Generator => self.plain(),
+            Role::Optimizer => self.signatures(ops::optimizer::OPTIMIZERS.iter().map(|o| &o.sig)),
+            Role::Schedule => {
+                let all = ops::schedule::SCHEDULES.iter().map(|s| &s.sig);
+                self.signatures(all.chain([&ops::plateau::SIG]));
+            }
+            Role::Clip => self.signatures(ops::clip::CLIPS.iter().map(|c| &c.sig)),
+            Role::Stop => self.signatures([&ops::stop::EARLY_STOPPING]),
+            Role::Metric => self.signatures(ops::metric::METRICS.iter().map(|m| &m.sig)),
+            Role::How => {
+                self.signatures(ops::transform::TRANSFORMS.iter().map(|t| &t.sig));
+            }
+            Role::Source => {
+                for source in sema::sources() {
+                    self.call_of(NameKind::Source, source.name, CompletionKind::Function, 3);
+                }
+            }
+            Role::Column => self.columns(),
+            Role::Weights => self.weights(),
+            Role::Monitor => self.monitors(),
+            Role::Initialiser => self.signatures(initialisers()),
+            Role::Choice => {
+                for leak in sema::job::Leak::ALL {
+                    self.push(Offer::new(leak.word(), CompletionKind::Choice));
+                }
+            }
+        }
+    }
+
+    /// A tensor, a number, a layer, a loss.
+    fn plain(&mut self) {
+        let item = self.place.item().map_or("", |(word, _)| word);
+        for known in values::locals(self.analysis, self.place) {
+            self.push(local(&known));
+        }
+        let feeding = self.place.section().is_some_and(|(word, ..)| word == "feed");
+        let key = self.place.section().map(|(_, _, frame)| frame.head);
+        let loss = matches!(key, Some(crate::tools::ide::place::Head::Key("loss")));
+        match item {
+            "train" if feeding => return self.named(|kind| kind == NameKind::Data, 0),
+            "train" if loss => {
+                self.losses();
+                self.named(|kind| kind == NameKind::Model, 1);
+                self.named(|kind| matches!(kind, NameKind::Param | NameKind::Op), 3);
+                return self.functions(6);
+            }
+            "train" | "variant" => {
+                return self.named(|kind| matches!(kind, NameKind::Param | NameKind::Dim), 2);
+            }
+            "param" | "dim" => return self.named(|kind| matches!(kind, NameKind::Param | NameKind::Dim), 2),
+            "data" => return self.named(|kind| matches!(kind, NameKind::Param | NameKind::Dim), 2),
+            _body => {}
+        }
+        self.named(|kind| kind != NameKind::Data, 2);
+        self.layers(4);
+        self.functions(5);
+    }
+
+    /// Names of the file of some kinds.
+    pub(super) fn named(&mut self, wanted: impl Fn(NameKind) -> bool, order: u8) {
+        for known in values::globals(self.analysis).into_iter().filter(|k| wanted(k.kind)) {
+            match known.kind {
+                NameKind::Block => self.call_of(known.kind, &known.name, CompletionKind::Block, order),
+                NameKind::Op => self.call_of(known.kind, &known.name, CompletionKind::Function, order),
+                NameKind::Model => {
+                    self.push(Offer::new(known.name, CompletionKind::Model).detail("model").order(order));
+                }
+                NameKind::Data => {
+                    self.push(Offer::new(known.name, CompletionKind::Value).detail("data").order(order));
+                }
+                _constant => {
+                    let offer = Offer::new(known.name, CompletionKind::Constant).detail(known.detail);
+                    self.push(offer.order(order));
+                }
+            }
+        }
+    }
+
+    fn layers(&mut self, order: u8) {
+        for layer in ops::layers() {
+            self.call_of(NameKind::Layer, layer.sig().name, CompletionKind::Layer, order);
+        }
+    }
+
+    /// Ops of the library and builtins, less losses and the inner formulas of optimizers and metrics.
+    fn functions(&mut self, order: u8) {
+        for name in attrs::activations(&self.analysis.library) {
+            self.call_of(NameKind::Function, name, CompletionKind::Function, order);
+        }
+        for function in builtins() {
+            self.call_of(NameKind::Function, function.name, CompletionKind::Function, order);
+        }
+        let concat = Offer::new("concat", CompletionKind::Function)
+            .doc("Tensors side by side: `concat(a, b, axis=-1)`.");
+        self.push(Offer { snippet: Some("concat(${1:a}, ${2:b})".into()), ..concat.order(order) });
+    }
+
+    fn losses(&mut self) {
+        for loss in ops::loss::LOSSES {
+            self.call_of(NameKind::Loss, loss.name, CompletionKind::Function, 0);
+        }
+    }
+
+    /// What the library has under signatures that are data.
+    pub(super) fn signatures<'s>(&mut self, sigs: impl IntoIterator<Item = &'s Sig>) {
+        for sig in sigs {
+            let offer = Offer::new(sig.name, CompletionKind::Function)
+                .doc(sig.doc)
+                .detail(required(sig).join(", "))
+                .order(3);
+            let snippet = self.with_parentheses(sig.name, &required(sig));
+            self.push(Offer { snippet, ..offer });
+        }
+        self.named(|kind| kind == NameKind::Param, 6);
+    }
+
+    /// Something that is called, with places for what must be said.
+    pub(super) fn call_of(&mut self, kind: NameKind, name: &str, icon: CompletionKind, order: u8) {
+        let Some(found) = callable(self.analysis, kind, name) else { return };
+        let piped = self.place.sign_before() == "|>";
+        let wanted = must_be_said(&found, piped);
+        let names: Vec<&str> = wanted.iter().map(|p| p.name.as_str()).collect();
+        let snippet = self.with_parentheses(name, &names);
+        let doc = match &found.equation {
+            Some(equation) => format!("{}\n\n```mlspec\n{equation}\n```", found.doc),
+            None => found.doc.clone(),
+        };
+        let detail = found.signature()[found.name.len()..].to_string();
+        self.push(Offer { snippet, ..Offer::new(name, icon).detail(detail).doc(doc).order(order) });
+    }
+
+    /// `Dense(${1:units})`; none where nothing must be said, or parentheses stand there already.
+    fn with_parentheses(&self, name: &str, wanted: &[&str]) -> Option<String> {
+        let behind = self.place.text[self.place.at..].chars().find(|c| !c.is_alphanumeric() && *c != '_');
+        if wanted.is_empty() || behind == Some('(') {
+            return None;
+        }
+        let places: Vec<String> =
+            wanted.iter().enumerate().map(|(i, w)| format!("${{{}:{}}}", i + 1, escaped(w))).collect();
+        Some(format!("{name}({})", places.join(", ")))
+    }
+
+    /// Columns of the data section at hand.
+    fn columns(&mut self) {
+        let section = self.place.frames.iter().find_map(|f| match &f.kind {
+            crate::tools::ide::place::FrameKind::Section { word: "data", name } => Some(*name),
+            _other => None,
+        });
+        let Some(data) = section.and_then(|name| self.analysis.facts.data(name)) else { return };
+        for column in &data.columns {
+            let doc = super::super::describe::column(self.analysis, data, column);
+            self.push(Offer::new(&column.name, CompletionKind::Column).doc(doc).order(1));
+        }
+        self.named(|kind| matches!(kind, NameKind::Param | NameKind::Dim), 4);
+    }
+
+    pub(super) fn weights(&mut self) {
+        for known in values::weights(self.analysis) {
+            let order = if known.name.contains('.') { 3 } else { 1 };
+            let offer = Offer::new(known.name, CompletionKind::Weight).detail(known.detail);
+            self.push(offer.order(order));
+        }
+        self.push(Offer::new("all", CompletionKind::Choice).detail("every weight").order(2));
+    }
+
+    /// `valid.loss` and its like.
+    pub(super) fn monitors(&mut self) {
+        for (at, part) in ["valid", "train"].into_iter().enumerate() {
+            for metric in values::monitored(self.analysis) {
+                if part == "train" && metric != "loss" {
+                    continue;
+                }
+                let offer = Offer::new(format!("{part}.{metric}"), CompletionKind::Choice);
+                self.push(offer.order(at as u8));
+            }
+        }
+    }
+
+    /// What a size of a type may name.
+    pub(super) fn sizes(&mut self) {
+        self.push(Offer::new("B", CompletionKind::Constant).detail("the batch").order(0));
+        self.named(|kind| matches!(kind, NameKind::Param | NameKind::Dim), 1);
+        for data in &self.analysis.facts.data {
+            let doc = "How many numbers a row of the data has.";
+            let label = format!("{}.features", data.name);
+            self.push(Offer::new(label, CompletionKind::Constant).doc(doc).order(2));
+        }
+    }
+
+    pub(super) fn types(&mut self) {
+        let kinds = [
+            ("f32", "f32[B, ${1:8}]"),
+            ("i32", "i32[B, ${1:8}]"),
+            ("logits", "logits[B, ${1:10}]"),
+            ("prob", "prob[B, ${1:10}]"),
+            ("class", "class(${1:10})"),
+        ];
+        for (name, snippet) in kinds {
+            let offer = Offer::new(name, CompletionKind::Type);
+            self.push(Offer { snippet: Some(snippet.into()), ..offer });
+        }
+    }
+}
+
+fn local(known: &Known) -> Offer {
+    Offer::new(known.name.clone(), CompletionKind::Value).detail(known.detail.clone()).order(0)
+}
+
+/// Settings without a default.
+fn required(sig: &Sig) -> Vec<&'static str> {
+    let must = sig.attrs.iter().filter(|a| a.default == Default::Required && a.ty != AttrType::Sizes);
+    must.map(|a| a.name).collect()
+}
+
+/// Parameters without a default, less the tensor that a pipe brings.
+fn must_be_said(found: &Callable, piped: bool) -> Vec<&Parameter> {
+    let brought = |(at, p): &(usize, &Parameter)| piped && *at == 0 && p.tensor;
+    let all = found.parameters.iter().enumerate().filter(|p| !brought(p));
+    all.map(|(_, p)| p).filter(|p| p.required).collect()
+}

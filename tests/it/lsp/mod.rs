@@ -1,0 +1,9 @@
+//! The language server: over pipes against the binary, and in process where there are many cases.
+
+mod actions;
+mod editor;
+mod names;
+mod outline;
+mod protocol;
+mod replay;
+mod session;

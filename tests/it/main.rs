@@ -13,6 +13,7 @@ mod databases;
 mod editors;
 mod floors;
 mod folds;
+mod fuzz;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod labels;

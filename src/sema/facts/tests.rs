@@ -109,7 +109,7 @@ fn nothing_is_noted_unless_asked() {
     let recorder = Recorder::default();
     let (..) =
         crate::sema::check_recording(&mut sources, file, &ast, &Settings::default(), &Blind, &recorder);
-    let facts = recorder.finish();
+    let facts = recorder.finish().0;
     assert!(facts.types.is_empty() && facts.uses.is_empty() && facts.data.is_empty());
 }
 

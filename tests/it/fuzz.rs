@@ -234,6 +234,9 @@ fn trouble(bytes: &[u8], what: &str) -> Option<String> {
         report(&sources, &found[..found.len().min(REPORTED)]);
     }));
     let took = start.elapsed();
+    if took > LIMIT / 20 {
+        println!("{what}: {took:?}");
+    }
     let why = match done {
         Ok(()) if took <= LIMIT => return None,
         Ok(()) => format!("takes {took:?}"),

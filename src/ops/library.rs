@@ -90,7 +90,9 @@ fn std_from(first: FileId) -> Std {
     let mut std = Std::new();
     for (i, (_, text)) in STD.iter().enumerate() {
         let file = FileId(first.0 + i as u16);
-        std.extend(ops_of(text).into_iter().map(|(op, at)| (op, StdOp { file, text, at, decl: OnceLock::new() })));
+        std.extend(
+            ops_of(text).into_iter().map(|(op, at)| (op, StdOp { file, text, at, decl: OnceLock::new() })),
+        );
     }
     std
 }

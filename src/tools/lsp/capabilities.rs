@@ -35,7 +35,10 @@ pub fn all(encoding: Encoding) -> ServerCapabilities {
             ]),
             ..CodeActionOptions::default()
         })),
-        code_lens_provider: Some(CodeLensOptions { resolve_provider: Some(true), ..CodeLensOptions::default() }),
+        code_lens_provider: Some(CodeLensOptions {
+            resolve_provider: Some(true),
+            ..CodeLensOptions::default()
+        }),
         document_formatting_provider: Some(true.into()),
         document_range_formatting_provider: Some(true.into()),
         rename_provider: Some(RenameProvider::RenameOptions(RenameOptions {

@@ -20,7 +20,12 @@ pub struct Disk {
 
 impl Disk {
     fn candidates(&self, path: &str) -> impl Iterator<Item = PathBuf> {
-        [&self.places.spec, &self.places.data].into_iter().flatten().map(|place| place.join(path)).collect::<Vec<_>>().into_iter()
+        [&self.places.spec, &self.places.data]
+            .into_iter()
+            .flatten()
+            .map(|place| place.join(path))
+            .collect::<Vec<_>>()
+            .into_iter()
     }
 }
 

@@ -13,8 +13,8 @@ use crate::base::Span;
 use crate::runtime::data::Places;
 use crate::sema::Settings;
 use crate::tools::ide::{self, Analysis};
-use gen_lsp_types::{Notification as _, Request as _};
 use gen_lsp_types::*;
+use gen_lsp_types::{Notification as _, Request as _};
 use lsp_server::{ErrorCode, Message, Notification, Request, RequestId, Response};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -282,7 +282,8 @@ impl Server {
         };
         if thread::Builder::new().name("memory".into()).spawn(act).is_err() {
             self.planning.store(false, Ordering::SeqCst);
-            let response = Response::new_err(refused, ErrorCode::InternalError as i32, "no thread to be had".into());
+            let response =
+                Response::new_err(refused, ErrorCode::InternalError as i32, "no thread to be had".into());
             self.sent.push(Message::Response(response));
         }
     }

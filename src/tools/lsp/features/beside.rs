@@ -49,11 +49,16 @@ pub fn signature(server: &mut Server, params: SignatureHelpParams) -> Answer<Sig
     let active = help.active.map(|i| ActiveParameter::Int(i as u32));
     let information = SignatureInformation {
         label: help.label.clone(),
-        documentation: (!help.doc.is_empty()).then(|| Documentation::MarkupContent(markdown(help.doc.clone()))),
+        documentation: (!help.doc.is_empty())
+            .then(|| Documentation::MarkupContent(markdown(help.doc.clone()))),
         parameters: Some(parameters.collect()),
         active_parameter: active,
     };
-    Ok(Some(SignatureHelp { signatures: vec![information], active_signature: Some(0), active_parameter: active }))
+    Ok(Some(SignatureHelp {
+        signatures: vec![information],
+        active_signature: Some(0),
+        active_parameter: active,
+    }))
 }
 
 pub fn lenses(server: &mut Server, params: CodeLensParams) -> Answer<Vec<CodeLens>> {
@@ -78,7 +83,11 @@ fn shown(title: String) -> Command {
 
 /// The lens with the memory of its training, to be worked out in a thread; `with_memory` unless another thread
 /// is at it already. A lens of a text that has changed since stays as it is.
-pub fn lens(server: &mut Server, lens: CodeLens, with_memory: bool) -> impl FnOnce() -> CodeLens + Send + 'static {
+pub fn lens(
+    server: &mut Server,
+    lens: CodeLens,
+    with_memory: bool,
+) -> impl FnOnce() -> CodeLens + Send + 'static {
     let told = |key: &str| lens.data.as_ref().and_then(|data| data.get(key)).cloned();
     let text = |key: &str| told(key).and_then(|value| value.as_str().map(str::to_string)).unwrap_or_default();
     let (uri, title) = (Uri::from(text("uri")), text("title"));

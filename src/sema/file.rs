@@ -7,7 +7,7 @@ use super::job::{Job, ModelInfo};
 use super::keyed::{Keyed, stray};
 use super::keys::{ITEMS, Status, WORDS};
 use super::model::{Elab, alone, block_alone};
-use super::{DataProbe, Settings, dims, names, overrides, params, train, walk};
+use super::{DataProbe, Settings, dims, memo, names, overrides, params, train, walk};
 use crate::base::{FileId, Sources, Span};
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
 use crate::graph::Builder;
@@ -191,7 +191,7 @@ pub(super) fn check(
     sections(&cx, ast, "import");
     *cx.data.borrow_mut() = data_sections(&cx, ast, probe);
     let models: Vec<ModelInfo> =
-        ast_sections(ast, "model").filter_map(|s| model(&cx, s, s.name.as_ref()?)).collect();
+        ast_sections(ast, "model").filter_map(|s| known_model(&cx, ast, s, s.name.as_ref()?)).collect();
     let name = job_name(sources, file);
     let trains: Vec<_> = ast_sections(ast, "train").map(|s| train::check(&cx, s, &name)).collect();
     blocks(&cx);
@@ -374,6 +374,16 @@ fn broken_entries(entries: &[Entry], add: &mut impl FnMut(Span)) {
             | EntryKind::Typed { .. } => {}
         }
     }
+}
+
+/// A model that was checked already, or else is now.
+fn known_model<'a>(
+    cx: &Ctx<'a>,
+    ast: &'a ast::File,
+    section: &'a Section,
+    name: &Ident,
+) -> Option<ModelInfo> {
+    memo::model(cx, ast, section, name, || model(cx, section, name))
 }
 
 /// Checks a model alone, on inputs of its declared types.

@@ -13,6 +13,7 @@ mod file;
 pub mod job;
 mod keyed;
 pub mod keys;
+mod memo;
 mod model;
 mod names;
 mod overrides;
@@ -26,6 +27,7 @@ mod tests;
 
 pub use data::{ArgumentInfo, ColumnUse, DataView, SourceInfo, generators, source_defaults, sources};
 pub use job::Job;
+pub use memo::Memo;
 pub use probe::{Blind, DataProbe, ProbeError, Sample, SchemaColumn, SourceSchema};
 
 use crate::base::{Bindings, FileId, Sources, Span};
@@ -75,7 +77,23 @@ pub fn check_with_facts(
 ) -> (Option<Job>, Vec<DataView>, Diagnostics, Facts) {
     let facts = Recorder::on();
     let (job, data, diags) = check_recording(sources, file, ast, settings, probe, &facts);
-    (job, data, diags, facts.finish())
+    (job, data, diags, facts.finish().0)
+}
+
+/// The same, for a text that differs little from the one that `memo` was last used for; it is file 0, and nothing
+/// is set from outside.
+pub fn check_again(
+    sources: &mut Sources,
+    ast: &ast::File,
+    probe: &dyn DataProbe,
+    memo: &mut Memo,
+) -> (Option<Job>, Vec<DataView>, Diagnostics, Facts) {
+    let facts = Recorder::again(std::mem::take(memo));
+    let settings = Settings::default();
+    let (job, data, diags) = check_recording(sources, FileId::default(), ast, &settings, probe, &facts);
+    let (seen, kept) = facts.finish();
+    *memo = kept;
+    (job, data, diags, seen)
 }
 
 /// The same, with the data sections as far as they are right, whatever is wrong elsewhere.

@@ -13,6 +13,7 @@ mod format;
 mod outline;
 mod parse;
 pub mod scan;
+mod shift;
 
 #[cfg(test)]
 mod tests;
@@ -20,4 +21,4 @@ mod tests;
 pub use dump::dump;
 pub use format::format;
 pub use outline::outline;
-pub use parse::{RESERVED, decode, parse, parse_value};
+pub use parse::{Memo, RESERVED, decode, parse, parse_again, parse_value};

@@ -6,7 +6,10 @@
 //! of a file is shown and all that is sound reaches the next stages.
 
 mod comments;
+mod memo;
 mod reports;
+
+pub use memo::Memo;
 
 use super::ast::*;
 use super::brackets::{Brackets, Fault, brackets};
@@ -54,6 +57,15 @@ pub fn decode(
 
 /// The AST of a text. What did not parse is `Broken` in it and has a diagnostic.
 pub fn parse(sources: &Sources, file: FileId) -> (File, Diagnostics) {
+    parse_with(sources, file, None)
+}
+
+/// The same, for a text that differs little from the one that `memo` was last used for.
+pub fn parse_again(sources: &Sources, file: FileId, memo: &mut Memo) -> (File, Diagnostics) {
+    parse_with(sources, file, Some(memo))
+}
+
+fn parse_with(sources: &Sources, file: FileId, memo: Option<&mut Memo>) -> (File, Diagnostics) {
     let text = sources.get(file).text.clone();
     let Scan { tokens, comments } = scan(&text);
     let brackets = brackets(&text, &tokens);
@@ -66,7 +78,7 @@ pub fn parse(sources: &Sources, file: FileId) -> (File, Diagnostics) {
         held: vec![false; comments.len()],
         diagnostics: Diagnostics::new(),
     };
-    let ast = parser.file();
+    let ast = parser.file(memo);
     (ast, parser.diagnostics)
 }
 
@@ -123,7 +135,8 @@ struct Parser<'a> {
 type Piece<T> = Result<(T, usize), usize>;
 
 impl<'a> Parser<'a> {
-    fn file(&mut self) -> File {
+    fn file(&mut self, mut memo: Option<&mut Memo>) -> File {
+        let mut seen = Memo::default();
         self.report_faults();
         self.report_open_strings();
         let mut file = File {
@@ -139,7 +152,11 @@ impl<'a> Parser<'a> {
         file.header = header;
         while at < self.tokens.len() {
             let (before, doc) = self.leading(from, self.tokens[at].lo);
-            let (kind, next) = match self.item(at) {
+            let read = match memo.as_deref() {
+                Some(memo) => self.item_again(at, memo, &mut seen),
+                None => self.item(at),
+            };
+            let (kind, next) = match read {
                 Ok(done) => done,
                 Err(next) => (ItemKind::Broken, next.max(at + 1)),
             };
@@ -148,6 +165,9 @@ impl<'a> Parser<'a> {
             (trivia.after, from) = self.trailing(span);
             file.items.push(Item { kind, span, doc, trivia });
             at = next;
+        }
+        if let Some(memo) = memo.as_deref_mut() {
+            *memo = seen;
         }
         file.end = self.rest(from, self.text.len());
         let inner = self.comments.iter().zip(&self.held).filter(|(_, held)| !**held);

@@ -1,6 +1,6 @@
 //! What editors are given: files made from the compiler's tables, and a real editor with the server.
 
-use crate::support::{root, skipped, spec};
+use crate::support::{root, skipped};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -75,7 +75,7 @@ fn neovim_shows_a_mistake_and_mends_it() {
     insta::assert_snapshot!(seen_in_neovim(&file), @r#"
     filetype: mlspec
     line: 3
-    column: 37
+    column: 39
     message: `csv` has no argument `heder`
     not an argument
     help: did you mean `header`?

@@ -5,6 +5,7 @@
 //! decides anything: without them a check finds the same.
 
 mod record;
+mod role;
 mod uses;
 mod walk;
 
@@ -12,9 +13,9 @@ mod walk;
 mod tests;
 
 pub(super) use record::{Mark, Recorder};
+pub use role::{Role, role_of, sig_of};
 pub(super) use uses::uses_in;
 pub use uses::{NameKind, Use};
-pub use walk::{Role, role_of, sig_of};
 
 use super::SchemaColumn;
 use super::job::ParamValue;
@@ -94,6 +95,53 @@ pub struct ColumnFact {
 }
 
 impl Facts {
+    /// Adds what a later part of the check noted; of what both have, the first stays.
+    pub(super) fn merge(&mut self, later: &Facts) {
+        for (span, typed) in &later.types {
+            match self.types.get_mut(span) {
+                Some(known) => known.varies |= typed.varies || known.types != typed.types,
+                None => drop(self.types.insert(*span, typed.clone())),
+            }
+        }
+        for (span, stage) in &later.stages {
+            match self.stages.get_mut(span) {
+                Some(known) => {
+                    known.copies += stage.copies;
+                    known.varies |=
+                        stage.varies || known.inputs != stage.inputs || known.outputs != stage.outputs;
+                }
+                None => drop(self.stages.insert(*span, stage.clone())),
+            }
+        }
+        let Facts { types: _, stages: _, values, sizes, models, data, uses } = later;
+        self.values.extend(values.iter().map(|(span, value)| (*span, value.clone())));
+        self.sizes.extend(sizes.iter().map(|(span, size)| (*span, size.clone())));
+        self.models.extend(models.iter().map(|(span, weights)| (*span, weights.clone())));
+        debug_assert!(
+            data.is_empty() && uses.is_empty(),
+            "facts: those of the whole file are noted at its end"
+        );
+    }
+
+    /// The same at other places; none if one of them is gone.
+    pub(super) fn moved(&self, to: &dyn Fn(Span) -> Option<Span>) -> Option<Facts> {
+        fn all<T: Clone>(
+            map: &BTreeMap<Span, T>,
+            to: &dyn Fn(Span) -> Option<Span>,
+        ) -> Option<BTreeMap<Span, T>> {
+            map.iter().map(|(span, fact)| Some((to(*span)?, fact.clone()))).collect()
+        }
+        Some(Facts {
+            types: all(&self.types, to)?,
+            stages: all(&self.stages, to)?,
+            values: all(&self.values, to)?,
+            sizes: all(&self.sizes, to)?,
+            models: all(&self.models, to)?,
+            data: self.data.clone(),
+            uses: self.uses.clone(),
+        })
+    }
+
     /// The use whose name covers the byte `at`, its end included.
     pub fn use_at(&self, at: usize) -> Option<&Use> {
         let at = u32::try_from(at).ok()?;

@@ -4,12 +4,15 @@ use super::{Facts, StageFact, Typed};
 use crate::base::{Dim, Span, TensorType};
 use crate::graph::{Builder, LeafKind, Prim};
 use crate::sema::job::ParamValue;
+use crate::sema::memo::Memo;
 use std::cell::RefCell;
 
 /// Takes facts, or nothing where nobody asked for them.
 #[derive(Debug, Default)]
 pub(in crate::sema) struct Recorder {
     facts: Option<RefCell<Facts>>,
+    /// What earlier texts told of models.
+    memo: Option<RefCell<Memo>>,
 }
 
 /// How far a graph was before a stage was applied.
@@ -27,15 +30,38 @@ impl Mark {
 
 impl Recorder {
     pub fn on() -> Recorder {
-        Recorder { facts: Some(RefCell::default()) }
+        Recorder { facts: Some(RefCell::default()), memo: None }
+    }
+
+    /// With what earlier texts told.
+    pub fn again(memo: Memo) -> Recorder {
+        Recorder { memo: Some(RefCell::new(memo)), ..Recorder::on() }
+    }
+
+    pub fn memo(&self) -> Option<&RefCell<Memo>> {
+        self.memo.as_ref()
+    }
+
+    /// What `act` alone notes.
+    pub fn apart<T>(&self, act: impl FnOnce() -> T) -> (T, Facts) {
+        let Some(facts) = &self.facts else { return (act(), Facts::default()) };
+        let others = facts.take();
+        let made = act();
+        (made, facts.replace(others))
+    }
+
+    /// Notes what was noted apart.
+    pub fn merge(&self, facts: &Facts) {
+        self.with(|all| all.merge(facts));
     }
 
     pub fn is_on(&self) -> bool {
         self.facts.is_some()
     }
 
-    pub fn finish(self) -> Facts {
-        self.facts.map(RefCell::into_inner).unwrap_or_default()
+    pub fn finish(self) -> (Facts, Memo) {
+        let memo = self.memo.map(RefCell::into_inner).unwrap_or_default();
+        (self.facts.map(RefCell::into_inner).unwrap_or_default(), memo)
     }
 
     fn with(&self, write: impl FnOnce(&mut Facts)) {

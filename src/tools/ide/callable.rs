@@ -1,12 +1,13 @@
 //! Whatever can be called, in one form: for hover, completion and signature help.
 
-use super::Analysis;
+use super::{Analysis, text_of_library};
+use crate::base::Span;
 use crate::ops::formula::{OpDecl, ParamKind, builtins};
-use crate::ops::{Attr, AttrType, Framework, Library, STD, Sig, defaults, init, loss};
+use crate::ops::{Attr, AttrType, Framework, Library, Sig, defaults, init, loss};
 use crate::sema::facts::{NameKind, sig_of};
 use crate::sema::{self, SourceInfo};
 use crate::syntax::ast::{self, EntryKind, Field, ItemKind, OpBody};
-use crate::tools::defaults::default_of;
+use crate::tools::defaults::{default_of, number};
 
 /// A layer, function, loss, source, block, … with what it takes.
 #[derive(Clone, Debug, PartialEq)]
@@ -171,12 +172,15 @@ fn type_text(ty: AttrType) -> String {
     match ty {
         AttrType::Size { min } => format!("size from {min}"),
         AttrType::Sizes => "sizes".into(),
-        AttrType::Int { min, max } if max == i64::MAX => format!("int from {min}"),
+        AttrType::Int { min: i64::MIN, max: i64::MAX } => "int".into(),
+        AttrType::Int { min, max: i64::MAX } => format!("int from {min}"),
         AttrType::Int { min, max } => format!("int from {min} to {max}"),
         AttrType::Float { min, max, .. } if min == f64::MIN && max == f64::MAX => "float".into(),
-        AttrType::Float { min, max, .. } if max == f64::MAX => format!("float from {min}"),
-        AttrType::Float { min, max, open: false } => format!("float from {min} to {max}"),
-        AttrType::Float { min, max, open: true } => format!("float from {min}, below {max}"),
+        AttrType::Float { min, max, .. } if max == f64::MAX => format!("float from {}", number(min)),
+        AttrType::Float { min, max, open: false } => format!("float from {} to {}", number(min), number(max)),
+        AttrType::Float { min, max, open: true } => {
+            format!("float from {}, below {}", number(min), number(max))
+        }
         AttrType::Bool => "bool".into(),
         AttrType::Choice(all) => words(all),
         AttrType::Choices(all) => format!("[{}]", all.join(", ")),
@@ -190,9 +194,7 @@ fn type_text(ty: AttrType) -> String {
 
 fn of_op(framework: Framework, kind: NameKind, op: &OpDecl) -> Callable {
     let other = if framework == Framework::Keras { Framework::Torch } else { Framework::Keras };
-    let tabled = |framework, name: &str| {
-        defaults::op_setting(framework, &op.name, name).map(crate::tools::defaults::number)
-    };
+    let tabled = |framework, name: &str| defaults::op_setting(framework, &op.name, name).map(number);
     let mut parameters: Vec<Parameter> = op
         .params
         .iter()
@@ -257,8 +259,7 @@ fn prose(doc: &str) -> String {
 
 /// The formula of the library, as its text has it.
 fn equation(op: &OpDecl) -> Option<String> {
-    // The library that analyses hold was read on its own, so its first text is the first of all.
-    let text = |span: crate::base::Span| STD.get(span.file.0 as usize).and_then(|(_, t)| t.get(span.range()));
+    let text = |span: Span| text_of_library(span).and_then(|(_, text)| text.get(span.range()));
     match &op.body {
         OpBody::Formula(expr) => text(expr.span).map(one_line),
         OpBody::Body(entries) => {
@@ -451,8 +452,40 @@ impl Callable {
         self.signature_parts().concat()
     }
 
+    /// The same, a parameter a line where one line would be too long to read.
+    pub fn signature_lines(&self) -> String {
+        const WIDE: usize = 90;
+        let line = self.signature();
+        if line.chars().count() <= WIDE {
+            return line;
+        }
+        let parameters: String = self.parameters.iter().map(|p| format!("  {},\n", p.text())).collect();
+        format!("{}(\n{parameters}){}", self.name, self.result)
+    }
+
+    /// What must be said, in few words: `(units, …)`.
+    pub fn short(&self) -> String {
+        let required: Vec<&str> =
+            self.parameters.iter().filter(|p| p.required).map(|p| p.name.as_str()).collect();
+        match (required.as_slice(), required.len() < self.parameters.len()) {
+            ([], false) => self.result.trim().to_string(),
+            ([], true) => format!("(…){}", self.result),
+            (names, false) => format!("({}){}", names.join(", "), self.result),
+            (names, true) => format!("({}, …){}", names.join(", "), self.result),
+        }
+    }
+
+    /// Whether its name alone is a call: what can only be named has no parentheses.
+    fn is_bare(&self) -> bool {
+        let kinds = [NameKind::Layer, NameKind::Metric, NameKind::Transform, NameKind::Initialiser];
+        self.parameters.is_empty() && kinds.contains(&self.kind)
+    }
+
     /// The same in pieces: what stands before the first parameter, then each parameter and what follows it.
     pub fn signature_parts(&self) -> Vec<String> {
+        if self.is_bare() {
+            return vec![self.name.clone()];
+        }
         let mut parts = vec![format!("{}(", self.name)];
         for (at, parameter) in self.parameters.iter().enumerate() {
             parts.push(parameter.text());
@@ -471,7 +504,9 @@ impl Callable {
 
 impl Parameter {
     pub fn text(&self) -> String {
-        let ty = if self.ty.is_empty() { String::new() } else { format!(": {}", self.ty) };
+        // `activation: activation` says one thing twice.
+        let said = self.ty.is_empty() || self.ty == self.name;
+        let ty = if said { String::new() } else { format!(": {}", self.ty) };
         let default = self.default.as_ref().map_or(String::new(), |d| format!(" = {d}"));
         format!("{}{ty}{default}", self.name)
     }

@@ -91,7 +91,7 @@ pub fn stage(fact: &StageFact) -> String {
     if !fact.weights.is_empty() {
         let _ = writeln!(out, "\n| weight | type | parameters |\n|---|---|---:|");
         for (name, ty) in &fact.weights {
-            let count = elements(ty, &Bindings::new()).map_or_else(|| "?".to_string(), grouped);
+            let count = elements(ty, &Bindings::new()).map_or_else(|| "as the data say".to_string(), grouped);
             let _ = writeln!(out, "| `{name}` | `{ty}` | {count} |");
         }
     }
@@ -102,8 +102,8 @@ pub fn stage(fact: &StageFact) -> String {
     if let Some(flops) = fact.flops(&one_row()).filter(|flops| *flops > 0.0) {
         notes.push(format!("{} FLOPs a row", whole(flops)));
     }
-    let output = fact.outputs.iter().map(|ty| Some(elements(ty, &one_row())? * ty.dtype.bytes() as u64));
-    if let Some(n) = output.sum::<Option<u64>>() {
+    let size = |ty: &TensorType| elements(ty, &one_row())?.checked_mul(ty.dtype.bytes() as u64);
+    if let Some(n) = fact.outputs.iter().try_fold(0_u64, |all, ty| all.checked_add(size(ty)?)) {
         notes.push(format!("{} of output a row", bytes(n)));
     }
     if !notes.is_empty() {
@@ -114,7 +114,7 @@ pub fn stage(fact: &StageFact) -> String {
 
 /// Signature, documentation, formula and parameters.
 pub fn callable(analysis: &Analysis, callable: &Callable) -> String {
-    let mut out = format!("```mlspec\n{}\n```", callable.signature());
+    let mut out = format!("```mlspec\n{}\n```", callable.signature_lines());
     if !callable.doc.is_empty() {
         let _ = write!(out, "\n\n{}", callable.doc);
     }

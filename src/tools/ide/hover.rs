@@ -3,10 +3,10 @@
 use super::callable::callable;
 use super::{Analysis, describe};
 use crate::base::Span;
-use crate::sema::facts::{NameKind, StageFact, Use};
+use crate::sema::facts::{ColumnFact, NameKind, StageFact, Use};
 use crate::sema::job::ParamValue;
 use crate::sema::keys::{self, Status};
-use crate::syntax::ast::{Entry, EntryKind, Item, ItemKind};
+use crate::syntax::ast::{Entry, EntryKind, ExprKind, Item, ItemKind};
 
 /// Markdown about the text at a span.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub fn hover(analysis: &Analysis, at: usize) -> Option<Hover> {
         NameKind::Let | NameKind::Input | NameKind::Output | NameKind::Feed | NameKind::Setting => {
             local(analysis, found, text)
         }
-        NameKind::Weight => weight(analysis, found, text),
+        NameKind::Weight => weight(analysis, text),
         NameKind::Column => column(analysis, found, text)?,
         NameKind::Data => describe::data(analysis.facts.data(text)?),
         NameKind::DataSize => size(analysis, found, text),
@@ -110,7 +110,11 @@ fn constant(analysis: &Analysis, found: &Use) -> Option<String> {
             ParamValue::Str(text) => format!("{text:?}"),
         };
         // What stands there anyway is not said again.
-        if analysis.sources.slice(value.span) != shown {
+        let literal = matches!(
+            value.kind,
+            ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Bool(_) | ExprKind::Str(_) | ExprKind::Name(_)
+        );
+        if !literal {
             out.push_str(&format!("\n\nIts value is `{shown}`."));
         }
     }
@@ -226,7 +230,7 @@ fn model(analysis: &Analysis, made: Span) -> String {
 }
 
 /// Weights by the path that names them.
-fn weight(analysis: &Analysis, found: &Use, text: &str) -> String {
+fn weight(analysis: &Analysis, text: &str) -> String {
     let within = |name: &str| {
         let rest =
             name.strip_prefix(text).or_else(|| name.split_once(&format!(".{text}")).map(|(_, rest)| rest));
@@ -238,21 +242,29 @@ fn weight(analysis: &Analysis, found: &Use, text: &str) -> String {
         .filter(|(name, _)| within(name) || ends(name))
         .map(|(name, ty)| format!("\n| `{name}` | `{ty}` |"))
         .collect();
-    let what = if found.definition.is_some() { "weights" } else { "weights of layers" };
-    let head = format!("`{text}`: {what}");
+    let head = format!("`{text}`: weights");
     if rows.is_empty() { head } else { format!("{head}\n\n| weight | type |\n|---|---|{}", rows.concat()) }
 }
 
 fn column(analysis: &Analysis, found: &Use, text: &str) -> Option<String> {
     let data = analysis.facts.data(found.owner.as_deref()?)?;
+    // Where a feed reads it, `data.column` has a type.
+    let read =
+        |span: &Span| span.file == found.span.file && span.hi == found.span.hi && span.lo < found.span.lo;
+    let typed = analysis.facts.types.iter().find(|(span, _)| read(span)).map(|(_, typed)| &typed.types);
+    let batch =
+        typed.map_or(String::new(), |types| format!("\n\n`{}` in a batch.", describe::types_text(types)));
     match data.column(text) {
-        Some(column) => Some(describe::column(analysis, data, column)),
+        Some(column) => Some(describe::column(analysis, data, column) + &batch),
         None if text == "row" => {
-            let typed: Vec<String> =
-                data.columns.iter().filter(|c| c.how.is_some()).map(|c| c.name.clone()).collect();
+            let view = analysis.views.iter().find(|v| v.name == data.name);
+            let goes = |c: &&ColumnFact| {
+                view.is_some_and(|v| v.uses.get(&c.name).is_some_and(|u| u.goes.iter().any(|to| to == "row")))
+            };
+            let typed: Vec<String> = data.columns.iter().filter(goes).map(|c| c.name.clone()).collect();
             let doc =
                 "every `name : how` column side by side, less classes and those that are used otherwise";
-            Some(format!("`{}.row`: {doc}\n\nTyped here: {}", data.name, typed.join(", ")))
+            Some(format!("`{}.row`: {doc}\n\nHere: {}", data.name, typed.join(", ")))
         }
         None => None,
     }
@@ -298,7 +310,7 @@ fn argument(analysis: &Analysis, found: &Use, text: &str) -> Option<String> {
         let callable = callable(analysis, *kind, owner)?;
         callable.parameters.into_iter().find(|p| p.name == text)
     })?;
-    let mut out = format!("```mlspec\n{owner}: {}\n```", parameter.text());
+    let mut out = format!("```mlspec\n{owner}({})\n```", parameter.text());
     if !parameter.doc.is_empty() {
         out.push_str(&format!("\n\n{}", parameter.doc));
     }

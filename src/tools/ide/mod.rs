@@ -24,9 +24,9 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use crate::base::{FileId, Sources};
-use crate::diag::Diagnostic;
-use crate::ops::{Framework, Library};
+use crate::base::{FileId, Sources, Span};
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::ops::{Framework, Library, STD};
 use crate::sema::facts::Facts;
 use crate::sema::{self, DataProbe, DataView, Job, Settings};
 use crate::syntax::{self, ast};
@@ -59,6 +59,13 @@ impl Analysis {
     }
 }
 
+/// What an editor's next text is likely to share with the last; start with an empty one.
+#[derive(Debug, Default)]
+pub struct Memo {
+    items: syntax::Memo,
+    models: sema::Memo,
+}
+
 /// Parses and checks a text. `folder` is where paths in it are looked up first; `probe` answers for files.
 pub fn analyse(
     name: impl Into<String>,
@@ -67,27 +74,65 @@ pub fn analyse(
     settings: &Settings,
     probe: &dyn DataProbe,
 ) -> Analysis {
+    let check = |sources: &mut Sources, file, ast: &ast::File| {
+        sema::check_with_facts(sources, file, ast, settings, probe)
+    };
+    analysed((name.into(), folder, text), syntax::parse, check)
+}
+
+/// The same without settings, quicker for a text that differs little from the one that `memo` was last used for.
+pub fn analyse_again(
+    name: impl Into<String>,
+    folder: Option<PathBuf>,
+    text: &str,
+    probe: &dyn DataProbe,
+    memo: &mut Memo,
+) -> Analysis {
+    let Memo { items, models } = memo;
+    let parse = |sources: &Sources, file| syntax::parse_again(sources, file, items);
+    let check = |sources: &mut Sources, _, ast: &ast::File| sema::check_again(sources, ast, probe, models);
+    analysed((name.into(), folder, text), parse, check)
+}
+
+type Checked = (Option<Job>, Vec<DataView>, Diagnostics, Facts);
+
+fn analysed(
+    (name, folder, text): (String, Option<PathBuf>, &str),
+    parse: impl FnOnce(&Sources, FileId) -> (ast::File, Diagnostics),
+    check: impl FnOnce(&mut Sources, FileId, &ast::File) -> Checked,
+) -> Analysis {
     let mut sources = Sources::new();
-    let (file, mut diagnostics) = syntax::decode(&mut sources, name.into(), folder, text.as_bytes());
+    let (file, mut diagnostics) = syntax::decode(&mut sources, name, folder, text.as_bytes());
     let mut ast = ast::File::default();
     // Behind a wrong byte every further complaint would be noise.
     if !diagnostics.has_errors() {
-        let (parsed, found) = syntax::parse(&sources, file);
+        let (parsed, found) = parse(&sources, file);
         ast = parsed;
         diagnostics.extend(found.sorted());
     }
     let framework = framework(&ast);
     let (mut job, mut views, mut facts) = (None, Vec::new(), Facts::default());
     if ast.header.is_some() || !ast.items.is_empty() {
-        let (checked, data, found, seen) = sema::check_with_facts(&mut sources, file, &ast, settings, probe);
+        let (checked, data, found, seen) = check(&mut sources, file, &ast);
         diagnostics.extend(found.sorted());
         (job, views, facts) = (checked, data, seen);
     }
     let job = job.filter(|_| !diagnostics.has_errors());
-    // The library's texts are in `sources` already, for its diagnostics; it has none now.
-    let library = Library::std(framework, &mut Sources::new());
+    let library = library(framework);
     let diagnostics = diagnostics.sorted();
     Analysis { sources, file, ast, framework, library, diagnostics, job, views, facts }
+}
+
+/// The library as it lies behind one text: there each formula is parsed once for all checks.
+fn library(framework: Framework) -> Library {
+    let mut sources = Sources::new();
+    sources.add("", None, "");
+    Library::std(framework, &mut sources)
+}
+
+/// The text of the library that a span of [`Analysis::library`] lies in: its name and all of it.
+fn text_of_library(span: Span) -> Option<(&'static str, &'static str)> {
+    STD.get(usize::from(span.file.0).checked_sub(1)?).copied()
 }
 
 /// The table of defaults that line one chooses.

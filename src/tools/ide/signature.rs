@@ -1,7 +1,7 @@
 //! What the call around a cursor takes, and which of it is being written.
 
 use super::Analysis;
-use super::callable::{Callable, callable};
+use super::callable::{Callable, Parameter, callable};
 use super::place::{Place, Within, place};
 use super::values::role_at;
 use crate::sema::facts::{NameKind, Role};
@@ -101,7 +101,9 @@ fn active(callable: &Callable, arguments: &[Option<&str>], piped: bool) -> Optio
         None => {
             let brought = usize::from(piped && callable.parameters.first().is_some_and(|p| p.tensor));
             let place = arguments.iter().filter(|a| a.is_none()).count() - 1 + brought;
-            (place < callable.parameters.len()).then_some(place)
+            // What has its name already is passed over.
+            let free = |p: &(usize, &Parameter)| !arguments.contains(&Some(p.1.name.as_str()));
+            callable.parameters.iter().enumerate().filter(free).nth(place).map(|(at, _)| at)
         }
     }
 }

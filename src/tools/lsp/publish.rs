@@ -28,7 +28,7 @@ pub fn one(document: &Document, analysis: &Analysis, d: &diag::Diagnostic) -> Di
             Severity::Warning => DiagnosticSeverity::Warning,
         }),
         code: Some(Code::String(format!("mlc::{}", d.code))),
-        code_description: Some(CodeDescription { href: link(d.code).into() }),
+        code_description: Some(CodeDescription { href: diag::link(d.code).into() }),
         source: Some("mlc".into()),
         message: message(d).into(),
         tags: d.code.ends_with("::unused").then(|| vec![DiagnosticTag::Unnecessary]),
@@ -38,13 +38,6 @@ pub fn one(document: &Document, analysis: &Analysis, d: &diag::Diagnostic) -> Di
             json!({ "fix": { "title": fix.title, "range": range, "newText": fix.replacement } })
         }),
     }
-}
-
-/// Where a code is explained.
-fn link(code: diag::Code) -> String {
-    // As the headings of the gallery become anchors: signs fall away.
-    let anchor: String = code.chars().filter(|c| *c != ':').collect();
-    format!("{}/blob/main/docs/diagnostics.md#mlc{anchor}", env!("CARGO_PKG_REPOSITORY"))
 }
 
 /// What stands in another text, such as the library's, is shown at the head of this one.

@@ -12,7 +12,7 @@ use super::{capabilities, features, publish, routes};
 use crate::base::Span;
 use crate::runtime::data::Places;
 use crate::sema::Settings;
-use crate::tools::ide::{self, Analysis};
+use crate::tools::ide::{self, Analysis, Memo};
 use gen_lsp_types::*;
 use gen_lsp_types::{Notification as _, Request as _};
 use lsp_server::{ErrorCode, Message, Notification, Request, RequestId, Response};
@@ -68,6 +68,7 @@ struct Open {
     document: Document,
     /// Of the text as it is; none until somebody asks.
     analysis: Option<Arc<Analysis>>,
+    memo: Memo,
     /// Whether the editor has yet to be told.
     unpublished: bool,
 }
@@ -202,7 +203,7 @@ impl Server {
         let glance = self.headers.glance(places);
         let document = &open.document;
         let mut analysis =
-            ide::analyse(document.name(), document.folder(), &document.text, &Settings::default(), &glance);
+            ide::analyse_again(document.name(), document.folder(), &document.text, &glance, &mut open.memo);
         hide_unread(&mut analysis, glance);
         let analysis = Arc::new(analysis);
         open.analysis = Some(analysis.clone());
@@ -351,7 +352,7 @@ impl Server {
         let TextDocumentItem { uri, version, text, .. } = params.text_document;
         let document = Document::new(uri, version, text, self.client.encoding);
         let key = document.uri.to_string();
-        self.open.insert(key, Open { document, analysis: None, unpublished: true });
+        self.open.insert(key, Open { document, analysis: None, memo: Memo::default(), unpublished: true });
     }
 
     fn changed(&mut self, params: DidChangeTextDocumentParams) {

@@ -68,14 +68,17 @@ fn parsed(body: &[u8]) -> Incoming {
         Err(error) => return malformed(&format!("this is not JSON: {error}")),
     };
     let id = value.get("id").cloned().unwrap_or(Value::Null);
-    serde_json::from_value(value).map_or_else(
-        |_| Incoming::Malformed {
-            id,
-            code: lsp_server::ErrorCode::InvalidRequest as i32,
-            why: "neither a request nor a notification nor a response".into(),
-        },
-        Incoming::Message,
-    )
+    match serde_json::from_value(value) {
+        // What has an id wants an answer, so it is no notification.
+        Ok(Message::Notification(_)) | Err(_) if !id.is_null() => unheard(id),
+        Err(_) => unheard(id),
+        Ok(message) => Incoming::Message(message),
+    }
+}
+
+fn unheard(id: Value) -> Incoming {
+    let code = lsp_server::ErrorCode::InvalidRequest as i32;
+    Incoming::Malformed { id, code, why: "neither a request nor a notification nor a response".into() }
 }
 
 fn malformed(why: &str) -> Incoming {

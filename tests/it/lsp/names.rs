@@ -130,7 +130,7 @@ fn a_rename_reaches_every_place() {
         ("v: f32", "value"),
         ("shapes {", "pictures"),
         ("Mix(n", "Blend"),
-        ("n: int", "size"),
+        ("n: int, p", "size"),
         ("p: float", "rate"),
         ("h = x", "mixed"),
         ("wide =", "first"),

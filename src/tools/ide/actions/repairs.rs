@@ -108,7 +108,15 @@ fn argument(analysis: &Analysis, d: &Diagnostic) -> Vec<Guess> {
         let shown = if value == missing { value.to_string() } else { format!("{missing}={value}") };
         Guess::new(format!("add `{shown}`"), at, format!("{before}{shown}{after}"))
     };
-    [missing, "1", "0.5"].into_iter().map(value).collect()
+    let guessed = declared_size(&analysis.text()[..span.lo as usize]);
+    [missing, guessed.unwrap_or("10"), "1", "0.5"].into_iter().map(value).collect()
+}
+
+/// The last size of the type that was written last: `10` behind `output logits: f32[B, 10] = image |> `.
+fn declared_size(before: &str) -> Option<&str> {
+    let sizes = &before[..before.rfind(']')?];
+    let size = sizes[sizes.rfind(['[', ','])? + 1..].trim();
+    (!size.is_empty()).then_some(size)
 }
 
 /// A `param` or `dim` of the name, at the head of the file.

@@ -1,20 +1,16 @@
 //! Within the parentheses of a call: arguments that are still missing, and values of the one under way.
 
 use super::{CompletionKind, Gather, Offer};
-use crate::ops::attrs;
 use crate::sema;
-use crate::sema::facts::Role;
-use crate::tools::ide::callable::{Callable, Parameter, Values};
+use crate::sema::facts::{NameKind, Role};
+use crate::tools::ide::callable::{Callable, Parameter, Values, callable};
 use crate::tools::ide::place::Part;
 use crate::tools::ide::signature::called;
-use crate::tools::ide::values::role_at;
+use crate::tools::ide::values::{globals, locals, role_at};
 
 impl Gather<'_> {
     pub(super) fn call(&mut self) {
         let place = self.place;
-        if place.sign_before() == "|>" {
-            return self.stages();
-        }
         // The parentheses of a signature.
         if place.top().part == Part::Type {
             return self.types();
@@ -56,26 +52,32 @@ impl Gather<'_> {
 
     /// Values of the argument under way.
     pub(super) fn argument_values(&mut self) {
-        let Some((callable, arguments)) = called(self.analysis, self.place) else {
+        let Some((found, arguments)) = called(self.analysis, self.place) else {
             return self.values(Role::Value);
         };
         let parameter = match arguments.last() {
-            Some(Some(name)) => callable.parameters.iter().find(|p| p.name == *name),
+            Some(Some(name)) => found.parameters.iter().find(|p| p.name == *name),
             Some(None) => {
                 let at = arguments.iter().filter(|a| a.is_none()).count() - 1;
-                callable.parameters.get(at)
+                found.parameters.get(at)
             }
             None => None,
         };
         match parameter.map_or(Values::Any, |p| p.values) {
+            Values::Any if parameter.is_some_and(|p| !p.tensor) => self.constants(),
             Values::Any => self.values(value_role(role_at(self.place))),
             Values::Flag => self.choices(&["true", "false"]),
             Values::Words(words) => self.choices(words),
             Values::Activation => {
-                for name in attrs::activations(&self.analysis.library) {
-                    self.push(Offer::new(name, CompletionKind::Function).order(2));
+                for name in self.pointwise() {
+                    let function = callable(self.analysis, NameKind::Function, &name);
+                    let doc = function.map_or(String::new(), |f| f.summary().to_string());
+                    self.push(Offer::new(name, CompletionKind::Function).doc(doc).order(2));
                 }
-                self.named(|kind| kind == sema::facts::NameKind::Op, 2);
+                self.push(Offer::new("none", CompletionKind::Choice).doc("No activation.").order(3));
+                for known in globals(self.analysis).into_iter().filter(|k| k.kind == NameKind::Op) {
+                    self.push(Offer::new(known.name, CompletionKind::Function).order(1));
+                }
             }
             Values::Initialiser => self.values(Role::Initialiser),
             Values::Monitor => self.monitors(),
@@ -85,6 +87,17 @@ impl Gather<'_> {
                     self.push(Offer::new(made.name, CompletionKind::Choice).doc(made.doc).order(0));
                 }
             }
+        }
+    }
+
+    /// What is known before training: params, dims, settings, sizes of data.
+    fn constants(&mut self) {
+        for known in locals(self.analysis, self.place).into_iter().filter(|k| k.kind == NameKind::Setting) {
+            self.push(Offer::new(known.name, CompletionKind::Constant).detail(known.detail).order(1));
+        }
+        self.named(|kind| matches!(kind, NameKind::Param | NameKind::Dim), 2);
+        if self.place.item().is_some_and(|(word, _)| matches!(word, "model" | "block")) {
+            self.named(|kind| kind == NameKind::Data, 3);
         }
     }
 

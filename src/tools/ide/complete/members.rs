@@ -4,7 +4,7 @@ use super::{CompletionKind, Gather, Offer};
 use crate::sema::facts::{DataFact, NameKind, Role};
 use crate::sema::keys::{self, Status};
 use crate::syntax::ast::{EntryKind, ItemKind};
-use crate::tools::ide::place::FrameKind;
+
 use crate::tools::ide::values::{self, role_at};
 use crate::tools::ide::{describe, values::globals};
 
@@ -36,8 +36,8 @@ impl Gather<'_> {
     /// Columns where they can be read, sizes where a number is wanted.
     fn of_data(&mut self, name: &str) {
         let Some(data) = self.analysis.facts.data(name) else { return };
-        let sizes = matches!(self.place.top().kind, FrameKind::Shape | FrameKind::Call { .. })
-            && self.place.section().is_none_or(|(word, ..)| word != "feed");
+        // Only a feed reads columns; elsewhere they are on the way to their sizes.
+        let sizes = self.place.section().is_none_or(|(word, ..)| word != "feed");
         if sizes {
             let doc = "How many numbers a row of the data has.";
             self.push(Offer::new("features", CompletionKind::Constant).doc(doc).order(0));

@@ -91,10 +91,19 @@ pub fn complete(analysis: &Analysis, at: usize, folders: &dyn Folders) -> Vec<Co
         Within::Code => gather.code(),
     }
     let mut all = gather.all;
+    if place.within == Within::Code {
+        all.retain(|c| fits(&place.text[place.start..at], &c.label));
+    }
     all.sort_by_key(|c| c.order);
     let mut seen = std::collections::BTreeSet::new();
     all.retain(|c| seen.insert(c.label.clone()));
     all
+}
+
+/// Whether the letters that are typed stand in a label, in order: what editors look for.
+fn fits(typed: &str, label: &str) -> bool {
+    let mut rest = label.chars().flat_map(char::to_lowercase);
+    typed.chars().flat_map(char::to_lowercase).all(|c| rest.any(|l| l == c))
 }
 
 /// What is offered so far.
@@ -165,6 +174,8 @@ impl Gather<'_> {
         let place = self.place;
         match place.sign_before() {
             "." => return self.member(),
+            "|>" => return self.stages(),
+            "by" => return self.groups_of_rows(),
             "as" => return,
             _other => {}
         }
@@ -186,7 +197,6 @@ impl Gather<'_> {
         let place = self.place;
         let fresh = place.starts() || place.top().part == Part::Name && place.sign_before() == "{";
         match place.sign_before() {
-            "|>" => self.stages(),
             ":" if word == "data" => self.values(Role::How),
             _ if fresh => self.entries(word),
             _ if in_type(place) && word != "data" => self.types(),

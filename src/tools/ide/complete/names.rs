@@ -3,10 +3,13 @@
 use super::entries::escaped;
 use super::{CompletionKind, Gather, Offer};
 use crate::ops::formula::builtins;
+use crate::ops::loss::LabelRange;
+use crate::ops::metric::{MetricDef, Unit};
 use crate::ops::{self, AttrType, Default, Sig, attrs};
 use crate::sema;
 use crate::sema::facts::{NameKind, Role};
 use crate::tools::ide::callable::{Callable, Parameter, callable, initialisers};
+use crate::tools::ide::text_of_library;
 use crate::tools::ide::values::{self, Known};
 
 impl Gather<'_> {
@@ -40,7 +43,7 @@ impl Gather<'_> {
             }
             Role::Clip => self.signatures(ops::clip::CLIPS.iter().map(|c| &c.sig)),
             Role::Stop => self.signatures([&ops::stop::EARLY_STOPPING]),
-            Role::Metric => self.signatures(ops::metric::METRICS.iter().map(|m| &m.sig)),
+            Role::Metric => self.metrics_that_fit(),
             Role::How => {
                 self.signatures(ops::transform::TRANSFORMS.iter().map(|t| &t.sig));
             }
@@ -83,6 +86,10 @@ impl Gather<'_> {
             }
             "param" | "dim" => return self.named(|kind| matches!(kind, NameKind::Param | NameKind::Dim), 2),
             "data" => return self.named(|kind| matches!(kind, NameKind::Param | NameKind::Dim), 2),
+            "op" => {
+                self.named(|kind| matches!(kind, NameKind::Param | NameKind::Dim | NameKind::Op), 2);
+                return self.functions(5);
+            }
             _body => {}
         }
         self.named(|kind| kind != NameKind::Data, 2);
@@ -92,7 +99,9 @@ impl Gather<'_> {
 
     /// Names of the file of some kinds.
     pub(super) fn named(&mut self, wanted: impl Fn(NameKind) -> bool, order: u8) {
-        for known in values::globals(self.analysis).into_iter().filter(|k| wanted(k.kind)) {
+        // Nothing is made of itself.
+        let own = self.place.item().map_or("", |(_, name)| name);
+        for known in values::globals(self.analysis).into_iter().filter(|k| wanted(k.kind) && k.name != own) {
             match known.kind {
                 NameKind::Block => self.call_of(known.kind, &known.name, CompletionKind::Block, order),
                 NameKind::Op => self.call_of(known.kind, &known.name, CompletionKind::Function, order),
@@ -118,8 +127,8 @@ impl Gather<'_> {
 
     /// Ops of the library and builtins, less losses and the inner formulas of optimizers and metrics.
     fn functions(&mut self, order: u8) {
-        for name in attrs::activations(&self.analysis.library) {
-            self.call_of(NameKind::Function, name, CompletionKind::Function, order);
+        for name in self.pointwise() {
+            self.call_of(NameKind::Function, &name, CompletionKind::Function, order);
         }
         for function in builtins() {
             self.call_of(NameKind::Function, function.name, CompletionKind::Function, order);
@@ -127,6 +136,17 @@ impl Gather<'_> {
         let concat = Offer::new("concat", CompletionKind::Function)
             .doc("Tensors side by side: `concat(a, b, axis=-1)`.");
         self.push(Offer { snippet: Some("concat(${1:a}, ${2:b})".into()), ..concat.order(order) });
+    }
+
+    /// Functions of one tensor that keep its shape: the library's activations and norms.
+    pub(super) fn pointwise(&self) -> Vec<String> {
+        const TEXTS: [&str; 2] = ["std/activation.mlspec", "std/norm.mlspec"];
+        let library = &self.analysis.library;
+        let wanted = |name: &&str| {
+            let text = library.op(name).and_then(|op| text_of_library(op.name_span));
+            text.is_none_or(|(text, _)| TEXTS.contains(&text))
+        };
+        attrs::activations(library).into_iter().filter(wanted).map(str::to_string).collect()
     }
 
     fn losses(&mut self) {
@@ -142,10 +162,24 @@ impl Gather<'_> {
                 .doc(sig.doc)
                 .detail(required(sig).join(", "))
                 .order(3);
-            let snippet = self.with_parentheses(sig.name, &required(sig));
+            let places: Vec<(&str, &str)> = required(sig).into_iter().map(|name| (name, "")).collect();
+            let snippet = self.with_parentheses(sig.name, &places);
             self.push(Offer { snippet, ..offer });
         }
-        self.named(|kind| kind == NameKind::Param, 6);
+    }
+
+    /// Metrics, those first that judge what the loss makes small.
+    fn metrics_that_fit(&mut self) {
+        let losses = self.analysis.facts.uses.iter().filter(|u| u.kind == NameKind::Loss);
+        let found = losses.filter_map(|u| ops::loss::find(self.analysis.sources.slice(u.span))).next();
+        let (first, last): (Vec<_>, Vec<_>) = ops::metric::METRICS.iter().partition(|m| match found {
+            Some(loss) => judges_numbers(m) == (loss.label == LabelRange::Any),
+            None => true,
+        });
+        self.signatures(first.into_iter().map(|m| &m.sig));
+        let rest = self.all.len();
+        self.signatures(last.into_iter().map(|m| &m.sig));
+        self.all[rest..].iter_mut().for_each(|c| c.order = 6);
     }
 
     /// Something that is called, with places for what must be said.
@@ -153,24 +187,28 @@ impl Gather<'_> {
         let Some(found) = callable(self.analysis, kind, name) else { return };
         let piped = self.place.sign_before() == "|>";
         let wanted = must_be_said(&found, piped);
-        let names: Vec<&str> = wanted.iter().map(|p| p.name.as_str()).collect();
+        let quote = |p: &&&Parameter| if ["path", "url"].contains(&p.name.as_str()) { "\"" } else { "" };
+        let names: Vec<(&str, &str)> = wanted.iter().map(|p| (p.name.as_str(), quote(&p))).collect();
         let snippet = self.with_parentheses(name, &names);
         let doc = match &found.equation {
             Some(equation) => format!("{}\n\n```mlspec\n{equation}\n```", found.doc),
             None => found.doc.clone(),
         };
-        let detail = found.signature()[found.name.len()..].to_string();
+        let detail = found.short();
         self.push(Offer { snippet, ..Offer::new(name, icon).detail(detail).doc(doc).order(order) });
     }
 
     /// `Dense(${1:units})`; none where nothing must be said, or parentheses stand there already.
-    fn with_parentheses(&self, name: &str, wanted: &[&str]) -> Option<String> {
+    fn with_parentheses(&self, name: &str, wanted: &[(&str, &str)]) -> Option<String> {
         let behind = self.place.text[self.place.at..].chars().find(|c| !c.is_alphanumeric() && *c != '_');
         if wanted.is_empty() || behind == Some('(') {
             return None;
         }
-        let places: Vec<String> =
-            wanted.iter().enumerate().map(|(i, w)| format!("${{{}:{}}}", i + 1, escaped(w))).collect();
+        let places: Vec<String> = wanted
+            .iter()
+            .enumerate()
+            .map(|(i, (w, q))| format!("{q}${{{}:{}}}{q}", i + 1, escaped(w)))
+            .collect();
         Some(format!("{name}({})", places.join(", ")))
     }
 
@@ -185,7 +223,24 @@ impl Gather<'_> {
             let doc = super::super::describe::column(self.analysis, data, column);
             self.push(Offer::new(&column.name, CompletionKind::Column).doc(doc).order(1));
         }
-        self.named(|kind| matches!(kind, NameKind::Param | NameKind::Dim), 4);
+        // What parts rows by a column takes nothing else.
+        if self.place.section().is_some_and(|(word, ..)| word == "data") {
+            self.named(|kind| matches!(kind, NameKind::Param | NameKind::Dim), 4);
+        }
+    }
+
+    /// Columns that metrics may be told apart by, behind `by`.
+    pub(super) fn groups_of_rows(&mut self) {
+        for data in &self.analysis.facts.data {
+            for column in &data.columns {
+                let ids =
+                    column.how.as_ref().is_some_and(|h| h.contains("one_hot") || h.contains("category"));
+                if column.classes.is_some() || ids {
+                    let doc = super::super::describe::column(self.analysis, data, column);
+                    self.push(Offer::new(&column.name, CompletionKind::Column).detail(&data.name).doc(doc));
+                }
+            }
+        }
     }
 
     pub(super) fn weights(&mut self) {
@@ -238,6 +293,14 @@ impl Gather<'_> {
 
 fn local(known: &Known) -> Offer {
     Offer::new(known.name.clone(), CompletionKind::Value).detail(known.detail.clone()).order(0)
+}
+
+/// Whether a metric compares numbers, not classes.
+fn judges_numbers(metric: &MetricDef) -> bool {
+    match metric.unit() {
+        Unit::Target(_) | Unit::Share => true,
+        Unit::Free => metric.sig.name == "r2",
+    }
 }
 
 /// Settings without a default.

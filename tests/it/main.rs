@@ -11,6 +11,7 @@ mod data;
 #[cfg(all(feature = "sql", unix))]
 mod databases;
 mod editors;
+mod evaluated;
 mod floors;
 mod folds;
 mod fuzz;

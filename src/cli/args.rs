@@ -187,6 +187,9 @@ impl Device {
 pub struct RenderArgs {
     /// A spec; `-` is standard input
     pub file: PathBuf,
+    /// One JSON object, to standard output: `docs/mlspec.schema.json` says what it holds
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub spec: SpecArgs,
 }
@@ -328,6 +331,12 @@ pub struct EvalArgs {
     /// Which rows [default: test, or valid if there are none]
     #[arg(long, value_enum, hide_possible_values = true, value_name = "train|valid|test")]
     pub split: Option<SplitName>,
+    /// Other rows with their labels: a table of csv, tsv, jsonl, parquet, npy or npz; `-` is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "split")]
+    pub input: Option<PathBuf>,
+    /// What the input is [default: by its name, else csv]
+    #[arg(long, value_name = "FORMAT", requires = "input")]
+    pub input_format: Option<String>,
     /// Where the data lie, if not where they were when the run was trained
     #[arg(long, value_name = "DIR", env = "MLC_DATA", value_parser = folder())]
     pub data: Option<PathBuf>,

@@ -22,6 +22,7 @@ mod plan;
 mod predict;
 mod progress;
 mod render;
+mod rows;
 mod spec;
 mod train;
 mod verify;

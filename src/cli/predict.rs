@@ -2,20 +2,20 @@
 
 use super::args::{PredictArgs, SpecArgs};
 use super::lesson::Lesson;
-use super::spec::{self, Checked};
+use super::rows::Input;
+use super::spec;
 use super::train::{only_train, open, over, shown};
 use super::{Failure, Outcome, output};
-use crate::base::Span;
 use crate::diag::Diagnostic;
-use crate::runtime::data::{FittedColumn, FittedField, Frame, Frames, Places, Store, source_like};
+use crate::runtime::data::{FittedColumn, FittedField, Frame, Frames, Places, Store};
 use crate::runtime::predict::Predictor;
 use crate::runtime::run_dir::Run;
 use crate::runtime::table_out::{Format, OutColumn, Writer};
 use crate::runtime::{On, RunError, session};
-use crate::sema::job::{Job, SourcePlan, TrainPlan};
+use crate::sema::job::{SourcePlan, TrainPlan};
 use std::collections::BTreeSet;
-use std::io::{Write, stdin, stdout};
-use std::path::{Path, PathBuf};
+use std::io::stdout;
+use std::path::Path;
 use std::time::Instant;
 
 /// Bad rows that are told one by one.
@@ -31,8 +31,10 @@ pub fn run(args: &PredictArgs) -> Result<Outcome, Failure> {
         Some(name) => Format::named(name).map_err(|wrong| Failure(wrong.to_string()))?,
         None => Format::of(&args.output),
     };
-    let piped = Piped::of(&args.input)?;
-    let source = source(args, &piped, &mut checked, &job, plan, &run);
+    let input = Input::open(&args.input)?;
+    let labels = labels(plan, &run);
+    let like = &job.data[plan.data].source.kind;
+    let source = input.source(&mut checked, args.input_format.as_deref(), like, &labels);
     match (Prediction { args, run: &run, plan, source: &source, format }).write() {
         Ok(()) => Ok(Outcome::Clean),
         Err(RunError::Diagnostics(wrong)) => Ok(shown(&checked.sources, &wrong)),
@@ -40,18 +42,8 @@ pub fn run(args: &PredictArgs) -> Result<Outcome, Failure> {
     }
 }
 
-/// Where the rows are, with a text of its own for messages.
-fn source(
-    args: &PredictArgs,
-    piped: &Piped,
-    checked: &mut Checked,
-    job: &Job,
-    plan: &TrainPlan,
-    run: &Run,
-) -> SourcePlan {
-    let shown = args.input.display().to_string();
-    let file = checked.sources.add("--input", None, shown.as_str());
-    let span = Span::new(file, 0, shown.len());
+/// The columns of the source that labels alone are made of.
+fn labels(plan: &TrainPlan, run: &Run) -> Vec<String> {
     let (labels, inputs): (Vec<_>, Vec<_>) = run.info.fitted.iter().partition(|column| {
         plan.answers.iter().any(|answer| answer.label.as_deref() == Some(column.name.as_str()))
     });
@@ -60,46 +52,7 @@ fn source(
         fields.flat_map(FittedField::sources).map(str::to_string).collect()
     };
     // What an input is made of as well is there.
-    let labels: Vec<String> = sources(labels).difference(&sources(inputs)).cloned().collect();
-    let ending = args.input_format.clone().unwrap_or_else(|| ending(&args.input));
-    source_like(&piped.path.display().to_string(), &ending, &job.data[plan.data].source.kind, &labels, span)
-}
-
-/// `csv` of `rows.csv.gz`.
-fn ending(path: &Path) -> String {
-    let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let name = name.strip_suffix(".gz").unwrap_or(&name);
-    name.rsplit_once('.').map_or(String::new(), |(_, ending)| ending.to_string())
-}
-
-/// A file to read: the one that was named, or what came by standard input, for as long as it is read.
-struct Piped {
-    path: PathBuf,
-    temporary: bool,
-}
-
-impl Piped {
-    fn of(input: &Path) -> Result<Piped, Failure> {
-        if input != Path::new("-") {
-            return Ok(Piped { path: input.to_path_buf(), temporary: false });
-        }
-        let path = std::env::temp_dir().join(format!("mlc-predict-{}", std::process::id()));
-        let copied = std::fs::File::create(&path).and_then(|mut file| {
-            std::io::copy(&mut stdin().lock(), &mut file)?;
-            file.flush()
-        });
-        let piped = Piped { path, temporary: true };
-        copied.map_err(|e| Failure(format!("cannot keep standard input: {}", spec::reason(&e))))?;
-        Ok(piped)
-    }
-}
-
-impl Drop for Piped {
-    fn drop(&mut self) {
-        if self.temporary {
-            let _ = std::fs::remove_file(&self.path);
-        }
-    }
+    sources(labels).difference(&sources(inputs)).cloned().collect()
 }
 
 /// What is predicted from what, and how it is written.

@@ -1,7 +1,7 @@
 //! Evaluation of a run that has ended: its weights on its data, as training evaluated them.
 
 use super::checkpoint::MODEL;
-use super::data::{Dataset, Part};
+use super::data::{Dataset, Kept, Part, Places, labelled};
 use super::engine::{DeviceKind, On};
 use super::error::RunError;
 use super::progress::evaluation_text;
@@ -13,14 +13,26 @@ use crate::diag::Diagnostic;
 use crate::ops::Library;
 use crate::ops::metric::Figure;
 use crate::sema::Job;
+use crate::sema::job::{DataPlan, SourcePlan, TrainPlan};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// What rows of a split say of a run's weights.
+/// Which rows.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Of {
+    /// `"split": "test"`
+    Split(Split),
+    /// `"input": "new.csv"`: a file of its own.
+    Input(String),
+}
+
+/// What rows of a split, or of a file, say of a run's weights.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     pub run: String,
-    pub split: Split,
+    #[serde(flatten)]
+    pub of: Of,
     pub rows: usize,
     /// Of which step the weights are.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,6 +55,16 @@ pub fn chosen(split: Option<Split>, data: &Dataset) -> Split {
     }
 }
 
+/// The rows of a file with labels, for a run that has ended: the test part of what this gives.
+///
+/// # Errors
+/// If the run has no weights, or what is wrong with the file.
+pub fn of_file(run: &Run, plan: &DataPlan, source: &SourcePlan) -> Result<Dataset, RunError> {
+    weights(run)?;
+    let kept = Kept { fitted: &run.info.fitted, sizes: &run.info.sizes };
+    Ok(labelled(plan, &kept, source, &Places::default())?)
+}
+
 /// Evaluates the weights of a run. Dropout and its like do nothing, rows come in file order: of the splits that
 /// training evaluated the result is the same to the bit.
 ///
@@ -53,15 +75,19 @@ pub fn evaluate(
     job: &Job,
     data: &Dataset,
     run: &Run,
-    split: Split,
+    of: Of,
     threads: usize,
     device: DeviceKind,
 ) -> Result<Report, RunError> {
-    let plan = &job.trains[0];
+    // Nothing is trained: no rate is asked for, and a schedule may be longer than the rows at hand.
+    let plan = &TrainPlan { schedule: None, plateau: None, ..job.trains[0].clone() };
     let data_plan = &job.data[plan.data];
-    let part = part(data, split);
+    let part = match &of {
+        Of::Split(split) => part(data, *split),
+        Of::Input(_) => &data.test,
+    };
     if part.is_empty() {
-        let message = format!("the data have no rows to evaluate on: the {} split is empty", split.name());
+        let message = format!("the data have no rows to evaluate on: the {} split is empty", of.name());
         let wrong = Diagnostic::error("run::no_rows", message, data_plan.split.span, "split here");
         return Err(wrong.help("choose another with `--split train`, `valid` or `test`").into());
     }
@@ -77,7 +103,7 @@ pub fn evaluate(
     let evaluation = trainer.evaluate(&seen.valid)?;
     Ok(Report {
         run: run.path.display().to_string(),
-        split,
+        of,
         rows: part.len(),
         weights_of: run.info.weights_of.clone(),
         weights_hash: trainer.weights().hash(),
@@ -85,6 +111,15 @@ pub fn evaluate(
         metrics: evaluation.metrics.iter().flat_map(|(name, figure)| figure.flat(name)).collect(),
         evaluation,
     })
+}
+
+impl Of {
+    fn name(&self) -> &'static str {
+        match self {
+            Of::Split(split) => split.name(),
+            Of::Input(_) => "input",
+        }
+    }
 }
 
 fn part(data: &Dataset, split: Split) -> &Part {
@@ -116,7 +151,7 @@ impl Report {
     pub fn text(&self) -> String {
         let of =
             self.weights_of.as_ref().map_or(String::new(), |of| format!(", weights of step {}", of.step));
-        let line = evaluation_text(self.split, self.loss, &self.evaluation.metrics);
+        let line = evaluation_text(self.of.name(), self.loss, &self.evaluation.metrics);
         let mut text = format!("{line}  ({} rows{of})\n", self.rows);
         for (name, figure) in &self.evaluation.metrics {
             tables::lines(name, figure).iter().for_each(|line| text += &format!("{line}\n"));

@@ -113,15 +113,15 @@ pub fn epoch_lines(record: &Record, epochs: u64) -> String {
 }
 
 fn epoch_line(record: &Record, epochs: u64) -> String {
-    let text = evaluation_text(record.split, record.loss, record.metrics);
+    let text = evaluation_text(record.split.name(), record.loss, record.metrics);
     format!("epoch {}/{epochs}  {text}  {:.1} s", record.epoch, record.seconds)
 }
 
 /// `valid  loss 0.0812  accuracy 0.9763`
-pub fn evaluation_text(split: Split, loss: f64, metrics: &[(String, Figure)]) -> String {
+pub fn evaluation_text(rows: &str, loss: f64, metrics: &[(String, Figure)]) -> String {
     let short = |(name, figure): &(String, Figure)| Some(format!("  {name} {}", figure.short()?));
     let metrics: Vec<String> = metrics.iter().filter_map(short).collect();
-    format!("{:<5}  loss {loss:.4}{}", split.name(), metrics.concat())
+    format!("{rows:<5}  loss {loss:.4}{}", metrics.concat())
 }
 
 /// What is said before the first step.

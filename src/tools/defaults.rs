@@ -102,8 +102,13 @@ fn formulas(page: &mut String) {
     head(page, "Functions");
     let lib = Library::std(Framework::Keras, &mut Sources::new());
     for op in lib.ops() {
-        for param in op.params.iter().filter(|p| !matches!(p.kind, ParamKind::Tensor(_))) {
+        for param in &op.params {
             let written = param.default.as_ref().map(text);
+            // Tensors come in; of those that need not, ones weigh nothing.
+            let is_tensor = matches!(param.kind, ParamKind::Tensor(_));
+            if is_tensor && written.as_deref().is_none_or(|text| text == "1") {
+                continue;
+            }
             if written.is_none()
                 && defaults::preset(Framework::Keras, &format!("{}.{}", op.name, param.name)).is_none()
             {

@@ -93,15 +93,16 @@ fn places() -> Value {
 
 /// What values are made of.
 fn values() -> Value {
+    let types = any_of(TYPES.into_iter());
     json!({
         "comment": { "patterns": [
             { "name": "comment.line.documentation.mlspec", "match": "///.*$" },
             { "name": "comment.line.double-slash.mlspec", "match": "//.*$" },
         ]},
-        "type": {
-            "match": format!(r":\s*({})\b", any_of(TYPES.into_iter())),
-            "captures": { "1": scope("storage.type.mlspec") },
-        },
+        "type": { "patterns": [
+            marked(&format!(r"(:)\s*({types})\b"), &["punctuation.separator.mlspec", "storage.type.mlspec"]),
+            marked(&format!(r"(->)\s*({types})\b"), &["keyword.operator.arrow.mlspec", "storage.type.mlspec"]),
+        ]},
         "expression": { "patterns": includes(&[
             "comment", "string", "number", "type", "word", "name", "arguments", "sign",
         ])},

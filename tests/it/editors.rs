@@ -1,6 +1,6 @@
 //! What editors are given: files made from the compiler's tables, and a real editor with the server.
 
-use crate::support::{root, skipped, spec};
+use crate::support::{root, skipped};
 use std::fs;
 use std::path::Path;
 use std::process::Command;

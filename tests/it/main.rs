@@ -11,8 +11,10 @@ mod data;
 #[cfg(all(feature = "sql", unix))]
 mod databases;
 mod editors;
+mod evaluated;
 mod floors;
 mod folds;
+mod fuzz;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod labels;

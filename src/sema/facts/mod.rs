@@ -5,6 +5,7 @@
 //! decides anything: without them a check finds the same.
 
 mod record;
+mod role;
 mod uses;
 mod walk;
 
@@ -12,9 +13,9 @@ mod walk;
 mod tests;
 
 pub(super) use record::{Mark, Recorder};
+pub use role::{Role, role_of, sig_of};
 pub(super) use uses::uses_in;
 pub use uses::{NameKind, Use};
-pub use walk::{Role, role_of, sig_of};
 
 use super::SchemaColumn;
 use super::job::ParamValue;

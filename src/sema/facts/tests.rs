@@ -112,3 +112,20 @@ fn nothing_is_noted_unless_asked() {
     let facts = recorder.finish().0;
     assert!(facts.types.is_empty() && facts.uses.is_empty() && facts.data.is_empty());
 }
+
+#[test]
+fn data_are_noted_as_far_as_the_spec_tells() {
+    let (_, facts) = facts(
+        "mlspec 1\ndata d {\n  source = csv(\"nowhere.csv\", columns=[a, b, c])\n  a : standardize\n  b : class(no, yes)\n  \
+         e = a * 2\n}\nmodel M {\n  input row: f32[B, d.features]\n  output y = row |> Dence(1) as out\n}\n",
+    );
+    let data = facts.data("d").unwrap();
+    assert!(!data.found && data.rows.is_none());
+    let names: Vec<&str> = data.columns.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names, ["a", "b", "c", "e"]);
+    let how = |name: &str| data.column(name).unwrap().how.clone();
+    assert_eq!([how("a"), how("c"), how("e")], [Some("standardize".into()), None, Some("a * 2".into())]);
+    assert_eq!(data.column("b").unwrap().classes, Some(Dim::from(2)));
+    // A size is noted even where the model that names it is wrong.
+    assert_eq!(facts.sizes.values().map(Dim::as_const).collect::<Vec<_>>(), [Some(0)]);
+}

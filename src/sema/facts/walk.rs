@@ -3,61 +3,17 @@
 //! Rests on the tree, the tables of the library and the columns that the sources were found to have. What stands for
 //! nothing is left out; nothing is reported, since checking does that.
 
+mod value;
+
+use super::role::{Role, role_of};
 use super::uses::{NameKind, Use};
 use super::{DataFact, Facts};
 use crate::base::Span;
-use crate::ops::formula::builtins;
-use crate::ops::{self, AttrType, Library, Sig};
-use crate::sema::data::{is_generator, is_source};
+use crate::ops::Library;
+use crate::sema::data::is_source;
 use crate::sema::keys;
-use crate::sema::model::CONCAT;
 use crate::syntax::ast::*;
 use std::collections::BTreeMap;
-
-/// What a bare name may mean where it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// A tensor, number, layer or function.
-    Value,
-    Optimizer,
-    Schedule,
-    Clip,
-    Stop,
-    Metric,
-    Source,
-    Generator,
-    /// Behind `name :`.
-    How,
-    /// In a data section: a column, or what is computed from columns.
-    Column,
-    /// `bias`, `LayerNorm`, `fc1`
-    Weights,
-    /// `valid.loss`
-    Monitor,
-    Activation,
-    Initialiser,
-    /// A word of the callee's own.
-    Choice,
-    /// Names that the source is to give its columns.
-    Columns,
-}
-
-/// What the value of a section's key may name.
-pub fn role_of(word: &str, key: &str) -> Role {
-    match (word, key) {
-        ("data", "source" | "valid" | "test") => Role::Source,
-        ("split", "stratify" | "group" | "time") => Role::Column,
-        ("data", "allow") => Role::Choice,
-        ("train", "optimizer") => Role::Optimizer,
-        ("train", "schedule") => Role::Schedule,
-        ("train", "clip") => Role::Clip,
-        ("train", "stop") => Role::Stop,
-        ("train", "metrics") => Role::Metric,
-        ("train" | "model", "freeze") | ("groups", "weights") => Role::Weights,
-        ("checkpoint", "best") => Role::Monitor,
-        _ => Role::Value,
-    }
-}
 
 /// A name of the file.
 #[derive(Clone, Copy)]
@@ -112,6 +68,8 @@ impl<'a> Walker<'a> {
             self.section = None;
             self.item(item);
         }
+        // What an override says stands in a text of its own.
+        self.uses.retain(|u| u.span.file == file.span.file);
         self.uses.sort_by_key(|u| u.span);
         self.uses.dedup_by_key(|u| u.span);
         self.uses
@@ -382,300 +340,6 @@ impl<'a> Walker<'a> {
             self.local(name, NameKind::Size);
         }
     }
-
-    /// Looks a name up where tensors and numbers are meant.
-    fn value(&mut self, name: &Ident) -> Option<NameKind> {
-        let text = &*name.name;
-        if let Some((_, kind, span)) = self.locals.iter().rev().find(|(n, ..)| *n == text).copied() {
-            self.add(name.span, kind, Some(span), None);
-            return Some(kind);
-        }
-        if let Some(global) = self.globals.get(text).copied() {
-            self.add(name.span, global.kind, Some(global.span), None);
-            return Some(global.kind);
-        }
-        let kind = if text == "B" {
-            NameKind::Batch
-        } else if ops::layer(text).is_some() {
-            NameKind::Layer
-        } else if ops::loss::find(text).is_some() {
-            NameKind::Loss
-        } else if self.library.op(text).is_some() || builtins().any(|f| f.name == text) || text == CONCAT {
-            NameKind::Function
-        } else {
-            return None;
-        };
-        self.add(name.span, kind, None, None);
-        Some(kind)
-    }
-
-    fn name(&mut self, name: &'a Ident, role: Role) -> Option<NameKind> {
-        let text = &*name.name;
-        let kind = match role {
-            Role::Value => return self.value(name),
-            Role::Column => return self.column(name),
-            Role::Optimizer => ops::optimizer::find(text).map(|_| NameKind::Optimizer),
-            Role::Schedule => {
-                let known = ops::schedule::find(text).is_some() || text == ops::plateau::SIG.name;
-                known.then_some(NameKind::Schedule)
-            }
-            Role::Clip => ops::clip::find(text).map(|_| NameKind::Clip),
-            Role::Stop => (text == ops::stop::EARLY_STOPPING.name).then_some(NameKind::Stop),
-            Role::Metric => ops::metric::find(text).map(|_| NameKind::Metric),
-            Role::Source => is_source(text).then_some(NameKind::Source),
-            Role::Generator => is_generator(text).then_some(NameKind::Generator),
-            Role::How => ops::transform::find(text).map(|_| NameKind::Transform),
-            Role::Weights => return self.weights(name.span, text),
-            Role::Monitor => {
-                Some(if ops::metric::find(text).is_some() { NameKind::Metric } else { NameKind::Choice })
-            }
-            Role::Activation => return self.value(name),
-            Role::Initialiser => ops::init::find(text).map(|_| NameKind::Initialiser),
-            Role::Choice => Some(NameKind::Choice),
-            Role::Columns => {
-                let section = self.section;
-                self.add(name.span, NameKind::Column, Some(name.span), section);
-                return Some(NameKind::Column);
-            }
-        };
-        match kind {
-            Some(kind) => self.add(name.span, kind, None, None),
-            // A param may stand where a number or word is wanted.
-            None => return self.value(name),
-        }
-        kind
-    }
-
-    /// In a data section columns come first.
-    fn column(&mut self, name: &Ident) -> Option<NameKind> {
-        let section = self.section.unwrap_or_default();
-        let fact = self.data.iter().find(|d| d.name == section).and_then(|d| d.column(&name.name));
-        if let Some(fact) = fact {
-            let definition = fact.span;
-            self.add(name.span, NameKind::Column, definition, Some(section));
-            return Some(NameKind::Column);
-        }
-        self.value(name)
-    }
-
-    /// Words that choose weights: a name that `as` gives, a kind of layer, `bias`.
-    fn weights(&mut self, span: Span, text: &str) -> Option<NameKind> {
-        let named = self.weights.iter().find(|(path, _)| {
-            let longer = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|rest| rest.starts_with('.'));
-            *path == text || longer(path, text) || longer(text, path)
-        });
-        let (kind, definition) = match (named, self.globals.get(text)) {
-            (Some((_, span)), _) => (NameKind::Weight, Some(*span)),
-            (None, Some(global)) => (global.kind, Some(global.span)),
-            (None, None) if ops::layer(text).is_some() => (NameKind::Layer, None),
-            (None, None) => (NameKind::Weight, None),
-        };
-        self.add(span, kind, definition, None);
-        Some(kind)
-    }
-
-    fn expr(&mut self, expr: &'a Expr, role: Role) {
-        match &expr.kind {
-            ExprKind::Int(_)
-            | ExprKind::Float(_)
-            | ExprKind::Percent(_)
-            | ExprKind::Str(_)
-            | ExprKind::Bool(_)
-            | ExprKind::Broken => {}
-            ExprKind::Name(name) => drop(self.name(name, role)),
-            ExprKind::Member(base, member) => self.member(expr, base, member, role),
-            ExprKind::Call { callee, args } => self.call(callee, args, role),
-            ExprKind::Index { base, items } => {
-                self.expr(base, role);
-                items.iter().for_each(|item| self.index(item));
-            }
-            ExprKind::Neg(inner) | ExprKind::Paren(inner) => self.expr(inner, role),
-            ExprKind::Binary { left, right, .. } | ExprKind::Range(left, right) => {
-                self.expr(left, role);
-                self.expr(right, role);
-            }
-            ExprKind::Pipe { input, stage } => {
-                self.expr(input, role);
-                // A column flows through transforms, or through functions where there is none of that name.
-                self.expr(stage, if matches!(role, Role::Column) { Role::How } else { role });
-            }
-            ExprKind::As { stage, path } => {
-                self.expr(stage, role);
-                self.add(path.span, NameKind::Weight, Some(path.span), None);
-            }
-            ExprKind::By { metric, column } => {
-                self.expr(metric, role);
-                let known = self.data.iter().find_map(|d| Some((&d.name, d.column(&column.name)?)));
-                if let Some((data, fact)) = known {
-                    self.add(column.span, NameKind::Column, fact.span, Some(data));
-                }
-            }
-            ExprKind::Repeat { var, count, body } => {
-                self.expr(count, Role::Value);
-                let outer = self.locals.len();
-                var.iter().for_each(|v| self.local(v, NameKind::Size));
-                self.expr(body, role);
-                self.locals.truncate(outer);
-            }
-            ExprKind::List(items) | ExprKind::Tuple(items) => items.iter().for_each(|e| self.expr(e, role)),
-        }
-    }
-
-    fn index(&mut self, item: &'a IndexItem) {
-        match item {
-            IndexItem::At(e) => self.expr(e, Role::Value),
-            IndexItem::Slice { start, stop, step, .. } => {
-                [start, stop, step].into_iter().flatten().for_each(|e| self.expr(e, Role::Value));
-            }
-        }
-    }
-
-    /// `people.income`, `people.features`, `Mlp.logits`, `wte.weight`, `valid.loss`
-    fn member(&mut self, whole: &'a Expr, base: &'a Expr, member: &'a Ident, role: Role) {
-        match role {
-            Role::Weights => {
-                if let Some(text) = whole.dotted() {
-                    self.weights(whole.span, &text);
-                }
-                return;
-            }
-            Role::Monitor => {
-                self.expr(base, Role::Choice);
-                self.name(member, Role::Monitor);
-                return;
-            }
-            _ => self.expr(base, Role::Value),
-        }
-        let owner = match &base.bare().kind {
-            ExprKind::Name(name) => name,
-            ExprKind::Call { callee, .. } => match callee.as_name() {
-                Some(name) => name,
-                None => return,
-            },
-            ExprKind::Member(..) => return self.add(member.span, NameKind::DataSize, None, None),
-            _ => return,
-        };
-        let local = self.locals.iter().any(|(n, ..)| *n == &*owner.name);
-        match self.globals.get(&*owner.name).filter(|_| !local).copied() {
-            Some(Global { kind: NameKind::Data, .. }) => self.of_data(owner, member),
-            Some(Global { kind: NameKind::Model, item: ItemKind::Section(section), .. }) => {
-                let output = section.entries.iter().find_map(|e| match &e.kind {
-                    EntryKind::Output { name, .. } if name.name == member.name => Some(name.span),
-                    _ => None,
-                });
-                if let Some(span) = output {
-                    self.add(member.span, NameKind::Output, Some(span), Some(&owner.name));
-                }
-            }
-            Some(_) => {}
-            None if local => self.add(member.span, NameKind::Weight, None, Some(&owner.name)),
-            None => {}
-        }
-    }
-
-    fn of_data(&mut self, owner: &Ident, member: &Ident) {
-        let fact = self.data.iter().find(|d| *d.name == *owner.name).and_then(|d| d.column(&member.name));
-        let definition = fact.and_then(|c| c.span);
-        let kind = match (fact, &*member.name) {
-            (None, "features" | "vocab") => NameKind::DataSize,
-            _ => NameKind::Column,
-        };
-        self.add(member.span, kind, definition, Some(&owner.name));
-    }
-
-    fn call(&mut self, callee: &'a Expr, args: &'a [Arg], role: Role) {
-        let Some(name) = callee.as_name() else {
-            self.expr(callee, role);
-            args.iter().for_each(|a| self.expr(&a.value, Role::Value));
-            return;
-        };
-        let kind = self.name(name, role);
-        let mut place = 0;
-        for arg in args {
-            let role = match &arg.name {
-                Some(word) => {
-                    self.argument(word, name, kind);
-                    argument_role(name, kind, Slot::Named(&word.name))
-                }
-                None => {
-                    place += 1;
-                    argument_role(name, kind, Slot::Place(place - 1))
-                }
-            };
-            self.expr(&arg.value, role);
-        }
-    }
-
-    /// The name of an argument: of the file's own callee, where that names it.
-    fn argument(&mut self, word: &Ident, callee: &Ident, kind: Option<NameKind>) {
-        let definition =
-            self.globals.get(&*callee.name).and_then(|global| parameter(global.item, &word.name));
-        let (kind, span) = match (kind, definition) {
-            (Some(NameKind::Model), Some(span)) => (NameKind::Input, Some(span)),
-            (_, Some(span)) => (NameKind::Setting, Some(span)),
-            (_, None) => (NameKind::Argument, None),
-        };
-        self.add(word.span, kind, span, Some(&callee.name));
-    }
-}
-
-/// Which argument of a call.
-enum Slot<'s> {
-    Named(&'s str),
-    Place(usize),
-}
-
-/// What an argument's value may be.
-fn argument_role(callee: &Ident, kind: Option<NameKind>, slot: Slot) -> Role {
-    let Some(kind) = kind else { return Role::Value };
-    if let Some(sig) = sig_of(kind, &callee.name) {
-        let attr = match slot {
-            Slot::Named("no_decay") => return Role::Weights,
-            Slot::Named(name) => sig.attrs.iter().find(|a| a.name == name),
-            Slot::Place(at) => sig.attrs.get(at),
-        };
-        return match attr.map(|a| a.ty) {
-            Some(AttrType::Activation) => Role::Activation,
-            Some(AttrType::Init) => Role::Initialiser,
-            Some(AttrType::Metric) => Role::Monitor,
-            Some(AttrType::Choice(_) | AttrType::Choices(_) | AttrType::Cell) => Role::Choice,
-            Some(
-                AttrType::Size { .. }
-                | AttrType::Sizes
-                | AttrType::Int { .. }
-                | AttrType::Float { .. }
-                | AttrType::Bool
-                | AttrType::Str,
-            )
-            | None
-                if kind == NameKind::Transform =>
-            {
-                Role::Choice
-            }
-            Some(_) | None => Role::Value,
-        };
-    }
-    match (kind, slot) {
-        (NameKind::Source, Slot::Named("columns")) => Role::Columns,
-        (NameKind::Source, Slot::Place(0)) => Role::Generator,
-        _ => Role::Value,
-    }
-}
-
-/// The signature of what the library has under a name.
-pub fn sig_of(kind: NameKind, name: &str) -> Option<&'static Sig> {
-    match kind {
-        NameKind::Layer => ops::layer(name).map(|l| l.sig()),
-        NameKind::Metric => ops::metric::find(name).map(|m| &m.sig),
-        NameKind::Optimizer => ops::optimizer::find(name).map(|o| &o.sig),
-        NameKind::Schedule if name == ops::plateau::SIG.name => Some(&ops::plateau::SIG),
-        NameKind::Schedule => ops::schedule::find(name).map(|s| &s.sig),
-        NameKind::Clip => ops::clip::find(name).map(|c| &c.sig),
-        NameKind::Stop => (name == ops::stop::EARLY_STOPPING.name).then_some(&ops::stop::EARLY_STOPPING),
-        NameKind::Initialiser => ops::init::find(name).map(|i| &i.sig),
-        NameKind::Transform => ops::transform::find(name).map(|t| &t.sig),
-        _ => None,
-    }
 }
 
 fn global(item: &Item) -> Option<(&str, Global<'_>)> {
@@ -692,20 +356,6 @@ fn global(item: &Item) -> Option<(&str, Global<'_>)> {
         ItemKind::Import { .. } | ItemKind::Broken => return None,
     };
     Some((&name.name, Global { kind, span: name.span, item: &item.kind }))
-}
-
-/// Where the file's own callee names a parameter.
-fn parameter(item: &ItemKind, wanted: &str) -> Option<Span> {
-    let field = |fields: &[Field]| fields.iter().find(|f| &*f.name.name == wanted).map(|f| f.name.span);
-    match item {
-        ItemKind::Op(op) => field(&op.params),
-        ItemKind::Block(block) => field(&block.settings).or_else(|| field(&block.inputs)),
-        ItemKind::Section(section) => section.entries.iter().find_map(|e| match &e.kind {
-            EntryKind::Input { name, .. } if &*name.name == wanted => Some(name.span),
-            _ => None,
-        }),
-        ItemKind::Param { .. } | ItemKind::Dim { .. } | ItemKind::Import { .. } | ItemKind::Broken => None,
-    }
 }
 
 fn callee(expr: &Expr) -> Option<&Ident> {

@@ -102,8 +102,8 @@ pub fn stage(fact: &StageFact) -> String {
     if let Some(flops) = fact.flops(&one_row()).filter(|flops| *flops > 0.0) {
         notes.push(format!("{} FLOPs a row", whole(flops)));
     }
-    let output = fact.outputs.iter().map(|ty| Some(elements(ty, &one_row())? * ty.dtype.bytes() as u64));
-    if let Some(n) = output.sum::<Option<u64>>() {
+    let size = |ty: &TensorType| elements(ty, &one_row())?.checked_mul(ty.dtype.bytes() as u64);
+    if let Some(n) = fact.outputs.iter().try_fold(0_u64, |all, ty| all.checked_add(size(ty)?)) {
         notes.push(format!("{} of output a row", bytes(n)));
     }
     if !notes.is_empty() {

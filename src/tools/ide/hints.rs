@@ -2,10 +2,10 @@
 //! the data tell.
 
 use super::Analysis;
-use super::describe::{stage_line, types_text};
+use super::describe::{grouped, stage_line, types_text};
 use crate::base::Span;
 use crate::sema::walk;
-use crate::syntax::ast::{Entry, EntryKind, Expr, ExprKind, Ident, Item, ItemKind, OpBody, Type};
+use crate::syntax::ast::{Entry, EntryKind, Expr, ExprKind, Ident, Item, ItemKind, OpBody, Path, Type};
 
 /// A note that is shown in the text without being of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +87,10 @@ impl Finder<'_> {
                 self.names(std::slice::from_ref(name), ty.as_ref());
                 self.stages(entry, value);
             }
-            EntryKind::Bind { value, .. } => self.stages(entry, value),
+            EntryKind::Bind { path, value } => {
+                self.rows(path, value);
+                self.stages(entry, value);
+            }
             EntryKind::Typed { names, how } => self.classes(names, how),
             EntryKind::Input { .. } | EntryKind::Section(_) | EntryKind::Broken => {}
         }
@@ -123,12 +126,24 @@ impl Finder<'_> {
             }
             let Some(typed) = self.analysis.facts.types.get(&pipe) else { continue };
             let fact = self.analysis.facts.stages.get(&stage);
-            let mut tooltip = fact.map(|fact| stage_line(fact)).unwrap_or_default();
+            let mut tooltip = fact.map(stage_line).unwrap_or_default();
             if typed.varies {
                 tooltip = format!("{tooltip}\n\n{VARIES}").trim().to_string();
             }
             let label = format!(": {}", types_text(&typed.types));
             self.push(pipe.range().end, label, (!tooltip.is_empty()).then_some(tooltip), HintKind::Type);
+        }
+    }
+
+    /// `source = …`, where a glance tells how many rows it has.
+    fn rows(&mut self, path: &Path, value: &Expr) {
+        let facts = &self.analysis.facts;
+        let is_source = matches!(path.parts.as_slice(), [key] if &*key.name == "source");
+        let section = self.analysis.ast.items.iter().find(|item| item.span.contains(path.span));
+        let data = section.and_then(|item| facts.data.iter().find(|d| item.span.contains(d.span)));
+        if let Some(rows) = data.and_then(|d| d.rows).filter(|_| is_source) {
+            let label = format!(" {} rows", grouped(rows as u64));
+            self.push(value.span.range().end, label, None, HintKind::Value);
         }
     }
 

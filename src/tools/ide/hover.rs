@@ -248,8 +248,14 @@ fn weight(analysis: &Analysis, text: &str) -> String {
 
 fn column(analysis: &Analysis, found: &Use, text: &str) -> Option<String> {
     let data = analysis.facts.data(found.owner.as_deref()?)?;
+    // Where a feed reads it, `data.column` has a type.
+    let read =
+        |span: &Span| span.file == found.span.file && span.hi == found.span.hi && span.lo < found.span.lo;
+    let typed = analysis.facts.types.iter().find(|(span, _)| read(span)).map(|(_, typed)| &typed.types);
+    let batch =
+        typed.map_or(String::new(), |types| format!("\n\n`{}` in a batch.", describe::types_text(types)));
     match data.column(text) {
-        Some(column) => Some(describe::column(analysis, data, column)),
+        Some(column) => Some(describe::column(analysis, data, column) + &batch),
         None if text == "row" => {
             let view = analysis.views.iter().find(|v| v.name == data.name);
             let goes = |c: &&ColumnFact| {

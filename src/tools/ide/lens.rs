@@ -56,7 +56,7 @@ fn length(analysis: &Analysis, plan: &TrainPlan) -> String {
             let epochs = if n == 1 { "1 epoch".to_string() } else { format!("{n} epochs") };
             match steps_per_epoch(analysis, plan) {
                 Some(steps) => {
-                    let all = describe::grouped((steps * n) as u64);
+                    let all = describe::grouped(steps.saturating_mul(n) as u64);
                     format!("{epochs} of {} steps: {all} in all", describe::grouped(steps as u64))
                 }
                 None => epochs,
@@ -69,7 +69,7 @@ fn steps_per_epoch(analysis: &Analysis, plan: &TrainPlan) -> Option<usize> {
     let data = analysis.job.as_ref()?.data.get(plan.data)?;
     let rows = analysis.facts.data(&data.name)?.rows?;
     let train = train_rows(&data.split, rows)?;
-    let step = data.batch * plan.accumulate;
+    let step = data.batch.saturating_mul(plan.accumulate);
     Some(if data.drop_last { train / step } else { train.div_ceil(step) })
 }
 

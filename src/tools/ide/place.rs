@@ -300,7 +300,8 @@ impl<'t> Reader<'t, '_> {
                 top.part = Part::Name;
             }
             (FrameKind::Call { .. }, "=") => top.part = Part::Value,
-            (FrameKind::Call { .. }, ":") => top.part = Part::Type,
+            (FrameKind::Call { .. } | FrameKind::Group, ":") => top.part = Part::Type,
+            (FrameKind::Group, ",") => top.part = Part::Name,
             (FrameKind::Section { .. } | FrameKind::File, "=" | "<=") => top.part = Part::Value,
             (FrameKind::Section { .. } | FrameKind::File, ":") => top.part = Part::Type,
             _other => {}
@@ -367,7 +368,7 @@ impl<'t> Place<'t> {
         while rest.next().is_some_and(|t| &self.text[t.lo..t.hi] == ".") {
             let name = rest.next().filter(|t| matches!(t.kind, Kind::Word | Kind::Number))?;
             names.push(&self.text[name.lo..name.hi]);
-            if !rest.clone().next().is_some_and(|t| &self.text[t.lo..t.hi] == ".") {
+            if rest.clone().next().is_none_or(|t| &self.text[t.lo..t.hi] != ".") {
                 break;
             }
         }

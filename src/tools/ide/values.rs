@@ -4,7 +4,7 @@ use super::Analysis;
 use super::place::{Head, Part, Place};
 use crate::sema::facts::{NameKind, Role, Use, role_of};
 use crate::sema::keys;
-use crate::syntax::ast::{Field, ItemKind};
+use crate::syntax::scan::Token;
 
 /// What a value at the cursor may name.
 pub fn role_at(place: &Place) -> Role {
@@ -34,7 +34,7 @@ pub struct Known {
 pub fn locals(analysis: &Analysis, place: &Place) -> Vec<Known> {
     let Some(start) = item_start(place) else { return Vec::new() };
     let tokens: Vec<_> = place.tokens.iter().filter(|t| t.lo >= start).collect();
-    let word = |i: usize| tokens.get(i).map_or("", |t: &&crate::syntax::scan::Token| &place.text[t.lo..t.hi]);
+    let word = |i: usize| tokens.get(i).map_or("", |t: &&Token| &place.text[t.lo..t.hi]);
     let mut all: Vec<Known> = Vec::new();
     let mut add = |at: usize, kind: NameKind| {
         let name = word(at);
@@ -62,10 +62,10 @@ pub fn locals(analysis: &Analysis, place: &Place) -> Vec<Known> {
     // A `let` under way is not made yet.
     let making = place.section().is_some_and(|(.., f)| matches!(f.head, Head::Let | Head::Output));
     if making && let Some(i) = (0..tokens.len()).rev().find(|i| matches!(word(*i), "let" | "output")) {
-        let name = word(i + 1).to_string();
-        all.retain(|k| k.name != name);
+        let names = (i + 1..tokens.len()).map(word).take_while(|w| *w != "=").collect::<Vec<_>>();
+        all.retain(|k| !names.contains(&k.name.as_str()));
     }
-    all.extend(signature_names(analysis, place));
+    all.extend(signature_names(place, start));
     all.extend(fed(analysis, place));
     all
 }
@@ -73,7 +73,7 @@ pub fn locals(analysis: &Analysis, place: &Place) -> Vec<Known> {
 /// Where the item around the cursor starts.
 fn item_start(place: &Place) -> Option<usize> {
     let (word, name) = place.item()?;
-    let is_it = |t: &&crate::syntax::scan::Token| {
+    let is_it = |t: &&Token| {
         let text = &place.text[t.lo..];
         t.starts_line
             && text.starts_with(word)
@@ -89,25 +89,43 @@ fn type_of(analysis: &Analysis, at: usize) -> String {
     found.map_or(String::new(), |(_, typed)| super::describe::types_text(&typed.types))
 }
 
-/// Settings and inputs of the block or op around the cursor.
-fn signature_names(analysis: &Analysis, place: &Place) -> Vec<Known> {
-    let Some((word, name)) = place.item() else { return Vec::new() };
-    let known = |field: &Field, kind| Known {
-        name: field.name.name.to_string(),
-        kind,
-        detail: analysis.sources.slice(field.ty.span).to_string(),
-    };
-    let fields = analysis.ast.items.iter().find_map(|item| match &item.kind {
-        ItemKind::Block(block) if word == "block" && &*block.name.name == name => {
-            let settings = block.settings.iter().map(|f| known(f, NameKind::Setting));
-            Some(settings.chain(block.inputs.iter().map(|f| known(f, NameKind::Input))).collect())
+/// Settings and inputs of the block or op around the cursor, read off the tokens as well.
+fn signature_names(place: &Place, start: usize) -> Vec<Known> {
+    let Some(("block" | "op", _)) = place.item() else { return Vec::new() };
+    let text = |t: &Token| &place.text[t.lo..t.hi];
+    let tokens: Vec<&Token> = place.tokens.iter().filter(|t| t.lo >= start).collect();
+    let (mut depth, mut all) = (0_usize, Vec::new());
+    for (i, token) in tokens.iter().enumerate() {
+        match text(token) {
+            "(" | "[" => depth += 1,
+            ")" | "]" => depth = depth.saturating_sub(1),
+            // What a signature gives is not to be read in its body.
+            "->" | "{" => break,
+            name if depth == 1 && tokens.get(i + 1).is_some_and(|t| text(t) == ":") => {
+                let from = tokens[i + 1].hi;
+                let detail = type_behind(&place.text[from..place.at]);
+                let kind = if detail.contains('[') { NameKind::Input } else { NameKind::Setting };
+                all.push(Known { name: name.to_string(), kind, detail });
+            }
+            _other => {}
         }
-        ItemKind::Op(op) if word == "op" && &*op.name.name == name => {
-            Some(op.params.iter().map(|f| known(f, NameKind::Setting)).collect())
+    }
+    all
+}
+
+/// The type that a text starts with, up to the comma or bracket behind it.
+fn type_behind(text: &str) -> String {
+    let mut depth = 0_usize;
+    let end = text.find(|c| {
+        match c {
+            '(' | '[' => depth += 1,
+            ')' | ']' if depth == 0 => return true,
+            ')' | ']' => depth -= 1,
+            _other => {}
         }
-        _other => None,
+        depth == 0 && matches!(c, ',' | '=')
     });
-    fields.unwrap_or_default()
+    text[..end.unwrap_or(text.len())].trim().to_string()
 }
 
 /// What `feed` calls columns, within `train`.

@@ -4,4 +4,5 @@ mod agree;
 mod fresh;
 mod neovim;
 mod queries;
+mod recovery;
 mod support;

@@ -11,9 +11,6 @@ use crate::tools::ide::values::{globals, locals, role_at};
 impl Gather<'_> {
     pub(super) fn call(&mut self) {
         let place = self.place;
-        if place.sign_before() == "|>" {
-            return self.stages();
-        }
         // The parentheses of a signature.
         if place.top().part == Part::Type {
             return self.types();
@@ -77,6 +74,7 @@ impl Gather<'_> {
                     let doc = function.map_or(String::new(), |f| f.summary().to_string());
                     self.push(Offer::new(name, CompletionKind::Function).doc(doc).order(2));
                 }
+                self.push(Offer::new("none", CompletionKind::Choice).doc("No activation.").order(3));
                 for known in globals(self.analysis).into_iter().filter(|k| k.kind == NameKind::Op) {
                     self.push(Offer::new(known.name, CompletionKind::Function).order(1));
                 }

@@ -174,6 +174,8 @@ impl Gather<'_> {
         let place = self.place;
         match place.sign_before() {
             "." => return self.member(),
+            "|>" => return self.stages(),
+            "by" => return self.groups_of_rows(),
             "as" => return,
             _other => {}
         }
@@ -195,7 +197,6 @@ impl Gather<'_> {
         let place = self.place;
         let fresh = place.starts() || place.top().part == Part::Name && place.sign_before() == "{";
         match place.sign_before() {
-            "|>" => self.stages(),
             ":" if word == "data" => self.values(Role::How),
             _ if fresh => self.entries(word),
             _ if in_type(place) && word != "data" => self.types(),

@@ -86,6 +86,10 @@ impl Gather<'_> {
             }
             "param" | "dim" => return self.named(|kind| matches!(kind, NameKind::Param | NameKind::Dim), 2),
             "data" => return self.named(|kind| matches!(kind, NameKind::Param | NameKind::Dim), 2),
+            "op" => {
+                self.named(|kind| matches!(kind, NameKind::Param | NameKind::Dim | NameKind::Op), 2);
+                return self.functions(5);
+            }
             _body => {}
         }
         self.named(|kind| kind != NameKind::Data, 2);
@@ -95,7 +99,9 @@ impl Gather<'_> {
 
     /// Names of the file of some kinds.
     pub(super) fn named(&mut self, wanted: impl Fn(NameKind) -> bool, order: u8) {
-        for known in values::globals(self.analysis).into_iter().filter(|k| wanted(k.kind)) {
+        // Nothing is made of itself.
+        let own = self.place.item().map_or("", |(_, name)| name);
+        for known in values::globals(self.analysis).into_iter().filter(|k| wanted(k.kind) && k.name != own) {
             match known.kind {
                 NameKind::Block => self.call_of(known.kind, &known.name, CompletionKind::Block, order),
                 NameKind::Op => self.call_of(known.kind, &known.name, CompletionKind::Function, order),
@@ -220,6 +226,20 @@ impl Gather<'_> {
         // What parts rows by a column takes nothing else.
         if self.place.section().is_some_and(|(word, ..)| word == "data") {
             self.named(|kind| matches!(kind, NameKind::Param | NameKind::Dim), 4);
+        }
+    }
+
+    /// Columns that metrics may be told apart by, behind `by`.
+    pub(super) fn groups_of_rows(&mut self) {
+        for data in &self.analysis.facts.data {
+            for column in &data.columns {
+                let ids =
+                    column.how.as_ref().is_some_and(|h| h.contains("one_hot") || h.contains("category"));
+                if column.classes.is_some() || ids {
+                    let doc = super::super::describe::column(self.analysis, data, column);
+                    self.push(Offer::new(&column.name, CompletionKind::Column).detail(&data.name).doc(doc));
+                }
+            }
         }
     }
 

@@ -118,6 +118,11 @@ fn values_of_keys() {
         ("global_norm(1.0)", "¦"),
         ("[accuracy, f1(average=macro)]", "[accuracy, ¦]"),
         ("EarlyStopping(monitor=valid.loss, patience=5)", "¦"),
+        ("f1(average=macro)]", "f1 by ¦]"),
+        (
+            "CrossEntropy(Net.logits, income, label_smoothing=0.1)",
+            "MeanSquaredError(Net.logits, income)  metrics = [¦]"
+        ),
         ("CrossEntropy(Net.logits, income, label_smoothing=0.1)", "Cr¦"),
         ("csv(\"people.csv\")", "¦"),
         ("age, hours : standardize", "age, hours : ¦"),
@@ -152,6 +157,26 @@ fn names_in_reach() {
             "loss      = CrossEntropy(Net.logits, income, label_smoothing=0.1)",
             "loss = CrossEntropy(Net.logits, ¦)"
         ),
+    ]));
+}
+
+#[test]
+fn text_that_is_half_typed() {
+    insta::assert_snapshot!(alone(&[
+        "mlspec 1\ndata people {\n  source = csv(\"people.csv\")\n\ntrain {\n  optimizer = ¦",
+        "mlspec 1\ndata people { source = csv(\"people.csv\") }\ntrain {\n  feed { row = people.¦",
+        "mlspec 1\ntrain {\n  metrics = [¦",
+        "mlspec 1\ntrain {\n  stop = EarlyStopping(monitor=valid.¦",
+        "mlspec 1\nmodel M {\n  input x: f32[B, 4] // 😀\n  let a, b = ¦",
+        "mlspec 1\nmodel M {\n  input x: f32[B, 4]\n  output y = x |> Dense(2, activation=¦) as a |> Dense(",
+        "mlspec 1\nmodel M {\n  input x: f32[B, 4]\n  output y = x + (x |> ¦",
+        "mlspec 1\nop f(x: f32[..s], by: float) -> f32[..s] = x * ¦",
+        "mlspec 1\nblock L(n: int) (x: f32[B, ¦",
+        "mlspec 1\ndata d {\n  source = synthetic(¦",
+        "mlspec 1\ndata d {\n  source = synthetic(xor, ¦",
+        "mlspec 1\ntrain {\n  groups { head { ¦",
+        "mlspec 1\ntrain {\n  optimizer = Adam(1e-3)\n  groups { head { weights = [fc]  ¦",
+        "mlspec 1\r\nmodel M {\r\n  input x: f32[B, 4]\r\n  output y = x |> Fl¦\r\n}\r\n",
     ]));
 }
 

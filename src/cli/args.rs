@@ -187,6 +187,9 @@ impl Device {
 pub struct RenderArgs {
     /// A spec; `-` is standard input
     pub file: PathBuf,
+    /// One JSON object, to standard output: `docs/mlspec.schema.json` says what it holds
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub spec: SpecArgs,
 }

@@ -8,6 +8,9 @@ use crate::tools;
 pub fn run(args: &RenderArgs) -> Result<Outcome, Failure> {
     let Some((checked, job)) = spec::job(&args.file, &args.spec)? else { return Ok(Outcome::Errors) };
     let full = tools::with_defaults(&checked.ast, &checked.library(), &job);
-    output::out(&syntax::format(&full));
+    match args.json {
+        true => output::out(&format!("{:#}\n", tools::json::spec(&full))),
+        false => output::out(&syntax::format(&full)),
+    }
     Ok(Outcome::Clean)
 }

@@ -198,7 +198,7 @@ fn by_default(lib: &Library, attr: &Attr) -> AttrValue {
 /// Answers arguments that other frameworks have, and gives all as they should be written.
 fn foreign<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, args: &[Arg]) -> Vec<Arg> {
     let mut translated = Vec::new();
-    for arg in args {
+    for (i, arg) in args.iter().enumerate() {
         let row = arg.name.as_ref().and_then(|name| {
             let mut rows = FOREIGN.iter();
             let row = rows.find(|(layer, theirs, _, _)| *layer == sig.name && *theirs == &*name.name)?;
@@ -222,7 +222,7 @@ fn foreign<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, args: &[Arg]) -> Vec<Arg> 
             Some(ours) => {
                 d.help(format!("write `{ours}`: {why}")).fix(format!("write `{ours}`"), name.span, *ours)
             }
-            None => d.help(format!("leave it out: {why}")),
+            None => d.help(format!("leave it out: {why}")).fix("take it out", alone(args, i), ""),
         });
         if let Some(ours) = ours {
             let name = Ident { name: (*ours).into(), span: name.span };
@@ -230,6 +230,17 @@ fn foreign<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, args: &[Arg]) -> Vec<Arg> 
         }
     }
     translated
+}
+
+/// The text of an argument with the comma that would stand alone without it.
+fn alone(args: &[Arg], i: usize) -> Span {
+    let start = |arg: &Arg| arg.name.as_ref().map_or(arg.value.span, |n| n.span).start();
+    let end = args[i].value.span.end();
+    match (args.get(i + 1), i.checked_sub(1)) {
+        (Some(next), _) => start(&args[i]).to(start(next)),
+        (None, Some(before)) => args[before].value.span.end().to(end),
+        (None, None) => start(&args[i]).to(end),
+    }
 }
 
 /// `momentum` of a BatchNorm means two things.
@@ -287,6 +298,16 @@ fn written<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Expr) 
             None => {
                 let message = format!("`{}` of `{}` is a value to watch", attr.name, sig.name);
                 let d = Diagnostic::error("call::type", message, expr.span, "no name");
+                if let ExprKind::Str(text) = &expr.bare().kind
+                    && let Some(metric) = text.strip_prefix("val_")
+                {
+                    let ours = format!("valid.{metric}");
+                    return ev.fail(d.help(format!("write `{ours}`")).fix(
+                        format!("write `{ours}`"),
+                        expr.span,
+                        ours,
+                    ));
+                }
                 ev.fail(d.help("write `valid.loss`, or another metric behind `valid.`"))
             }
         },
@@ -389,7 +410,32 @@ fn float_in<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Expr)
 }
 
 fn sizes_of<S: Scope>(ev: &mut Eval<'_, S>, args: &[&Arg]) -> Checked<AttrValue> {
+    if let [arg] = args
+        && let ExprKind::List(items) | ExprKind::Tuple(items) = &arg.value.bare().kind
+    {
+        let d = Diagnostic::error(
+            "call::type",
+            "sizes are arguments of their own",
+            arg.value.span,
+            "a list of sizes",
+        )
+        .help("write them without the brackets: `Reshape(28, 28)`");
+        let plain: Option<Vec<String>> = items.iter().map(|i| plain(i)).collect();
+        return ev.fail(match plain {
+            Some(plain) => d.fix("take the brackets away", arg.value.span, plain.join(", ")),
+            None => d,
+        });
+    }
     sizes_of_exprs(ev, args.iter().map(|a| &a.value))
+}
+
+/// A number or name as text.
+fn plain(expr: &Expr) -> Option<String> {
+    match &expr.kind {
+        ExprKind::Int(n) => Some(n.to_string()),
+        ExprKind::Neg(inner) => plain(inner).map(|n| format!("-{n}")),
+        _other => expr.dotted(),
+    }
 }
 
 fn sizes_of_exprs<'e, S: Scope>(
@@ -501,6 +547,13 @@ fn activation<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Exp
             let d = d.help(format!("names are bare words: write `{text}` without quotes"));
             return ev.fail(d.fix("remove the quotes", expr.span, text.clone()));
         }
+        if let ExprKind::Int(n) = &expr.bare().kind {
+            let help = format!(
+                "a layer takes the width of its output alone, `{}({n})`: that of the input is known",
+                sig.name
+            );
+            return ev.fail(d.help(help));
+        }
         let layer = "for settings use the layer behind: `|> LeakyReLU(0.2)`";
         return ev.fail(d.help(format!("write a bare name such as `relu`; {layer}")));
     };
@@ -541,6 +594,23 @@ pub fn initialiser<S: Scope>(ev: &mut Eval<'_, S>, expr: &Expr) -> Checked<super
         None => (expr.as_name(), &[]),
     };
     let Some(name) = name else {
+        if let ExprKind::Str(text) = &expr.bare().kind
+            && let Some(def) =
+                init::INITS.iter().find(|i| i.sig.name == text || i.sig.aliases.contains(&text.as_str()))
+        {
+            let ours = def.sig.name;
+            let d = Diagnostic::error(
+                "name::init",
+                "an initialiser is a name, not a text in quotes",
+                expr.span,
+                "a text",
+            );
+            return ev.fail(d.help(format!("write `{ours}`")).fix(
+                format!("write `{ours}`"),
+                expr.span,
+                ours,
+            ));
+        }
         return ev.fail(
             Diagnostic::error(
                 "name::init",

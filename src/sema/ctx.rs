@@ -58,6 +58,8 @@ pub(super) struct Ctx<'a> {
     pub weight_names: BTreeSet<String>,
     /// Blocks whose bodies some use has checked.
     pub entered: RefCell<BTreeSet<Arc<str>>>,
+    /// Blocks that fill more than half of the largest graph, or hold too many others inside one another; reported.
+    pub too_large: RefCell<BTreeSet<Arc<str>>>,
     pub diags: RefCell<Diagnostics>,
     /// Takes what tools show beside the text.
     pub facts: &'a Recorder,

@@ -82,7 +82,9 @@ fn section_word(section: &mut Section, diags: &mut Diagnostics) {
                 word.span,
                 "not a section word",
             );
-            diags.push(match did_you_mean(&word.name, known.clone()) {
+            let near =
+                super::keys::section_alias(&word.name).or_else(|| did_you_mean(&word.name, known.clone()));
+            diags.push(match near {
                 Some(near) => {
                     section.word.name = near.into();
                     d.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), word.span, near)
@@ -229,6 +231,7 @@ fn context<'a>(
         weight_names: weight_names(ast),
         broken_models: Default::default(),
         entered: Default::default(),
+        too_large: Default::default(),
         diags: Default::default(),
         facts,
     }

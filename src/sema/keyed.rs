@@ -132,9 +132,21 @@ pub(super) fn stray(cx: &Ctx, word: &str, entry: &Entry) {
         EntryKind::Let { .. } => misplaced(cx, word, entry, "`let`"),
         EntryKind::Input { .. } => misplaced(cx, word, entry, "`input`"),
         EntryKind::Output { .. } => misplaced(cx, word, entry, "`output`"),
-        EntryKind::Typed { .. } => misplaced(cx, word, entry, "`name : how`"),
+        EntryKind::Typed { names, how } => match names.as_slice() {
+            [key] if keys::find(word, &key.name).is_some() => colon(cx, key, how),
+            _names => misplaced(cx, word, entry, "`name : how`"),
+        },
         EntryKind::Broken => {}
     }
+}
+
+/// `epochs: 5`
+fn colon(cx: &Ctx, key: &Ident, value: &Expr) {
+    let sign = key.span.end().to(value.span.start());
+    let message = format!("`{}` is set by `=`; `:` gives types", key.name);
+    let d = Diagnostic::error("key::form", message, sign, "not `=`");
+    let help = format!("write `{} = …`", key.name);
+    cx.report(d.help(help).fix("write `=`", sign, " = "));
 }
 
 fn misplaced(cx: &Ctx, word: &str, entry: &Entry, what: &str) {
@@ -165,6 +177,9 @@ pub(super) fn unknown_key(cx: &Ctx, word: &str, key: &Ident) {
     );
     if word == "train" && ["learning_rate", "lr"].contains(&&*key.name) {
         return cx.report(d.help("the optimizer has it: `optimizer = Adam(lr=1e-3)`"));
+    }
+    if let Some(place) = super::elsewhere::place(word, &key.name) {
+        return cx.report(d.help(place));
     }
     // A typo of a key that is not built yet is still a typo of that.
     let all = keys::of(word).iter().map(|k| k.name);

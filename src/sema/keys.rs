@@ -89,6 +89,18 @@ pub const WORDS: &[Word] = &[
     ),
 ];
 
+/// Other words for sections.
+const SECTION_ALIASES: &[(&str, &str)] = &[
+    ("compile", "train"),
+    ("fit", "train"),
+    ("training", "train"),
+    ("network", "model"),
+    ("net", "model"),
+    ("module", "model"),
+    ("class", "model"),
+    ("dataset", "data"),
+];
+
 /// Items that are not sections.
 pub const ITEMS: &[Word] = &[
     word(
@@ -295,6 +307,11 @@ pub(super) const ALIASES: &[(&str, &str, &str)] = &[
     ("split", "folds", "kfold"),
     ("split", "groups", "group"),
 ];
+
+/// The section that others call `word`.
+pub(super) fn section_alias(word: &str) -> Option<&'static str> {
+    SECTION_ALIASES.iter().find(|(theirs, _)| *theirs == word).map(|(_, ours)| *ours)
+}
 
 pub(super) fn alias(word: &str, name: &str) -> Option<&'static str> {
     ALIASES.iter().find(|(w, from, _)| *w == word && *from == name).map(|(.., to)| *to)

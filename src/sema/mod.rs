@@ -8,6 +8,7 @@ mod consts;
 mod ctx;
 mod data;
 mod dims;
+mod elsewhere;
 pub mod facts;
 mod file;
 pub mod job;

@@ -200,6 +200,27 @@ impl Context<'_> {
             let help = "inside `( )` and `[ ]` elements are separated by commas; only between the entries of `{ }` they may be left out";
             return Some(d.help(help).fix("add the comma", gap, ", "));
         }
+        if text == "->" && wanted.contains(&Wanted::Operator) {
+            let d = Diagnostic::error(
+                "syntax::sign",
+                "`->` carries no value on",
+                span,
+                "no sign of this language",
+            );
+            return Some(d.help("the pipe is `|>`; `->` leads to the result of an `op` or `block`").fix(
+                "write `|>`",
+                span,
+                "|>",
+            ));
+        }
+        let method = before.map(|p| &self.text[p.lo..p.hi]).filter(|m| ["add", "compile", "fit"].contains(m));
+        if let (Some(method), "(", true) = (method, text, wanted.contains(&Wanted::Sign("="))) {
+            let message = format!("nothing is called for its effect here, as `{method}` would be");
+            let d = Diagnostic::error("syntax::sign", message, span, "a call that gives nothing");
+            return Some(d.help(
+                "layers are chained by the pipe, `x |> Dense(128) as fc1 |> Dense(10) as fc2`; the rest stands in `train`",
+            ));
+        }
         if text == "{" && wanted.contains(&Wanted::Value) {
             let d = Diagnostic::error(
                 "syntax::braces",

@@ -321,6 +321,9 @@ impl<'a> Parser<'a> {
             span,
             "expected a section or declaration",
         );
+        if let Some(lesson) = self.python(word, at) {
+            return self.diagnostics.push(d.help(lesson));
+        }
         self.diagnostics.push(match did_you_mean(word, ITEM_WORDS) {
             Some(meant) => {
                 d.help(format!("did you mean `{meant}`?")).fix(format!("write `{meant}`"), span, meant)
@@ -329,6 +332,23 @@ impl<'a> Parser<'a> {
                 "an item is `word name { … }`, or starts with `param`, `dim`, `op`, `block` or `import`",
             ),
         });
+    }
+
+    /// What somebody wants who writes Python.
+    fn python(&self, word: &str, at: usize) -> Option<&'static str> {
+        const STATEMENTS: [&str; 10] =
+            ["from", "class", "def", "for", "if", "while", "with", "print", "return", "async"];
+        let colon = (at..at + 3).any(|i| self.sign(i) == Some(":"));
+        match word {
+            "model" | "data" | "train" | "variant" if colon => {
+                Some("what belongs to a section stands in braces, however it is indented: `model Mlp { … }`")
+            }
+            "class" => Some("a network is a section with braces: `model Mlp { input …  output … }`"),
+            _ if STATEMENTS.contains(&word) => Some(
+                "a spec says what is computed, not how: it has `data`, `model` and `train` sections and no statements",
+            ),
+            _other => None,
+        }
     }
 
     // ---- sections ----

@@ -4,6 +4,7 @@ mod changes;
 mod defaults;
 mod gallery;
 pub mod ide;
+pub mod json;
 pub mod lsp;
 mod render;
 mod textmate;

@@ -14,6 +14,7 @@ mod editors;
 mod evaluated;
 mod floors;
 mod folds;
+mod fuzz;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod labels;

@@ -3,7 +3,9 @@
 //! The crates that know all of it bring a hundred others and turn on features of `serde_json` for the
 //! whole build. A keyword that is not known here is a failure, so nothing passes unseen.
 
+use crate::support::{mlc, root};
 use serde_json::Value;
+use std::fs;
 
 /// What is wrong with a value, each with the path to it.
 pub fn problems(schema: &Value, value: &Value) -> Vec<String> {
@@ -137,6 +139,58 @@ fn list(value: &Value) -> &Vec<Value> {
 
 fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or_else(|| panic!("a whole number: {value}"))
+}
+
+/// The schema of resolved specs is what the tables make of it now. `MLC_UPDATE_DOCS=1` writes it anew.
+#[test]
+fn the_schema_of_specs_is_fresh() {
+    let file = root().join("docs/mlspec.schema.json");
+    let text = format!("{:#}\n", mlc::tools::json::schema());
+    if std::env::var("MLC_UPDATE_DOCS").is_ok_and(|v| v == "1") {
+        fs::write(&file, &text).expect("docs is writable");
+    }
+    let written = fs::read_to_string(&file).unwrap_or_default();
+    assert!(written == text, "docs/mlspec.schema.json is old: run this test with MLC_UPDATE_DOCS=1");
+}
+
+#[test]
+fn resolved_specs_are_valid() {
+    let schema = mlc::tools::json::schema();
+    let mut valid = 0;
+    for entry in fs::read_dir(root().join("specs")).expect("specs is there") {
+        let path = entry.expect("specs is readable").path();
+        if path.extension().is_none_or(|e| e != "mlspec") {
+            continue;
+        }
+        let output = mlc(&["render", "--json", &path.display().to_string()]);
+        // Of data that are not here, not every shape is known.
+        if output.status.success() {
+            let spec: Value = serde_json::from_slice(&output.stdout).expect("standard output is JSON");
+            assert_eq!(problems(&schema, &spec), Vec::<String>::new(), "{}", path.display());
+            valid += 1;
+        }
+    }
+    assert!(valid >= 8, "only {valid} specs could be rendered");
+}
+
+/// What the schema says is what the tables say.
+#[test]
+fn wrong_settings_are_not_valid() {
+    let schema = mlc::tools::json::schema();
+    let of = |layer: Value| {
+        serde_json::json!({ "mlspec": 1, "defaults": "keras", "items": [{
+        "section": "model", "name": "M", "entries": [{ "output": "y", "value": layer }]
+    }] })
+    };
+    let dense = |settings: Value| of(serde_json::json!({ "layer": "Dense", "settings": settings }));
+    assert_eq!(problems(&schema, &dense(serde_json::json!({ "units": 4 }))), Vec::<String>::new());
+    for wrong in [
+        serde_json::json!({}),
+        serde_json::json!({ "units": 0 }),
+        serde_json::json!({ "units": 4, "unit": 4 }),
+    ] {
+        assert!(!problems(&schema, &dense(wrong.clone())).is_empty(), "{wrong}");
+    }
 }
 
 #[test]

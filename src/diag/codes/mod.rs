@@ -38,7 +38,7 @@ pub fn link(code: Code) -> String {
     format!("{}/blob/main/docs/diagnostics.md#{}", env!("CARGO_PKG_REPOSITORY"), anchor(code))
 }
 
-/// The name of that place on the page.
+/// The name of that place on the page: signs fall away.
 pub fn anchor(code: Code) -> String {
-    code.replace("::", "-")
+    format!("mlc{}", code.replace(':', ""))
 }

@@ -223,6 +223,13 @@ pub const CODES: &[CodeInfo] = &[
                   by `let`:\n\n    let y = f(x)\n    output z = y + y",
     },
     CodeInfo {
+        code: "graph::too_deep",
+        title: "blocks or ops use each other through too many levels",
+        explain: "A block that uses another, which uses a third, and so on: every level is written out inside the one \
+                  before, and some fifty of them are read. Networks are wide and long, not deep in this sense: chain \
+                  equal layers side by side instead of one inside the other:\n\n    x |> repeat(100) Layer as h",
+    },
+    CodeInfo {
         code: "size::inexact",
         title: "a size does not divide",
         explain: "A size is a whole number, so a division in it must be exact: `d / heads` with `d = 384` \

@@ -23,6 +23,8 @@ pub struct Builder {
     span: Span,
     once: BTreeMap<Once, Value>,
     leaves: BTreeMap<Arc<str>, LeafId>,
+    /// How many steps of the user's text lie around what is built now, for whoever limits them.
+    pub nesting: usize,
 }
 
 /// What a graph needs only one node for.
@@ -65,7 +67,8 @@ impl Builder {
     /// Goes on with a graph; its constants, sizes and leaves are used again.
     pub fn resume(graph: Graph) -> Self {
         let leaves = graph.leaves.iter().map(|(id, leaf)| (leaf.name.clone(), id)).collect();
-        let mut b = Builder { graph: Graph::default(), span: Span::default(), once: BTreeMap::new(), leaves };
+        let (graph_so_far, span, once) = (Graph::default(), Span::default(), BTreeMap::new());
+        let mut b = Builder { graph: graph_so_far, span, once, leaves, nesting: 0 };
         for (value, node) in graph.nodes.iter() {
             b.remember(value, node);
         }

@@ -8,7 +8,7 @@ use super::decl::{OpDecl, OpParam, ParamKind};
 use super::fit::{Fitting, Placed, fit_result};
 use super::item::{Given, Item, Operand};
 use super::types::{Bound, Pattern, PatternSize};
-use super::{ArgSource, Checked, Eval, Memo, Reported, Scope, in_use, room};
+use super::{ArgSource, Checked, Eval, Memo, OP, Reported, Scope, depth, in_use, room};
 use crate::base::{DType, Dim, Shape, Span, TensorType};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::graph::{Builder, Value};
@@ -229,13 +229,16 @@ pub(super) fn instantiate(
         return Err(Reported);
     }
     room(b, diags, &op.name, span)?;
+    depth(b, diags, OP, &format!("`{}`", op.name), span)?;
     let body = Body { memo: memo.clone(), ..Body::default() };
     let mut fitting = Fitting { lib, b, diags, op, call: span, bound: Bound::new(), body };
     fitting.all(&args)?;
     let Fitting { mut bound, mut body, .. } = fitting;
     let pin = op.std.then_some(span);
     let mut inner = Diagnostics::new();
+    b.nesting += OP;
     let results = evaluate(&mut Eval { lib, b, diags: &mut inner, scope: &mut body, pin }, op);
+    b.nesting -= OP;
     let results = results.and_then(|results| {
         let mut typed = Vec::new();
         for (result, (_, pattern)) in results.into_iter().zip(&op.results) {

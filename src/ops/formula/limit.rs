@@ -13,6 +13,16 @@ pub const MOST_NODES: usize = 50_000;
 
 const TOO_LARGE: Code = "graph::too_large";
 
+/// Steps of expressions, blocks and ops inside one another. Checking goes down all of them on one stack: that of a
+/// thread (2 MiB) carries twice as many. Networks as published have some twenty.
+pub const MOST_NESTED: usize = 480;
+
+/// What entering a block counts as: it takes as much of the stack as so many steps of an expression.
+pub const BLOCK: usize = 8;
+
+/// What entering an op counts as.
+pub const OP: usize = 4;
+
 /// So many uses around a graph that is too large are shown.
 const SHOWN: usize = 4;
 
@@ -29,6 +39,20 @@ pub fn room(b: &Builder, diags: &mut Diagnostics, name: &str, span: Span) -> Che
     diags.push(d.help(
         "every use of an op or block and every copy of a `repeat` is written out: take fewer copies or \
          levels, or bind what is used several times by `let`",
+    ));
+    Err(Reported)
+}
+
+/// Whether `steps` more fit inside all that is around `what`; [`Builder::nesting`] counts those.
+pub fn depth(b: &Builder, diags: &mut Diagnostics, steps: usize, what: &str, span: Span) -> Checked<()> {
+    if b.nesting + steps <= MOST_NESTED {
+        return Ok(());
+    }
+    let message = format!("{what} lies inside too many others");
+    let d = Diagnostic::error("graph::too_deep", message, span, "the limit is met here");
+    diags.push(d.help(
+        "blocks and ops that use others which use others cannot go on so far: chain equal layers by \
+         `repeat(n)`, and bind what is in between by `let`",
     ));
     Err(Reported)
 }

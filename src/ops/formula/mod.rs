@@ -25,7 +25,7 @@ pub use builtin::{Builtin, Kind as BuiltinKind, builtins};
 pub use call::{apply, apply_std};
 pub use decl::{OpDecl, OpParam, ParamKind, mentioned};
 pub use item::{Given, Item, Never, Number, Operand};
-pub use limit::{MOST_NODES, in_use, room};
+pub use limit::{BLOCK, MOST_NODES, OP, depth, in_use, room};
 pub use memo::Memo;
 pub use types::{Bound, Mismatch, Pattern, PatternSize, TYPES, unify};
 
@@ -73,6 +73,15 @@ pub trait Scope: Sized {
     fn describe(&self, entity: &Self::Entity) -> String;
 }
 
+/// Python's flags.
+fn python(name: &str) -> Option<&'static str> {
+    match name {
+        "True" => Some("true"),
+        "False" => Some("false"),
+        _other => None,
+    }
+}
+
 /// An evaluation under way.
 pub struct Eval<'a, S: Scope> {
     pub lib: &'a Library,
@@ -108,6 +117,14 @@ impl<'a, S: Scope> Eval<'a, S> {
 
     /// What `expr` is worth here.
     pub fn eval(&mut self, expr: &Expr) -> Checked<Item<S::Entity>> {
+        depth(self.b, self.diags, 1, "this expression", expr.span)?;
+        self.b.nesting += 1;
+        let item = self.eval_inside(expr);
+        self.b.nesting -= 1;
+        item
+    }
+
+    fn eval_inside(&mut self, expr: &Expr) -> Checked<Item<S::Entity>> {
         if let ExprKind::Paren(inner) = &expr.kind {
             return self.eval(inner);
         }
@@ -297,7 +314,13 @@ impl<'a, S: Scope> Eval<'a, S> {
             name.span,
             "not known here",
         );
+        if let Some(ours) = python(&name.name) {
+            let write = format!("write `{ours}`");
+            return self
+                .fail(d.help(format!("{write}: it is written small here")).fix(write, name.span, ours));
+        }
         d = match found {
+            _ if &*name.name == "None" => d.help("leave it out; where nothing is a choice, it is `none`"),
             _ if &*name.name == "B" => d.help("`B` is the batch: it stands in shapes alone; write a number"),
             Some(near) => {
                 d.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), name.span, near)

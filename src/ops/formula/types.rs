@@ -251,7 +251,7 @@ fn dtype_of(ty: &Type, diags: &mut Diagnostics) -> Checked<Option<DType>> {
             Err(super::Reported)
         }
         other => {
-            let near = crate::diag::did_you_mean(other, TYPES);
+            let near = of_numpy(other).or_else(|| crate::diag::did_you_mean(other, TYPES));
             let d = Diagnostic::error(
                 "type::unknown",
                 format!("there is no type `{other}`"),
@@ -351,5 +351,15 @@ impl fmt::Display for Pattern {
             })
             .collect();
         write!(f, "{}[{}]", self.dtype.map_or("number", DType::name), sizes.join(", "))
+    }
+}
+
+/// What NumPy, PyTorch and C call a type.
+fn of_numpy(name: &str) -> Option<&'static str> {
+    match name {
+        "float32" | "float64" | "float16" | "f64" | "f16" | "bf16" | "double" => Some("f32"),
+        "int32" | "int64" | "i64" | "long" => Some("i32"),
+        "uint8" | "byte" => Some("u8"),
+        _other => None,
     }
 }

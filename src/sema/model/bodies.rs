@@ -6,7 +6,9 @@ use super::types::{Declared, fit, pattern, rigid};
 use super::{Entity, Ev, Names, Pending, Prob, What, note};
 use crate::base::{DType, Dim, Span};
 use crate::diag::Diagnostic;
-use crate::ops::formula::{Bound, Checked, Given, Item, Reported, Slot, bind, in_use, room};
+use crate::ops::formula::{
+    BLOCK, Bound, Checked, Given, Item, MOST_NODES, Reported, Slot, bind, depth, in_use, room,
+};
 use crate::syntax::ast::{Arg, Block, Entry, EntryKind, Ident, Section, Type};
 use std::sync::Arc;
 
@@ -23,6 +25,8 @@ fn enter(ev: &mut Ev, name: &Arc<str>, names: Names, prefix: String, at: Span) -
         let d = Diagnostic::error("block::cycle", format!("`{name}` uses itself"), at, "would never end");
         return ev.fail(d.help("blocks and models are built of others; `repeat(n)` chains copies"));
     }
+    depth(ev.b, ev.diags, BLOCK, &format!("`{name}`"), at)?;
+    ev.b.nesting += BLOCK;
     ev.scope.active.push(name.clone());
     Ok(Outer {
         names: std::mem::replace(&mut ev.scope.names, names),
@@ -32,6 +36,7 @@ fn enter(ev: &mut Ev, name: &Arc<str>, names: Names, prefix: String, at: Span) -
 
 fn leave(ev: &mut Ev, outer: Outer) {
     ev.scope.active.pop();
+    ev.b.nesting -= BLOCK;
     ev.scope.names = outer.names;
     ev.scope.prefix = outer.prefix;
 }
@@ -60,7 +65,24 @@ pub(super) fn block(ev: &mut Ev, block: &Block, settings: &Names, using: &Use) -
     Ok(if items.len() == 1 { items.remove(0) } else { Item::Tuple(items) })
 }
 
+/// Elaborates a block, unless it is known to be too large or too deep, which is reported then: of a chain of blocks
+/// that double, each would fill a graph to its limit again to find that out.
 fn block_body(ev: &mut Ev, block: &Block, using: &Use) -> Checked<Vec<Item<Entity>>> {
+    let cx = ev.scope.cx;
+    if cx.too_large.borrow().contains(&block.name.name) {
+        return Err(Reported);
+    }
+    let before = ev.b.graph().nodes.len();
+    let made = block_entries(ev, block, using);
+    let nodes = ev.b.graph().nodes.len();
+    let too_large = nodes > MOST_NODES && nodes - before > MOST_NODES / 2;
+    if made.is_err() && (too_large || ev.diags.iter().any(|d| d.code == "graph::too_deep")) {
+        cx.too_large.borrow_mut().insert(block.name.name.clone());
+    }
+    made
+}
+
+fn block_entries(ev: &mut Ev, block: &Block, using: &Use) -> Checked<Vec<Item<Entity>>> {
     ev.scope.cx.entered.borrow_mut().insert(block.name.name.clone());
     let mut bound = Bound::new();
     let mut ok = Ok(());

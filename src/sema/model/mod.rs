@@ -67,6 +67,16 @@ struct Link {
     before: Option<Rc<Link>>,
 }
 
+impl Drop for Link {
+    /// One by one: a chain of tens of thousands, each dropped inside the one before, would overflow the stack.
+    fn drop(&mut self) {
+        let mut next = self.before.take();
+        while let Some(mut link) = next.and_then(Rc::into_inner) {
+            next = link.before.take();
+        }
+    }
+}
+
 /// What is known of a tensor beside its type.
 #[derive(Clone, Debug, Default)]
 struct Meta {

@@ -10,7 +10,7 @@ use crate::diag::{Diagnostic, did_you_mean};
 use crate::ops;
 use crate::ops::formula::{Checked, Given, Item, Operand, Reported, arith, builtins};
 use crate::sema::ctx::Global;
-use crate::sema::{data, train};
+use crate::sema::{data, elsewhere, train};
 use crate::syntax::ast::{Arg, BinOp, EntryKind, Expr, ExprKind, Ident};
 use std::rc::Rc;
 
@@ -175,6 +175,11 @@ fn no_layer(ev: &mut Ev, name: &Ident, args: &[Arg]) -> Found {
             name.span,
             "the name that another framework gives it",
         );
+        if let Some((span, text)) = elsewhere::without_input_width(cx, name, ours, args) {
+            let write = format!("write `{text})`");
+            let help = format!("{write}: the width of the input is known from the shape before it");
+            return ev.fail(d.help(help).fix(write, span, text));
+        }
         // Its arguments are other frameworks' too; they are looked at once the name is right.
         return ev.fail(d.help(format!("write `{ours}`")).fix(format!("write `{ours}`"), name.span, ours));
     }
@@ -194,6 +199,9 @@ fn no_layer(ev: &mut Ev, name: &Ident, args: &[Arg]) -> Found {
     known.extend(builtins().map(|f| f.name.to_string()));
     let message = format!("there is no layer, block or function `{}`", name.name);
     let d = Diagnostic::error("name::unknown", message, name.span, "not known here");
+    if let Some(means) = elsewhere::means(&name.name) {
+        return ev.fail(d.help(means));
+    }
     ev.fail(match did_you_mean(&name.name, known.iter().map(String::as_str)) {
         Some(near) => {
             d.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), name.span, near)
@@ -242,6 +250,9 @@ fn member(ev: &mut Ev, whole: &Expr, base: &Expr, member: &Ident) -> Found {
     }
     if let Some(size) = ev.scope.cx.data_size(base, member) {
         return size.map(Item::int).ok_or(Reported);
+    }
+    if let Some(answer) = elsewhere::prefixed(ev, whole, base, member) {
+        return answer;
     }
     if let ExprKind::Call { callee, args } = &base.bare().kind
         && let Some(model) = callee.as_name().filter(|n| ev.scope.cx.model(&n.name).is_some())

@@ -47,12 +47,37 @@ pub(super) fn pattern(ev: &mut Ev, ty: &Type) -> Checked<Pattern> {
     pattern
 }
 
+/// `None` of Keras, -1 of PyTorch.
+fn is_batch_of_others(expr: &Expr) -> bool {
+    match &expr.bare().kind {
+        ExprKind::Name(name) => &*name.name == "None",
+        ExprKind::Neg(inner) => inner.kind == ExprKind::Int(1),
+        ExprKind::Int(n) => *n == -1,
+        _other => false,
+    }
+}
+
 /// A size that only one place names binds nothing that anybody reads: near the name of a param
 /// or dim, it is a typo of it.
 fn misspelt_sizes(cx: &Ctx, names: &super::Names, ty: &Type, diags: &mut Diagnostics) -> Checked<()> {
     let mut ok = Ok(());
     for size in ty.shape.iter().flatten() {
         let SizeExpr::Size(expr) = size else { continue };
+        if is_batch_of_others(expr) {
+            let message = format!("`{}` is no size: the batch is called `B`", cx.text(expr.span));
+            diags.push(
+                Diagnostic::error(
+                    "name::foreign",
+                    message,
+                    expr.span,
+                    "the name that another framework gives it",
+                )
+                .help("write `B`: it is the number of rows of a batch, whatever that is")
+                .fix("write `B`", expr.span, "B"),
+            );
+            ok = Err(Reported);
+            continue;
+        }
         if let ExprKind::Member(base, member) = &expr.bare().kind
             && cx.data_size(base, member).is_none()
         {
@@ -111,9 +136,17 @@ pub(super) fn fit(
         )
         .label(declared.ty.span, format!("declared {wanted} here"))
         .help(match why {
-            Mismatch::Rank => format!("the type has {} axes, the value {}", pattern.sizes.len(), ty.rank()),
+            Mismatch::Rank => rank_help(pattern, &ty),
             Mismatch::Size(axis, Some(size)) => {
-                format!("axis {axis} is {}: make it {size}, or change the type", ty.shape[axis])
+                let size_help =
+                    format!("axis {axis} is {}: make it {size}, or change the type", ty.shape[axis]);
+                match bound.shape(pattern) {
+                    Some(declared) if are_channels_first(&declared, &ty.shape) => format!(
+                        "images are channels last here, [B, height, width, channels]: declare {}{}",
+                        ty.dtype, ty.shape
+                    ),
+                    Some(_) | None => size_help,
+                }
             }
             Mismatch::Size(axis, None) => {
                 format!("axis {axis} is {}, which fits no whole size", ty.shape[axis])
@@ -124,6 +157,31 @@ pub(super) fn fit(
         ev.diags.push(d);
         Reported
     })
+}
+
+/// The numbers of axes, and what is most often meant.
+fn rank_help(pattern: &Pattern, ty: &TensorType) -> String {
+    let wanted = pattern.sizes.len();
+    let counts = format!("the type has {wanted} axes, the value {}", ty.rank());
+    let one = |size: &PatternSize| matches!(size, PatternSize::Size(dim) if dim.as_const() == Some(1));
+    match () {
+        () if wanted == 2 && ty.rank() > 2 => {
+            format!("{counts}: `Flatten` before the first layer makes one axis of all behind the batch")
+        }
+        () if wanted == ty.rank() + 1 && pattern.sizes.iter().skip(1).any(one) => {
+            format!(
+                "{counts}: declare it without the axis of size 1, and make that by `Reshape` where a layer wants it"
+            )
+        }
+        () => counts,
+    }
+}
+
+/// Whether the second axis of the one is the last of the other.
+fn are_channels_first(declared: &Shape, found: &Shape) -> bool {
+    let (declared, found) = (&declared.0, &found.0);
+    let (n, m) = (declared.len(), found.len());
+    n == m && n >= 4 && declared[1] == found[n - 1] && declared[2..] == found[1..n - 1]
 }
 
 fn wrong_dtype<T>(ev: &mut Ev, v: Value, pattern: &Pattern, declared: Declared) -> Checked<T> {

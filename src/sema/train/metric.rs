@@ -11,7 +11,7 @@ use crate::sema::ctx::Ctx;
 use crate::sema::data::group;
 use crate::sema::job::{Finish, GroupPlan, MetricPlan};
 use crate::sema::model::{Entity, Ev, Pair};
-use crate::sema::names;
+use crate::sema::{elsewhere, names};
 use crate::syntax::ast::{Arg, Expr, ExprKind, Ident};
 
 /// One of the list, taken apart.
@@ -57,7 +57,13 @@ pub(super) fn metrics<'a>(cx: &Ctx, expr: &'a Expr) -> Vec<Metric<'a>> {
             }
             ExprKind::Broken => continue,
             _ => {
-                cx.wants("metrics", "names such as `accuracy`", "value", item.span);
+                let ours = |text: &str| {
+                    ops::metric::find(text).map(|m| m.sig.name).or_else(|| ops::metric::alias(text))
+                };
+                match elsewhere::in_quotes("metrics", metric, ours) {
+                    Some(d) => cx.report(d),
+                    None => cx.wants("metrics", "names such as `accuracy`", "value", item.span),
+                }
                 continue;
             }
         };

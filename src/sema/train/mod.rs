@@ -20,7 +20,7 @@ use super::ctx::{Ctx, list, suggest};
 use super::job::{Amount, Answer, Balance, LayerInfo, Length, MetricPlan, Roles, TrainPlan, Wanted};
 use super::keyed::{Keyed, stray, unknown_key};
 use super::model::{Elab, Entity, Ev, Feeding, Names, declared_row, define};
-use super::{names, walk};
+use super::{elsewhere, names, walk};
 use crate::base::{Span, TensorType};
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
 use crate::graph::{Builder, Graph, OutputKind, Value};
@@ -162,6 +162,7 @@ fn missing(cx: &Ctx, section: &Section, key: &str, there: bool, example: &str) {
     let misspelt = section.entries.iter().any(|e| match &e.kind {
         EntryKind::Bind { path, .. } => path.parts.first().is_some_and(|p| is_near(&p.name, key)),
         EntryKind::Section(s) => is_near(&s.word.name, key),
+        EntryKind::Typed { names, .. } => names.iter().any(|n| &*n.name == key),
         EntryKind::Broken => true,
         _ => false,
     });
@@ -358,7 +359,11 @@ impl<'a> Train<'a> {
             let made = ev.eval(value);
             define(&mut ev, names, made, value.span);
         }
-        let total = self.loss.ok_or(Reported).and_then(|e| total(&mut ev, e));
+        let fed: Vec<&Ident> = self.feed.iter().map(|(name, _)| *name).collect();
+        let total = self.loss.ok_or(Reported).and_then(|e| match elsewhere::loss_in_quotes(cx, e, &fed) {
+            Some(d) => ev.fail(d),
+            None => total(&mut ev, e),
+        });
         let metrics = match mode {
             Mode::Train => Ok(Vec::new()),
             // Metrics take the pair of the loss: without one they have nothing to say.

@@ -12,6 +12,7 @@ use crate::ops::plateau;
 use crate::ops::schedule::{self, SCHEDULES};
 use crate::ops::{self, AttrValue, Mode, Sig};
 use crate::sema::ctx::Ctx;
+use crate::sema::elsewhere;
 use crate::sema::job::{Clip, Length, OptimizerPlan, Schedule};
 use crate::sema::model::Elab;
 use crate::syntax::ast::{Arg, Expr, ExprKind, Ident};
@@ -107,7 +108,15 @@ pub(super) fn call<'e>(
         ExprKind::Call { callee, args } if callee.as_name().is_some() => Some((callee.as_name()?, args)),
         ExprKind::Broken => None,
         _ => {
-            cx.wants(key, wanted, "value", expr.span);
+            let quoted = elsewhere::in_quotes(key, expr, |text| match key {
+                "optimizer" => optimizer::find(text).map(|o| o.sig.name).or_else(|| optimizer::alias(text)),
+                "schedule" => schedule::find(text).map(|s| s.sig.name).or_else(|| schedule::alias(text)),
+                _other => None,
+            });
+            match quoted {
+                Some(d) => cx.report(d),
+                None => cx.wants(key, wanted, "value", expr.span),
+            }
             None
         }
     }

@@ -63,6 +63,11 @@ impl Headers {
         Glance { headers: self, places, waited: Cell::new(Duration::ZERO), missing: RefCell::default() }
     }
 
+    /// Whether a check went on without a source that is still being read.
+    pub fn owes(&self) -> bool {
+        self.shared.lock().values().any(|known| known.missed && known.reading)
+    }
+
     /// The next check looks at all files again, and at what databases answer.
     pub fn look_again(&self) {
         let Some(long_ago) = Instant::now().checked_sub(FRESH) else { return };
@@ -94,21 +99,26 @@ impl Headers {
     fn reader(&self, key: String, kind: SourceKind, places: Places, before: Option<Stamp>) {
         let stamp = stamp(&kind, &places);
         let answer = (before.as_ref() != Some(&stamp)).then(|| look(kind, places));
-        let mut all = self.shared.lock();
-        let mut news = false;
-        if let Some(known) = all.get_mut(&key) {
-            (known.reading, known.looked, known.stamp) = (false, Instant::now(), stamp);
-            if let Some(answer) = answer {
-                news = known.missed || known.answer.as_ref().is_some_and(|old| *old != answer);
-                known.answer = Some(answer);
-            }
-            known.missed = false;
-        }
-        drop(all);
+        let news = self.learn(&key, stamp, answer);
         self.shared.done.notify_all();
         if news {
             (self.wake)(News::Data);
         }
+        // Only now is nothing owed any more.
+        if let Some(known) = self.shared.lock().get_mut(&key) {
+            (known.reading, known.missed) = (false, false);
+        }
+    }
+
+    /// Keeps what was read; whether a check knew less or something else.
+    fn learn(&self, key: &str, stamp: Stamp, answer: Option<Answer>) -> bool {
+        let mut all = self.shared.lock();
+        let Some(known) = all.get_mut(key) else { return false };
+        (known.looked, known.stamp) = (Instant::now(), stamp);
+        let Some(answer) = answer else { return false };
+        let news = known.missed || known.answer.as_ref().is_some_and(|old| *old != answer);
+        known.answer = Some(answer);
+        news
     }
 }
 

@@ -166,6 +166,11 @@ impl Server {
         }
     }
 
+    /// Whether files are still being read that a check did without: there will be [`News::Data`].
+    pub fn awaits_data(&self) -> bool {
+        self.headers.owes()
+    }
+
     /// What a thread has to say.
     pub fn hear(&mut self, news: News) {
         match news {

@@ -75,7 +75,9 @@ fn broken_specs_are_offered_their_fixes() {
                 if !left.is_empty() {
                     let _ = writeln!(out, "left: {}", left.join(" "));
                 }
-                assert!(left.len() <= before.len(), "{name}: {left:?} after {before:?}");
+                // A path that can be read now may lead nowhere.
+                let wrong = left.iter().filter(|code| *code != "mlc::data::missing_file").count();
+                assert!(wrong <= before.len(), "{name}: {left:?} after {before:?}");
             }
         }
     }

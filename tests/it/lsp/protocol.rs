@@ -263,3 +263,57 @@ fn formatting_changes_what_must_change() {
         .unwrap_err();
     assert!(refused["message"].as_str().unwrap().contains("does not parse"), "{refused}");
 }
+
+/// Everything that is shown beside a right spec, and the memory of its training, which a thread plans.
+#[test]
+fn what_stands_beside_the_code_comes_over_the_wire() {
+    let snippets =
+        json!({ "textDocument": { "completion": { "completionItem": { "snippetSupport": true } } } });
+    let mut editor = Editor::start(snippets, Value::Null);
+    let uri = format!("file://{}/specs/xor.mlspec", root().display());
+    let text = fs::read_to_string(root().join("specs/xor.mlspec")).unwrap();
+    editor.open(&uri, &text);
+    assert_eq!(editor.diagnostics(&uri, 1), [] as [Value; 0]);
+    let document = json!({ "uri": uri });
+    let line = text.lines().position(|l| l.contains("Dense(")).unwrap() as u32;
+    let column = text.lines().nth(line as usize).unwrap().find("Dense(").unwrap() as u32;
+    let at =
+        |column: u32| json!({ "textDocument": document, "position": { "line": line, "character": column } });
+
+    let hinted =
+        "mlspec 1\n\nmodel M {\n  input x: f32[B, 4]\n  let h = 2 * x\n  output y: f32[B, 4] = h\n}\n";
+    editor.open("file:///x/hinted.mlspec", hinted);
+    let whole = json!({ "start": { "line": 0, "character": 0 }, "end": { "line": 99, "character": 0 } });
+    let hints = json!({ "textDocument": { "uri": "file:///x/hinted.mlspec" }, "range": whole });
+    let hints = editor.request("textDocument/inlayHint", hints).unwrap();
+    assert_eq!(hints[0]["label"], ": f32[B, 4]", "{hints}");
+    assert_eq!(hints[0]["position"], json!({ "line": 4, "character": 7 }));
+    let hover = editor.request("textDocument/hover", at(column + 1)).unwrap();
+    assert_eq!(hover["contents"]["kind"], "markdown");
+    assert!(hover["contents"]["value"].as_str().unwrap().contains("Dense"), "{hover}");
+    let signature = editor.request("textDocument/signatureHelp", at(column + 6)).unwrap();
+    assert!(signature["signatures"][0]["label"].as_str().unwrap().starts_with("Dense("), "{signature}");
+    assert_eq!(signature["activeParameter"], 0);
+    let completion = editor.request("textDocument/completion", at(column + 3)).unwrap();
+    let dense =
+        completion.as_array().unwrap().iter().find(|c| c["label"] == "Dense").expect("Dense is offered");
+    assert_eq!(dense["textEdit"]["range"]["start"]["character"], column);
+
+    let lenses = editor.request("textDocument/codeLens", json!({ "textDocument": document })).unwrap();
+    let (mut models, mut trainings) = (0, 0);
+    for lens in lenses.as_array().unwrap() {
+        match lens.get("command") {
+            Some(command) => {
+                assert!(command["title"].as_str().unwrap().contains("parameters"), "{lens}");
+                models += 1;
+            }
+            None => {
+                let resolved = editor.request("codeLens/resolve", lens.clone()).unwrap();
+                assert!(resolved["command"]["title"].as_str().unwrap().contains("at the peak"), "{resolved}");
+                trainings += 1;
+            }
+        }
+    }
+    assert_eq!((models, trainings), (1, 1), "{lenses}");
+    assert_eq!(editor.stop().code(), Some(0));
+}

@@ -1,12 +1,15 @@
 //! A server in this process, for cases too many for processes.
 
 use lsp_server::{Message, Notification, Request, RequestId};
-use mlc::tools::lsp::Server;
+use mlc::tools::lsp::{News, Server};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
 
 pub struct Session {
     server: Server,
+    news: Receiver<News>,
     asked: i32,
     version: i32,
     pub uri: String,
@@ -23,10 +26,12 @@ impl Session {
     }
 
     pub fn open_as(uri: &str, text: &str) -> Session {
-        let server = Server::new(None, Arc::new(|_| ()));
+        let (sender, news) = mpsc::channel();
+        // A session that is over wants no news.
+        let server = Server::new(None, Arc::new(move |n| drop(sender.send(n))));
         let diagnostics = Vec::new();
         let mut session =
-            Session { server, asked: 0, version: 1, uri: uri.into(), text: text.into(), diagnostics };
+            Session { server, news, asked: 0, version: 1, uri: uri.into(), text: text.into(), diagnostics };
         let capabilities = json!({ "general": { "positionEncodings": ["utf-16"] } });
         session.request("initialize", json!({ "capabilities": capabilities })).expect("a server that starts");
         let document = json!({ "uri": uri, "languageId": "mlspec", "version": 1, "text": text });
@@ -41,7 +46,16 @@ impl Session {
     fn take(&mut self, messages: Vec<Message>) -> Vec<Message> {
         self.server.receive(messages);
         self.server.settle();
-        let sent = self.server.sent();
+        let mut sent = self.server.sent();
+        // What files hold is to be known, however busy the machine is.
+        while self.server.awaits_data() {
+            if let Ok(news) = self.news.recv_timeout(Duration::from_millis(100)) {
+                self.hear(news, &mut sent);
+            }
+        }
+        while let Ok(news) = self.news.try_recv() {
+            self.hear(news, &mut sent);
+        }
         for message in &sent {
             if let Message::Notification(n) = message {
                 assert_ne!(n.method, "window/logMessage", "{}", n.params);
@@ -51,6 +65,12 @@ impl Session {
             }
         }
         sent
+    }
+
+    fn hear(&mut self, news: News, sent: &mut Vec<Message>) {
+        self.server.hear(news);
+        self.server.settle();
+        sent.extend(self.server.sent());
     }
 
     pub fn request(&mut self, method: &str, params: Value) -> Result<Value, String> {

@@ -1,6 +1,8 @@
 //! The quantile of the standard normal distribution: Wichura, "Algorithm AS 241: The percentage points of the normal
 //! distribution", Applied Statistics 37 (1988), its form of sixteen digits.
 
+#![allow(clippy::excessive_precision, reason = "coefficients as they were published")]
+
 /// Coefficients from the highest power down: numerator and denominator, which ends in 1.
 type Ratio = ([f64; 8], [f64; 8]);
 

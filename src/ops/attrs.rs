@@ -420,7 +420,7 @@ fn sizes_of<S: Scope>(ev: &mut Eval<'_, S>, args: &[&Arg]) -> Checked<AttrValue>
             "a list of sizes",
         )
         .help("write them without the brackets: `Reshape(28, 28)`");
-        let plain: Option<Vec<String>> = items.iter().map(|i| plain(i)).collect();
+        let plain: Option<Vec<String>> = items.iter().map(plain).collect();
         return ev.fail(match plain {
             Some(plain) => d.fix("take the brackets away", arg.value.span, plain.join(", ")),
             None => d,

@@ -113,6 +113,9 @@ pub struct Library {
     constants: BTreeMap<Arc<str>, Number>,
 }
 
+/// What formulas use, looked up once for each: every op asks for all that it leads to.
+type Uses = BTreeMap<Arc<str>, Arc<[Arc<str>]>>;
+
 impl Library {
     /// The library's own formulas. Their texts are added to `sources`, behind the user's.
     pub fn std(framework: Framework, sources: &mut Sources) -> Library {
@@ -212,8 +215,9 @@ impl Library {
     }
 
     fn check(&mut self, names: &[Arc<str>], diags: &mut Diagnostics) {
+        let mut uses = Uses::new();
         for name in names {
-            if let Some(through) = self.cycle(name) {
+            if let Some(through) = self.cycle(name, &mut uses) {
                 let op = self.op(name).expect("library: a cycle is made of ops");
                 diags.push(
                     Diagnostic::error(
@@ -263,31 +267,40 @@ impl Library {
     }
 
     /// How `name` comes back to itself, if it does.
-    fn cycle(&self, name: &Arc<str>) -> Option<String> {
+    fn cycle(&self, name: &Arc<str>, uses: &mut Uses) -> Option<String> {
         let mut seen = BTreeSet::new();
         let mut path = Vec::new();
-        self.reaches(name, name, &mut seen, &mut path).then(|| match path.as_slice() {
+        self.reaches(name, name, uses, &mut seen, &mut path).then(|| match path.as_slice() {
             [] => String::new(),
             through => format!(" through `{}`", through.join("`, `")),
         })
+    }
+
+    /// The names that a formula reads, less its own parameters.
+    fn uses(&self, name: &str) -> Vec<Arc<str>> {
+        let Some(op) = self.op(name) else { return Vec::new() };
+        let own: BTreeSet<&str> = op.params.iter().map(|p| &*p.name).collect();
+        op.mentions().into_iter().filter(|n| !own.contains(&**n)).collect()
     }
 
     fn reaches(
         &self,
         from: &Arc<str>,
         goal: &Arc<str>,
+        uses: &mut Uses,
         seen: &mut BTreeSet<Arc<str>>,
         path: &mut Vec<String>,
     ) -> bool {
-        let Some(op) = self.op(from) else { return false };
-        let own: BTreeSet<&str> = op.params.iter().map(|p| &*p.name).collect();
-        for next in op.mentions().into_iter().filter(|n| !own.contains(&**n)) {
-            if next == *goal {
+        if !uses.contains_key(from) {
+            uses.insert(from.clone(), self.uses(from).into());
+        }
+        for next in uses[from].clone().iter() {
+            if next == goal {
                 return true;
             }
             if seen.insert(next.clone()) {
                 path.push(next.to_string());
-                if self.reaches(&next, goal, seen, path) {
+                if self.reaches(next, goal, uses, seen, path) {
                     return true;
                 }
                 path.pop();

@@ -125,6 +125,10 @@ fn variants(file: &ast::File, broken: &BTreeSet<&str>, diags: &mut Diagnostics) 
     }
 }
 
+/// So many variants are checked beside the chosen one: each takes as long as the spec itself, and more wait until
+/// they are chosen.
+const VARIANTS: usize = 32;
+
 /// What is wrong with the values of variants that are not chosen. Each is checked as if it were;
 /// what it breaks elsewhere is for those who choose it.
 pub(super) fn variant_values(
@@ -137,7 +141,10 @@ pub(super) fn variant_values(
 ) {
     let chosen = settings.variant.as_ref().map(|(name, _)| &**name);
     let others = overrides::variants(ast).filter(|s| s.name.as_ref().map(|n| &*n.name) != chosen);
-    for section in others {
+    // A second one of a name is a mistake that is reported.
+    let mut names = BTreeSet::new();
+    let others = others.filter(|s| names.insert(s.name.as_ref().map(|n| &*n.name)));
+    for section in others.take(VARIANTS) {
         let mut with = ast.clone();
         for over in overrides::from_variant(section, &mut Diagnostics::new()) {
             // A path that leads nowhere is reported already.

@@ -195,3 +195,48 @@ fn memory_does_not_grow_with_the_file() {
     assert!(file > 6 << 20, "{file}");
     assert!(bounded + 2 * file < whole, "a file of {file} bytes: {whole} at once, {bounded} in pieces");
 }
+
+/// What checking says of a source whose column `y` holds words and has no type.
+fn checked(folder: &Path, source: &str) -> String {
+    let text =
+        spec(source, "").replace("BinaryCrossEntropy(Side.logit, y)", "MeanSquaredError(Side.logit, y)");
+    let file = folder.join("check.mlspec");
+    fs::write(&file, text).expect("the folder is writable");
+    let output = crate::support::mlc(&["check", file.to_str().expect("UTF-8")]);
+    let said = crate::support::stdout(&output) + &stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{source}\n{said}");
+    said.split_whitespace().filter(|word| *word != "|").collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn words_without_a_type_are_told_before_anything_is_loaded() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path();
+    let words = Rows::good(100).0.into_iter().map(|[x, y]| [x, if y == "1" { "far" } else { "near" }.into()]);
+    let rows = Rows(words.collect());
+    fs::write(path.join("t.csv"), rows.text(',')).expect("the folder is writable");
+    fs::write(path.join("t.jsonl"), rows.jsonl()).expect("the folder is writable");
+    #[cfg_attr(not(any(feature = "sql", feature = "parquet")), expect(unused_mut))]
+    let mut sources = vec!["csv(\"t.csv\")", "jsonl(\"t.jsonl\")"];
+    #[cfg(feature = "parquet")]
+    {
+        crate::tables::parquet(&rows, &path.join("t.parquet"));
+        sources.push("parquet(\"t.parquet\")");
+    }
+    #[cfg(feature = "sql")]
+    {
+        crate::tables::sqlite(&rows, &path.join("t.db"));
+        sources.push("sql(\"sqlite:t.db\", query=\"SELECT x, lower(y) AS y FROM t\")");
+        let database = rusqlite::Connection::open(path.join("u.db")).expect("the folder is writable");
+        let sql = "CREATE TABLE t (x REAL, y TEXT); INSERT INTO t VALUES (1, 'far'), (2, 'near'), (3, 'far')";
+        database.execute_batch(sql).expect("SQL");
+        let told = checked(path, "sql(\"sqlite:u.db\", table=\"t\")");
+        assert!(told.contains("2 distinct values in the first 3 rows"), "{told}");
+    }
+    for source in sources {
+        let told = checked(path, source);
+        assert!(told.contains("mlc::column::untyped"), "{source}: {told}");
+        assert!(told.contains("`y` is text, and nothing says how it becomes numbers"), "{source}: {told}");
+        assert!(told.contains("2 distinct values in the first 100 rows"), "{source}: {told}");
+    }
+}

@@ -54,10 +54,10 @@ impl<'a> Reader<'a> {
         Ok(Reader { text: Text::open(path, places, source)?, missing, columns })
     }
 
-    /// The columns of the first rows, as many as a glance reads.
-    pub fn glance(mut self) -> Checked<Vec<Column>> {
-        match self.next(&|_| false, GLANCE)? {
-            Some(_) => Ok(self.columns),
+    /// The columns of the first rows, as many as a glance reads, and those rows.
+    pub fn glance(mut self) -> Checked<(Vec<Column>, Table)> {
+        match self.next(&|_| true, GLANCE)? {
+            Some(rows) => Ok((self.columns, rows)),
             None => Err(self.empty()),
         }
     }

@@ -33,6 +33,8 @@ pub struct Reader<'a> {
     group: usize,
     open: Vec<Option<ColumnReader>>,
     left_in_group: usize,
+    /// Rows that are decoded at once.
+    batch: usize,
     /// Rows given.
     given: usize,
 }
@@ -63,8 +65,10 @@ enum Meaning {
     Unread,
 }
 
-/// Rows that are decoded at once.
 const BATCH: usize = 1 << 13;
+
+/// Rows that are looked at while checking.
+const GLANCE: usize = 256;
 
 impl<'a> Reader<'a> {
     pub fn open(path: &str, places: &Places, source: &'a SourcePlan) -> Checked<Reader<'a>> {
@@ -96,6 +100,7 @@ impl<'a> Reader<'a> {
             group: 0,
             open: Vec::new(),
             left_in_group: 0,
+            batch: BATCH,
             given: 0,
         };
         reader.check_sizes()?;
@@ -144,6 +149,12 @@ impl<'a> Reader<'a> {
             };
             (c.name.as_str(), dtype)
         })
+    }
+
+    /// A few of the first rows.
+    pub fn glance(&mut self, wanted: &dyn Fn(&str) -> bool) -> Checked<Option<Table>> {
+        self.batch = GLANCE;
+        self.next(wanted, 1)
     }
 
     fn damaged(&self, why: &str) -> Box<Diagnostic> {
@@ -204,7 +215,7 @@ impl<'a> Reader<'a> {
             }
             self.open_group(growing)?;
         }
-        let rows = self.left_in_group.min(BATCH);
+        let rows = self.left_in_group.min(self.batch);
         let (name, source, given) = (&self.name, self.source, self.given);
         for ((open, growing), column) in self.open.iter_mut().zip(growing).zip(&self.columns) {
             let (Some(open), Some(growing)) = (open, growing) else { continue };

@@ -1,11 +1,12 @@
 //! A glance at files for checking: headers, and the labels of IDX pairs.
 
 use super::npy::Kind;
+use super::table::Table;
 use super::{Places, csv, glance, idx, jsonl, npy, npz};
 use crate::base::DType;
 use crate::diag::Diagnostic;
 use crate::sema::job::{SourceKind, SourcePlan};
-use crate::sema::{DataProbe, ProbeError, SchemaColumn, SourceSchema};
+use crate::sema::{DataProbe, ProbeError, Sample, SchemaColumn, SourceSchema};
 
 /// Answers from disk.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +22,10 @@ impl DataProbe for DiskProbe {
             }
             SourceKind::Jsonl { path, missing } => {
                 let open = jsonl::Reader::open(path, missing, Vec::new(), &self.places, source);
-                open.and_then(jsonl::Reader::glance).map(|columns| values(columns.iter().map(json_column)))
+                open.and_then(jsonl::Reader::glance).map(|(columns, rows)| {
+                    let column = |column: &jsonl::Column| json_column(column, &rows);
+                    values(columns.iter().map(column))
+                })
             }
             SourceKind::Npy { path } => npy::glance(path, &self.places, source).map(|header| {
                 let rows = Some(header.shape[0]);
@@ -31,10 +35,7 @@ impl DataProbe for DiskProbe {
                 .map(|all| values(all.iter().map(|(name, header)| array(name.clone(), header)))),
             #[cfg(feature = "parquet")]
             SourceKind::Parquet { path } => {
-                super::parquet::Reader::open(path, &self.places, source).map(|open| SourceSchema {
-                    rows: Some(open.rows()),
-                    ..values(open.schema().map(|(name, dtype)| single(name, dtype)))
-                })
+                super::parquet::Reader::open(path, &self.places, source).map(parquet)
             }
             #[cfg(not(feature = "parquet"))]
             SourceKind::Parquet { .. } => Err(super::read::without("parquet", source)),
@@ -42,7 +43,9 @@ impl DataProbe for DiskProbe {
             SourceKind::Sql { database, rows } => {
                 match super::sql::glance(database, rows, &self.places, source) {
                     Ok(None) => return Ok(None),
-                    Ok(Some(all)) => Ok(values(all.iter().map(|h| single(&h.name, h.dtype)))),
+                    Ok(Some((all, rows))) => {
+                        Ok(values(all.iter().map(|h| single(&h.name, h.dtype, rows.as_ref()))))
+                    }
                     Err(wrong) => Err(wrong),
                 }
             }
@@ -63,10 +66,28 @@ impl DataProbe for DiskProbe {
     }
 }
 
-/// A column of one value a row.
+/// A column of one value a row; `rows` are the first of them, if they were read.
 #[cfg(any(feature = "parquet", feature = "sql"))]
-fn single(name: &str, dtype: Option<DType>) -> SchemaColumn {
-    SchemaColumn { name: name.to_string(), dtype, shape: Vec::new(), classes: None, sample: None }
+fn single(name: &str, dtype: Option<DType>, rows: Option<&Table>) -> SchemaColumn {
+    let sample = rows.filter(|_| dtype.is_none()).and_then(|rows| sample(rows, name));
+    SchemaColumn { name: name.to_string(), dtype, shape: Vec::new(), classes: None, sample }
+}
+
+/// What the first rows hold in a column of text.
+fn sample(rows: &Table, name: &str) -> Option<Sample> {
+    glance::sample(rows, rows.column(name)?, b'.')
+}
+
+/// Columns of numbers are known by their types; of texts the first rows are read. Those that are damaged are for
+/// loading to name.
+#[cfg(feature = "parquet")]
+fn parquet(mut open: super::parquet::Reader) -> SourceSchema {
+    let columns: Vec<(String, Option<DType>)> =
+        open.schema().map(|(name, dtype)| (name.to_string(), dtype)).collect();
+    let is_text = |name: &str| columns.iter().any(|(n, dtype)| n == name && dtype.is_none());
+    let rows = Some(open.rows());
+    let first = open.glance(&is_text).ok().flatten();
+    SourceSchema { rows, ..values(columns.iter().map(|(name, dtype)| single(name, *dtype, first.as_ref()))) }
 }
 
 fn values(columns: impl IntoIterator<Item = SchemaColumn>) -> SourceSchema {
@@ -74,13 +95,13 @@ fn values(columns: impl IntoIterator<Item = SchemaColumn>) -> SourceSchema {
 }
 
 /// Single values are text until a spec gives them a type, arrays are numbers.
-fn json_column(column: &jsonl::Column) -> SchemaColumn {
+fn json_column(column: &jsonl::Column, rows: &Table) -> SchemaColumn {
     SchemaColumn {
         name: column.name.clone(),
         dtype: column.width.map(|_| DType::F32),
         shape: column.width.into_iter().collect(),
         classes: None,
-        sample: None,
+        sample: sample(rows, &column.name),
     }
 }
 

@@ -22,7 +22,7 @@ use crate::runtime::progress::{Begin, End, Ending, Progress};
 use crate::runtime::run_dir::{Asked, RunDir, RunInfo, Split};
 use crate::runtime::trainer::{Evaluation, Trainer, planned_run};
 use crate::runtime::weights::{SlotKind, misfit};
-use crate::sema::job::{Job, TrainPlan};
+use crate::sema::job::{DataPlan, Job, TrainPlan};
 use about::About;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -86,11 +86,7 @@ pub fn train(
     let device = on.name();
     let mut trainer = Trainer::new(lib, plan, data_plan, data, on).map_err(|wrong| *wrong)?;
     let order = trainer.order();
-    if order.steps_per_epoch() == 0 {
-        let message = format!("an epoch has no batch: {} rows, batches of {}", order.rows, order.batch);
-        let diagnostic = Diagnostic::error("run::no_batch", message, data_plan.span, "this data section");
-        return Err(diagnostic.help("make `batch` smaller, or leave `drop_last` out").into());
-    }
+    has_batches(&order, data_plan)?;
     let until = options.asked.steps.unwrap_or(planned_run(plan, &order).steps);
     let best = first_weights(&mut trainer, plan, options, until)?;
     let mut state = options.resume.as_ref().map_or_else(State::default, |r| r.state.clone());
@@ -100,14 +96,7 @@ pub fn train(
         trainer.prepare(order.rows_of(from).count)?;
     }
     let about = About { job, plan, data, options, threads, device: &device };
-    let dir = match &options.resume {
-        Some(run) => RunDir::at(&run.folder),
-        None => {
-            let dir = RunDir::create(options.out.as_deref(), &job.name)?;
-            dir.write_spec(&options.spec)?;
-            dir
-        }
-    };
+    let dir = folder(job, options)?;
     let log = dir.metrics(state.log)?;
     // From here on nobody else writes there.
     checkpoint::sweep(dir.path())?;
@@ -139,24 +128,49 @@ pub fn train(
     let ended = run.whole(&mut trainer, &mut state, stop);
     let ended = ended.map_err(|wrong| failed(wrong, &dir, &about, &state))?;
     let seconds = run.seconds();
-    let weights_hash = trainer.weights().hash();
-    let info = about.finished(&state, &ended, seconds, weights_hash.clone());
-    dir.write_info(&info)?;
+    let outcome = Outcome::of(&dir, &state, &ended, seconds, trainer.weights().hash());
+    dir.write_info(&about.finished(&state, &ended, seconds, outcome.weights_hash.clone()))?;
     let best = state.best.as_ref().filter(|_| ended.chosen);
-    let (ending, steps) = (ended.ending, state.done);
-    progress.end(&End { ending, steps, seconds, weights_hash: &weights_hash, best, folder: dir.path() });
-    let (train_loss, valid) = state.kept(ended.chosen);
-    Ok(Outcome {
-        folder: dir.path().to_path_buf(),
-        ending,
-        steps,
-        seconds,
-        weights_hash,
-        train_loss,
-        valid: valid.cloned(),
-        test: ended.test,
-        problem: ended.problem,
-    })
+    let Outcome { ending, steps, ref weights_hash, .. } = outcome;
+    progress.end(&End { ending, steps, seconds, weights_hash, best, folder: dir.path() });
+    Ok(outcome)
+}
+
+impl Outcome {
+    fn of(dir: &RunDir, state: &State, ended: &Ended, seconds: f64, weights_hash: String) -> Outcome {
+        let (train_loss, valid) = state.kept(ended.chosen);
+        Outcome {
+            folder: dir.path().to_path_buf(),
+            ending: ended.ending,
+            steps: state.done,
+            seconds,
+            weights_hash,
+            train_loss,
+            valid: valid.cloned(),
+            test: ended.test.clone(),
+            problem: ended.problem.clone(),
+        }
+    }
+}
+
+/// Whether there is anything to train on.
+fn has_batches(order: &Order, data: &DataPlan) -> Result<(), RunError> {
+    if order.steps_per_epoch() > 0 {
+        return Ok(());
+    }
+    let message = format!("an epoch has no batch: {} rows, batches of {}", order.rows, order.batch);
+    let diagnostic = Diagnostic::error("run::no_batch", message, data.span, "this data section");
+    Err(diagnostic.help("make `batch` smaller, or leave `drop_last` out").into())
+}
+
+/// The folder of the run that goes on, or a new one with its spec.
+fn folder(job: &Job, options: &Options) -> Result<RunDir, RunError> {
+    if let Some(run) = &options.resume {
+        return Ok(RunDir::at(&run.folder));
+    }
+    let dir = RunDir::create(options.out.as_deref(), &job.name)?;
+    dir.write_spec(&options.spec)?;
+    Ok(dir)
 }
 
 /// What `run.yaml` says of a run before it begins.

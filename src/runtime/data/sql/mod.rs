@@ -31,19 +31,21 @@ enum Failure {
     Wrong(Box<Diagnostic>),
 }
 
-/// The columns of a query; none if the database cannot be reached.
+/// The columns of a query, and its first rows where they cost little; none if the database cannot be reached.
 pub fn glance(
     database: &Database,
     rows: &SqlRows,
     places: &Places,
     source: &SourcePlan,
-) -> Checked<Option<Vec<Heading>>> {
+) -> Checked<Option<(Vec<Heading>, Option<Table>)>> {
     let found = match database {
         Database::Sqlite { path } => sqlite::glance(&places.find(path, source)?, &statement(rows), source),
-        Database::Postgres { url } => postgres::glance(url, &statement(rows), source),
+        Database::Postgres { url } => {
+            postgres::glance(url, &statement(rows), source).map(|columns| (columns, None))
+        }
     };
     match found {
-        Ok(columns) => Ok(Some(columns)),
+        Ok(found) => Ok(Some(found)),
         Err(Failure::Unreachable(_)) => Ok(None),
         Err(Failure::Wrong(wrong)) => Err(wrong),
     }

@@ -10,26 +10,39 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Statement};
 use std::path::Path;
 
-/// Rows to look at for the type of a column that has none declared, as a sum has not.
+/// Rows to look at for the type of a column that has none declared, as a sum has not, and for what texts are.
 const LOOKED_AT: usize = 100;
 
-pub fn glance(path: &Path, query: &str, source: &SourcePlan) -> Result<Vec<Heading>, Failure> {
+/// Texts are looked at in files of so many bytes at most: a query may have to read all of a file for its first row.
+const SMALL: u64 = 8 << 20;
+
+pub fn glance(
+    path: &Path,
+    query: &str,
+    source: &SourcePlan,
+) -> Result<(Vec<Heading>, Option<Table>), Failure> {
     let name = short_name(path);
     let connection = open(path, &name, source)?;
     let mut statement = prepare(&connection, query, &name, source)?;
     let declared: Vec<Option<Option<DType>>> =
         statement.columns().map(|c| c.decl_type().map(affinity)).collect();
     let mut names = header(&statement, &name, source)?;
+    let mut gathered = Gathered::new(name.clone(), names.clone(), source);
     let mut seen: Vec<Option<Option<DType>>> = vec![None; names.len()];
-    let refuse = |e: rusqlite::Error| broken_off(&name, &e, 1, source);
-    let mut rows = statement.query([]).map_err(refuse)?;
-    for at in 1..=LOOKED_AT {
-        if declared.iter().all(Option::is_some) {
-            break;
-        }
-        let Some(row) = rows.next().map_err(|e| broken_off(&name, &e, at, source))? else { break };
+    let small = path.metadata().is_ok_and(|m| m.len() <= SMALL);
+    let known = |declared: &Option<Option<DType>>| match declared {
+        Some(Some(_)) => true,
+        Some(None) => !small,
+        None => false,
+    };
+    let looks = !declared.iter().all(known);
+    let mut rows = statement.query([]).map_err(|e| broken_off(&name, &e, 1, source))?;
+    for at in 1..=if looks { LOOKED_AT } else { 0 } {
+        let wrong = |e: rusqlite::Error| broken_off(&name, &e, at, source);
+        let Some(row) = rows.next().map_err(wrong)? else { break };
         for (i, seen) in seen.iter_mut().enumerate() {
-            *seen = match (*seen, row.get_ref(i).map_err(refuse)?) {
+            let found = row.get_ref(i).map_err(wrong)?;
+            *seen = match (*seen, found) {
                 (seen, ValueRef::Null) => seen,
                 (None | Some(Some(DType::I32)), ValueRef::Integer(_)) => Some(Some(DType::I32)),
                 (Some(Some(_)) | None, ValueRef::Integer(_) | ValueRef::Real(_)) => Some(Some(DType::F32)),
@@ -37,12 +50,25 @@ pub fn glance(path: &Path, query: &str, source: &SourcePlan) -> Result<Vec<Headi
                     Some(None)
                 }
             };
+            // Bytes that are no text are for loading to name.
+            gathered.push(i, value(found).unwrap_or(Value::Null))?;
         }
     }
     for ((heading, declared), seen) in names.iter_mut().zip(declared).zip(seen) {
         heading.dtype = declared.or(seen).flatten();
     }
-    Ok(names)
+    let first = (looks && small).then(|| gathered.table());
+    Ok((names, first))
+}
+
+/// A value as it is; `None` of bytes that are no text.
+fn value(found: ValueRef) -> Option<Value> {
+    Some(match found {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(n) => Value::Whole(n),
+        ValueRef::Real(x) => Value::Real(x),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Value::Text(std::str::from_utf8(bytes).ok()?),
+    })
 }
 
 pub fn load(path: &Path, query: &str, source: &SourcePlan) -> Result<Table, Failure> {
@@ -58,16 +84,8 @@ pub fn load(path: &Path, query: &str, source: &SourcePlan) -> Result<Table, Fail
     while let Some(row) = rows.next().map_err(|e| broken_off(&name, &e, at + 1, source))? {
         at += 1;
         for column in 0..columns {
-            let value = match row.get_ref(column).map_err(refuse)? {
-                ValueRef::Null => Value::Null,
-                ValueRef::Integer(n) => Value::Whole(n),
-                ValueRef::Real(x) => Value::Real(x),
-                ValueRef::Text(bytes) | ValueRef::Blob(bytes) => match std::str::from_utf8(bytes) {
-                    Ok(text) => Value::Text(text),
-                    Err(_) => return Err(no_text(&gathered, column, at).into()),
-                },
-            };
-            gathered.push(column, value)?;
+            let value = value(row.get_ref(column).map_err(refuse)?);
+            gathered.push(column, value.ok_or_else(|| no_text(&gathered, column, at))?)?;
         }
     }
     Ok(gathered.table())

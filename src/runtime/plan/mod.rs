@@ -3,6 +3,10 @@
 //! The numbers are those of the programs that training runs and of the memory that it allocates for
 //! them (a test compares the two); files and compiler aside.
 
+mod text;
+
+pub use text::{bytes, table, text};
+
 use super::data::{Dataset, Prefetch};
 use super::disk::Disk;
 use super::engine::On;
@@ -472,144 +476,9 @@ fn gpu_phase(shaders: &crate::codegen::wgsl::Shaders) -> Phase {
     Phase { activations, live_bound: shaders.live_bound_bytes as usize, kernels }
 }
 
-/// `412 B`, `1.5 KiB`, `47.0 MiB`.
-pub fn bytes(n: usize) -> String {
-    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-    if n < 1024 {
-        return format!("{n} B");
-    }
-    let mut value = n as f64 / 1024.0;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    format!("{value:.1} {}", UNITS[unit])
-}
-
-/// `980`, `12.3 k`, `6.5 M`
-fn short(n: u64) -> String {
-    let scaled = |by: f64, unit: &str| format!("{:.1} {unit}", n as f64 / by);
-    match n {
-        0..1_000 => n.to_string(),
-        1_000..1_000_000 => scaled(1e3, "k"),
-        1_000_000..1_000_000_000 => scaled(1e6, "M"),
-        1_000_000_000.. => scaled(1e9, "G"),
-    }
-}
-
-/// The report for people.
-pub fn text(report: &Report) -> String {
-    let Report { spec, batch, device, parameters, .. } = report;
-    let mut text = format!("{spec}: {parameters} parameters, batch {batch}, {device}\n\n");
-    let head = ["layer", "", "input", "output", "parameters", "FLOPs"].map(String::from).to_vec();
-    let layers = report.layers.iter().map(|l| {
-        vec![
-            l.path.clone(),
-            l.call.clone(),
-            l.input.clone(),
-            l.output.clone(),
-            l.parameters.to_string(),
-            short(l.flops),
-        ]
-    });
-    text += &table(std::iter::once(head).chain(layers).collect());
-    text += &format!(
-        "forward {} FLOPs, a training step about {}\n\n",
-        short(report.forward_flops),
-        short(report.step_flops)
-    );
-    if let Some(rate) = &report.learning_rate {
-        text += &format!(
-            "learning rate by {} over {} steps: first {:?}, peak {:?} at step {}, last {:?}\n\n",
-            rate.schedule, rate.steps, rate.first, rate.peak, rate.peak_step, rate.last
-        );
-    }
-    let m = &report.memory;
-    let mut rows = vec![
-        ("weights", m.weights, String::new()),
-        ("optimizer", m.optimizer, String::new()),
-        ("activations", m.activations, format!("live bound {}", bytes(m.activations_live_bound))),
-        ("batches", m.batches, String::new()),
-        ("scalars", m.scalars, String::new()),
-        ("workspace", m.workspace, "packed operands".to_string()),
-        ("scratch", m.scratch, "of all threads".to_string()),
-        ("total", m.total, String::new()),
-    ];
-    if m.best > 0 {
-        let at = rows.len() - 1;
-        rows.insert(at, ("best", m.best, "the best weights so far".to_string()));
-    }
-    if let Some(data) = m.data {
-        rows.push(("data", data, "the data set, beside the total".to_string()));
-    }
-    if report.gpu.is_some() {
-        // The rest lies on the GPU.
-        rows.retain(|(_, n, _)| *n > 0);
-    }
-    let rows = rows.into_iter().map(|(name, n, note)| vec![name.to_string(), bytes(n), note]);
-    text += "memory\n";
-    text += &table(rows.collect());
-    if let Some(gpu) = &report.gpu {
-        text += &gpu_text(gpu, device);
-    }
-    let disk = &report.disk;
-    let rows = [
-        ("checkpoint", disk.checkpoint, disk.note()),
-        ("at most", disk.most, "of the run directory".to_string()),
-    ];
-    let rows = rows.into_iter().map(|(name, n, note)| vec![name.to_string(), bytes(n), note]);
-    text += &format!("\ndisk\n{}", table(rows.collect()));
-    text += "\nlargest buffers\n";
-    let buffers = report.largest.iter().map(|b| vec![b.name.clone(), bytes(b.bytes), b.what.to_string()]);
-    text += &table(buffers.collect());
-    for (name, phase) in [("training step", &report.train), ("evaluation", &report.eval)] {
-        text += &format!(
-            "\n{name}: activations {}, live bound {}\n",
-            bytes(phase.activations),
-            bytes(phase.live_bound)
-        );
-        for kernel in &phase.kernels {
-            text += &format!("  {kernel}\n");
-        }
-    }
-    text
-}
-
-fn gpu_text(gpu: &OnGpu, device: &str) -> String {
-    let line = |row: &Row| vec![row.what.to_string(), bytes(row.bytes as usize), row.note.clone()];
-    let mut lines: Vec<Vec<String>> = gpu.rows.iter().map(line).collect();
-    let has = gpu.has.map_or(String::new(), |has| format!("of {}", bytes(has as usize)));
-    lines.push(vec!["total".to_string(), bytes(gpu.total as usize), has]);
-    format!("\nmemory on {device}\n{}", table(lines))
-}
-
-/// Columns padded to their widest cell, two spaces apart, indented by two.
-pub fn table(rows: Vec<Vec<String>>) -> String {
-    let width = |column: usize| {
-        rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..rows.iter().map(Vec::len).max().unwrap_or(0)).map(width).collect();
-    let line = |row: &Vec<String>| {
-        let cells: Vec<String> =
-            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}", width = *width)).collect();
-        format!("  {}\n", cells.join("  ").trim_end())
-    };
-    rows.iter().map(line).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_are_short() {
-        assert_eq!(bytes(1023), "1023 B");
-        assert_eq!(bytes(1536), "1.5 KiB");
-        assert_eq!(bytes(47 << 20), "47.0 MiB");
-        assert_eq!(short(999), "999");
-        assert_eq!(short(6_502_400), "6.5 M");
-    }
 
     #[test]
     fn a_product_counts_each_label_once() {

@@ -36,6 +36,8 @@ pub struct Executable {
     columns: Vec<(usize, usize)>,
     /// Scalars and outputs.
     own: Block,
+    /// Where the addresses of weights and states point.
+    _weights: Arc<Block>,
     scalars: Vec<(Arc<str>, *mut u8)>,
 }
 
@@ -81,9 +83,9 @@ impl Machine {
             executable.addresses[*buffer] = batch.columns[*column];
         }
         let workspace = self.workspace.at(0);
-        // SAFETY: every buffer has its address: weights, scalars and outputs since `new`, temporaries and
-        // columns just now, each aligned to 128 bytes and as large as the program's table says. They
-        // overlap only as the memory plan says. The team and workspace were grown in `load`, and `&self`
+        // SAFETY: every buffer has its address: weights, scalars and outputs since `new`, in blocks that the
+        // executable holds, temporaries and columns just now, each aligned to 128 bytes and as large as the
+        // program's table says. They overlap only as the memory plan says. The team and workspace were grown in `load`, and `&self`
         // with `&mut Executable` keep all else away.
         unsafe {
             executable.compiled.run(&self.team, &executable.addresses, workspace, seed, step);
@@ -117,6 +119,7 @@ impl Executable {
             columns: Vec::new(),
             scalars: Vec::new(),
             own,
+            _weights: weights.memory(),
             memory,
             compiled,
             program,
@@ -174,7 +177,7 @@ impl Executable {
         let (_, id) = self.program.outputs[index];
         let buffer = &self.program.buffers[id];
         assert_eq!(buffer.dtype, DType::F32, "runtime: losses and metrics are f32");
-        // SAFETY: an output's buffer is in `self.own`, or a weight, alive as long as the session, and nothing
+        // SAFETY: an output's buffer is in `self.own`, or a weight in `self._weights`, and nothing
         // writes to it before the next run, which borrows `self` mutably.
         unsafe { std::slice::from_raw_parts(self.addresses[id.index()].cast::<f32>(), buffer.len()) }
     }

@@ -50,7 +50,8 @@ pub struct Weights {
     by_name: BTreeMap<Arc<str>, usize>,
     /// Of each slot: the one that averages it, which files and evaluations take for it.
     averages: Vec<Option<usize>>,
-    memory: Block,
+    /// Shared with the programs that read and write there, which may outlive the weights.
+    memory: Arc<Block>,
 }
 
 /// What `--init` has wrong: one line each.
@@ -88,7 +89,7 @@ impl Weights {
         slots.iter_mut().zip(offsets).for_each(|(slot, offset)| slot.offset = offset);
         let average = |slot: &Slot| by_name.get(&*pipeline::average_of(&slot.name)).copied();
         let averages = slots.iter().map(average).collect();
-        Weights { slots, by_name, averages, memory: Block::backed(backing, total) }
+        Weights { slots, by_name, averages, memory: Arc::new(Block::backed(backing, total)) }
     }
 
     /// Draws every first value from seed and name.
@@ -166,6 +167,11 @@ impl Weights {
     /// How many numbers gradients may change, frozen ones included.
     pub fn parameters(&self) -> usize {
         self.of(SlotKind::Weight).filter(|(_, slot)| slot.trained).map(|(_, slot)| slot.count()).sum()
+    }
+
+    /// Where all of them lie: who keeps an address keeps this as well.
+    pub fn memory(&self) -> Arc<Block> {
+        self.memory.clone()
     }
 
     /// Where a weight or state lies.

@@ -135,7 +135,7 @@ struct Parser<'a> {
 type Piece<T> = Result<(T, usize), usize>;
 
 impl<'a> Parser<'a> {
-    fn file(&mut self, mut memo: Option<&mut Memo>) -> File {
+    fn file(&mut self, memo: Option<&mut Memo>) -> File {
         let mut seen = Memo::default();
         self.report_faults();
         self.report_open_strings();
@@ -166,7 +166,7 @@ impl<'a> Parser<'a> {
             file.items.push(Item { kind, span, doc, trivia });
             at = next;
         }
-        if let Some(memo) = memo.as_deref_mut() {
+        if let Some(memo) = memo {
             *memo = seen;
         }
         file.end = self.rest(from, self.text.len());

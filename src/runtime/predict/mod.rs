@@ -31,8 +31,6 @@ pub struct Predictor {
     batch: usize,
     heads: Vec<Head>,
     fitted: Vec<FittedColumn>,
-    /// What the processor's program reads where it lies, so it lives as long.
-    weights: Weights,
 }
 
 impl Predictor {
@@ -51,12 +49,12 @@ impl Predictor {
         let heads = plan.answers.iter().map(|answer| Head::new(answer, &run.info.fitted)).collect();
         let weights = weights_of(plan, run, &bindings)?;
         let engine = Engine::new(on, &weights, plan).map_err(|wrong| *wrong)?;
-        let mut predictor = Predictor { engine, program: 0, batch, heads, fitted, weights };
-        predictor.load(&graph, &bindings).map_err(|wrong| *wrong)?;
+        let mut predictor = Predictor { engine, program: 0, batch, heads, fitted };
+        predictor.load(&graph, &bindings, &weights).map_err(|wrong| *wrong)?;
         Ok(predictor)
     }
 
-    fn load(&mut self, graph: &Graph, bindings: &Bindings) -> Result<(), Box<Diagnostic>> {
+    fn load(&mut self, graph: &Graph, bindings: &Bindings, weights: &Weights) -> Result<(), Box<Diagnostic>> {
         let program = lowered(graph, bindings, self.batch, self.engine.fusion());
         let columns: Vec<&str> = self.fitted.iter().map(|column| column.name.as_str()).collect();
         let output = |name: &str| program.outputs.iter().position(|(n, _)| **n == *name);
@@ -69,9 +67,9 @@ impl Predictor {
             let (_, buffer) = program.outputs[*output];
             head.has_width(program.buffers[buffer].len() / self.batch);
         }
-        self.program = self.engine.add(program, &self.weights, &columns, &kept)?;
+        self.program = self.engine.add(program, weights, &columns, &kept)?;
         if self.engine.plans_ahead() {
-            self.engine.allocate(&self.weights)?;
+            self.engine.allocate(weights)?;
         }
         self.engine.prepare(self.program)
     }

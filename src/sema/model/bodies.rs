@@ -373,7 +373,12 @@ fn placeholder(ev: &mut Ev, name: &Ident, ty: &Type, bound: &mut Bound) -> Optio
     let pattern = pattern(ev, ty).ok()?;
     let tensor = rigid(&pattern, bound);
     let text = format!("`{}` is {tensor}", name.name);
-    let v = ev.b.batch(format!("input {}", name.name), tensor);
+    let leaf = format!("input {}", name.name);
+    // A second input of one name is reported where names are.
+    if ev.b.find(&leaf).is_some() {
+        return None;
+    }
+    let v = ev.b.batch(leaf, tensor);
     ev.scope.note(v, None, name.span, text);
     Some(Item::Tensor(v))
 }

@@ -5,7 +5,7 @@ use super::super::support::root;
 use super::session::Session;
 use serde_json::json;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Requests that an editor sends while one types, at the cursor.
@@ -34,7 +34,7 @@ fn specs() -> Vec<PathBuf> {
 }
 
 /// The codes that `mlc check` prints, in order.
-fn checked(path: &PathBuf) -> Vec<String> {
+fn checked(path: &Path) -> Vec<String> {
     let output = Command::new(env!("CARGO_BIN_EXE_mlc"))
         .args(["check", "--format", "json"])
         .arg(path)
@@ -46,7 +46,7 @@ fn checked(path: &PathBuf) -> Vec<String> {
 }
 
 /// Types a spec; between two checks lie `stride` characters, which come as one change.
-fn type_in(path: &PathBuf, stride: usize) {
+fn type_in(path: &Path, stride: usize) {
     let text = fs::read_to_string(path).expect("specs are text");
     let mut session = Session::open_as(&format!("file://{}", path.display()), "");
     let chars: Vec<char> = text.chars().collect();

@@ -90,3 +90,56 @@ fn nothing_falls_over_wherever_the_text_ends() {
         super::lens::lenses(&analysis);
     }
 }
+
+#[test]
+fn nothing_falls_over_wherever_the_cursor_stands() {
+    let analysis = analysed(WHOLE);
+    for at in (0..WHOLE.len()).filter(|at| WHOLE.is_char_boundary(*at)).step_by(7) {
+        super::hover::hover(&analysis, at);
+        super::signature::signature(&analysis, at);
+        for one in super::complete::complete(&analysis, at, &super::complete::NoFolders) {
+            let span = one.edit.span.range();
+            assert!(span.start <= at && at == span.end, "{}: {span:?} at {at}", one.label);
+        }
+    }
+}
+
+#[test]
+fn what_is_right_is_shown_whichever_line_is_missing() {
+    let lines: Vec<&str> = WHOLE.split_inclusive('\n').collect();
+    for missing in 0..lines.len() {
+        let text: String = lines.iter().enumerate().filter(|(i, _)| *i != missing).map(|(_, l)| *l).collect();
+        let analysis = analysed(&text);
+        super::lens::lenses(&analysis);
+        let shown = super::hints::hints(&analysis, 0..text.len()).len();
+        // Without the header, or with an item torn open, little is known.
+        let opens = lines[missing].contains('{') || lines[missing].starts_with('}') || missing == 1;
+        assert!(shown >= 2 || opens, "{:?} leaves {shown} hints", lines[missing]);
+    }
+}
+
+/// What completion writes for a key or an item is something that the language takes.
+#[test]
+fn examples_of_keys_and_items_parse() {
+    use crate::sema::keys::{ITEMS, Status, WORDS, of};
+    let parses = |text: String| {
+        let mut sources = crate::base::Sources::new();
+        let file = sources.add("x", None, text.as_str());
+        let (_, found) = crate::syntax::parse(&sources, file);
+        assert!(found.sorted().is_empty(), "{text}");
+    };
+    for word in ["data", "split", "model", "train", "checkpoint", "log", "groups"] {
+        for key in of(word) {
+            match key.status {
+                Status::Key => parses(format!("mlspec 1\ntrain {{ {} = {} }}\n", key.name, key.example)),
+                Status::Section => {
+                    parses(format!("mlspec 1\ntrain {{ {} {{ {} }} }}\n", key.name, key.example))
+                }
+                Status::Later(_) => {}
+            }
+        }
+    }
+    for word in WORDS.iter().chain(ITEMS).filter(|w| w.status == Status::Section) {
+        parses(format!("mlspec 1\n{} {}\n", word.name, word.example));
+    }
+}

@@ -14,21 +14,26 @@ use crate::graph::Builder;
 use crate::ops::formula::{Eval, Number};
 use crate::ops::{Framework, Library, Mode};
 use crate::syntax::ast::{self, Entry, EntryKind, ExprKind, Ident, ItemKind, Section};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The tree that is checked: misspelt section words put right (and reported), then the variant
 /// and the overrides applied.
-pub(super) fn prepare(
+pub(super) fn prepare<'a>(
     sources: &Sources,
-    ast: &ast::File,
+    ast: &'a ast::File,
     settings: &Settings,
     diags: &mut Diagnostics,
-) -> ast::File {
-    let mut file = ast.clone();
+) -> Cow<'a, ast::File> {
+    // Most texts are checked as they are, and editors check them at each key.
+    let mut file = Cow::Borrowed(ast);
     let broken = broken_words(sources, ast);
-    for item in &mut file.items {
-        if let ItemKind::Section(section) = &mut item.kind {
-            section_word(section, diags);
+    for (i, item) in ast.items.iter().enumerate() {
+        if let ItemKind::Section(section) = &item.kind
+            && let Some(meant) = section_word(section, diags)
+            && let ItemKind::Section(section) = &mut file.to_mut().items[i].kind
+        {
+            section.word.name = meant.into();
         }
     }
     variants(&file, &broken, diags);
@@ -46,7 +51,7 @@ pub(super) fn prepare(
         }
     }
     for over in &all {
-        apply(&mut file, over, &broken, diags);
+        apply(file.to_mut(), over, &broken, diags);
     }
     file
 }
@@ -59,9 +64,9 @@ fn apply(file: &mut ast::File, over: &overrides::Override, broken: &BTreeSet<&st
     }
 }
 
-/// `modle` is said once and then read as `model`, so that nothing about its contents is lost.
-fn section_word(section: &mut Section, diags: &mut Diagnostics) {
-    let word = section.word.clone();
+/// `modle` is said once and then read as `model`, which is given back, so that nothing about its contents is lost.
+fn section_word(section: &Section, diags: &mut Diagnostics) -> Option<&'static str> {
+    let word = &section.word;
     match WORDS.iter().find(|w| w.name == &*word.name).map(|w| w.status) {
         Some(Status::Later(instead)) => {
             let message = format!("`{}` is not built yet", word.name);
@@ -86,13 +91,14 @@ fn section_word(section: &mut Section, diags: &mut Diagnostics) {
                 super::keys::section_alias(&word.name).or_else(|| did_you_mean(&word.name, known.clone()));
             diags.push(match near {
                 Some(near) => {
-                    section.word.name = near.into();
                     d.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), word.span, near)
                 }
                 None => d.help(format!("write one of {}", super::ctx::list(known).unwrap_or_default())),
             });
+            return near;
         }
     }
+    None
 }
 
 fn nameless(section: &Section, diags: &mut Diagnostics) {
@@ -110,15 +116,21 @@ fn nameless(section: &Section, diags: &mut Diagnostics) {
 
 /// Every variant must be right, chosen or not: its paths lead somewhere.
 fn variants(file: &ast::File, broken: &BTreeSet<&str>, diags: &mut Diagnostics) {
-    let mut seen: Vec<&Ident> = Vec::new();
+    let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
+    if overrides::variants(file).next().is_none() {
+        return;
+    }
+    // No variant changes another.
+    let mut rest = file.clone();
+    rest.items.retain(|item| !matches!(&item.kind, ItemKind::Section(s) if &*s.word.name == "variant"));
     for section in overrides::variants(file) {
         if let Some(name) = &section.name {
-            match seen.iter().find(|n| n.name == name.name) {
-                Some(first) => diags.push(names::duplicate(name, first.span)),
-                None => seen.push(name),
+            match seen.get(&*name.name) {
+                Some(first) => diags.push(names::duplicate(name, *first)),
+                None => drop(seen.insert(&name.name, name.span)),
             }
         }
-        let mut scratch = file.clone();
+        let mut scratch = rest.clone();
         for over in overrides::from_variant(section, diags) {
             apply(&mut scratch, &over, broken, diags);
         }
@@ -199,8 +211,10 @@ pub(super) fn check(
     names::check(&cx, ast);
     sections(&cx, ast, "import");
     *cx.data.borrow_mut() = data_sections(&cx, ast, probe);
-    let models: Vec<ModelInfo> =
-        ast_sections(ast, "model").filter_map(|s| known_model(&cx, ast, s, s.name.as_ref()?)).collect();
+    let over = memo::taken_over(&cx);
+    let models: Vec<ModelInfo> = ast_sections(ast, "model")
+        .filter_map(|s| known_model(&cx, ast, &over, s, s.name.as_ref()?))
+        .collect();
     let name = job_name(sources, file);
     let trains: Vec<_> = ast_sections(ast, "train").map(|s| train::check(&cx, s, &name)).collect();
     blocks(&cx);
@@ -390,10 +404,11 @@ fn broken_entries(entries: &[Entry], add: &mut impl FnMut(Span)) {
 fn known_model<'a>(
     cx: &Ctx<'a>,
     ast: &'a ast::File,
+    over: &[&'a str],
     section: &'a Section,
     name: &Ident,
 ) -> Option<ModelInfo> {
-    memo::model(cx, ast, section, name, || model(cx, section, name))
+    memo::model(cx, ast, over, section, name, || model(cx, section, name))
 }
 
 /// Checks a model alone, on inputs of its declared types.

@@ -44,16 +44,23 @@ struct Known {
     facts: Facts,
 }
 
-/// Checks a model by `check`, or finds that nothing about it has changed.
+/// What the file names as the library names its formulas: layers may use them.
+pub(super) fn taken_over<'c>(cx: &'c Ctx) -> Vec<&'c str> {
+    cx.globals.keys().map(|name| &**name).filter(|name| cx.library.std_op(name).is_some()).collect()
+}
+
+/// Checks a model by `check`, or finds that nothing about it has changed. `over` is what the file has
+/// [`taken_over`].
 pub(super) fn model<'a>(
     cx: &Ctx<'a>,
     ast: &'a File,
+    over: &[&str],
     section: &'a Section,
     name: &Ident,
     check: impl Fn() -> Option<ModelInfo>,
 ) -> Option<ModelInfo> {
     let Some(memo) = cx.facts.memo() else { return check() };
-    let Some((ground, places)) = ground(cx, ast, section, name) else { return check() };
+    let Some((ground, places)) = ground(cx, ast, over, section, name) else { return check() };
     if let Some(known) = memo.borrow().known.get(&name.name).filter(|known| known.ground == ground)
         && let Some(info) = known.replayed(cx, &places)
     {
@@ -62,7 +69,7 @@ pub(super) fn model<'a>(
     let before = cx.diags.borrow().len();
     let outside = cx.entered.take();
     let (info, facts) = cx.facts.apart(&check);
-    cx.facts.merge(&facts);
+    cx.facts.merge(facts.clone());
     let entered = cx.entered.replace(outside);
     cx.entered.borrow_mut().extend(entered.iter().cloned());
     // What is missing may be in text that does not parse, and is then not reported.
@@ -76,12 +83,17 @@ pub(super) fn model<'a>(
 }
 
 /// What the model rests on and where it stands; none if it reads data or uses another model.
-fn ground(cx: &Ctx, ast: &File, section: &Section, name: &Ident) -> Option<(Ground, Vec<Span>)> {
+fn ground(
+    cx: &Ctx,
+    ast: &File,
+    over: &[&str],
+    section: &Section,
+    name: &Ident,
+) -> Option<(Ground, Vec<Span>)> {
     let own = section.word.span.to(section.body);
     let mut found = BTreeMap::from([(name.name.clone(), own)]);
     let mut open: Vec<&str> = walk::names_in(|f| walk::entries(&section.entries, f)).into_iter().collect();
-    // Layers may use formulas of the library, whose names the file may take over.
-    open.extend(cx.globals.keys().map(|name| &**name).filter(|name| cx.library.std_op(name).is_some()));
+    open.extend(over);
     while let Some(used) = open.pop() {
         let Some((at, global)) = cx.globals.get(used) else { continue };
         if found.contains_key(used) {
@@ -116,7 +128,7 @@ impl Known {
         for layer in &mut info.layers {
             layer.span = moves.span(layer.span)?;
         }
-        cx.facts.merge(&facts);
+        cx.facts.merge(facts);
         cx.entered.borrow_mut().extend(self.entered.iter().cloned());
         Some(info)
     }

@@ -50,7 +50,7 @@ pub struct Settings {
 /// The spec with its variant and overrides applied, as [`check`] reads it; what is wrong with them
 /// is for `check` to say.
 pub fn resolved(sources: &Sources, ast: &ast::File, settings: &Settings) -> ast::File {
-    file::prepare(sources, ast, settings, &mut Diagnostics::new())
+    file::prepare(sources, ast, settings, &mut Diagnostics::new()).into_owned()
 }
 
 /// Checks a parsed spec. The job is there if there is no error, and if every shape that it

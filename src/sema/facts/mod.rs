@@ -21,6 +21,7 @@ use super::SchemaColumn;
 use super::job::ParamValue;
 use crate::base::{Bindings, Dim, Span, TensorType};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// What one check saw.
 #[derive(Clone, Debug, Default)]
@@ -96,27 +97,31 @@ pub struct ColumnFact {
 
 impl Facts {
     /// Adds what a later part of the check noted; of what both have, the first stays.
-    pub(super) fn merge(&mut self, later: &Facts) {
-        for (span, typed) in &later.types {
-            match self.types.get_mut(span) {
-                Some(known) => known.varies |= typed.varies || known.types != typed.types,
-                None => drop(self.types.insert(*span, typed.clone())),
+    pub(super) fn merge(&mut self, later: Facts) {
+        let Facts { types, stages, values, sizes, models, data, uses } = later;
+        for (span, typed) in types {
+            match self.types.entry(span) {
+                Entry::Vacant(free) => drop(free.insert(typed)),
+                Entry::Occupied(mut known) => {
+                    let known = known.get_mut();
+                    known.varies |= typed.varies || known.types != typed.types;
+                }
             }
         }
-        for (span, stage) in &later.stages {
-            match self.stages.get_mut(span) {
-                Some(known) => {
+        for (span, stage) in stages {
+            match self.stages.entry(span) {
+                Entry::Vacant(free) => drop(free.insert(stage)),
+                Entry::Occupied(mut known) => {
+                    let known = known.get_mut();
                     known.copies += stage.copies;
                     known.varies |=
                         stage.varies || known.inputs != stage.inputs || known.outputs != stage.outputs;
                 }
-                None => drop(self.stages.insert(*span, stage.clone())),
             }
         }
-        let Facts { types: _, stages: _, values, sizes, models, data, uses } = later;
-        self.values.extend(values.iter().map(|(span, value)| (*span, value.clone())));
-        self.sizes.extend(sizes.iter().map(|(span, size)| (*span, size.clone())));
-        self.models.extend(models.iter().map(|(span, weights)| (*span, weights.clone())));
+        self.values.extend(values);
+        self.sizes.extend(sizes);
+        self.models.extend(models);
         debug_assert!(
             data.is_empty() && uses.is_empty(),
             "facts: those of the whole file are noted at its end"

@@ -51,7 +51,7 @@ impl Recorder {
     }
 
     /// Notes what was noted apart.
-    pub fn merge(&self, facts: &Facts) {
+    pub fn merge(&self, facts: Facts) {
         self.with(|all| all.merge(facts));
     }
 

@@ -22,21 +22,22 @@ use super::job::ParamValue;
 use crate::base::{Bindings, Dim, Span, TensorType};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 /// What one check saw.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     /// Types by the span of an expression that gave tensors, or of the name that was made: `let`, `input`,
     /// `output`. Of what is used several times, as blocks are, the first use's.
-    pub types: BTreeMap<Span, Typed>,
+    pub types: BTreeMap<Span, Arc<Typed>>,
     /// Layers, blocks, models and functions that tensors flowed through, by the stage's span.
-    pub stages: BTreeMap<Span, StageFact>,
+    pub stages: BTreeMap<Span, Arc<StageFact>>,
     /// Values of params and dims, by the span of the name that is declared.
     pub values: BTreeMap<Span, ParamValue>,
     /// Sizes that were looked up in data, by the span of `people.features`. A symbol where only the files know.
     pub sizes: BTreeMap<Span, Dim>,
     /// Names and types of the weights of a model that is right, by the span of its name.
-    pub models: BTreeMap<Span, Vec<(String, TensorType)>>,
+    pub models: BTreeMap<Span, Arc<Vec<(String, TensorType)>>>,
     /// The data sections, in order.
     pub data: Vec<DataFact>,
     /// Every name and what it stands for, in order of place.
@@ -103,7 +104,7 @@ impl Facts {
             match self.types.entry(span) {
                 Entry::Vacant(free) => drop(free.insert(typed)),
                 Entry::Occupied(mut known) => {
-                    let known = known.get_mut();
+                    let known = Arc::make_mut(known.get_mut());
                     known.varies |= typed.varies || known.types != typed.types;
                 }
             }
@@ -112,7 +113,7 @@ impl Facts {
             match self.stages.entry(span) {
                 Entry::Vacant(free) => drop(free.insert(stage)),
                 Entry::Occupied(mut known) => {
-                    let known = known.get_mut();
+                    let known = Arc::make_mut(known.get_mut());
                     known.copies += stage.copies;
                     known.varies |=
                         stage.varies || known.inputs != stage.inputs || known.outputs != stage.outputs;

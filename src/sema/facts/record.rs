@@ -6,6 +6,7 @@ use crate::graph::{Builder, LeafKind, Prim};
 use crate::sema::job::ParamValue;
 use crate::sema::memo::Memo;
 use std::cell::RefCell;
+use std::sync::Arc;
 
 /// Takes facts, or nothing where nobody asked for them.
 #[derive(Debug, Default)]
@@ -78,9 +79,12 @@ impl Recorder {
                 return;
             }
             match facts.types.get_mut(&span) {
-                Some(known) => known.varies |= known.types != types,
+                Some(known) => {
+                    let known = Arc::make_mut(known);
+                    known.varies |= known.types != types;
+                }
                 None => {
-                    facts.types.insert(span, Typed { types, varies: false });
+                    facts.types.insert(span, Arc::new(Typed { types, varies: false }));
                 }
             }
         });
@@ -98,6 +102,7 @@ impl Recorder {
         self.with(|facts| {
             let (inputs, outputs) = types();
             if let Some(known) = facts.stages.get_mut(&span) {
+                let known = Arc::make_mut(known);
                 known.copies += 1;
                 known.varies |= known.inputs != inputs || known.outputs != outputs;
                 return;
@@ -113,7 +118,7 @@ impl Recorder {
                 copies: 1,
                 varies: false,
             };
-            facts.stages.insert(span, fact);
+            facts.stages.insert(span, Arc::new(fact));
         });
     }
 
@@ -121,7 +126,8 @@ impl Recorder {
     pub fn model(&self, name: Span, b: &Builder) {
         self.with(|facts| {
             let leaves = b.graph().leaves.iter().filter(|(_, l)| matches!(l.kind, LeafKind::Param(_)));
-            facts.models.insert(name, leaves.map(|(_, l)| (l.name.to_string(), l.ty.clone())).collect());
+            let weights = leaves.map(|(_, l)| (l.name.to_string(), l.ty.clone())).collect();
+            facts.models.insert(name, Arc::new(weights));
         });
     }
 

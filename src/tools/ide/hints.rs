@@ -126,7 +126,7 @@ impl Finder<'_> {
             }
             let Some(typed) = self.analysis.facts.types.get(&pipe) else { continue };
             let fact = self.analysis.facts.stages.get(&stage);
-            let mut tooltip = fact.map(stage_line).unwrap_or_default();
+            let mut tooltip = fact.map(|fact| stage_line(fact)).unwrap_or_default();
             if typed.varies {
                 tooltip = format!("{tooltip}\n\n{VARIES}").trim().to_string();
             }

@@ -185,8 +185,8 @@ fn entry_at(analysis: &Analysis, span: Span) -> Option<&Entry> {
 
 /// The stage that starts with a name.
 fn stage_at(analysis: &Analysis, name: Span) -> Option<&StageFact> {
-    let starts = |(span, _): &(&Span, &StageFact)| span.file == name.file && span.lo == name.lo;
-    analysis.facts.stages.iter().find(starts).map(|(_, fact)| fact)
+    let starts = |(span, _): &(&Span, _)| span.file == name.file && span.lo == name.lo;
+    analysis.facts.stages.iter().find(starts).map(|(_, fact)| &**fact)
 }
 
 /// Something that is called: what it is, and what it does here.
@@ -237,7 +237,7 @@ fn weight(analysis: &Analysis, text: &str) -> String {
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
     let ends = |name: &str| name == text || name.ends_with(&format!(".{text}"));
-    let all = analysis.facts.models.values().flatten();
+    let all = analysis.facts.models.values().flat_map(|weights| weights.iter());
     let rows: Vec<String> = all
         .filter(|(name, _)| within(name) || ends(name))
         .map(|(name, ty)| format!("\n| `{name}` | `{ty}` |"))

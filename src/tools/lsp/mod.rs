@@ -76,6 +76,7 @@ pub fn serve(
         }
         server.settle();
         flush(&mut server, &mut output)?;
+        server.rest();
     }
 }
 

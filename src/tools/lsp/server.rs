@@ -89,6 +89,8 @@ pub struct Server {
     /// The last request for settings; an answer to an earlier one is stale.
     settings: Option<RequestId>,
     sent: Vec<Message>,
+    /// Checks of texts that are no more. Taking them apart takes a while, so it waits until the editor is told.
+    stale: Vec<Arc<Analysis>>,
 }
 
 impl Server {
@@ -105,6 +107,7 @@ impl Server {
             asked: 0,
             settings: None,
             sent: Vec::new(),
+            stale: Vec::new(),
         }
     }
 
@@ -166,6 +169,11 @@ impl Server {
         }
     }
 
+    /// Lets go of what is no longer needed, now that nobody waits.
+    pub fn rest(&mut self) {
+        self.stale.clear();
+    }
+
     /// Whether files are still being read that a check did without: there will be [`News::Data`].
     pub fn awaits_data(&self) -> bool {
         self.headers.owes()
@@ -188,7 +196,8 @@ impl Server {
 
     fn check_again(&mut self) {
         for open in self.open.values_mut() {
-            (open.analysis, open.unpublished) = (None, true);
+            self.stale.extend(open.analysis.take());
+            open.unpublished = true;
         }
     }
 
@@ -364,7 +373,8 @@ impl Server {
         let VersionedTextDocumentIdentifier { version, text_document_identifier: id } = params.text_document;
         let Some(open) = self.open.get_mut(id.uri.as_ref()) else { return };
         open.document.change(version, params.content_changes);
-        (open.analysis, open.unpublished) = (None, true);
+        self.stale.extend(open.analysis.take());
+        open.unpublished = true;
     }
 
     fn closed(&mut self, params: DidCloseTextDocumentParams) {

@@ -47,6 +47,7 @@ impl Session {
         self.server.receive(messages);
         self.server.settle();
         let mut sent = self.server.sent();
+        self.server.rest();
         // What files hold is to be known, however busy the machine is.
         while self.server.awaits_data() {
             if let Ok(news) = self.news.recv_timeout(Duration::from_millis(100)) {

@@ -2,11 +2,12 @@
 
 use super::args::{CheckArgs, Format};
 use super::file::replace;
-use super::fix::{Done, fixed};
 use super::spec::{self, Checked, Given};
 use super::watch::Watch;
 use super::{Failure, Outcome, output};
+use crate::base::FileId;
 use crate::diag::{Diagnostic, Found, Severity, github, json, sarif};
+use crate::tools::fixes::{Done, fixed};
 use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
 
@@ -102,12 +103,18 @@ fn repair(file: &Path, text: &str, given: &Given, args: &CheckArgs) -> Result<(C
     // A byte order mark is not in the text that diagnostics point into.
     let (mark, body) = text.split_at(if text.starts_with(MARK) { MARK.len_utf8() } else { 0 });
     let check = |text: &str| look(&Given { bytes: text.into(), ..given.clone() }, args);
-    let fixed = fixed(body.to_string(), &check)?;
-    if fixed.text != body {
-        replace(file, &format!("{mark}{}", fixed.text))
-            .map_err(|e| Failure(format!("cannot write {}: {}", file.display(), spec::reason(&e))))?;
+    let checked = check(body)?;
+    let again = |text: &str| match check(text) {
+        Ok(checked) => checked.diagnostics,
+        Err(failure) => panic!("check: what was asked once can be asked again: {failure}"),
+    };
+    let fixed = fixed(body.to_string(), checked.diagnostics.clone(), FileId::default(), &again);
+    if fixed.text == body {
+        return Ok((checked, Vec::new()));
     }
-    Ok((fixed.checked, fixed.done))
+    replace(file, &format!("{mark}{}", fixed.text))
+        .map_err(|e| Failure(format!("cannot write {}: {}", file.display(), spec::reason(&e))))?;
+    Ok((check(&fixed.text)?, fixed.done))
 }
 
 fn counted(n: usize, one: &str, many: &str) -> String {

@@ -12,7 +12,6 @@ mod dump;
 mod eval;
 mod explain;
 mod file;
-mod fix;
 mod fmt;
 mod interrupt;
 mod lesson;

@@ -2,6 +2,7 @@
 
 mod changes;
 mod defaults;
+pub mod fixes;
 mod gallery;
 pub mod ide;
 pub mod json;

@@ -106,6 +106,20 @@ fn a_fix_that_does_not_help_is_not_applied() {
     assert_eq!(fs::read_to_string(path(&folder, "a.mlspec")).expect("the spec is there"), text);
 }
 
+/// Without quotes the activation is right, and two weights without names come to light: more is wrong until they
+/// are named, too.
+#[test]
+fn what_a_fix_shows_is_fixed_with_it() {
+    let text = WRONG.replace("modle", "model");
+    let chain = "Linear(8, activation=tahn) as hidden |> Dense(1) as out";
+    let text = text.replace(chain, "Dense(8, activation=\"tanh\") |> Dense(1)");
+    let folder = folder_with(&[("a.mlspec", &text)]);
+    let output = mlc(&["check", "--fix", &path(&folder, "a.mlspec")]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let fixed = fs::read_to_string(path(&folder, "a.mlspec")).expect("the spec is there");
+    assert!(fixed.contains("Dense(8, activation=tanh) as fc1 |> Dense(1) as fc2"), "{fixed}");
+}
+
 /// A byte order mark is no text; a fix behind it lands where it should, and the mark stays.
 #[test]
 fn a_mark_of_windows_is_kept() {

@@ -10,6 +10,7 @@ use super::{Analysis, nodes};
 use crate::base::Span;
 use crate::diag::Diagnostic;
 use crate::syntax::ast::*;
+use crate::tools::fixes;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ActionKind {
@@ -83,52 +84,18 @@ fn fix(analysis: &Analysis, i: usize, d: &Diagnostic) -> Option<Action> {
     })
 }
 
-/// Every fix that leaves fewer things wrong, again and again until none does.
+/// Every fix that leaves less wrong.
 fn fix_all(analysis: &Analysis, check: Check) -> Option<Action> {
-    let (mut text, mut diagnostics) = (analysis.text().to_string(), analysis.diagnostics.clone());
-    let mut count = 0;
-    while let Some((better, found, fixes)) = fixed_once(analysis, &text, &diagnostics, check) {
-        (text, diagnostics) = (better, found);
-        count += fixes;
-    }
-    let whole = Span::new(analysis.file, 0, analysis.text().len());
+    let text = analysis.text();
+    let fixed = fixes::fixed(text.to_string(), analysis.diagnostics.clone(), analysis.file, check);
+    let count = fixed.done.len();
     (count > 0).then(|| Action {
         title: if count == 1 { "apply the fix".into() } else { format!("apply all {count} fixes") },
         kind: ActionKind::FixAll,
-        edits: super::edit::between(whole.file, analysis.text(), &text),
+        edits: super::edit::between(analysis.file, text, &fixed.text),
         diagnostic: None,
         preferred: false,
     })
-}
-
-/// All fixes together if that helps, else the first that does; a wrong guess is not kept.
-fn fixed_once(
-    analysis: &Analysis,
-    text: &str,
-    diagnostics: &[Diagnostic],
-    check: Check,
-) -> Option<(String, Vec<Diagnostic>, usize)> {
-    let all = apart(analysis, diagnostics);
-    let alone = all.iter().map(std::slice::from_ref);
-    std::iter::once(all.as_slice()).chain(alone).filter(|edits| !edits.is_empty()).find_map(|edits| {
-        let better = applied(text, edits);
-        let found = check(&better);
-        (found.len() < diagnostics.len()).then_some((better, found, edits.len()))
-    })
-}
-
-/// The fixes in the text itself, in its order, none over another.
-fn apart(analysis: &Analysis, diagnostics: &[Diagnostic]) -> Vec<Edit> {
-    let mut all: Vec<_> = diagnostics.iter().filter_map(|d| d.fix.as_ref()).collect();
-    all.retain(|fix| fix.span.file == analysis.file);
-    all.sort_by_key(|fix| fix.span);
-    let mut kept: Vec<Edit> = Vec::new();
-    for fix in all {
-        if kept.last().is_none_or(|before| before.span.hi <= fix.span.lo && before.span != fix.span) {
-            kept.push(Edit { span: fix.span, text: fix.replacement.clone() });
-        }
-    }
-    kept
 }
 
 /// `let h = …` with its type written out.

@@ -78,18 +78,14 @@ fn type_in(path: &Path, stride: usize) {
     assert_eq!(session.codes(), wanted, "{}", path.display());
 }
 
-/// One small spec key by key; all with `MLC_THOROUGH`.
 #[test]
-fn a_spec_typed_key_by_key() {
-    let thorough = std::env::var("MLC_THOROUGH").is_ok();
+fn every_spec_typed_key_by_key() {
     for path in specs() {
-        if thorough || path.ends_with("line.mlspec") {
-            type_in(&path, 1);
-        }
+        type_in(&path, 1);
     }
 }
 
-/// The others in pieces whose length has no rhythm with lines.
+/// In pieces whose length has no rhythm with lines, as text is pasted.
 #[test]
 fn every_spec_typed_in_pieces() {
     for path in specs() {

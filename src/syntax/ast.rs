@@ -325,6 +325,13 @@ impl BinOp {
     }
 }
 
+impl Path {
+    /// As it is written: `h.0.attn`.
+    pub fn dotted(&self) -> String {
+        self.parts.iter().map(|p| &*p.name).collect::<Vec<_>>().join(".")
+    }
+}
+
 impl Expr {
     /// The expression less its parentheses.
     pub fn bare(&self) -> &Expr {

@@ -104,7 +104,7 @@ impl Dump {
                     self.line(&format!("output {}{} = {}", name.name, typed(ty), expr(value)));
                 }
                 EntryKind::Bind { path, value } => {
-                    self.line(&format!("bind {} = {}", flat::path(path), expr(value)));
+                    self.line(&format!("bind {} = {}", path.dotted(), expr(value)));
                 }
                 EntryKind::Typed { names, how } => {
                     self.line(&format!("typed {} : {}", flat::idents(names), expr(how)));
@@ -152,7 +152,7 @@ fn expr(e: &Expr) -> String {
         ExprKind::Neg(inner) => format!("(neg {})", expr(inner)),
         ExprKind::Binary { op, left, right, .. } => format!("({} {} {})", op.sign(), expr(left), expr(right)),
         ExprKind::Pipe { input, stage } => format!("(|> {} {})", expr(input), expr(stage)),
-        ExprKind::As { stage, path } => format!("(as {} {})", expr(stage), flat::path(path)),
+        ExprKind::As { stage, path } => format!("(as {} {})", expr(stage), path.dotted()),
         ExprKind::By { metric, column } => format!("(by {} {})", expr(metric), column.name),
         ExprKind::Repeat { var, count, body } => {
             let var = var.as_ref().map_or(String::new(), |v| format!(" {}", v.name));

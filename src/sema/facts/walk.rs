@@ -51,7 +51,7 @@ impl<'a> Walker<'a> {
         for item in &file.items {
             crate::sema::walk::item(item, &mut |expr| {
                 if let ExprKind::As { path, .. } = &expr.kind {
-                    walker.weights.entry(dotted(path)).or_insert(path.span);
+                    walker.weights.entry(path.dotted()).or_insert(path.span);
                 }
             });
         }
@@ -247,7 +247,7 @@ impl<'a> Walker<'a> {
     fn groups(&mut self, groups: &'a Section, train: &'a Section) {
         self.add(groups.word.span, NameKind::Key, None, Some("train"));
         let optimizer = train.entries.iter().find_map(|e| match &e.kind {
-            EntryKind::Bind { path, value } if dotted(path) == "optimizer" => callee(value),
+            EntryKind::Bind { path, value } if path.dotted() == "optimizer" => callee(value),
             _ => None,
         });
         for entry in &groups.entries {
@@ -255,7 +255,7 @@ impl<'a> Walker<'a> {
             self.made(&group.word, NameKind::Section, Some("groups"));
             for entry in &group.entries {
                 let EntryKind::Bind { path, value } = &entry.kind else { continue };
-                if dotted(path) == "weights" {
+                if path.dotted() == "weights" {
                     self.add(path.span, NameKind::Key, None, Some("groups"));
                     self.expr(value, Role::Weights);
                 } else {
@@ -295,7 +295,7 @@ impl<'a> Walker<'a> {
         if let [key] = path.parts.as_slice() {
             self.add(key.span, NameKind::Key, None, Some(word));
         }
-        self.expr(value, role_of(word, &dotted(path)));
+        self.expr(value, role_of(word, &path.dotted()));
     }
 
     /// `hidden = 32`, `train.epochs = 3`
@@ -363,8 +363,4 @@ fn callee(expr: &Expr) -> Option<&Ident> {
         ExprKind::Call { callee, .. } => callee.as_name(),
         _ => expr.as_name(),
     }
-}
-
-fn dotted(path: &Path) -> String {
-    path.parts.iter().map(|p| &*p.name).collect::<Vec<_>>().join(".")
 }

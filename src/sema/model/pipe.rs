@@ -125,7 +125,7 @@ fn flow(ev: &mut Ev, called: Called, inputs: Inputs, name: Option<&Path>, stage:
     match called {
         Called::Pending(pending) => {
             let name = match (name, &pending.name) {
-                (Some(path), None) => Some((dotted(path), path.span)),
+                (Some(path), None) => Some((path.dotted(), path.span)),
                 (None, known) => known.clone(),
                 (Some(path), Some(known)) => {
                     ev.diags.push(named_again(known, path).help("take out one of the two names"));
@@ -159,10 +159,6 @@ fn flow(ev: &mut Ev, called: Called, inputs: Inputs, name: Option<&Path>, stage:
 fn named_again((known, first): &(String, Span), path: &Path) -> Diagnostic {
     let message = format!("this layer is named `{known}` already");
     Diagnostic::error("name::twice", message, path.span, "named again").label(*first, "named here")
-}
-
-pub(super) fn dotted(path: &Path) -> String {
-    path.parts.iter().map(|p| &*p.name).collect::<Vec<_>>().join(".")
 }
 
 /// An op or builtin on what flows in; softmax and sigmoid leave a mark for the losses.
@@ -254,7 +250,7 @@ pub(super) fn named(ev: &mut Ev, stage: &Expr, path: &Path, span: Span) -> Found
     }
     match ev.eval(stage)? {
         Item::Entity(Entity::Pending(pending)) => {
-            let name = Some((dotted(path), path.span));
+            let name = Some((path.dotted(), path.span));
             Ok(Item::Entity(Entity::Pending(Rc::new(Pending { name, ..(*pending).clone() }))))
         }
         other => {
@@ -342,7 +338,7 @@ fn named_before(ev: &mut Ev, called: &Called, chain: &Chain) -> Checked<()> {
 fn numbered<'e>(called: Called<'e>, chain: &Chain, i: i64) -> Called<'e> {
     match (called, chain.name) {
         (Called::Pending(pending), Some(path)) => {
-            let name = Some((format!("{}.{i}", dotted(path)), path.span));
+            let name = Some((format!("{}.{i}", path.dotted()), path.span));
             Called::Pending(Rc::new(Pending { name, ..(*pending).clone() }))
         }
         (called, _) => called,

@@ -55,7 +55,7 @@ impl Choice {
         let words: Vec<Option<Word>> = items
             .iter()
             .map(|item| {
-                let Some(text) = dotted(item) else {
+                let Some(text) = item.dotted() else {
                     cx.wants(key, "names of weights such as `[bias, LayerNorm, fc1]`", "value", item.span);
                     return None;
                 };
@@ -115,15 +115,6 @@ fn unknown(word: &Word, weights: &[Weight], layers: &[LayerInfo]) -> Diagnostic 
             d.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), word.span, near)
         }
         None => d.help(format!("write one of {}", list(known).unwrap_or_default())),
-    }
-}
-
-/// `h.0.attn` as a text.
-fn dotted(expr: &Expr) -> Option<String> {
-    match &expr.bare().kind {
-        ExprKind::Name(name) => Some(name.name.to_string()),
-        ExprKind::Member(base, member) => Some(format!("{}.{}", dotted(base)?, member.name)),
-        _ => None,
     }
 }
 

@@ -8,10 +8,6 @@ fn list<T>(items: &[T], each: impl Fn(&T) -> String) -> String {
     items.iter().map(each).collect::<Vec<_>>().join(", ")
 }
 
-pub fn path(path: &Path) -> String {
-    path.parts.iter().map(|p| &*p.name).collect::<Vec<_>>().join(".")
-}
-
 pub fn idents(names: &[Ident]) -> String {
     list(names, |n| n.name.to_string())
 }
@@ -78,7 +74,7 @@ pub fn expr(e: &Expr) -> String {
         ExprKind::Neg(inner) => format!("-{}", expr(inner)),
         ExprKind::Binary { op, left, right, .. } => format!("{}{}{}", expr(left), infix(*op), expr(right)),
         ExprKind::Pipe { input, stage } => format!("{} |> {}", expr(input), expr(stage)),
-        ExprKind::As { stage, path: name } => format!("{} as {}", expr(stage), path(name)),
+        ExprKind::As { stage, path } => format!("{} as {}", expr(stage), path.dotted()),
         ExprKind::By { metric, column } => format!("{} by {}", expr(metric), column.name),
         ExprKind::Repeat { count, body, .. } => format!("{}{}) {}", repeat_head(e), expr(count), expr(body)),
         ExprKind::Range(lo, hi) => format!("{}..{}", expr(lo), expr(hi)),
@@ -108,7 +104,7 @@ pub fn entry(e: &Entry) -> String {
         EntryKind::Output { name, ty, value } => {
             format!("output {}{} = {}", name.name, typed(ty), expr(value))
         }
-        EntryKind::Bind { path: key, value } => format!("{} = {}", path(key), expr(value)),
+        EntryKind::Bind { path, value } => format!("{} = {}", path.dotted(), expr(value)),
         EntryKind::Typed { names, how } => format!("{} : {}", idents(names), expr(how)),
         EntryKind::Section(section) => format!("{} {}", head(section), braces(section)),
         EntryKind::Broken => String::new(),

@@ -136,7 +136,7 @@ impl<'a> Layout<'a> {
                 self.push(")");
             }
             ExprKind::As { stage, path } => {
-                let name = format!(" as {}", flat::path(path));
+                let name = format!(" as {}", path.dotted());
                 self.expr(stage, tail + name.chars().count());
                 self.push(&name);
             }

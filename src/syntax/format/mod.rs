@@ -381,7 +381,7 @@ impl Formatter<'_> {
                 l.value(value, before, false);
             }
             EntryKind::Bind { path, value } => {
-                l.push(&format!("{} =", flat::path(path)));
+                l.push(&format!("{} =", path.dotted()));
                 l.value(value, path.span, false);
             }
             EntryKind::Typed { names, how } => {
@@ -427,7 +427,7 @@ impl Laid<'_> {
     /// What stands before the `=`, `{` or `:`.
     fn key(&self) -> Option<String> {
         match &self.entry.kind {
-            EntryKind::Bind { path, .. } => Some(flat::path(path)),
+            EntryKind::Bind { path, .. } => Some(path.dotted()),
             EntryKind::Typed { names, .. } => Some(flat::idents(names)),
             EntryKind::Section(section) => Some(flat::head(section)),
             EntryKind::Let { .. } | EntryKind::Input { .. } | EntryKind::Output { .. } => None,

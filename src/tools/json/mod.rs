@@ -147,7 +147,7 @@ impl Writer<'_> {
                 ("doc", doc),
             ]),
             EntryKind::Bind { path, value } => {
-                object([("key", Some(json!(dotted(path)))), ("value", Some(self.expr(value))), ("doc", doc)])
+                object([("key", Some(json!(path.dotted()))), ("value", Some(self.expr(value))), ("doc", doc)])
             }
             EntryKind::Typed { names: columns, how } => {
                 object([("columns", Some(names(columns))), ("how", Some(self.expr(how))), ("doc", doc)])
@@ -195,7 +195,7 @@ impl Writer<'_> {
                 json!({ "operator": op.sign(), "left": self.expr(left), "right": self.expr(right) })
             }
             ExprKind::Pipe { .. } => json!({ "pipe": self.stages(e) }),
-            ExprKind::As { stage, path } => json!({ "as": dotted(path), "stage": self.expr(stage) }),
+            ExprKind::As { stage, path } => json!({ "as": path.dotted(), "stage": self.expr(stage) }),
             ExprKind::By { metric, column } => json!({ "by": &*column.name, "metric": self.expr(metric) }),
             ExprKind::Repeat { var, count, body } => object([
                 ("repeat", Some(self.expr(count))),
@@ -272,8 +272,4 @@ impl Writer<'_> {
         };
         args.iter().map(one).collect()
     }
-}
-
-fn dotted(path: &Path) -> String {
-    path.parts.iter().map(|p| &*p.name).collect::<Vec<_>>().join(".")
 }

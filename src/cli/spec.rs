@@ -147,9 +147,7 @@ fn check_with(given: &Given, probe: &dyn DataProbe) -> Result<Checked, Failure> 
     }
     let job = job.filter(|_| !diagnostics.has_errors());
     let ast = sema::resolved(&sources, &ast, &settings);
-    let framework =
-        ast.header.as_ref().and_then(|h| h.defaults.as_ref()).and_then(|d| Framework::parse(&d.name));
-    let framework = framework.unwrap_or(Framework::Keras);
+    let framework = sema::framework(&ast);
     Ok(Checked { sources, ast, framework, job, diagnostics: diagnostics.sorted(), places })
 }
 

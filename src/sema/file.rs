@@ -186,8 +186,8 @@ pub(super) fn check(
     diags: &mut Diagnostics,
 ) -> (Option<Job>, Vec<DataView>) {
     let Asked { settings, probe, facts } = asked;
-    let framework = framework(ast, diags);
-    let library = Library::std(framework, sources);
+    defaults(ast, diags);
+    let library = Library::std(super::framework(ast), sources);
     let sources = &*sources;
     let fixed = dims::any_bounded(ast).then(|| {
         let nothing = Recorder::default();
@@ -278,14 +278,14 @@ fn job_name(sources: &Sources, file: FileId) -> String {
     stem.unwrap_or(name).to_string()
 }
 
-fn framework(file: &ast::File, diags: &mut Diagnostics) -> Framework {
-    let Some(word) = file.header.as_ref().and_then(|h| h.defaults.as_ref()) else { return Framework::Keras };
-    Framework::parse(&word.name).unwrap_or_else(|| {
+/// A table of defaults that there is not.
+fn defaults(file: &ast::File, diags: &mut Diagnostics) {
+    let Some(word) = file.header.as_ref().and_then(|h| h.defaults.as_ref()) else { return };
+    if Framework::parse(&word.name).is_none() {
         let message = format!("there are no defaults `{}`", word.name);
         let d = Diagnostic::error("section::defaults", message, word.span, "not a table of defaults");
         diags.push(super::ctx::suggest(d, "table", word, ["keras", "torch"]));
-        Framework::Keras
-    })
+    }
 }
 
 pub(super) fn ast_sections<'a>(file: &'a ast::File, word: &'static str) -> impl Iterator<Item = &'a Section> {
@@ -346,7 +346,7 @@ fn weight_names(file: &ast::File) -> BTreeSet<String> {
     for item in &file.items {
         walk::item(item, &mut |expr| {
             if let ExprKind::As { path, .. } = &expr.kind {
-                names.insert(path.parts.iter().map(|p| &*p.name).collect::<Vec<_>>().join("."));
+                names.insert(path.dotted());
             }
         });
         let body = match &item.kind {

@@ -33,6 +33,7 @@ pub use probe::{Blind, DataProbe, ProbeError, Sample, SchemaColumn, SourceSchema
 
 use crate::base::{Bindings, FileId, Sources, Span};
 use crate::diag::Diagnostics;
+use crate::ops::Framework;
 use crate::syntax::ast;
 use facts::{Facts, Recorder};
 
@@ -51,6 +52,12 @@ pub struct Settings {
 /// is for `check` to say.
 pub fn resolved(sources: &Sources, ast: &ast::File, settings: &Settings) -> ast::File {
     file::prepare(sources, ast, settings, &mut Diagnostics::new()).into_owned()
+}
+
+/// The table of defaults that line one chooses; Keras' if it names none that there is, which checking reports.
+pub fn framework(ast: &ast::File) -> Framework {
+    let word = ast.header.as_ref().and_then(|h| h.defaults.as_ref());
+    word.and_then(|word| Framework::parse(&word.name)).unwrap_or(Framework::Keras)
 }
 
 /// Checks a parsed spec. The job is there if there is no error, and if every shape that it

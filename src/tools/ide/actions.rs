@@ -5,10 +5,11 @@
 
 mod repairs;
 
+use super::Analysis;
 use super::edit::{Edit, applied};
-use super::{Analysis, nodes};
 use crate::base::Span;
 use crate::diag::Diagnostic;
+use crate::sema::walk;
 use crate::syntax::ast::*;
 use crate::tools::fixes;
 
@@ -148,11 +149,13 @@ fn body(item: &ItemKind) -> &[Entry] {
 /// The stages that tensors flow into by a pipe, with what flows, in order of place.
 fn stages(file: &File) -> Vec<(&Expr, &Expr)> {
     let mut all = Vec::new();
-    nodes::exprs(file, &mut |e| {
-        if let ExprKind::Pipe { input, stage } = &e.kind {
-            all.push((&**input, &**stage));
-        }
-    });
+    for item in &file.items {
+        walk::item(item, &mut |e| {
+            if let ExprKind::Pipe { input, stage } = &e.kind {
+                all.push((&**input, &**stage));
+            }
+        });
+    }
     all.sort_by_key(|(_, stage)| stage.span);
     all
 }

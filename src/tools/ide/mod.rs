@@ -110,7 +110,7 @@ fn analysed(
         ast = parsed;
         diagnostics.extend(found.sorted());
     }
-    let framework = framework(&ast);
+    let framework = sema::framework(&ast);
     let (mut job, mut views, mut facts) = (None, Vec::new(), Facts::default());
     if ast.header.is_some() || !ast.items.is_empty() {
         let (checked, data, found, seen) = check(&mut sources, file, &ast);
@@ -133,10 +133,4 @@ fn library(framework: Framework) -> Library {
 /// The text of the library that a span of [`Analysis::library`] lies in: its name and all of it.
 fn text_of_library(span: Span) -> Option<(&'static str, &'static str)> {
     STD.get(usize::from(span.file.0).checked_sub(1)?).copied()
-}
-
-/// The table of defaults that line one chooses.
-fn framework(ast: &ast::File) -> Framework {
-    let word = ast.header.as_ref().and_then(|h| h.defaults.as_ref());
-    word.and_then(|word| Framework::parse(&word.name)).unwrap_or(Framework::Keras)
 }

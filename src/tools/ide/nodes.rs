@@ -6,18 +6,6 @@ use crate::syntax::ast::*;
 /// Calls `visit` for items, entries, types, expressions and names. Where it answers `false`, what lies inside
 /// is left out.
 pub fn visit(file: &File, visit: &mut dyn FnMut(Span) -> bool) {
-    visit_nodes(file, &mut |span, _| visit(span));
-}
-
-/// The same for expressions alone.
-pub fn exprs<'a>(file: &'a File, visit: &mut dyn FnMut(&'a Expr)) {
-    visit_nodes(file, &mut |_, e| {
-        e.into_iter().for_each(&mut *visit);
-        true
-    });
-}
-
-fn visit_nodes<'a>(file: &'a File, visit: Visit<'_, 'a>) {
     let mut v = Visitor { visit };
     if let Some(header) = &file.header {
         v.see(header.span);
@@ -25,18 +13,16 @@ fn visit_nodes<'a>(file: &'a File, visit: Visit<'_, 'a>) {
     file.items.iter().for_each(|item| v.item(item));
 }
 
-type Visit<'v, 'a> = &'v mut dyn FnMut(Span, Option<&'a Expr>) -> bool;
-
-struct Visitor<'v, 'a> {
-    visit: Visit<'v, 'a>,
+struct Visitor<'v> {
+    visit: &'v mut dyn FnMut(Span) -> bool,
 }
 
-impl<'a> Visitor<'_, 'a> {
+impl Visitor<'_> {
     fn see(&mut self, span: Span) -> bool {
-        (self.visit)(span, None)
+        (self.visit)(span)
     }
 
-    fn item(&mut self, item: &'a Item) {
+    fn item(&mut self, item: &Item) {
         if !self.see(item.span) {
             return;
         }
@@ -65,7 +51,7 @@ impl<'a> Visitor<'_, 'a> {
         }
     }
 
-    fn op(&mut self, op: &'a Op) {
+    fn op(&mut self, op: &Op) {
         self.see(op.name.span);
         self.fields(&op.params);
         match &op.result {
@@ -78,7 +64,7 @@ impl<'a> Visitor<'_, 'a> {
         }
     }
 
-    fn fields(&mut self, fields: &'a [Field]) {
+    fn fields(&mut self, fields: &[Field]) {
         for field in fields {
             if self.see(field.span) {
                 self.see(field.name.span);
@@ -88,7 +74,7 @@ impl<'a> Visitor<'_, 'a> {
         }
     }
 
-    fn section(&mut self, section: &'a Section) {
+    fn section(&mut self, section: &Section) {
         self.see(section.word.span);
         section.name.iter().for_each(|name| {
             self.see(name.span);
@@ -98,7 +84,7 @@ impl<'a> Visitor<'_, 'a> {
         }
     }
 
-    fn entries(&mut self, entries: &'a [Entry]) {
+    fn entries(&mut self, entries: &[Entry]) {
         for entry in entries {
             if self.see(entry.span) {
                 self.entry(entry);
@@ -106,7 +92,7 @@ impl<'a> Visitor<'_, 'a> {
         }
     }
 
-    fn entry(&mut self, entry: &'a Entry) {
+    fn entry(&mut self, entry: &Entry) {
         match &entry.kind {
             EntryKind::Let { names, ty, value } => {
                 self.idents(names);
@@ -135,19 +121,19 @@ impl<'a> Visitor<'_, 'a> {
         }
     }
 
-    fn idents(&mut self, names: &'a [Ident]) {
+    fn idents(&mut self, names: &[Ident]) {
         for name in names {
             self.see(name.span);
         }
     }
 
-    fn path(&mut self, path: &'a Path) {
+    fn path(&mut self, path: &Path) {
         if self.see(path.span) {
             self.idents(&path.parts);
         }
     }
 
-    fn ty(&mut self, ty: &'a Type) {
+    fn ty(&mut self, ty: &Type) {
         if !self.see(ty.span) {
             return;
         }
@@ -166,7 +152,7 @@ impl<'a> Visitor<'_, 'a> {
         }
     }
 
-    fn args(&mut self, args: &'a [Arg]) {
+    fn args(&mut self, args: &[Arg]) {
         for arg in args {
             let whole = arg.name.as_ref().map_or(arg.value.span, |name| name.span.to(arg.value.span));
             if self.see(whole) {
@@ -176,8 +162,8 @@ impl<'a> Visitor<'_, 'a> {
         }
     }
 
-    fn expr(&mut self, e: &'a Expr) {
-        if !(self.visit)(e.span, Some(e)) {
+    fn expr(&mut self, e: &Expr) {
+        if !self.see(e.span) {
             return;
         }
         match &e.kind {
@@ -221,7 +207,7 @@ impl<'a> Visitor<'_, 'a> {
         }
     }
 
-    fn index(&mut self, item: &'a IndexItem) {
+    fn index(&mut self, item: &IndexItem) {
         match item {
             IndexItem::At(at) => self.expr(at),
             IndexItem::Slice { start, stop, step, span } => {

@@ -42,11 +42,16 @@ pub fn problem(code: Code, message: impl Into<String>, source: &SourcePlan) -> B
 }
 
 impl Places {
-    /// The first place that has `path`; an absolute path is its own only place.
-    pub fn find(&self, path: &str, source: &SourcePlan) -> Result<PathBuf, Box<Diagnostic>> {
+    /// Where `path` may be, in the order in which it is looked for.
+    pub fn candidates(&self, path: &str) -> Vec<PathBuf> {
         let tried: Vec<PathBuf> =
             [&self.spec, &self.data].into_iter().flatten().map(|place| place.join(path)).collect();
-        let tried = if tried.is_empty() { vec![PathBuf::from(path)] } else { tried };
+        if tried.is_empty() { vec![PathBuf::from(path)] } else { tried }
+    }
+
+    /// The first place that has `path`; an absolute path is its own only place.
+    pub fn find(&self, path: &str, source: &SourcePlan) -> Result<PathBuf, Box<Diagnostic>> {
+        let tried = self.candidates(path);
         if let Some(found) = tried.iter().find(|p| p.exists()) {
             return Ok(found.clone());
         }

@@ -219,13 +219,8 @@ fn stamp(kind: &SourceKind, places: &Places) -> Stamp {
             return Stamp::new();
         }
     };
-    let mut candidates: Vec<PathBuf> =
-        [&places.spec, &places.data].into_iter().flatten().map(|place| place.join(path)).collect();
-    if candidates.is_empty() {
-        candidates.push(PathBuf::from(path));
-    }
     let mut stamp = Stamp::new();
-    for candidate in candidates {
+    for candidate in places.candidates(path) {
         let Ok(about) = fs::metadata(&candidate) else { continue };
         if about.is_dir() {
             stamp.extend(inside(&candidate));

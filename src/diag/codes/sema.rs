@@ -322,6 +322,15 @@ pub const CODES: &[CodeInfo] = &[
                   `accuracy(M.logits, label)`.",
     },
     CodeInfo {
+        code: "metric::target",
+        title: "a metric of numbers on a target of classes",
+        explain: "`mse`, `mae` and their like compare a number with a number. A classifier gives a logit for each class, and its \
+                  target is the place of the right one:\n\n    \
+                  loss    = CrossEntropy(Net.logits, label)\n    \
+                  metrics = [mse]           // of what?\n    \
+                  metrics = [accuracy]",
+    },
+    CodeInfo {
         code: "metric::scaled",
         title: "a share of a target that is scaled",
         explain: "`mape` divides by the target, and `standardize` moves its 0. `mae`, `mse` and `rmse` of a target that only \

@@ -152,6 +152,7 @@ pub(super) fn metric(ev: &mut Ev, metric: &Metric, data: Option<usize>) -> Check
     let (prediction, label) = compared(ev, metric)?;
     let column = column(ev, &label.0);
     shares_of_scaled(ev, metric, column.as_deref(), data)?;
+    numbers_of_classes(ev, metric, &prediction.0, &label)?;
     let pair = [plain(ev, prediction)?, plain(ev, label)?];
     ev.at(metric.span);
     let lib = ev.lib;
@@ -179,6 +180,27 @@ fn shares_of_scaled(ev: &mut Ev, metric: &Metric, label: Option<&str>, data: Opt
     ev.fail(d.help(
         "use `mae` or `rmse`, which are reported in the unit of the source, or feed the target as it is",
     ))
+}
+
+/// A metric of numbers does not know classes: each has a logit, and the label is the place of one.
+fn numbers_of_classes(
+    ev: &mut Ev,
+    metric: &Metric,
+    prediction: &Item<Entity>,
+    label: &Placed,
+) -> Checked<()> {
+    let (Some(logits), Some(classes)) = (tensor(prediction), tensor(&label.0)) else { return Ok(()) };
+    let (logits, classes) = (ev.b.ty(logits), ev.b.ty(classes));
+    let one_each = logits.shape.rank() == classes.shape.rank() + 1;
+    if metric.def.unit() == Unit::Free || classes.dtype != DType::I32 || !one_each {
+        return Ok(());
+    }
+    let message = format!("`{}` compares numbers, but the target is a class", metric.def.sig.name);
+    let d = Diagnostic::error("metric::target", message, metric.span, "a metric of numbers")
+        .label(label.1, format!("classes: {classes}, for logits {logits}"));
+    let title = "measure `accuracy`";
+    let d = d.help("of classes say `accuracy`, `top_k(5)`, `f1` or `log_loss`");
+    ev.fail(if metric.pair.is_empty() { d.fix(title, metric.span, "accuracy") } else { d })
 }
 
 /// The outputs of a metric, and how a figure is made of them.

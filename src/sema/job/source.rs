@@ -59,6 +59,22 @@ impl SourceKind {
         }
     }
 
+    /// The files and folders that it names; none of what is on a server or made up.
+    pub fn paths(&self) -> Vec<&str> {
+        match self {
+            SourceKind::Csv { path, .. }
+            | SourceKind::Jsonl { path, .. }
+            | SourceKind::Npy { path }
+            | SourceKind::Npz { path }
+            | SourceKind::Parquet { path }
+            | SourceKind::Sql { database: Database::Sqlite { path }, .. }
+            | SourceKind::Idx { path } => vec![path],
+            SourceKind::Sql { database: Database::Postgres { .. }, .. } | SourceKind::Synthetic { .. } => {
+                Vec::new()
+            }
+        }
+    }
+
     /// How its fields lie in its text, if they do.
     pub fn dialect(&self) -> Option<&Dialect> {
         match self {

@@ -122,6 +122,7 @@ fn layer(ev: &mut Ev, def: &'static dyn OpDef, attrs: &[(AttrValue, Span)], usin
     }
     let mask = built.mask.follow(call.mask(0), ev.b.shape(first), ev.b.shape(out));
     ev.scope.note_mask(out, mask);
+    ev.scope.note_mask(linear, mask);
     let text = format!("`{}` gives {}", sig.name, ev.b.ty(out));
     ev.scope.note(out, Some(first), using.stage, text);
     let prob = match squash {

@@ -143,6 +143,8 @@ pub enum Mode {
 pub struct Call {
     pub sig: &'static Sig,
     pub inputs: Vec<Value>,
+    /// By input: which steps of it count, `f32[B, T]`: 1 keeps, 0 is padding. None: all.
+    pub masks: Vec<Option<Value>>,
     /// One for each of `sig.attrs`, in order, defaults filled in; where the user wrote it,
     /// or else the call.
     pub attrs: Vec<(AttrValue, Span)>,

@@ -39,11 +39,36 @@ pub struct Built {
     pub outputs: Vec<Value>,
     /// Scalars that are added to the loss: `l2`.
     pub penalties: Vec<Value>,
+    pub mask: Masking,
+}
+
+/// What becomes of the mask of a layer's first input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Masking {
+    /// It goes on if the output has as many axes, the first two as long: what keeps time.
+    #[default]
+    Kept,
+    /// Time ends here, whatever the shapes look like.
+    Dropped,
+    /// The output has this one, `f32[B, T]`.
+    Made(Value),
+}
+
+impl Masking {
+    /// The mask of an output of shape `after`, given that of an input of shape `before`.
+    pub fn follow(self, mask: Option<Value>, before: &Shape, after: &Shape) -> Option<Value> {
+        let keeps_time = || before.rank() == after.rank() && before.0.get(..2) == after.0.get(..2);
+        match self {
+            Masking::Kept => mask.filter(|_| keeps_time()),
+            Masking::Dropped => None,
+            Masking::Made(made) => Some(made),
+        }
+    }
 }
 
 impl From<Value> for Built {
     fn from(output: Value) -> Built {
-        Built { outputs: vec![output], penalties: Vec::new() }
+        Built { outputs: vec![output], ..Built::default() }
     }
 }
 
@@ -157,6 +182,11 @@ impl Call {
     /// The tensor that came by the pipe.
     pub fn input(&self, i: usize) -> Value {
         self.inputs[i]
+    }
+
+    /// Which steps of input `i` count, if any do not.
+    pub fn mask(&self, i: usize) -> Option<Value> {
+        self.masks.get(i).copied().flatten()
     }
 
     fn attr(&self, name: &str) -> &AttrValue {

@@ -1,6 +1,6 @@
 //! Layers that only look at the shape. The batch, axis 0, stays.
 
-use super::{Built, OpDef, batch_first};
+use super::{Built, Masking, OpDef, batch_first};
 use crate::base::{Dim, Shape};
 use crate::diag::Diagnostic;
 use crate::graph::Builder;
@@ -99,7 +99,12 @@ impl OpDef for Squeeze {
         let x = call.input(0);
         let shape = b.shape(x).clone();
         match shape.0.as_slice() {
-            [_, .., last] if last.is_one() => Ok(b.reshape(x, shape.without(&[shape.rank() - 1])).into()),
+            [_, middle @ .., last] if last.is_one() => {
+                let y = b.reshape(x, shape.without(&[shape.rank() - 1]));
+                // One number for each step: what was padding is padding still.
+                let kept = call.mask(0).filter(|_| !middle.is_empty());
+                Ok(Built { mask: kept.map_or(Masking::Dropped, Masking::Made), ..Built::from(y) })
+            }
             _ => Err(call.shape_error(
                 &format!("drops a last axis of 1, but its input is {}", b.ty(x)),
                 "make the last axis 1 (`Dense(1)`), or leave `Squeeze` out",

@@ -5,6 +5,7 @@ mod balance;
 mod choose;
 mod groups;
 mod loss;
+mod masked;
 mod metric;
 mod plateau;
 mod terms;

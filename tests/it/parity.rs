@@ -1,7 +1,7 @@
 //! The same losses as Keras 3 and PyTorch, from the same weights and batches.
 //!
-//! `mnist_parity.py`, `optimizers.py`, `updates.py`, `losses.py`, `steps.py`, `norms.py` and `two_heads.py` in
-//! `tests/goldens` made the numbers.
+//! `mnist_parity.py`, `optimizers.py`, `updates.py`, `losses.py`, `steps.py`, `norms.py`, `two_heads.py` and
+//! `convolutions.py` in `tests/goldens` made the numbers.
 
 use crate::support::{Run, large_data, root};
 use serde_json::Value as Json;
@@ -130,10 +130,21 @@ fn norms_have_the_losses_of_keras_and_torch() {
 
 #[test]
 fn what_a_step_does_beside_the_optimizer_is_what_keras_and_torch_do() {
+    losses_and_states("steps.json");
+}
+
+#[test]
+fn convolutions_have_the_losses_and_running_statistics_of_keras() {
+    losses_and_states("convolutions.json");
+}
+
+/// The losses of each run of a file, and the states at its end.
+fn losses_and_states(file: &str) {
+    let runs = goldens(file);
     let data = root().join("specs").display().to_string();
     let place = tempfile::tempdir().expect("a temporary folder");
     let file = place.path().join("spec.mlspec");
-    for run in goldens("steps.json")["runs"].as_array().expect("a list of runs") {
+    for run in runs["runs"].as_array().expect("a list of runs") {
         let text = |key: &str| run[key].as_str().expect("a text");
         std::fs::write(&file, text("spec")).expect("the temporary folder is writable");
         let trained = Run::train(&file.display().to_string(), &["--data", &data]);

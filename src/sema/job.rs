@@ -8,7 +8,7 @@ pub use crate::ops::metric::{Better, Finish};
 pub use crate::ops::plateau::Plateau;
 pub use crate::ops::schedule::Schedule;
 pub use crate::ops::stop::EarlyStopping;
-pub use crate::ops::transform::{Classes, Encode};
+pub use crate::ops::transform::{Classes, Encode, Windows};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -120,6 +120,13 @@ pub enum SourceKind {
     /// Pairs of IDX files in a folder, told apart by `train`, `test`, `t10k`, `images`, `labels`
     /// in their names; `.gz` too. Columns `image: u8[rows, cols]` and `label: class(n)`.
     Idx { path: String },
+    /// A file as one row: a column `text`; `.gz` too.
+    Text { path: String },
+    /// Files of lines, each a row of the column `text`; of several, the column `label` has the name of the file. `.gz`
+    /// too.
+    Lines { files: Vec<LinesFile> },
+    /// Files whose lines belong together, each a column of its name; `.gz` too.
+    Parallel { files: Vec<LinesFile> },
     /// Made up from a seed: `synthetic(xor, rows=1000, seed=1)`.
     Synthetic { generator: Generator, rows: usize, seed: u64 },
 }
@@ -133,7 +140,10 @@ impl SourceKind {
             | SourceKind::Npy { .. }
             | SourceKind::Npz { .. }
             | SourceKind::Parquet { .. }
-            | SourceKind::Sql { .. } => true,
+            | SourceKind::Sql { .. }
+            | SourceKind::Text { .. }
+            | SourceKind::Lines { .. }
+            | SourceKind::Parallel { .. } => true,
             SourceKind::Idx { .. } | SourceKind::Synthetic { .. } => false,
         }
     }
@@ -141,7 +151,11 @@ impl SourceKind {
     /// Whether its single values are text until a spec gives them a type.
     pub fn is_text(&self) -> bool {
         match self {
-            SourceKind::Csv { .. } | SourceKind::Jsonl { .. } => true,
+            SourceKind::Csv { .. }
+            | SourceKind::Jsonl { .. }
+            | SourceKind::Text { .. }
+            | SourceKind::Lines { .. }
+            | SourceKind::Parallel { .. } => true,
             SourceKind::Npy { .. }
             | SourceKind::Npz { .. }
             | SourceKind::Parquet { .. }
@@ -160,6 +174,9 @@ impl SourceKind {
             | SourceKind::Npz { .. }
             | SourceKind::Parquet { .. }
             | SourceKind::Sql { .. }
+            | SourceKind::Text { .. }
+            | SourceKind::Lines { .. }
+            | SourceKind::Parallel { .. }
             | SourceKind::Idx { .. }
             | SourceKind::Synthetic { .. } => None,
         }
@@ -169,6 +186,14 @@ impl SourceKind {
     pub fn decimal(&self) -> u8 {
         self.dialect().map_or(b'.', |dialect| dialect.decimal)
     }
+}
+
+/// A file of lines among others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinesFile {
+    /// Of the column, or of the label of its rows; empty of a file that stands alone.
+    pub name: String,
+    pub path: String,
 }
 
 /// Where a database is.
@@ -322,6 +347,14 @@ impl Formula {
 }
 
 impl Field {
+    /// The windows that its rows are, if they are.
+    pub fn windows(&self) -> Option<Windows> {
+        match self.how.last() {
+            Some(Encode::Windows(windows)) => Some(*windows),
+            Some(_) | None => None,
+        }
+    }
+
     /// The columns of the source that it is made of.
     pub fn sources(&self) -> BTreeSet<&str> {
         let Some(formula) = &self.formula else { return BTreeSet::from([self.source.as_str()]) };
@@ -329,7 +362,19 @@ impl Field {
     }
 }
 
+impl DataPlan {
+    /// The windows that rows are, if they are: then every column has them.
+    pub fn windows(&self) -> Option<Windows> {
+        self.columns.iter().find_map(Column::windows)
+    }
+}
+
 impl Column {
+    /// The windows that its rows are, if they are.
+    pub fn windows(&self) -> Option<Windows> {
+        self.fields().iter().find_map(Field::windows)
+    }
+
     pub fn fields(&self) -> &[Field] {
         match &self.kind {
             ColumnKind::One(field) => std::slice::from_ref(field),

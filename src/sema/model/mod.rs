@@ -8,6 +8,7 @@
 mod apply;
 mod bodies;
 mod concat;
+mod cut;
 mod pipe;
 mod resolve;
 mod types;

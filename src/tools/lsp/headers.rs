@@ -207,18 +207,26 @@ impl DataProbe for Glance<'_> {
 }
 
 fn stamp(kind: &SourceKind, places: &Places) -> Stamp {
-    let path = match kind {
+    match kind {
         SourceKind::Csv { path, .. }
         | SourceKind::Jsonl { path, .. }
         | SourceKind::Npy { path }
         | SourceKind::Npz { path }
         | SourceKind::Parquet { path }
         | SourceKind::Sql { database: Database::Sqlite { path }, .. }
-        | SourceKind::Idx { path } => path,
-        SourceKind::Sql { database: Database::Postgres { .. }, .. } | SourceKind::Synthetic { .. } => {
-            return Stamp::new();
+        | SourceKind::Text { path }
+        | SourceKind::Idx { path } => stamp_of(path, places),
+        SourceKind::Lines { files } | SourceKind::Parallel { files } => {
+            files.iter().flat_map(|file| stamp_of(&file.path, places)).collect()
         }
-    };
+        SourceKind::Sql { database: Database::Postgres { .. }, .. } | SourceKind::Synthetic { .. } => {
+            Stamp::new()
+        }
+    }
+}
+
+/// Of one path.
+fn stamp_of(path: &str, places: &Places) -> Stamp {
     let mut stamp = Stamp::new();
     for candidate in places.candidates(path) {
         let Ok(about) = fs::metadata(&candidate) else { continue };

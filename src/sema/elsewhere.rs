@@ -148,6 +148,27 @@ pub(super) fn loss_in_quotes(cx: &Ctx, expr: &Expr, fed: &[&Ident]) -> Option<Di
     })
 }
 
+/// `Adam(Net.parameters(), lr=1e-3)`: reports it and says so.
+pub(super) fn parameters_handed(cx: &Ctx, args: &[Arg]) -> bool {
+    let [first, others @ ..] = args else { return false };
+    let ExprKind::Call { callee, .. } = &first.value.bare().kind else { return false };
+    let handed = matches!(&callee.kind, ExprKind::Member(_, m) if &*m.name == "parameters");
+    if handed {
+        let text = cx.text(first.value.span);
+        let d = Diagnostic::error(
+            "name::foreign",
+            "an optimizer is not handed the weights: it trains all that the loss depends on",
+            first.value.span,
+            "of PyTorch",
+        );
+        let next = others.first().map(|arg| arg.name.as_ref().map_or(arg.value.span, |name| name.span));
+        let cut = next.map_or(first.value.span, |next| Span { hi: next.lo, ..first.value.span });
+        let title = format!("leave `{text}` out");
+        cx.report(d.help(format!("{title}; `freeze = [fc1]` keeps some as they are")).fix(title, cut, ""));
+    }
+    handed
+}
+
 /// `Mlp.logits` of every model.
 fn outputs(cx: &Ctx) -> Vec<String> {
     let models = cx.globals.keys().filter_map(|name| cx.model(name).map(|section| (name, section)));

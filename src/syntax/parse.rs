@@ -285,7 +285,31 @@ impl<'a> Parser<'a> {
             return Ok((ItemKind::Section(section), next));
         }
         self.no_section(at);
-        Err(self.next_piece(at, self.tokens.len()))
+        Err(if self.heads_by_colon(at) {
+            self.indented_end(at)
+        } else {
+            self.next_piece(at, self.tokens.len())
+        })
+    }
+
+    /// Whether a section opens as Python has it: `model Mlp:`.
+    fn heads_by_colon(&self, at: usize) -> bool {
+        matches!(self.word(at), Some("model" | "data" | "train" | "variant"))
+            && (at + 1..at + 3).any(|i| self.sign(i) == Some(":"))
+    }
+
+    /// Behind the lines that are indented below the one that token `at` starts, and a brace that would end them.
+    fn indented_end(&self, at: usize) -> usize {
+        let end = (at + 1..self.tokens.len()).find(|&i| self.at_margin(i)).unwrap_or(self.tokens.len());
+        end + usize::from(self.ends_by_brace(end))
+    }
+
+    /// Whether the token is the `}` of a section that a colon opened.
+    fn ends_by_brace(&self, at: usize) -> bool {
+        at < self.tokens.len()
+            && self.tokens[at].kind == Kind::Close(Bracket::Curly)
+            && self.brackets.closes_nothing(at)
+            && (0..at).rev().find(|&i| self.at_margin(i)).is_some_and(|head| self.heads_by_colon(head))
     }
 
     /// A word at the top of the file that heads nothing.
@@ -338,9 +362,8 @@ impl<'a> Parser<'a> {
     fn python(&self, word: &str, at: usize) -> Option<&'static str> {
         const STATEMENTS: [&str; 10] =
             ["from", "class", "def", "for", "if", "while", "with", "print", "return", "async"];
-        let colon = (at..at + 3).any(|i| self.sign(i) == Some(":"));
         match word {
-            "model" | "data" | "train" | "variant" if colon => {
+            _ if self.heads_by_colon(at) => {
                 Some("what belongs to a section stands in braces, however it is indented: `model Mlp { … }`")
             }
             "class" => Some("a network is a section with braces: `model Mlp { input …  output … }`"),

@@ -3,7 +3,7 @@
 //! The crates that know all of it bring a hundred others and turn on features of `serde_json` for the
 //! whole build. A keyword that is not known here is a failure, so nothing passes unseen.
 
-use crate::support::{mlc, root};
+use crate::support::{large_data, mlc, root, stderr};
 use serde_json::Value;
 use std::fs;
 
@@ -153,21 +153,27 @@ fn the_schema_of_specs_is_fresh() {
     assert!(written == text, "docs/mlspec.schema.json is old: run this test with MLC_UPDATE_DOCS=1");
 }
 
+/// Where the large data are, every spec has all of its shapes and must be valid; without them, those whose data
+/// come with the project.
 #[test]
 fn resolved_specs_are_valid() {
     let schema = mlc::tools::json::schema();
+    let folder = large_data("resolved_specs_are_valid");
+    let data = folder.as_ref().map_or(Vec::new(), |folder| vec!["--data", folder]);
     let mut valid = 0;
     for entry in fs::read_dir(root().join("specs")).expect("specs is there") {
         let path = entry.expect("specs is readable").path();
         if path.extension().is_none_or(|e| e != "mlspec") {
             continue;
         }
-        let output = mlc(&["render", "--json", &path.display().to_string()]);
-        // Of data that are not here, not every shape is known.
+        let file = path.display().to_string();
+        let output = mlc(&[&["render", "--json", &file], data.as_slice()].concat());
         if output.status.success() {
             let spec: Value = serde_json::from_slice(&output.stdout).expect("standard output is JSON");
-            assert_eq!(problems(&schema, &spec), Vec::<String>::new(), "{}", path.display());
+            assert_eq!(problems(&schema, &spec), Vec::<String>::new(), "{file}");
             valid += 1;
+        } else {
+            assert!(folder.is_none(), "{file}: {}", stderr(&output));
         }
     }
     assert!(valid >= 8, "only {valid} specs could be rendered");

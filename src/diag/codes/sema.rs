@@ -322,12 +322,27 @@ pub const CODES: &[CodeInfo] = &[
                   `accuracy(M.logits, label)`.",
     },
     CodeInfo {
+        code: "metric::target",
+        title: "a metric of numbers on a target of classes",
+        explain: "`mse`, `mae` and their like compare a number with a number. A classifier gives a logit for each class, and its \
+                  target is the place of the right one:\n\n    \
+                  loss    = CrossEntropy(Net.logits, label)\n    \
+                  metrics = [mse]           // of what?\n    \
+                  metrics = [accuracy]",
+    },
+    CodeInfo {
         code: "metric::scaled",
         title: "a share of a target that is scaled",
         explain: "`mape` divides by the target, and `standardize` moves its 0. `mae`, `mse` and `rmse` of a target that only \
                   `standardize`, `minmax` or `robust` scale are reported in the unit of the source: dollars stay dollars. Of \
                   a target behind `log` or arithmetic they are those of the numbers that the loss sees, as is the loss \
                   itself always.",
+    },
+    CodeInfo {
+        code: "metric::masked",
+        title: "a metric that would count padding",
+        explain: "A mask (`Embedding(mask_zero=true)`) says which steps of a sequence count. Losses, and metrics that are means or \
+                  rates, leave the others out; `auc`, `confusion` and `r2` need every element and cannot.",
     },
     CodeInfo {
         code: "metric::by",

@@ -4,6 +4,7 @@
 use super::apply::{self, Use};
 use super::bodies;
 use super::concat;
+use super::masks;
 use super::{Entity, Ev, Pending, What, pipe};
 use crate::base::Span;
 use crate::diag::{Diagnostic, did_you_mean};
@@ -226,6 +227,7 @@ fn binary(ev: &mut Ev, op: BinOp, left: &Expr, right: &Expr, span: Span) -> Foun
         Ok(made) => {
             let item: Item<Entity> = made.into();
             if let Item::Tensor(v) = item {
+                masks::of_both(ev, op, tensors, v);
                 let text = format!("`{}` gives {}", op.sign(), ev.b.ty(v));
                 ev.scope.note(v, tensors[0].or(tensors[1]), span, text);
             }

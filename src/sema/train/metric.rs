@@ -152,11 +152,13 @@ pub(super) fn metric(ev: &mut Ev, metric: &Metric, data: Option<usize>) -> Check
     let (prediction, label) = compared(ev, metric)?;
     let column = column(ev, &label.0);
     shares_of_scaled(ev, metric, column.as_deref(), data)?;
+    numbers_of_classes(ev, metric, &prediction.0, &label)?;
+    let mask = tensor(&prediction.0).and_then(|v| ev.scope.mask(v));
     let pair = [plain(ev, prediction)?, plain(ev, label)?];
     ev.at(metric.span);
     let lib = ev.lib;
     let over = if metric.by.is_some() { Over::Row } else { Over::Batch };
-    match ops::metric::build(lib, ev.b, metric.def, &settings, pair, over, metric.span) {
+    match ops::metric::build(lib, ev.b, metric.def, &settings, pair, (over, mask), metric.span) {
         Ok(score) => match metric.by {
             None => Ok(planned(ev, metric, score, column)),
             Some(by) => grouped(ev, metric, score, column, (by, data)),
@@ -181,6 +183,27 @@ fn shares_of_scaled(ev: &mut Ev, metric: &Metric, label: Option<&str>, data: Opt
     ))
 }
 
+/// A metric of numbers does not know classes: each has a logit, and the label is the place of one.
+fn numbers_of_classes(
+    ev: &mut Ev,
+    metric: &Metric,
+    prediction: &Item<Entity>,
+    label: &Placed,
+) -> Checked<()> {
+    let (Some(logits), Some(classes)) = (tensor(prediction), tensor(&label.0)) else { return Ok(()) };
+    let (logits, classes) = (ev.b.ty(logits), ev.b.ty(classes));
+    let one_each = logits.shape.rank() == classes.shape.rank() + 1;
+    if metric.def.unit() == Unit::Free || classes.dtype != DType::I32 || !one_each {
+        return Ok(());
+    }
+    let message = format!("`{}` compares numbers, but the target is a class", metric.def.sig.name);
+    let d = Diagnostic::error("metric::target", message, metric.span, "a metric of numbers")
+        .label(label.1, format!("classes: {classes}, for logits {logits}"));
+    let title = "measure `accuracy`";
+    let d = d.help("of classes say `accuracy`, `top_k(5)`, `f1` or `log_loss`");
+    ev.fail(if metric.pair.is_empty() { d.fix(title, metric.span, "accuracy") } else { d })
+}
+
 /// The outputs of a metric, and how a figure is made of them.
 fn planned(
     ev: &Ev,
@@ -200,6 +223,7 @@ fn planned(
         numbers: score.parts.iter().fold(Dim::zero(), |n, part| n + ev.b.shape(part.value).size()),
         by: None,
         count: score.count,
+        counted: score.counted,
         finish: score.finish,
         classes: score.classes,
         label,

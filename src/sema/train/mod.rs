@@ -5,6 +5,7 @@ mod balance;
 mod choose;
 mod groups;
 mod loss;
+mod masked;
 mod metric;
 mod plateau;
 mod terms;
@@ -94,6 +95,11 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
     let seed = keys.get("seed").map_or(Some(0), |e| cx.count("seed", e, 0));
     // Without one of them, everything else would seem to miss it.
     if named_steps || keys.inner("feed").is_none() || train.loss.is_none() {
+        train
+            .loss
+            .and_then(|loss| elsewhere::loss_in_quotes(cx, loss, &[]))
+            .into_iter()
+            .for_each(|d| cx.report(d));
         return None;
     }
     let trained = train.graph(cx, job, Mode::Train);

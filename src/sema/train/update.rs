@@ -29,7 +29,9 @@ pub(super) fn optimizer(cx: &Ctx, expr: &Expr) -> Option<(OptimizerPlan, Option<
     let decays = def.sig.attrs.iter().any(|a| a.name == "weight_decay");
     let is_choice = |arg: &&Arg| decays && arg.name.as_ref().is_some_and(|n| &*n.name == "no_decay");
     let no_decay = args.iter().find(is_choice).map(|arg| Choice::read(cx, "no_decay", &arg.value, ""));
-    let args: Vec<Arg> = args.iter().filter(|arg| !is_choice(arg)).cloned().collect();
+    let handed = elsewhere::parameters_handed(cx, args);
+    let args =
+        args[usize::from(handed)..].iter().filter(|arg| !is_choice(arg)).cloned().collect::<Vec<Arg>>();
     let values = settings(cx, &def.sig, &args, expr.span)?;
     let number = |value| ops::attrs::as_number(value).expect("optimizer: settings are numbers");
     let settings = def.sig.attrs.iter().zip(&values).map(|(attr, x)| (attr.name.to_string(), number(x)));

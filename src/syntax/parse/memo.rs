@@ -83,7 +83,7 @@ impl Parser<'_> {
         }
     }
 
-    fn at_margin(&self, i: usize) -> bool {
+    pub(super) fn at_margin(&self, i: usize) -> bool {
         let lo = self.tokens[i].lo;
         lo == 0 || self.text.as_bytes()[lo - 1] == b'\n'
     }

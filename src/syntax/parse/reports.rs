@@ -46,6 +46,10 @@ impl Parser<'_> {
             None => self.brackets.faults.clone(),
         };
         for fault in faults {
+            // What is wrong is said at the colon that stands for its `{`.
+            if matches!(fault, Fault::ClosesNothing(i) if self.ends_by_brace(i)) {
+                continue;
+            }
             let (i, message, label, help) = match fault {
                 Fault::NeverClosed(i) => (i, "is never closed", "opened here", "add the missing"),
                 Fault::ClosesNothing(i) => {
@@ -83,13 +87,27 @@ impl Parser<'_> {
             .help(format!("{help} `{other}`"));
             if let (Fault::NeverClosed(_), Some(end)) = (fault, self.brackets.ends[i]) {
                 let missing = end.at.checked_sub(1).map_or(0, |last| self.tokens[last].hi);
-                d = d.label(
-                    Span::new(self.file, missing, missing),
-                    format!("`{other}` is missed here at the latest"),
-                );
+                d = match self.commented_out(missing, other) {
+                    Some(comment) => d
+                        .label(comment, format!("a comment from here on, `{other}` and all"))
+                        .help("`//` starts a comment; sizes divide by `/`, and exactly: `256 / 2`"),
+                    None => d.label(
+                        Span::new(self.file, missing, missing),
+                        format!("`{other}` is missed here at the latest"),
+                    ),
+                };
             }
             self.diagnostics.push(d);
         }
+    }
+
+    /// The comment behind byte `lo` on its line, if it holds the missing bracket: `Dense(256 // 2)`.
+    fn commented_out(&self, lo: usize, missing: char) -> Option<Span> {
+        let line = self.text[lo..].lines().next().unwrap_or_default();
+        let from = lo + line.len() - line.trim_start().len();
+        let comment = self.text[from..lo + line.len()].strip_prefix("//")?;
+        let divides = comment.trim_start().starts_with(|c: char| c.is_ascii_alphanumeric());
+        (divides && comment.contains(missing)).then(|| Span::new(self.file, from, from + 2))
     }
 
     pub(super) fn report_open_strings(&mut self) {

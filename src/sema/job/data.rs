@@ -1,0 +1,250 @@
+//! A `data` section, checked: columns, the parts of the rows, what may leak between them.
+
+use super::{Encode, SourcePlan, Windows};
+use crate::base::{DType, Dim, Shape, Span, TensorType};
+use crate::diag::Code;
+use crate::graph::Graph;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// A `data` section.
+#[derive(Clone, Debug)]
+pub struct DataPlan {
+    pub name: String,
+    pub span: Span,
+    pub source: SourcePlan,
+    /// `valid =` and `test =` beside `source`.
+    pub valid: Option<SourcePlan>,
+    pub test: Option<SourcePlan>,
+    /// What batches hold, in order. Leaves of the graphs bear these names.
+    pub columns: Vec<Column>,
+    pub split: SplitPlan,
+    pub batch: usize,
+    pub shuffle: bool,
+    pub drop_last: bool,
+    /// Warnings that the author has answered.
+    pub allow: Vec<Leak>,
+    pub roles: Roles,
+}
+
+/// What columns of the source are to the train sections.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Roles {
+    /// Those that models take.
+    pub inputs: BTreeSet<String>,
+    /// Those that losses compare with what models give.
+    pub targets: BTreeSet<String>,
+}
+
+/// A way in which rows for testing may be known before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leak {
+    Duplicates,
+    Target,
+    Time,
+    Groups,
+}
+
+impl Leak {
+    pub const ALL: [Leak; 4] = [Leak::Duplicates, Leak::Target, Leak::Time, Leak::Groups];
+
+    /// As `allow` names it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Leak::Duplicates => "duplicates",
+            Leak::Target => "target",
+            Leak::Time => "time",
+            Leak::Groups => "groups",
+        }
+    }
+
+    pub fn code(self) -> Code {
+        match self {
+            Leak::Duplicates => "leak::duplicates",
+            Leak::Target => "leak::target",
+            Leak::Time => "leak::time",
+            Leak::Groups => "leak::groups",
+        }
+    }
+}
+
+/// One tensor of a batch.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// The leaf's name.
+    pub name: String,
+    pub kind: ColumnKind,
+    /// Of one row; sizes that only the data know are symbols such as `people.features`.
+    pub ty: TensorType,
+    /// What its values must be, by what reads it.
+    pub wanted: Vec<Wanted>,
+    pub span: Span,
+}
+
+/// A range that the values of a column must lie in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wanted {
+    pub range: Range,
+    /// A number outside of it that is welcome all the same: `ignore=-100`.
+    pub except: Option<i64>,
+    /// Who wants it: `CrossEntropy`.
+    pub by: String,
+    /// The use in the user's text.
+    pub span: Span,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Range {
+    /// Whole numbers from 0 up to this many.
+    Below(Dim),
+    /// Any number between, both ends included.
+    Between(f64, f64),
+    /// Any number from this one.
+    AtLeast(f64),
+}
+
+#[derive(Clone, Debug)]
+pub enum ColumnKind {
+    One(Field),
+    /// Several fields side by side as one `f32` vector: `people.row`.
+    Row(Vec<Field>),
+}
+
+/// A column of the source, or one computed from several, and how it becomes numbers.
+#[derive(Clone, Debug)]
+pub struct Field {
+    /// Its name in the source, signs read as `_`; of what is computed, the spec's.
+    pub source: String,
+    /// What computes its values before they are transformed.
+    pub formula: Option<Arc<Formula>>,
+    /// From cells to numbers, in order, at least one step.
+    pub how: Vec<Encode>,
+    pub span: Span,
+}
+
+/// Arithmetic on columns, row by row: `weight / height^2`.
+#[derive(Clone, Debug)]
+pub struct Formula {
+    /// The leaves of the graph.
+    pub inputs: Vec<Column>,
+    /// One output, whose first axis is that of the rows.
+    pub graph: Graph,
+}
+
+impl Formula {
+    fn ty(&self) -> &TensorType {
+        self.graph.ty(self.graph.outputs[0].value)
+    }
+
+    /// The shape of one row.
+    pub fn row(&self) -> Shape {
+        Shape(self.ty().shape.0[1..].to_vec())
+    }
+
+    pub fn dtype(&self) -> DType {
+        self.ty().dtype
+    }
+}
+
+impl Field {
+    /// The windows that its rows are, if they are.
+    pub fn windows(&self) -> Option<Windows> {
+        match self.how.last() {
+            Some(Encode::Windows(windows)) => Some(*windows),
+            Some(_) | None => None,
+        }
+    }
+
+    /// The columns of the source that it is made of.
+    pub fn sources(&self) -> BTreeSet<&str> {
+        let Some(formula) = &self.formula else { return BTreeSet::from([self.source.as_str()]) };
+        formula.inputs.iter().flat_map(Column::fields).flat_map(Field::sources).collect()
+    }
+}
+
+impl DataPlan {
+    /// The windows that rows are, if they are: then every column has them.
+    pub fn windows(&self) -> Option<Windows> {
+        self.columns.iter().find_map(Column::windows)
+    }
+}
+
+impl Column {
+    /// The windows that its rows are, if they are.
+    pub fn windows(&self) -> Option<Windows> {
+        self.fields().iter().find_map(Field::windows)
+    }
+
+    pub fn fields(&self) -> &[Field] {
+        match &self.kind {
+            ColumnKind::One(field) => std::slice::from_ref(field),
+            ColumnKind::Row(fields) => fields,
+        }
+    }
+}
+
+/// How the rows of a source are parted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SplitPlan {
+    pub train: Amount,
+    pub valid: Amount,
+    pub test: Amount,
+    /// So many folds, each the test part of a run of its own, which trains on the others; `valid` is
+    /// then a share of those.
+    pub kfold: Option<usize>,
+    /// Which fold is the test part, from 0; without one, each in turn.
+    pub fold: Option<usize>,
+    /// A column of the source whose classes keep their shares.
+    pub stratify: Option<String>,
+    /// A column of the source: rows with one value of it stay in one part.
+    pub group: Option<String>,
+    pub order: RowOrder,
+    pub seed: u64,
+    pub span: Span,
+}
+
+/// How rows stand before parts are cut off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowOrder {
+    Shuffled,
+    File,
+    /// By a column of numbers or dates; equal ones in file order.
+    Time(String),
+}
+
+impl SplitPlan {
+    /// Everything is for training.
+    pub fn whole(span: Span) -> SplitPlan {
+        SplitPlan {
+            train: Amount::Rest,
+            valid: Amount::Nothing,
+            test: Amount::Nothing,
+            kfold: None,
+            fold: None,
+            stratify: None,
+            group: None,
+            order: RowOrder::Shuffled,
+            seed: 0,
+            span,
+        }
+    }
+
+    /// The columns of the source that decide which row goes where.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        let time = match &self.order {
+            RowOrder::Time(column) => Some(column),
+            RowOrder::Shuffled | RowOrder::File => None,
+        };
+        [self.stratify.as_ref(), self.group.as_ref(), time].into_iter().flatten().map(String::as_str)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Amount {
+    Nothing,
+    Rows(usize),
+    /// 70.0 for `70%`.
+    Percent(f64),
+    /// What the others leave.
+    Rest,
+}

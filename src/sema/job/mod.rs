@@ -1,0 +1,61 @@
+//! A checked spec: everything that a run needs to know, nothing left to look up.
+
+mod data;
+mod source;
+mod train;
+
+pub use crate::ops::clip::Clip;
+pub use crate::ops::metric::{Better, Finish};
+pub use crate::ops::plateau::Plateau;
+pub use crate::ops::schedule::Schedule;
+pub use crate::ops::stop::EarlyStopping;
+pub use crate::ops::transform::{Classes, Encode, Windows};
+pub use data::*;
+pub use source::*;
+pub use train::*;
+
+use crate::base::{Span, TensorType};
+
+/// What `check` makes of a spec.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The spec's file stem: `digits`.
+    pub name: String,
+    /// Every `param` and `dim` with its value, in the order of the text.
+    pub params: Vec<(String, ParamValue)>,
+    pub data: Vec<DataPlan>,
+    pub models: Vec<ModelInfo>,
+    /// The `train` sections, in order. Empty in a spec that only declares.
+    pub trains: Vec<TrainPlan>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum ParamValue {
+    Int(i64),
+    Float(f64),
+    Bool(bool),
+    Str(String),
+}
+
+/// A model as `plan` shows it.
+#[derive(Clone, Debug)]
+pub struct ModelInfo {
+    pub name: String,
+    pub span: Span,
+    pub layers: Vec<LayerInfo>,
+}
+
+#[derive(Clone, Debug)]
+pub struct LayerInfo {
+    /// `fc1`; empty for layers without weights that bear no name.
+    pub path: String,
+    /// `Dense`, as in the registry.
+    pub kind: String,
+    /// `Dense(128, activation=relu)` as written.
+    pub call: String,
+    pub input: TensorType,
+    pub output: TensorType,
+    /// Names of its weights.
+    pub params: Vec<String>,
+    pub span: Span,
+}

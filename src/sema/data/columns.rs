@@ -7,7 +7,7 @@ use crate::diag::Diagnostic;
 use crate::ops::formula::builtins;
 use crate::ops::transform::Kind;
 use crate::sema::ctx::Ctx;
-use crate::sema::job::{Classes, Column, ColumnKind, Encode, Field, Formula, Wanted};
+use crate::sema::job::{Classes, Column, ColumnKind, Encode, Field, Formula, SourceKind, Wanted};
 use crate::sema::probe::{Sample, SchemaColumn};
 use crate::sema::walk;
 use crate::syntax::ast::{Expr, ExprKind, Ident};
@@ -184,6 +184,9 @@ impl<'a> Data<'a> {
             return Found::Poison;
         }
         let schema = self.schema_of(&name.name);
+        if matches!(source.kind, SourceKind::Images { .. }) && &*name.name == "label" {
+            return Found::Stored(self.folders(name, source.span));
+        }
         // A vector has a type even where single values are text.
         if schema.map_or(source.kind.is_text(), |column| column.dtype.is_none()) {
             return self.inferred(cx, name, row);
@@ -210,10 +213,21 @@ impl<'a> Data<'a> {
             span: source.span,
         };
         // Ids are counted in `i32` whatever the source stores.
-        let ids = &*name.name == "label" && ty.dtype == DType::U8;
+        let counted = schema.is_some_and(|column| column.classes.is_some());
+        let ids = (counted || &*name.name == "label") && ty.dtype == DType::U8;
         let ty = if ids { TensorType::new(DType::I32, ty.shape) } else { ty };
         let (kind, span) = (ColumnKind::One(field), source.span);
         Found::Stored(Column { name: name.name.to_string(), kind, ty, wanted: Vec::new(), span })
+    }
+
+    /// The label of images, whose classes are called as their folders.
+    fn folders(&self, name: &Ident, span: Span) -> Column {
+        let classes = match self.schema_of(&name.name).and_then(|column| column.sample.as_ref()) {
+            Some(sample) => Classes::Named(sample.words.clone()),
+            None => Classes::Infer,
+        };
+        let chain = Chain { steps: vec![Encode::Class(classes)], kind: Kind::Ids(None), reads_numbers: None };
+        self.stored(&name.name, &Made { source: name.name.to_string(), formula: None, chain, span })
     }
 
     /// Cells that the spec says nothing of are numbers, if the first rows do not say otherwise.

@@ -40,7 +40,8 @@ impl<'a> Tallies<'a> {
         let bindings = data.bindings();
         let of = |size, rows| elements(size, bindings, rows);
         let under = |plan: &'a MetricPlan| {
-            let mut tally = Tally::new(plan.finish, of(&plan.classes, rows) as usize);
+            let classes = of(&plan.classes, rows) as usize;
+            let mut tally = Tally::new(plan.finish, classes).counted(plan.counted);
             let Some(by) = &plan.by else {
                 tally.reserve(of(&plan.count, rows) as usize);
                 return (plan, Under::Whole(tally));

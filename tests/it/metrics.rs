@@ -78,7 +78,8 @@ fn computed(lib: &Library, case: &Json, text: &str, labels: DType, batch: usize)
         let p = b.batch("prediction", TensorType::f32(shape(&prediction)));
         let l = b.batch("label", TensorType::new(labels, shape(&label)));
         let score =
-            metric::build(lib, &mut b, def, &settings, [given(p), given(l)], Over::Batch, span).expect(text);
+            metric::build(lib, &mut b, def, &settings, [given(p), given(l)], (Over::Batch, None), span)
+                .expect(text);
         score.parts.iter().for_each(|part| b.output(part.name, part.value, OutputKind::Metric));
         let leaves = [("prediction".to_string(), prediction), ("label".to_string(), label)];
         let inputs = Inputs { leaves: leaves.into(), ..Inputs::default() };

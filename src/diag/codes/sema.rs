@@ -346,6 +346,12 @@ pub const CODES: &[CodeInfo] = &[
                   itself always.",
     },
     CodeInfo {
+        code: "metric::masked",
+        title: "a metric that would count padding",
+        explain: "A mask (`Embedding(mask_zero=true)`) says which steps of a sequence count. Losses, and metrics that are means or \
+                  rates, leave the others out; `auc`, `confusion` and `r2` need every element and cannot.",
+    },
+    CodeInfo {
         code: "metric::by",
         title: "a metric cannot be grouped so",
         explain: "`f1 by sex` gives the metric of each group of rows, and how far the best and the worst are apart. \

@@ -1,6 +1,6 @@
 //! Dense: every output sees every input.
 
-use super::{Built, OpDef, penalty};
+use super::{Built, Masking, OpDef, penalty};
 use crate::base::Dim;
 use crate::diag::Diagnostic;
 use crate::graph::{Builder, Value};
@@ -76,7 +76,9 @@ impl OpDef for Dense {
         if let Some(op) = call.activation("activation") {
             y = call.activate(lib, b, op, y)?;
         }
-        Ok(Built { penalties, ..Built::from(y) })
+        // Of `f32[B, T]` it mixes the steps.
+        let mask = if b.shape(x).rank() == 2 { Masking::Dropped } else { Masking::Kept };
+        Ok(Built { penalties, mask, ..Built::from(y) })
     }
 }
 

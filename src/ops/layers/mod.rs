@@ -5,13 +5,19 @@
 
 mod activation;
 mod batch_norm;
+mod conv;
+mod conv_transpose;
 mod dense;
+mod depthwise;
 mod dropout;
 mod noise;
 mod norm;
 mod penalty;
+mod places;
+mod pooling;
 mod prelu;
 mod shape;
+mod sides;
 
 use super::formula::{Given, Item, apply, apply_std};
 use super::{AttrValue, Call, InitSpec, Library, Sig, init};
@@ -33,21 +39,68 @@ pub struct Built {
     pub outputs: Vec<Value>,
     /// Scalars that are added to the loss: `l2`.
     pub penalties: Vec<Value>,
+    pub mask: Masking,
+}
+
+/// What becomes of the mask of a layer's first input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Masking {
+    /// It goes on if the output has as many axes, the first two as long: what keeps time.
+    #[default]
+    Kept,
+    /// Time ends here, whatever the shapes look like.
+    Dropped,
+    /// The output has this one, `f32[B, T]`.
+    Made(Value),
+}
+
+impl Masking {
+    /// The mask of an output of shape `after`, given that of an input of shape `before`.
+    pub fn follow(self, mask: Option<Value>, before: &Shape, after: &Shape) -> Option<Value> {
+        let keeps_time = || before.rank() == after.rank() && before.0.get(..2) == after.0.get(..2);
+        match self {
+            Masking::Kept => mask.filter(|_| keeps_time()),
+            Masking::Dropped => None,
+            Masking::Made(made) => Some(made),
+        }
+    }
 }
 
 impl From<Value> for Built {
     fn from(output: Value) -> Built {
-        Built { outputs: vec![output], penalties: Vec::new() }
+        Built { outputs: vec![output], ..Built::default() }
     }
 }
 
 /// Every layer, in the order of the reference.
 static LAYERS: &[&dyn OpDef] = &[
     &dense::Dense,
+    &conv::CONV_1D,
+    &conv::CONV_2D,
+    &depthwise::DepthwiseConv2D,
+    &depthwise::SeparableConv2D,
+    &conv_transpose::Conv2DTranspose,
+    &pooling::MAX_1D,
+    &pooling::MAX_2D,
+    &pooling::AVERAGE_1D,
+    &pooling::AVERAGE_2D,
+    &pooling::GLOBAL_MAX_1D,
+    &pooling::GLOBAL_MAX_2D,
+    &pooling::GLOBAL_AVERAGE_1D,
+    &pooling::GLOBAL_AVERAGE_2D,
+    &sides::UpSampling2D,
+    &sides::ZeroPadding2D,
+    &sides::CROPPING_1D,
+    &sides::CROPPING_2D,
     &shape::Flatten,
     &shape::Reshape,
     &shape::Squeeze,
+    &shape::Permute,
+    &shape::RepeatVector,
+    &shape::Rescaling,
     &dropout::Dropout,
+    &dropout::SPATIAL_1D,
+    &dropout::SPATIAL_2D,
     &noise::GaussianNoise,
     &noise::GaussianDropout,
     &penalty::ActivityRegularization,
@@ -82,35 +135,15 @@ pub fn later_layers() -> impl Iterator<Item = &'static str> {
 
 /// Layers of Keras that are not built yet: a spec that names one is told so.
 static LATER: &[&str] = &[
-    "Conv1D",
-    "Conv2D",
     "Conv3D",
-    "Conv2DTranspose",
-    "DepthwiseConv2D",
-    "SeparableConv2D",
-    "MaxPooling1D",
-    "MaxPooling2D",
-    "AveragePooling2D",
-    "GlobalAveragePooling1D",
-    "GlobalAveragePooling2D",
-    "GlobalMaxPooling1D",
-    "GlobalMaxPooling2D",
-    "MaxPool2D",
-    "ZeroPadding2D",
-    "UpSampling2D",
     "Embedding",
     "LSTM",
     "GRU",
     "SimpleRNN",
     "Bidirectional",
     "TimeDistributed",
-    "SpatialDropout1D",
-    "SpatialDropout2D",
-    "Permute",
-    "RepeatVector",
     "MultiHeadAttention",
     "Attention",
-    "Rescaling",
 ];
 
 /// Every layer.
@@ -120,7 +153,8 @@ pub fn layers() -> &'static [&'static dyn OpDef] {
 
 /// The layer of that name.
 pub fn layer(name: &str) -> Option<&'static dyn OpDef> {
-    LAYERS.iter().copied().find(|l| l.sig().name == name)
+    let long = pooling::SHORT.iter().find(|(short, _)| *short == name).map_or(name, |(_, long)| long);
+    LAYERS.iter().copied().find(|l| l.sig().name == long)
 }
 
 /// Our name of what is called `name` elsewhere: `Dense` for `Linear`.
@@ -148,6 +182,11 @@ impl Call {
     /// The tensor that came by the pipe.
     pub fn input(&self, i: usize) -> Value {
         self.inputs[i]
+    }
+
+    /// Which steps of input `i` count, if any do not.
+    pub fn mask(&self, i: usize) -> Option<Value> {
+        self.masks.get(i).copied().flatten()
     }
 
     fn attr(&self, name: &str) -> &AttrValue {

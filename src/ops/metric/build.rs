@@ -4,7 +4,7 @@ use super::super::formula::{Given, Item, Number, apply_std};
 use super::super::{AttrValue, Library};
 use super::tally::{Average, Finish};
 use super::{Curve, Form, MetricDef, OUTCOMES, Scores};
-use crate::base::{DType, Dim, Span};
+use crate::base::{DType, Dim, Shape, Span};
 use crate::diag::Diagnostic;
 use crate::graph::{Builder, Value};
 
@@ -15,6 +15,8 @@ pub struct Score {
     pub parts: Vec<Part>,
     /// How many elements were scored: of the batch, in terms of it, or of one row.
     pub count: Dim,
+    /// Whether the last part says how many it were, since a mask leaves some out.
+    pub counted: bool,
     pub finish: Finish,
     /// How many scores a row has, or what its answers are below; 0 if nothing says.
     pub classes: Dim,
@@ -42,6 +44,8 @@ struct Build<'a> {
     lib: &'a Library,
     b: &'a mut Builder,
     over: Over,
+    /// Which steps count, if any do not.
+    mask: Option<Value>,
     span: Span,
 }
 
@@ -49,7 +53,8 @@ type Pair = [Given<Item>; 2];
 type Found = Result<Score, Vec<Diagnostic>>;
 
 /// The metric of one batch. `pair` is what the loss takes, prediction and label: tensors, or a plain
-/// number for the label. `settings` are those of its signature, checked.
+/// number for the label. `settings` are those of its signature, checked; `mask`, `f32[B, T]`, says which steps
+/// count.
 ///
 /// # Errors
 /// If the two do not fit the formula.
@@ -59,10 +64,11 @@ pub fn build(
     metric: &MetricDef,
     settings: &[AttrValue],
     pair: Pair,
-    over: Over,
+    (over, mask): (Over, Option<Value>),
     span: Span,
 ) -> Found {
-    let mut at = Build { lib, b, over, span };
+    let mut at = Build { lib, b, over, mask, span };
+    at.fits_mask(metric)?;
     match &metric.form {
         Form::Elements(op, finish) => at.scored(op, pair, *finish),
         Form::Rows(scores, finish) => {
@@ -119,11 +125,36 @@ impl Build<'_> {
         Ok(self.total(scores, finish))
     }
 
+    /// What needs all elements one by one takes no mask.
+    fn fits_mask(&self, metric: &MetricDef) -> Result<(), Vec<Diagnostic>> {
+        let one_by_one = matches!(metric.form, Form::Explained | Form::Area | Form::Confusion);
+        if self.mask.is_none() || !one_by_one {
+            return Ok(());
+        }
+        let name = metric.sig.name;
+        let message = format!("`{name}` cannot leave padding out, and the prediction has some");
+        let d = Diagnostic::error("metric::masked", message, self.span, "would count padding");
+        Err(vec![d.help("measure `accuracy`, `f1` or `log_loss`, which count what the mask keeps")])
+    }
+
+    /// The mask over all elements of `shape`, if that has its steps.
+    fn kept(&mut self, shape: &Shape) -> Option<Value> {
+        let mask = self.mask?;
+        let steps = self.b.shape(mask).clone();
+        let fits = shape.0.get(..steps.rank()) == Some(&steps.0[..]);
+        fits.then(|| self.b.broadcast(mask, shape.clone(), &(0..steps.rank()).collect::<Vec<_>>()))
+    }
+
     fn total(&mut self, scores: Value, finish: Finish) -> Score {
         let shape = self.b.shape(scores).clone();
-        let value = self.folded(scores, shape.rank());
         let count = self.count(&shape.0);
-        Score { parts: vec![Part { name: "", value }], count, finish, classes: Dim::zero() }
+        let kept = self.kept(&shape);
+        let scores = kept.map_or(scores, |kept| self.b.mul(scores, kept));
+        let mut parts = vec![Part { name: "", value: self.folded(scores, shape.rank()) }];
+        if let Some(kept) = kept {
+            parts.push(Part { name: "count", value: self.folded(kept, shape.rank()) });
+        }
+        Score { parts, count, counted: kept.is_some(), finish, classes: Dim::zero() }
     }
 
     fn top_k(&mut self, pair: Pair, settings: &[AttrValue]) -> Found {
@@ -146,9 +177,18 @@ impl Build<'_> {
         let shape = self.b.shape(outcomes[0]).clone();
         let rows = shape.rank() - usize::from(by_class);
         let names = ["hits", "called", "actual"];
-        let sum = |(name, v): (&'static str, &Value)| Part { name, value: self.folded(*v, rows) };
-        let parts = names.into_iter().zip(&outcomes).map(sum).collect();
-        Ok(Score { parts, count: self.count(&shape.0[..rows]), finish, classes: Dim::zero() })
+        let kept = self.kept(&shape);
+        let sum = |(name, v): (&'static str, &Value)| {
+            let v = kept.map_or(*v, |kept| self.b.mul(*v, kept));
+            Part { name, value: self.folded(v, rows) }
+        };
+        let mut parts: Vec<Part> = names.into_iter().zip(&outcomes).map(sum).collect();
+        let elements = Shape(shape.0[..rows].to_vec());
+        if let Some(kept) = self.kept(&elements) {
+            parts.push(Part { name: "count", value: self.folded(kept, rows) });
+        }
+        let count = self.count(&elements.0);
+        Ok(Score { parts, count, counted: kept.is_some(), finish, classes: Dim::zero() })
     }
 
     /// Squares, by target. Each target is seen from that of the batch's first row: one that never
@@ -178,7 +218,13 @@ impl Build<'_> {
             part("square", squares),
         ];
         let rows = self.b.shape(target).0[..1].to_vec();
-        Ok(Score { parts, count: self.count(&rows), finish: Finish::Explained, classes: Dim::zero() })
+        Ok(Score {
+            parts,
+            count: self.count(&rows),
+            counted: false,
+            finish: Finish::Explained,
+            classes: Dim::zero(),
+        })
     }
 
     /// The scores of every element, and what it is.
@@ -211,7 +257,7 @@ impl Build<'_> {
         let both = self.apply(op, pair.into())?;
         let count = self.count(&self.b.shape(both[1]).0.clone());
         let parts = names.into_iter().zip(both).map(|(name, value)| Part { name, value }).collect();
-        Ok(Score { parts, count, finish, classes })
+        Ok(Score { parts, count, counted: false, finish, classes })
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Tally {
     finish: Finish,
     /// As a [`Score`](super::Score) says.
     classes: usize,
+    /// Whether the last number that is added says of how many elements the others are.
+    counted: bool,
     count: f64,
     so_far: SoFar,
 }
@@ -85,7 +87,12 @@ impl Tally {
             Finish::Area(_) => SoFar::Scores { scores: Vec::new(), actual: Vec::new() },
             Finish::Confusion => SoFar::Counts(vec![vec![0; classes]; classes]),
         };
-        Tally { finish, classes, count: 0.0, so_far }
+        Tally { finish, classes, counted: false, count: 0.0, so_far }
+    }
+
+    /// The same, told with each batch how many of its elements count.
+    pub fn counted(self, counted: bool) -> Tally {
+        Tally { counted, ..self }
     }
 
     /// Makes room for so many elements, so that adding them takes no more memory.
@@ -98,6 +105,10 @@ impl Tally {
 
     /// Adds the numbers of a batch, part after part, and how many elements they are of.
     pub fn add(&mut self, parts: &[f32], count: f64) {
+        let (parts, count) = match parts.split_last() {
+            Some((count, parts)) if self.counted => (parts, f64::from(*count)),
+            Some(_) | None => (parts, count),
+        };
         match &mut self.so_far {
             SoFar::Sums(sums) => {
                 sums.resize(parts.len(), 0.0);
@@ -119,7 +130,7 @@ impl Tally {
 
     /// The metric of all that was added; of nothing at all it is not defined.
     pub fn figure(self) -> Figure {
-        let Tally { finish, classes, count, so_far } = self;
+        let Tally { finish, classes, counted: _, count, so_far } = self;
         let mean = |sums: &[f64]| sums.iter().sum::<f64>() / count;
         let number = match (finish, so_far) {
             (Finish::Confusion, SoFar::Counts(counts)) => {

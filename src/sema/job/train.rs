@@ -219,6 +219,8 @@ pub struct MetricPlan {
     pub by: Option<GroupPlan>,
     /// How many elements they are made of: `B`, or `B*T` of sequences; with `by`, those of one row.
     pub count: Dim,
+    /// Whether the last number says how many it were: a mask leaves padding out.
+    pub counted: bool,
     pub finish: Finish,
     /// How many classes it tells apart, as a [`Score`](crate::ops::metric::Score) says.
     pub classes: Dim,

@@ -93,6 +93,7 @@ fn layer(ev: &mut Ev, def: &'static dyn OpDef, attrs: &[(AttrValue, Span)], usin
     let before = ev.b.graph().leaves.len();
     let call = Call {
         sig,
+        masks: inputs.iter().map(|v| ev.scope.mask(*v)).collect(),
         inputs,
         attrs,
         path: path.clone(),
@@ -119,6 +120,9 @@ fn layer(ev: &mut Ev, def: &'static dyn OpDef, attrs: &[(AttrValue, Span)], usin
             out = v;
         }
     }
+    let mask = built.mask.follow(call.mask(0), ev.b.shape(first), ev.b.shape(out));
+    ev.scope.note_mask(out, mask);
+    ev.scope.note_mask(linear, mask);
     let text = format!("`{}` gives {}", sig.name, ev.b.ty(out));
     ev.scope.note(out, Some(first), using.stage, text);
     let prob = match squash {

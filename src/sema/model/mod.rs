@@ -8,6 +8,8 @@
 mod apply;
 mod bodies;
 mod concat;
+mod cut;
+mod masks;
 mod pipe;
 mod resolve;
 mod types;
@@ -83,6 +85,8 @@ struct Meta {
     chain: Option<Rc<Link>>,
     prob: Option<Prob>,
     classes: Option<(Dim, Span)>,
+    /// Which steps count, `f32[B, T]`: 1 keeps, 0 is padding.
+    mask: Option<Value>,
 }
 
 /// Shares or probabilities, made by an activation.
@@ -216,6 +220,17 @@ impl<'c, 'a> Elab<'c, 'a> {
 
     pub fn classes(&self, v: Value) -> Option<(Dim, Span)> {
         self.meta(v).classes
+    }
+
+    /// Which steps of `v` count, if any do not.
+    pub fn mask(&self, v: Value) -> Option<Value> {
+        self.meta.get(&v)?.mask
+    }
+
+    fn note_mask(&mut self, v: Value, mask: Option<Value>) {
+        if mask.is_some() {
+            self.meta.entry(v).or_default().mask = mask;
+        }
     }
 
     pub fn prob(&self, v: Value) -> Option<Prob> {

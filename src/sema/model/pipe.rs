@@ -3,6 +3,7 @@
 use super::apply::{self, Use};
 use super::bodies;
 use super::concat;
+use super::masks;
 use super::resolve::{is_function, pending};
 use super::{Entity, Ev, Pending, Prob, What, note_stage};
 use crate::base::Span;
@@ -215,6 +216,7 @@ fn tensor(given: &Given<Item<Entity>>) -> Option<crate::graph::Value> {
 
 fn chain(ev: &mut Ev, before: Option<crate::graph::Value>, made: &Item<Entity>, name: &str, span: Span) {
     if let Item::Tensor(v) = made {
+        masks::of_function(ev, name, before, *v);
         let text = format!("`{name}` gives {}", ev.b.ty(*v));
         ev.scope.note(*v, before, span, text);
     }

@@ -4,6 +4,7 @@
 use super::apply::{self, Use};
 use super::bodies;
 use super::concat;
+use super::masks;
 use super::{Entity, Ev, Pending, What, pipe};
 use crate::base::Span;
 use crate::diag::{Diagnostic, did_you_mean};
@@ -40,6 +41,9 @@ pub(super) fn expr(ev: &mut Ev, expr: &Expr) -> Option<Found> {
         ExprKind::Call { callee, args } => call(ev, expr, callee, args),
         ExprKind::Pipe { input, stage } => Some(pipe::pipe(ev, input, stage, expr.span)),
         ExprKind::As { stage, path } => Some(pipe::named(ev, stage, path, expr.span)),
+        ExprKind::Index { base, items } if ev.scope.feeding.is_some() => {
+            Some(super::cut::fed(ev, base, items, expr.span))
+        }
         ExprKind::Index { base, .. } => {
             // What is wrong inside is worth saying all the same.
             let _ = ev.eval(base);
@@ -223,6 +227,7 @@ fn binary(ev: &mut Ev, op: BinOp, left: &Expr, right: &Expr, span: Span) -> Foun
         Ok(made) => {
             let item: Item<Entity> = made.into();
             if let Item::Tensor(v) = item {
+                masks::of_both(ev, op, tensors, v);
                 let text = format!("`{}` gives {}", op.sign(), ev.b.ty(v));
                 ev.scope.note(v, tensors[0].or(tensors[1]), span, text);
             }

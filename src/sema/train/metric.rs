@@ -153,11 +153,12 @@ pub(super) fn metric(ev: &mut Ev, metric: &Metric, data: Option<usize>) -> Check
     let column = column(ev, &label.0);
     shares_of_scaled(ev, metric, column.as_deref(), data)?;
     numbers_of_classes(ev, metric, &prediction.0, &label)?;
+    let mask = tensor(&prediction.0).and_then(|v| ev.scope.mask(v));
     let pair = [plain(ev, prediction)?, plain(ev, label)?];
     ev.at(metric.span);
     let lib = ev.lib;
     let over = if metric.by.is_some() { Over::Row } else { Over::Batch };
-    match ops::metric::build(lib, ev.b, metric.def, &settings, pair, over, metric.span) {
+    match ops::metric::build(lib, ev.b, metric.def, &settings, pair, (over, mask), metric.span) {
         Ok(score) => match metric.by {
             None => Ok(planned(ev, metric, score, column)),
             Some(by) => grouped(ev, metric, score, column, (by, data)),
@@ -222,6 +223,7 @@ fn planned(
         numbers: score.parts.iter().fold(Dim::zero(), |n, part| n + ev.b.shape(part.value).size()),
         by: None,
         count: score.count,
+        counted: score.counted,
         finish: score.finish,
         classes: score.classes,
         label,

@@ -7,6 +7,7 @@ mod choose;
 mod draw;
 mod groups;
 mod loss;
+mod masked;
 mod metric;
 mod plateau;
 mod steps;

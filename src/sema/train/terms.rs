@@ -28,6 +28,7 @@ pub(super) fn terms(ev: &mut Ev) -> Vec<(Vec<Value>, MetricPlan)> {
             numbers: Dim::one(),
             by: None,
             count: rows.clone(),
+            counted: false,
             finish: Finish::Mean,
             classes: Dim::zero(),
             label: None,

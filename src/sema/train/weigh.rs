@@ -3,6 +3,7 @@
 
 use super::balance;
 use super::loss::{Inputs, tensor};
+use super::masked;
 use crate::base::{DType, Dim, Shape, Span};
 use crate::diag::Diagnostic;
 use crate::graph::{Prim, Value};
@@ -113,7 +114,19 @@ pub(super) fn form(
         }
     }
     expand(ev, op, &mut given);
+    masked::leave_out(
+        ev,
+        op,
+        def.by_class == Some(op),
+        prediction_of(&given, op == def.name, prediction),
+        &mut given,
+    );
     Ok(Form { op, given })
+}
+
+/// Where the prediction stands after a change of formulas, which puts it first.
+fn prediction_of(given: &Inputs, same: bool, before: usize) -> Option<Value> {
+    tensor(&given.get(if same { before } else { 0 })?.value)
 }
 
 /// Whether a setting of a formula may be one number for each class.
@@ -244,7 +257,7 @@ fn expand(ev: &mut Ev, op: &str, given: &mut Inputs) {
 }
 
 /// The shape of what a formula averages: that of its prediction, less the axes that have names of their own.
-fn weighed(ev: &Ev, op: &str, given: &Inputs) -> Option<Shape> {
+pub(super) fn weighed(ev: &Ev, op: &str, given: &Inputs) -> Option<Shape> {
     let ParamKind::Tensor(pattern) = &ev.lib.std_op(op)?.params.first()?.kind else { return None };
     let named = pattern.sizes.iter().filter(|s| !matches!(s, PatternSize::Rest(_))).count();
     let first = given

@@ -65,7 +65,7 @@ fn apply(
     let x = ev.tensor(input)?;
     let attrs = ops::attrs::attrs(ev, layer.sig(), args, span)?;
     let (sig, mode, framework) = (layer.sig(), ev.scope.mode, ev.lib.framework());
-    let call = Call { sig, inputs: vec![x], attrs, path, span, framework, mode };
+    let call = Call { sig, inputs: vec![x], masks: Vec::new(), attrs, path, span, framework, mode };
     match layer.build(ev.lib, ev.b, &call) {
         Ok(built) => {
             ev.scope.penalties.extend(built.penalties);

@@ -120,6 +120,7 @@ impl<'a> Train<'a> {
                 numbers: Dim::one(),
                 by: None,
                 count: rows.clone(),
+                counted: false,
                 finish: Finish::Mean,
                 classes: Dim::zero(),
                 label: None,

@@ -7,7 +7,7 @@ use crate::diag::Diagnostic;
 use crate::ops::formula::builtins;
 use crate::ops::transform::Kind;
 use crate::sema::ctx::Ctx;
-use crate::sema::job::{Classes, Column, ColumnKind, Encode, Field, Formula, Wanted};
+use crate::sema::job::{Classes, Column, ColumnKind, Encode, Field, Formula, SourceKind, Wanted};
 use crate::sema::probe::{Sample, SchemaColumn};
 use crate::sema::walk;
 use crate::syntax::ast::{Expr, ExprKind, Ident};
@@ -55,6 +55,10 @@ impl<'a> Data<'a> {
         row: Option<&TensorType>,
     ) -> Found<'a> {
         match self.named(cx, name, before) {
+            Named::Chain(made) if matches!(made.chain.kind, Kind::Tokens(_)) => {
+                cx.report(super::windows::unpadded(name, made.span));
+                Found::Poison
+            }
             Named::Chain(made) => Found::Stored(self.stored(&name.name, &made)),
             Named::Derived(at, expr) => Found::Derived(at, expr),
             Named::Poison => Found::Poison,
@@ -85,7 +89,13 @@ impl<'a> Data<'a> {
     fn stored(&self, name: &str, made: &Made) -> Column {
         let ty = match made.chain.kind {
             Kind::Cell | Kind::Number => TensorType::scalar(DType::F32),
-            Kind::Whole | Kind::Ids(_) => TensorType::scalar(DType::I32),
+            Kind::Whole | Kind::Ids(_) | Kind::Tokens(_) => TensorType::scalar(DType::I32),
+            Kind::Sequence { length, .. } => TensorType::new(DType::I32, [length]),
+            Kind::Series { length } => TensorType::f32([length]),
+            Kind::Frames { length, width } => {
+                let features = || Dim::sym(&format!("{}.{name}.features", self.name.name));
+                TensorType::f32(Shape(vec![Dim::from(length), width.map_or_else(features, Dim::from)]))
+            }
             Kind::Vector(known) => {
                 let computed = made.formula.as_ref().and_then(|f| f.row().as_const());
                 let shape = self.schema_of(&made.source).map(|c| &c.shape).filter(|s| !s.is_empty());
@@ -174,6 +184,9 @@ impl<'a> Data<'a> {
             return Found::Poison;
         }
         let schema = self.schema_of(&name.name);
+        if matches!(source.kind, SourceKind::Images { .. }) && &*name.name == "label" {
+            return Found::Stored(self.folders(name, source.span));
+        }
         // A vector has a type even where single values are text.
         if schema.map_or(source.kind.is_text(), |column| column.dtype.is_none()) {
             return self.inferred(cx, name, row);
@@ -200,10 +213,21 @@ impl<'a> Data<'a> {
             span: source.span,
         };
         // Ids are counted in `i32` whatever the source stores.
-        let ids = &*name.name == "label" && ty.dtype == DType::U8;
+        let counted = schema.is_some_and(|column| column.classes.is_some());
+        let ids = (counted || &*name.name == "label") && ty.dtype == DType::U8;
         let ty = if ids { TensorType::new(DType::I32, ty.shape) } else { ty };
         let (kind, span) = (ColumnKind::One(field), source.span);
         Found::Stored(Column { name: name.name.to_string(), kind, ty, wanted: Vec::new(), span })
+    }
+
+    /// The label of images, whose classes are called as their folders.
+    fn folders(&self, name: &Ident, span: Span) -> Column {
+        let classes = match self.schema_of(&name.name).and_then(|column| column.sample.as_ref()) {
+            Some(sample) => Classes::Named(sample.words.clone()),
+            None => Classes::Infer,
+        };
+        let chain = Chain { steps: vec![Encode::Class(classes)], kind: Kind::Ids(None), reads_numbers: None };
+        self.stored(&name.name, &Made { source: name.name.to_string(), formula: None, chain, span })
     }
 
     /// Cells that the spec says nothing of are numbers, if the first rows do not say otherwise.
@@ -269,6 +293,12 @@ impl<'a> Data<'a> {
         let (words, counts) = self.words(&source.name);
         let message = format!("`{}` is text, and `{first}` takes numbers", source.name);
         let d = Diagnostic::error("column::text", message, at, format!("holds {words}"));
+        if first == "windows" {
+            let help =
+                "make ids of the text first: `chars |> windows(n)`, `words(vocab=10000) |> windows(n)`";
+            cx.report(d.help(help));
+            return true;
+        }
         cx.report(d.help(format!(
             "make it `{0} : one_hot`, or `category`, or `class` for a label: {counts}; if all of them stand for missing \
              values, say `missing=…` in the source",
@@ -327,6 +357,8 @@ impl<'a> Data<'a> {
         let width = |made: &Made| match made.chain.kind {
             Kind::Vector(known) => known,
             Kind::Cell | Kind::Number | Kind::Whole | Kind::Ids(_) => Some(1),
+            // `row` leaves them out.
+            Kind::Tokens(_) | Kind::Sequence { .. } | Kind::Series { .. } | Kind::Frames { .. } => Some(0),
         };
         let known: Option<usize> = self.row_chains(cx).iter().map(width).sum();
         known.map_or_else(|| Dim::sym(&format!("{}.features", self.name.name)), Dim::from)

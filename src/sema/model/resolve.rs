@@ -41,6 +41,9 @@ pub(super) fn expr(ev: &mut Ev, expr: &Expr) -> Option<Found> {
         ExprKind::Call { callee, args } => call(ev, expr, callee, args),
         ExprKind::Pipe { input, stage } => Some(pipe::pipe(ev, input, stage, expr.span)),
         ExprKind::As { stage, path } => Some(pipe::named(ev, stage, path, expr.span)),
+        ExprKind::Index { base, items } if ev.scope.feeding.is_some() => {
+            Some(super::cut::fed(ev, base, items, expr.span))
+        }
         ExprKind::Index { base, .. } => {
             // What is wrong inside is worth saying all the same.
             let _ = ev.eval(base);

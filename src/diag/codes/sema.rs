@@ -313,6 +313,13 @@ pub const CODES: &[CodeInfo] = &[
                   weight (`fc1.weight`), a model, or `all`.\n\n    freeze = [wte, h.0]",
     },
     CodeInfo {
+        code: "train::every",
+        title: "the steps of a training have no common rhythm",
+        explain: "Of several steps one at least acts on every batch, and `every` makes others rarer. After at most \
+                  10,000 batches all must act as they did at the start:\n\n    step critic    { … }\n    step \
+                  generator { every = 5  … }",
+    },
+    CodeInfo {
         code: "train::groups",
         title: "a weight is in two groups",
         explain: "A group gives its weights settings of their own, so a weight is in one group at \

@@ -8,6 +8,7 @@
 //! the node that they come from.
 
 mod rules;
+mod windows;
 
 use crate::base::{DType, Span};
 use crate::graph::{Builder, Prim, ScalarOp, Value};

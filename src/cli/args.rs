@@ -111,6 +111,9 @@ pub struct CheckArgs {
     /// Look at the spec alone, not at its data files
     #[arg(long)]
     pub no_data: bool,
+    /// Read every row of the data, as training would, and not only of small files
+    #[arg(long, conflicts_with = "no_data")]
+    pub every_row: bool,
     #[command(flatten)]
     pub spec: SpecArgs,
 }

@@ -7,9 +7,14 @@ use super::watch::Watch;
 use super::{Failure, Outcome, output};
 use crate::base::FileId;
 use crate::diag::{Diagnostic, Found, Severity, github, json, sarif};
+use crate::runtime::data::{self, Places};
+use crate::sema::job::DataPlan;
 use crate::tools::fixes::{Done, fixed};
 use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
+
+/// Bytes of data that are read whole by each check: a few milliseconds of its time.
+const SMALL: u64 = 1 << 18;
 
 /// What editors of Windows put before a text.
 const MARK: char = '\u{feff}';
@@ -95,7 +100,36 @@ fn one(file: &Path, args: &CheckArgs) -> Result<Checked, Failure> {
 }
 
 fn look(given: &Given, args: &CheckArgs) -> Result<Checked, Failure> {
-    if args.no_data { spec::check_blindly(given) } else { spec::check_given(given) }
+    if args.no_data {
+        return spec::check_blindly(given);
+    }
+    let mut checked = spec::check_given(given)?;
+    let plans = checked.job.iter().flat_map(|job| &job.data);
+    let read =
+        plans.filter(|plan| !plan.columns.is_empty() && (args.every_row || is_small(plan, &checked.places)));
+    let found: Vec<Diagnostic> = read.flat_map(|plan| rows(plan, &checked.places)).collect();
+    // That a file is not there was said already.
+    let new = found
+        .into_iter()
+        .filter(|d| !checked.diagnostics.iter().any(|k| (k.code, k.span()) == (d.code, d.span())));
+    let new: Vec<Diagnostic> = new.collect();
+    checked.diagnostics.extend(new);
+    Ok(checked)
+}
+
+/// Whether all files of a data section are read in a few milliseconds.
+fn is_small(plan: &DataPlan, places: &Places) -> bool {
+    let sources = [Some(&plan.source), plan.valid.as_ref(), plan.test.as_ref()].into_iter().flatten();
+    let bytes: Option<u64> = sources.map(|source| places.bytes(&source.kind)).sum();
+    bytes.is_some_and(|bytes| bytes <= SMALL)
+}
+
+/// What is wrong in the rows themselves: labels out of range, words among numbers, rows of another length.
+fn rows(plan: &DataPlan, places: &Places) -> Vec<Diagnostic> {
+    match data::load(plan, places) {
+        Ok(data) => data.warnings,
+        Err(wrong) => wrong,
+    }
 }
 
 /// Applies what helps, and writes the file if anything did.

@@ -53,6 +53,8 @@ static TABLE: &[Row] = &[
     Row { key: "MultiHeadAttention.init",            keras: GLOROT_UNIFORM,  torch: GLOROT_UNIFORM },
     Row { key: "Dense.bias_init",                    keras: ZEROS,           torch: TORCH_LINEAR },
     Row { key: "Embedding.init",                     keras: UNIFORM,         torch: STANDARD_NORMAL },
+    Row { key: "Conv.init",                          keras: GLOROT_UNIFORM,  torch: TORCH_LINEAR },
+    Row { key: "Conv.bias_init",                     keras: ZEROS,           torch: TORCH_LINEAR },
     Row { key: "LeakyReLU.slope",                    keras: Number(0.3),     torch: Number(0.01) },
     Row { key: "PReLU.per",                          keras: Word("element"), torch: Word("layer") },
     Row { key: "PReLU.init",                         keras: ZEROS,           torch: constant(0.25) },

@@ -253,3 +253,48 @@ fn save(file: &Path, text: &str) {
     fs::write(&beside, text).expect("a spec is written");
     fs::rename(&beside, file).expect("a spec is renamed");
 }
+
+/// A label that is wrong behind the first rows, in a table of that many rows.
+fn late_label(rows: usize) -> String {
+    let row = |i: usize| format!("{},{}\n", i % 7, if i + 10 == rows { 12 } else { i % 10 });
+    std::iter::once("pixel,label\n".to_string()).chain((0..rows).map(row)).collect()
+}
+
+const TABLE: &str = "mlspec 1
+
+data table {
+  source = csv(\"rows.csv\")
+  label : class(10)
+  pixel : float
+  split { train = 80%  valid = 20% }
+}
+
+model Net {
+  input x: f32[B, table.features]
+  output logits: f32[B, 10] = x |> Dense(10) as out
+}
+
+train {
+  feed      { x = table.row  label = table.label }
+  loss      = CrossEntropy(Net.logits, label)
+  optimizer = Adam(lr=1e-3)
+  epochs    = 3
+}
+";
+
+#[test]
+fn rows_are_read_where_that_is_quick_or_asked_for() {
+    let small = folder_with(&[("net.mlspec", TABLE), ("rows.csv", &late_label(20_000))]);
+    let large = folder_with(&[("net.mlspec", TABLE), ("rows.csv", &late_label(200_000))]);
+    let check = |folder: &tempfile::TempDir, args: &[&str]| {
+        mlc(&[&["check", &path(folder, "net.mlspec")], args].concat())
+    };
+    for (folder, args) in [(&small, [].as_slice()), (&large, &["--every-row"])] {
+        let output = check(folder, args);
+        assert_eq!(code(&output), 1, "{}", stderr(&output));
+        assert!(stderr(&output).contains("12"), "{}", stderr(&output));
+    }
+    for (folder, args) in [(&small, ["--no-data"].as_slice()), (&large, &[])] {
+        assert_eq!(code(&check(folder, args)), 0);
+    }
+}

@@ -1,6 +1,6 @@
 //! The same losses as Keras 3 and PyTorch, from the same weights and batches.
 //!
-//! `mnist_parity.py`, `optimizers.py`, `updates.py`, `losses.py`, `steps.py`, `norms.py` and `two_heads.py` in
+//! `mnist_parity.py`, `optimizers.py`, `updates.py`, `losses.py`, `steps.py`, `norms.py`, `two_heads.py` and `sequences.py` in
 //! `tests/goldens` made the numbers.
 
 use crate::support::{Run, large_data, root};
@@ -125,6 +125,19 @@ fn norms_have_the_losses_of_keras_and_torch() {
         std::fs::write(&spec, text).expect("the temporary folder is writable");
         let trained = Run::train(&spec.display().to_string(), &["--data", &data]);
         compare(framework, &trained, &goldens["runs"][framework]);
+    }
+}
+
+#[test]
+fn transformers_have_the_losses_of_keras_torch_and_jax() {
+    let folder = root().join("tests/goldens/sequences");
+    let data = folder.display().to_string();
+    let goldens = goldens("sequences.json");
+    let runs = goldens["runs"].as_object().expect("goldens by name");
+    assert_eq!(runs.len(), 5);
+    for (name, wanted) in runs {
+        let spec = folder.join(format!("{name}.mlspec")).display().to_string();
+        compare(name, &Run::train(&spec, &["--data", &data]), wanted);
     }
 }
 

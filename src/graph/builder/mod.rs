@@ -27,6 +27,8 @@ pub struct Builder {
     sites: BTreeSet<Arc<str>>,
     /// How many steps of the user's text lie around what is built now, for whoever limits them.
     pub nesting: usize,
+    /// How many uses of layers, blocks and ops were written out so far.
+    pub uses: usize,
 }
 
 /// What a graph needs only one node for.
@@ -71,7 +73,7 @@ impl Builder {
         let leaves = graph.leaves.iter().map(|(id, leaf)| (leaf.name.clone(), id)).collect();
         let (graph_so_far, span, once) = (Graph::default(), Span::default(), BTreeMap::new());
         let sites = BTreeSet::new();
-        let mut b = Builder { graph: graph_so_far, span, once, leaves, sites, nesting: 0 };
+        let mut b = Builder { graph: graph_so_far, span, once, leaves, sites, nesting: 0, uses: 0 };
         for (value, node) in graph.nodes.iter() {
             b.remember(value, node);
         }

@@ -20,17 +20,16 @@ struct Cut {
 }
 
 impl<S: Scope> Eval<'_, S> {
-    /// A part of a tensor, or one of several values. Axes before `first` are not spoken of.
+    /// A part of a tensor, or one of several values; `at` is the text of `base`.
     pub fn index(
         &mut self,
         base: Item<S::Entity>,
         at: Span,
         items: &[IndexItem],
-        first: usize,
         span: Span,
     ) -> Checked<Item<S::Entity>> {
         match base {
-            Item::Tensor(v) => self.cut(v, items, first, span).map(Item::Tensor),
+            Item::Tensor(v) => self.cut(v, items, span).map(Item::Tensor),
             Item::Tuple(all) => self.pick(all, items, span),
             other => {
                 let found = self.describe(&other);
@@ -61,17 +60,17 @@ impl<S: Scope> Eval<'_, S> {
         })
     }
 
-    /// The part of `v` that `items` name, axis by axis from `first` on.
-    pub fn cut(&mut self, v: Value, items: &[IndexItem], first: usize, span: Span) -> Checked<Value> {
+    /// The part of `v` that `items` name, axis by axis.
+    pub fn cut(&mut self, v: Value, items: &[IndexItem], span: Span) -> Checked<Value> {
         let shape = self.b.shape(v).clone();
-        if first + items.len() > shape.rank() {
+        if items.len() > shape.rank() {
             let ty = self.b.ty(v).to_string();
             let message = format!("{} axes are named, but this is {ty}", items.len());
             let d = Diagnostic::error("shape::index", message, span, format!("this is {ty}"));
             return self.fail(d.help("name fewer axes: those behind the last one named are taken whole"));
         }
         let mut cuts: Vec<Cut> = shape.iter().map(whole).collect();
-        for (cut, item) in cuts[first..].iter_mut().zip(items) {
+        for (cut, item) in cuts.iter_mut().zip(items) {
             let size = cut.len.clone();
             *cut = self.one(item, &size, span)?;
         }

@@ -29,9 +29,18 @@ const SHOWN: usize = 4;
 /// Behind so many labels nobody reads on: deep uses inside others stop adding theirs.
 const MOST_LABELS: usize = 16;
 
-/// Whether there is room for the nodes of a use of `name` at `span`.
-pub fn room(b: &Builder, diags: &mut Diagnostics, name: &str, span: Span) -> Checked<()> {
-    if b.graph().nodes.len() <= MOST_NODES {
+/// What writing out a use counts as, beside its nodes: binding its arguments takes so much longer than making one.
+const USE: usize = 4;
+
+/// How much of [`MOST_NODES`] a graph in the making has taken.
+pub fn written(b: &Builder) -> usize {
+    b.graph().nodes.len() + b.uses * USE
+}
+
+/// Whether there is room for the nodes of a use of `name` at `span`, which is counted.
+pub fn room(b: &mut Builder, diags: &mut Diagnostics, name: &str, span: Span) -> Checked<()> {
+    b.uses += 1;
+    if written(b) <= MOST_NODES {
         return Ok(());
     }
     let label = format!("the limit is met at this `{name}`");

@@ -26,7 +26,7 @@ pub use builtin::{Builtin, Kind as BuiltinKind, builtins};
 pub use call::{apply, apply_std};
 pub use decl::{OpDecl, OpParam, ParamKind, mentioned};
 pub use item::{Given, Item, Never, Number, Operand};
-pub use limit::{BLOCK, MOST_NODES, OP, depth, in_use, room};
+pub use limit::{BLOCK, MOST_NODES, OP, depth, in_use, room, written};
 pub use memo::Memo;
 pub use types::{Bound, Mismatch, Pattern, PatternSize, TYPES, unify};
 
@@ -147,7 +147,7 @@ impl<'a, S: Scope> Eval<'a, S> {
             ExprKind::Broken => Err(Reported),
             ExprKind::Index { base, items } => {
                 let item = self.eval(base)?;
-                self.index(item, base.span, items, 0, expr.span)
+                self.index(item, base.span, items, expr.span)
             }
             ExprKind::Percent(share) => {
                 // As decimal digits: a division would round.

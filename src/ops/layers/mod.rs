@@ -6,14 +6,20 @@
 mod activation;
 mod attention;
 mod batch_norm;
+mod conv;
+mod conv_transpose;
 mod dense;
+mod depthwise;
 mod dropout;
 mod embedding;
 mod noise;
 mod norm;
 mod penalty;
+mod places;
+mod pooling;
 mod prelu;
 mod shape;
+mod sides;
 
 pub use attention::{Attention, attend};
 
@@ -73,10 +79,32 @@ impl From<Value> for Built {
 /// Every layer, in the order of the reference.
 static LAYERS: &[&dyn OpDef] = &[
     &dense::Dense,
+    &conv::CONV_1D,
+    &conv::CONV_2D,
+    &depthwise::DepthwiseConv2D,
+    &depthwise::SeparableConv2D,
+    &conv_transpose::Conv2DTranspose,
+    &pooling::MAX_1D,
+    &pooling::MAX_2D,
+    &pooling::AVERAGE_1D,
+    &pooling::AVERAGE_2D,
+    &pooling::GLOBAL_MAX_1D,
+    &pooling::GLOBAL_MAX_2D,
+    &pooling::GLOBAL_AVERAGE_1D,
+    &pooling::GLOBAL_AVERAGE_2D,
+    &sides::UpSampling2D,
+    &sides::ZeroPadding2D,
+    &sides::CROPPING_1D,
+    &sides::CROPPING_2D,
     &shape::Flatten,
     &shape::Reshape,
     &shape::Squeeze,
+    &shape::Permute,
+    &shape::RepeatVector,
+    &shape::Rescaling,
     &dropout::Dropout,
+    &dropout::SPATIAL_1D,
+    &dropout::SPATIAL_2D,
     &noise::GaussianNoise,
     &noise::GaussianDropout,
     &penalty::ActivityRegularization,
@@ -112,35 +140,8 @@ pub fn later_layers() -> impl Iterator<Item = &'static str> {
 }
 
 /// Layers of Keras that are not built yet: a spec that names one is told so.
-static LATER: &[&str] = &[
-    "Conv1D",
-    "Conv2D",
-    "Conv3D",
-    "Conv2DTranspose",
-    "DepthwiseConv2D",
-    "SeparableConv2D",
-    "MaxPooling1D",
-    "MaxPooling2D",
-    "AveragePooling2D",
-    "GlobalAveragePooling1D",
-    "GlobalAveragePooling2D",
-    "GlobalMaxPooling1D",
-    "GlobalMaxPooling2D",
-    "MaxPool2D",
-    "ZeroPadding2D",
-    "UpSampling2D",
-    "LSTM",
-    "GRU",
-    "SimpleRNN",
-    "Bidirectional",
-    "TimeDistributed",
-    "SpatialDropout1D",
-    "SpatialDropout2D",
-    "Permute",
-    "RepeatVector",
-    "Attention",
-    "Rescaling",
-];
+static LATER: &[&str] =
+    &["Conv3D", "LSTM", "GRU", "SimpleRNN", "Bidirectional", "TimeDistributed", "Attention"];
 
 /// Every layer.
 pub fn layers() -> &'static [&'static dyn OpDef] {
@@ -149,7 +150,8 @@ pub fn layers() -> &'static [&'static dyn OpDef] {
 
 /// The layer of that name.
 pub fn layer(name: &str) -> Option<&'static dyn OpDef> {
-    LAYERS.iter().copied().find(|l| l.sig().name == name)
+    let long = pooling::SHORT.iter().find(|(short, _)| *short == name).map_or(name, |(_, long)| long);
+    LAYERS.iter().copied().find(|l| l.sig().name == long)
 }
 
 /// Our name of what is called `name` elsewhere: `Dense` for `Linear`.

@@ -4,9 +4,9 @@
 
 use super::known;
 use crate::diag::{Code, Diagnostic};
-use crate::sema::job::SourcePlan;
+use crate::sema::job::{SourceKind, SourcePlan};
 use flate2::bufread::MultiGzDecoder;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -49,6 +49,16 @@ impl Places {
         if tried.is_empty() { vec![PathBuf::from(path)] } else { tried }
     }
 
+    /// How many bytes the files of a source have on disk; none if one is not there, or is not on this disk.
+    pub fn bytes(&self, kind: &SourceKind) -> Option<u64> {
+        let found = |path: &str| self.candidates(path).into_iter().find(|p| p.exists());
+        let paths: Option<Vec<PathBuf>> = kind.paths().into_iter().map(found).collect();
+        match paths?.as_slice() {
+            [] => None,
+            paths => paths.iter().map(|path| on_disk(path)).sum(),
+        }
+    }
+
     /// The first place that has `path`; an absolute path is its own only place.
     pub fn find(&self, path: &str, source: &SourcePlan) -> Result<PathBuf, Box<Diagnostic>> {
         let tried = self.candidates(path);
@@ -73,6 +83,14 @@ impl Places {
         });
         Err(Box::new(diagnostic))
     }
+}
+
+/// The bytes of a file, or of the files in a folder.
+fn on_disk(path: &Path) -> Option<u64> {
+    if !path.is_dir() {
+        return Some(path.metadata().ok()?.len());
+    }
+    fs::read_dir(path).ok()?.map(|entry| Some(entry.ok()?.metadata().ok()?.len())).sum()
 }
 
 /// The name that messages call a file by: its last part.

@@ -3,7 +3,7 @@
 use super::files::{FileInfo, Places, problem};
 use super::table::Table;
 use super::text::MOST_TEXT;
-use super::{Checked, csv, idx, jsonl, npy, npz, synthetic};
+use super::{Checked, csv, idx, jsonl, lines, npy, npz, synthetic};
 use crate::sema::job::{SourceKind, SourcePlan};
 
 /// A source as a whole, and the test table that an `idx` folder may bring along; none if the part that
@@ -77,6 +77,9 @@ impl<'a> Pieces<'a> {
             #[cfg(not(feature = "sql"))]
             SourceKind::Sql { .. } => return Err(without("sql", source)),
             SourceKind::Idx { path } => whole(idx::load(path, places, source)?.train),
+            SourceKind::Text { path } => whole(lines::text(path, places, source)?),
+            SourceKind::Lines { files } => whole(lines::lines(files, places, source)?),
+            SourceKind::Parallel { files } => whole(lines::parallel(files, places, source)?),
             SourceKind::Synthetic { generator, rows, seed } => {
                 whole(synthetic::load(generator, *rows, *seed, source)?)
             }

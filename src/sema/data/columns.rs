@@ -55,6 +55,10 @@ impl<'a> Data<'a> {
         row: Option<&TensorType>,
     ) -> Found<'a> {
         match self.named(cx, name, before) {
+            Named::Chain(made) if matches!(made.chain.kind, Kind::Tokens(_)) => {
+                cx.report(super::windows::unpadded(name, made.span));
+                Found::Poison
+            }
             Named::Chain(made) => Found::Stored(self.stored(&name.name, &made)),
             Named::Derived(at, expr) => Found::Derived(at, expr),
             Named::Poison => Found::Poison,
@@ -85,7 +89,13 @@ impl<'a> Data<'a> {
     fn stored(&self, name: &str, made: &Made) -> Column {
         let ty = match made.chain.kind {
             Kind::Cell | Kind::Number => TensorType::scalar(DType::F32),
-            Kind::Whole | Kind::Ids(_) => TensorType::scalar(DType::I32),
+            Kind::Whole | Kind::Ids(_) | Kind::Tokens(_) => TensorType::scalar(DType::I32),
+            Kind::Sequence { length, .. } => TensorType::new(DType::I32, [length]),
+            Kind::Series { length } => TensorType::f32([length]),
+            Kind::Frames { length, width } => {
+                let features = || Dim::sym(&format!("{}.{name}.features", self.name.name));
+                TensorType::f32(Shape(vec![Dim::from(length), width.map_or_else(features, Dim::from)]))
+            }
             Kind::Vector(known) => {
                 let computed = made.formula.as_ref().and_then(|f| f.row().as_const());
                 let shape = self.schema_of(&made.source).map(|c| &c.shape).filter(|s| !s.is_empty());
@@ -269,6 +279,12 @@ impl<'a> Data<'a> {
         let (words, counts) = self.words(&source.name);
         let message = format!("`{}` is text, and `{first}` takes numbers", source.name);
         let d = Diagnostic::error("column::text", message, at, format!("holds {words}"));
+        if first == "windows" {
+            let help =
+                "make ids of the text first: `chars |> windows(n)`, `words(vocab=10000) |> windows(n)`";
+            cx.report(d.help(help));
+            return true;
+        }
         cx.report(d.help(format!(
             "make it `{0} : one_hot`, or `category`, or `class` for a label: {counts}; if all of them stand for missing \
              values, say `missing=…` in the source",
@@ -327,6 +343,8 @@ impl<'a> Data<'a> {
         let width = |made: &Made| match made.chain.kind {
             Kind::Vector(known) => known,
             Kind::Cell | Kind::Number | Kind::Whole | Kind::Ids(_) => Some(1),
+            // `row` leaves them out.
+            Kind::Tokens(_) | Kind::Sequence { .. } | Kind::Series { .. } | Kind::Frames { .. } => Some(0),
         };
         let known: Option<usize> = self.row_chains(cx).iter().map(width).sum();
         known.map_or_else(|| Dim::sym(&format!("{}.features", self.name.name)), Dim::from)

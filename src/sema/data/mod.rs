@@ -17,6 +17,7 @@ mod source;
 mod split;
 mod unused;
 mod uses;
+mod windows;
 
 pub(super) use group::group;
 pub(super) use leaks::roles;
@@ -213,6 +214,10 @@ impl<'a> Data<'a> {
         }
         match &self.source.as_ref()?.kind {
             SourceKind::Idx { .. } => Some(vec!["image".into(), "label".into()]),
+            SourceKind::Text { .. } => Some(vec!["text".into()]),
+            SourceKind::Lines { files } if files.len() == 1 => Some(vec!["text".into()]),
+            SourceKind::Lines { .. } => Some(vec!["text".into(), "label".into()]),
+            SourceKind::Parallel { files } => Some(files.iter().map(|f| f.name.clone()).collect()),
             SourceKind::Csv { .. }
             | SourceKind::Jsonl { .. }
             | SourceKind::Npy { .. }

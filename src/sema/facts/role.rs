@@ -72,6 +72,8 @@ pub(super) fn argument_role(callee: &Ident, kind: Option<NameKind>, slot: Slot) 
             Some(
                 AttrType::Size { .. }
                 | AttrType::Sizes
+                | AttrType::Pair { .. }
+                | AttrType::Sides
                 | AttrType::Int { .. }
                 | AttrType::Float { .. }
                 | AttrType::Bool

@@ -7,7 +7,7 @@ use super::{Entity, Ev, Names, Pending, Prob, What, note};
 use crate::base::{DType, Dim, Span};
 use crate::diag::Diagnostic;
 use crate::ops::formula::{
-    BLOCK, Bound, Checked, Given, Item, MOST_NODES, Reported, Slot, bind, depth, in_use, room,
+    BLOCK, Bound, Checked, Given, Item, MOST_NODES, Reported, Slot, bind, depth, in_use, room, written,
 };
 use crate::syntax::ast::{Arg, Block, Entry, EntryKind, Ident, Section, Type};
 use std::sync::Arc;
@@ -72,10 +72,10 @@ fn block_body(ev: &mut Ev, block: &Block, using: &Use) -> Checked<Vec<Item<Entit
     if cx.too_large.borrow().contains(&block.name.name) {
         return Err(Reported);
     }
-    let before = ev.b.graph().nodes.len();
+    let before = written(ev.b);
     let made = block_entries(ev, block, using);
-    let nodes = ev.b.graph().nodes.len();
-    let too_large = nodes > MOST_NODES && nodes - before > MOST_NODES / 2;
+    let after = written(ev.b);
+    let too_large = after > MOST_NODES && after - before > MOST_NODES / 2;
     if made.is_err() && (too_large || ev.diags.iter().any(|d| d.code == "graph::too_deep")) {
         cx.too_large.borrow_mut().insert(block.name.name.clone());
     }

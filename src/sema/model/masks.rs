@@ -40,14 +40,14 @@ pub(super) fn of_both(ev: &mut Ev, op: BinOp, sides: [Option<Value>; 2], made: V
     ev.scope.note_mask(made, mask);
 }
 
-/// The mask of `x[items]`: cut as the first two axes are. `first` is the first axis that `items` speak of.
-pub(super) fn of_index(ev: &mut Ev, base: Value, items: &[IndexItem], first: usize, made: Value, span: Span) {
+/// The mask of `x[items]`: cut as the first two axes are.
+pub(super) fn of_index(ev: &mut Ev, base: Value, items: &[IndexItem], made: Value, span: Span) {
     let Some(mask) = ev.scope.mask(base) else { return };
-    let spoken = items.get(..items.len().min(2 - first.min(2))).unwrap_or(items);
+    let spoken = &items[..items.len().min(2)];
     if spoken.iter().any(|item| matches!(item, IndexItem::At(_))) {
         return;
     }
-    if let Ok(mask) = ev.cut(mask, spoken, first, span) {
+    if let Ok(mask) = ev.cut(mask, spoken, span) {
         ev.scope.note_mask(made, Some(mask));
     }
 }

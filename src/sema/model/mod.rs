@@ -9,6 +9,7 @@ mod apply;
 mod attend;
 mod bodies;
 mod concat;
+mod cut;
 mod einsum;
 mod masks;
 mod pipe;

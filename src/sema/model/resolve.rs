@@ -26,6 +26,9 @@ pub(super) fn expr(ev: &mut Ev, expr: &Expr) -> Option<Found> {
         ExprKind::Call { callee, args } => call(ev, expr, callee, args),
         ExprKind::Pipe { input, stage } => Some(pipe::pipe(ev, input, stage, expr.span)),
         ExprKind::As { stage, path } => Some(pipe::named(ev, stage, path, expr.span)),
+        ExprKind::Index { base, items } if ev.scope.feeding.is_some() => {
+            Some(super::cut::fed(ev, base, items, expr.span))
+        }
         ExprKind::Index { base, items } => Some(index(ev, base, items, expr.span)),
         ExprKind::Binary { op, left, right, .. } => Some(binary(ev, *op, left, right, expr.span)),
         ExprKind::Repeat { .. } => {
@@ -52,13 +55,12 @@ pub(super) fn expr(ev: &mut Ev, expr: &Expr) -> Option<Found> {
     }
 }
 
-/// `x[:, 0]`. In a `feed` shapes are of one row, so the first place named is that of the second axis.
+/// `x[:, 0]`
 fn index(ev: &mut Ev, base: &Expr, items: &[IndexItem], span: Span) -> Found {
-    let first = usize::from(ev.scope.feeding.is_some());
     let before = ev.eval(base)?;
-    let made = ev.index(before.clone(), base.span, items, first, span)?;
+    let made = ev.index(before.clone(), base.span, items, span)?;
     if let (Item::Tensor(before), Item::Tensor(made)) = (before, &made) {
-        masks::of_index(ev, before, items, first, *made, span);
+        masks::of_index(ev, before, items, *made, span);
         let text = format!("`[…]` takes {}", ev.b.ty(*made));
         ev.scope.note(*made, Some(before), span, text);
     }

@@ -172,6 +172,7 @@ fn setting(attr: &Attr) -> Value {
         }
         AttrType::Bool => computed(json!({ "type": "boolean" })),
         AttrType::Sizes => json!({ "type": "array", "items": expression() }),
+        AttrType::Pair { .. } | AttrType::Sides => expression(),
         AttrType::Choice(words) => json!({ "anyOf": [
             { "type": "object", "properties": { "name": { "enum": words } }, "required": ["name"] },
             { "type": "string" },

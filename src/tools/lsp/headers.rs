@@ -7,7 +7,7 @@
 use super::server::{News, Wake};
 use crate::base::Span;
 use crate::runtime::data::{DiskProbe, Places};
-use crate::sema::job::{Database, SourceKind, SourcePlan};
+use crate::sema::job::{SourceKind, SourcePlan};
 use crate::sema::{DataProbe, ProbeError, SourceSchema};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -207,29 +207,20 @@ impl DataProbe for Glance<'_> {
 }
 
 fn stamp(kind: &SourceKind, places: &Places) -> Stamp {
-    let path = match kind {
-        SourceKind::Csv { path, .. }
-        | SourceKind::Jsonl { path, .. }
-        | SourceKind::Npy { path }
-        | SourceKind::Npz { path }
-        | SourceKind::Parquet { path }
-        | SourceKind::Sql { database: Database::Sqlite { path }, .. }
-        | SourceKind::Idx { path } => path,
-        SourceKind::Sql { database: Database::Postgres { .. }, .. } | SourceKind::Synthetic { .. } => {
-            return Stamp::new();
-        }
-    };
     let mut stamp = Stamp::new();
-    for candidate in places.candidates(path) {
-        let Ok(about) = fs::metadata(&candidate) else { continue };
-        if about.is_dir() {
-            stamp.extend(inside(&candidate));
+    for path in kind.paths() {
+        let before = stamp.len();
+        for candidate in places.candidates(path) {
+            let Ok(about) = fs::metadata(&candidate) else { continue };
+            if about.is_dir() {
+                stamp.extend(inside(&candidate));
+            }
+            stamp.push((candidate, about.len(), about.modified().ok()));
         }
-        stamp.push((candidate, about.len(), about.modified().ok()));
-    }
-    if stamp.is_empty() {
-        // Not there: unlike a server, which has no files at all.
-        stamp.push((PathBuf::from(path), 0, None));
+        if stamp.len() == before {
+            // Not there: unlike a server, which has no files at all.
+            stamp.push((PathBuf::from(path), 0, None));
+        }
     }
     stamp
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod formulas;
 mod gradients;
+mod images;
 mod layers;
 mod mistakes;
 mod tables;

@@ -449,15 +449,9 @@ pub const CODES: &[CodeInfo] = &[
                   activations are built.",
     },
     CodeInfo {
-        code: "later::function",
-        title: "a function that is not built yet",
-        explain: "It is part of the language, and this program cannot do it yet. It is an error rather than \
-                  silence.",
-    },
-    CodeInfo {
         code: "later::index",
-        title: "indexing is not built yet",
-        explain: "`x[0]` and `x[:, 1:]` are part of the language, and this program cannot do them yet.",
+        title: "indexing a column in arithmetic is not built yet",
+        explain: "Models cut tensors (`x[:, 1:]`) and `feed` cuts columns; arithmetic in `data` takes them whole.",
     },
     CodeInfo {
         code: "later::metric",

@@ -54,7 +54,12 @@ static FOREIGN: &[(&str, &str, Option<&str>, &str)] = &[
     ("MultiHeadAttention", "num_query_heads", Some("heads"), "it is shorter here"),
     ("MultiHeadAttention", "num_key_value_heads", Some("kv_heads"), "it is shorter here"),
     ("MultiHeadAttention", "head_dim", Some("key_dim"), "Keras calls it `key_dim`"),
-    ("MultiHeadAttention", "embed_dim", None, "the width is known from the input; `key_dim` is that of one head"),
+    (
+        "MultiHeadAttention",
+        "embed_dim",
+        None,
+        "the width is known from the input; `key_dim` is that of one head",
+    ),
     ("MultiHeadAttention", "output_shape", Some("output_dim"), "it is one size here"),
     ("MultiHeadAttention", "use_bias", Some("bias"), "it is shorter here"),
     ("MultiHeadAttention", "use_causal_mask", Some("causal"), "it is shorter here"),

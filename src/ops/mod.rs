@@ -7,6 +7,7 @@
 pub mod attrs;
 pub mod clip;
 pub mod defaults;
+pub mod draw;
 pub mod formula;
 pub mod init;
 mod layers;

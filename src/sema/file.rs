@@ -78,7 +78,7 @@ fn section_word(section: &Section, diags: &mut Diagnostics) -> Option<&'static s
             );
             diags.push(d.help(instead));
         }
-        Some(Status::Key | Status::Section) => nameless(section, diags),
+        Some(Status::Key | Status::Section | Status::Named) => nameless(section, diags),
         None => {
             let known = WORDS.iter().map(|w| w.name).chain(ITEMS.iter().map(|i| i.name));
             let d = Diagnostic::error(

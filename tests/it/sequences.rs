@@ -7,7 +7,10 @@ fn encoder(mask: &str, metrics: &str) -> Run {
     let folder = root().join("tests/goldens/sequences");
     let text = std::fs::read_to_string(folder.join("encoder.mlspec")).expect("the spec is there");
     let text = text
-        .replace("shuffle = false\n  batch   = 32", "split { train = 1200  valid = 400  ordered = true }\n  batch = 400")
+        .replace(
+            "shuffle = false\n  batch   = 32",
+            "split { train = 1200  valid = 400  ordered = true }\n  batch = 400",
+        )
         .replace(", mask_zero=true", mask)
         .replace("steps     = 50", &format!("epochs = 1\n  metrics = [{metrics}]"));
     assert!(text.contains("valid = 400") && text.contains("metrics"), "the places to change are there");

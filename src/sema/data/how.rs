@@ -189,8 +189,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> + Clone {
 
 fn unknown(cx: &Ctx, name: &Ident) {
     if transform::LATER.contains(&&*name.name) {
-        let instead = "`standardize`, `one_hot`, `impute`, `class` and others are built, see `mlc explain \
-                       column::transform`, and arithmetic on columns";
+        let instead = "`docs/transforms.md` has the transforms that are built, and arithmetic on columns is";
         cx.later("later::transform", format!("the transform `{}`", name.name), name.span, instead);
         return;
     }

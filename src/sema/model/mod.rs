@@ -193,6 +193,15 @@ impl<'c, 'a> Elab<'c, 'a> {
         Elab { records: self.cx.facts.is_on(), ..self }
     }
 
+    /// Forgets what belongs to one step of a training, before another is built: what models were given, and the
+    /// penalties. The names are those that all steps are fed.
+    pub fn begin_step(&mut self, fed: Names) {
+        self.names = fed;
+        self.outputs.clear();
+        self.penalties.clear();
+        self.penalized.clear();
+    }
+
     /// Outputs of the models that were fed, by model.
     pub fn outputs(&self) -> impl Iterator<Item = (&Arc<str>, &Names)> {
         self.outputs.iter()

@@ -30,6 +30,7 @@ mod run;
 mod runs;
 mod schedules;
 mod schema;
+mod sequences;
 #[cfg(feature = "gpu")]
 mod shaders;
 mod sources;

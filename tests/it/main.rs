@@ -30,6 +30,7 @@ mod run;
 mod runs;
 mod schedules;
 mod schema;
+mod sequences;
 #[cfg(feature = "gpu")]
 mod shaders;
 mod sources;
@@ -38,6 +39,7 @@ mod stopping;
 mod style;
 mod support;
 mod tables;
+mod texts;
 mod tidy;
 mod transforms;
 mod verify;

@@ -1,7 +1,7 @@
 //! The same losses as Keras 3 and PyTorch, from the same weights and batches.
 //!
-//! `mnist_parity.py`, `optimizers.py`, `updates.py`, `losses.py`, `steps.py`, `norms.py`, `two_heads.py`, `gan.py` and
-//! `convolutions.py` in `tests/goldens` made the numbers.
+//! `mnist_parity.py`, `optimizers.py`, `updates.py`, `losses.py`, `steps.py`, `norms.py`, `two_heads.py`, `gan.py`,
+//! `convolutions.py` and `sequences.py` in `tests/goldens` made the numbers.
 
 use crate::support::{Run, large_data, root};
 use serde_json::Value as Json;
@@ -159,6 +159,19 @@ fn norms_have_the_losses_of_keras_and_torch() {
         std::fs::write(&spec, text).expect("the temporary folder is writable");
         let trained = Run::train(&spec.display().to_string(), &["--data", &data]);
         compare(framework, &trained, &goldens["runs"][framework]);
+    }
+}
+
+#[test]
+fn transformers_have_the_losses_of_keras_torch_and_jax() {
+    let folder = root().join("tests/goldens/sequences");
+    let data = folder.display().to_string();
+    let goldens = goldens("sequences.json");
+    let runs = goldens["runs"].as_object().expect("goldens by name");
+    assert_eq!(runs.len(), 5);
+    for (name, wanted) in runs {
+        let spec = folder.join(format!("{name}.mlspec")).display().to_string();
+        compare(name, &Run::train(&spec, &["--data", &data]), wanted);
     }
 }
 

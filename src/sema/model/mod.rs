@@ -14,7 +14,7 @@ mod pipe;
 mod resolve;
 mod types;
 
-pub(super) use bodies::{alone, block_alone, define};
+pub(super) use bodies::{alone, as_value, block_alone, define, fed, placeholders};
 pub(super) use concat::NAME as CONCAT;
 pub(super) use types::declared_row;
 

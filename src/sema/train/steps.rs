@@ -104,7 +104,7 @@ fn rhythm(cx: &Ctx, steps: &[Step]) {
     {
         let message = "on some batches no step would act";
         let d =
-            Diagnostic::error("train::every", message, first.span, format!("each {}. batch", every(first)));
+            Diagnostic::error("train::every", message, first.span, format!("acts on one batch in {}", every(first)));
         cx.report(d.help("take `every` out of the step that acts most often"));
         return;
     }

@@ -8,6 +8,7 @@ mod date;
 mod fill;
 mod normal;
 mod scale;
+mod speech;
 mod tokens;
 mod words;
 
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::sync::Arc;
 use tokens::Training;
+pub use speech::Speech;
 pub use tokens::{FittedChars, FittedWords, Ids, Ragged};
 pub use words::{Vocabulary, classes_of};
 

@@ -91,21 +91,7 @@ pub(super) fn first_of_equals(b: &mut Builder, axes: &[usize], x: Value, y: Valu
     let kept: Vec<usize> = (0..shape.rank()).filter(|a| !axes.contains(a)).collect();
     let top = b.broadcast(y, shape.clone(), &kept);
     let wins = b.eq(x, top);
-    // Places are counted down, so that the first of those that win has the largest number.
-    let mut left = None;
-    for (i, &axis) in axes.iter().enumerate() {
-        let behind = axes[i + 1..].iter().fold(Dim::one(), |n, &a| n * shape[a].clone());
-        let index = b.iota(shape.clone(), axis);
-        let index = b.to_f32(index);
-        let step = b.size(&behind);
-        let step = b.neg(step);
-        let down = b.mul(index, step);
-        left = Some(left.map_or(down, |sum| b.add(sum, down)));
-    }
-    let left = left.expect("verify: a fold has axes");
-    let all = axes.iter().fold(Dim::one(), |n, &a| n * shape[a].clone());
-    let all = b.size(&all);
-    let none = b.neg(all);
+    let (left, none) = counted_down(b, axes, &shape);
     let candidates = b.select(wins, left, none);
     let first = b.max_of(candidates, axes);
     let first = b.broadcast(first, shape.clone(), &kept);
@@ -113,4 +99,25 @@ pub(super) fn first_of_equals(b: &mut Builder, axes: &[usize], x: Value, y: Valu
     let share = b.broadcast(dy, shape, &kept);
     let zero = b.constant(0.0);
     b.select(chosen, share, zero)
+}
+
+/// At each place along `axes`, how many come before it in row-major order, negative: the first of some
+/// places has the largest number. And a number below all of them.
+fn counted_down(b: &mut Builder, axes: &[usize], shape: &Shape) -> (Value, Value) {
+    let sizes: Shape = axes.iter().map(|&axis| shape[axis].clone()).collect();
+    let all = sizes.size();
+    let mut behind = all.clone();
+    let mut left = None;
+    for (i, size) in sizes.iter().enumerate() {
+        behind = behind.div_exact(size).expect("ad: a product is divisible by its factors");
+        let index = b.iota(sizes.clone(), i);
+        let index = b.to_f32(index);
+        let step = b.size(&behind);
+        let step = b.neg(step);
+        let down = b.mul(index, step);
+        left = Some(left.map_or(down, |sum| b.add(sum, down)));
+    }
+    let left = left.expect("verify: a fold has axes");
+    let all = b.size(&all);
+    (b.broadcast(left, shape.clone(), axes), b.neg(all))
 }

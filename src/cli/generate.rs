@@ -20,7 +20,13 @@ pub fn run(args: &GenerateArgs) -> Result<Outcome, Failure> {
     let Some(train) = only_train(&checked.sources, &job) else { return Ok(Outcome::Errors) };
     let plans = chosen(&job, args.name.as_deref())?;
     let device = args.device.map_or(run.info.asked.device, |device| device.kind());
-    let asked = Asked { sources: &checked.sources, train, run: &run, device, threads: args.threads.map_or(0, usize::from) };
+    let asked = Asked {
+        sources: &checked.sources,
+        train,
+        run: &run,
+        device,
+        threads: args.threads.map_or(0, usize::from),
+    };
     for plan in plans {
         if asked.make(plan, args.prompt.as_deref())? == Outcome::Errors {
             return Ok(Outcome::Errors);

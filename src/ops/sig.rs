@@ -18,7 +18,7 @@ pub struct Sig {
     pub doc: &'static str,
     /// A stage that can stand behind `x |>`, for an `x` of `f32[B, 6]` unless the doc says otherwise.
     pub example: &'static str,
-    /// Tensors that come by the pipe, in order.
+    /// Tensors that come by the pipe, in order; those with `?` behind may be left out.
     pub inputs: &'static [&'static str],
     pub attrs: &'static [Attr],
 }

@@ -217,8 +217,7 @@ pub(super) fn check(
         .collect();
     let name = job_name(sources, file);
     let trains: Vec<_> = ast_sections(ast, "train").map(|s| train::check(&cx, s, &name)).collect();
-    let generates: Vec<_> =
-        ast_sections(ast, "generate").map(|s| generate::check(&cx, ast, s)).collect();
+    let generates: Vec<_> = ast_sections(ast, "generate").map(|s| generate::check(&cx, ast, s)).collect();
     blocks(&cx);
     for section in cx.data.borrow().iter() {
         data::unused(&cx, section, ast);

@@ -1,7 +1,7 @@
 //! `generate` sections: what a trained model makes of random numbers, or of the start of a text.
 
 use super::ctx::Ctx;
-use super::job::{GeneratePlan, Makes, Sampling, SamplesPlan, TextPlan};
+use super::job::{GeneratePlan, Makes, SamplesPlan, Sampling, TextPlan};
 use super::keyed::Keyed;
 use super::model::{Elab, Ev, Names, as_value, fed, placeholders};
 use super::train;
@@ -36,7 +36,12 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, file: &'a File, section: &'a Section) -> O
     let name = section.name.as_ref()?;
     let seed = keys.get("seed").map_or(Some(0), |e| cx.count("seed", e, 0));
     let Some(model) = keys.get("model") else {
-        return lacks(cx, section, "`generate` needs `model`", "add the model that makes something: `model = Net`");
+        return lacks(
+            cx,
+            section,
+            "`generate` needs `model`",
+            "add the model that makes something: `model = Net`",
+        );
     };
     let model = model_of(cx, model);
     let makes = match (keys.get("prompt"), keys.inner("draw")) {
@@ -61,7 +66,12 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, file: &'a File, section: &'a Section) -> O
             "add `prompt = \"…\"` for a model of text, or `draw { noise = Normal(shape=[B, 64]) }`",
         ),
     };
-    Some(GeneratePlan { name: name.name.to_string(), span: section.word.span, seed: seed? as u64, makes: makes? })
+    Some(GeneratePlan {
+        name: name.name.to_string(),
+        span: section.word.span,
+        seed: seed? as u64,
+        makes: makes?,
+    })
 }
 
 fn lacks<T>(cx: &Ctx, section: &Section, message: &str, help: &str) -> Option<T> {
@@ -199,14 +209,13 @@ fn text<'a>(
 
 /// The leaf that tokens go into and the size of its time, of a model that says what follows each.
 fn next_tokens(ev: &mut Ev, model: &Ident, outputs: &[(String, Value)]) -> Option<(String, Dim)> {
-    let inputs: Vec<(String, DType, Shape)> = ev
-        .b
-        .graph()
-        .leaves
-        .iter()
-        .filter(|(_, leaf)| leaf.name.starts_with("input "))
-        .map(|(_, leaf)| (leaf.name.to_string(), leaf.ty.dtype, leaf.ty.shape.clone()))
-        .collect();
+    let inputs: Vec<(String, DType, Shape)> =
+        ev.b.graph()
+            .leaves
+            .iter()
+            .filter(|(_, leaf)| leaf.name.starts_with("input "))
+            .map(|(_, leaf)| (leaf.name.to_string(), leaf.ty.dtype, leaf.ty.shape.clone()))
+            .collect();
     let ([(input, DType::I32, tokens)], [(_, logits)]) = (inputs.as_slice(), outputs) else {
         return no_text(ev, model, "it has other inputs or outputs");
     };
@@ -301,7 +310,9 @@ fn agree(cx: &Ctx, keys: &Keyed, sampling: &Sampling) -> Option<()> {
     if do_sample && num_beams > 1 {
         let message = "beams follow the most probable texts, but this draws";
         let d = Diagnostic::error("key::conflict", message, at("num_beams"), "a search");
-        cx.report(d.help("take `num_beams` out, or what draws: `do_sample`, `temperature`, `top_k`, `top_p`"));
+        cx.report(
+            d.help("take `num_beams` out, or what draws: `do_sample`, `temperature`, `top_k`, `top_p`"),
+        );
         return None;
     }
     if !do_sample && num_return_sequences > num_beams {

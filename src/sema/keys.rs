@@ -281,9 +281,17 @@ const GROUP: &[Key] = &[key("weights", "[out]", "Layers, kinds of layers or weig
 const GENERATE: &[Key] = &[
     key("model", "Net", "The model that makes something, with the weights that the run ended with."),
     key("seed", "1", "Of all that is drawn: 0."),
-    section("draw", "noise = Normal(shape=[B, 64])", "Random numbers for the inputs of the model; `B` counts samples."),
+    section(
+        "draw",
+        "noise = Normal(shape=[B, 64])",
+        "Random numbers for the inputs of the model; `B` counts samples.",
+    ),
     key("count", "100", "How many samples: 64."),
-    key("prompt", "\"ROMEO:\"", "The text that the model goes on with; the data's own transform makes tokens of it."),
+    key(
+        "prompt",
+        "\"ROMEO:\"",
+        "The text that the model goes on with; the data's own transform makes tokens of it.",
+    ),
     key("max_new_tokens", "200", "How many tokens come behind the prompt: 20."),
     key(
         "do_sample",
@@ -294,8 +302,16 @@ const GENERATE: &[Key] = &[
     key("temperature", "0.8", "What logits are divided by before they become probabilities: 1."),
     key("top_k", "40", "Draw from so many of the most probable tokens: all."),
     key("top_p", "0.9", "Draw from the fewest tokens whose probabilities reach this together: all."),
-    key("num_beams", "4", "How many texts are followed at once for the most probable: 1, which is no search."),
-    key("no_repeat_ngram_size", "3", "No run of so many tokens comes twice in a text, the prompt counted: any may."),
+    key(
+        "num_beams",
+        "4",
+        "How many texts are followed at once for the most probable: 1, which is no search.",
+    ),
+    key(
+        "no_repeat_ngram_size",
+        "3",
+        "No run of so many tokens comes twice in a text, the prompt counted: any may.",
+    ),
     key("num_return_sequences", "5", "How many texts: 1."),
 ];
 

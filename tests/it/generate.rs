@@ -81,7 +81,8 @@ fn lines(trained: &Run, name: &str) -> Vec<serde_json::Value> {
 #[test]
 fn texts_go_on_from_their_prompt() {
     let place = tempfile::tempdir().expect("a temporary folder");
-    let play = "to be, or not to be, that is the question: whether tis nobler in the mind to suffer\n".repeat(12);
+    let play =
+        "to be, or not to be, that is the question: whether tis nobler in the mind to suffer\n".repeat(12);
     written(place.path(), "play.txt", &play);
     let spec = written(place.path(), "play.mlspec", TEXT.trim_start());
     let trained = Run::train(&spec, &[]);

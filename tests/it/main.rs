@@ -31,6 +31,7 @@ mod run;
 mod runs;
 mod schedules;
 mod schema;
+mod sequences;
 #[cfg(feature = "gpu")]
 mod shaders;
 mod sources;
@@ -39,6 +40,7 @@ mod stopping;
 mod style;
 mod support;
 mod tables;
+mod texts;
 mod tidy;
 mod transforms;
 mod verify;

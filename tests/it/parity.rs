@@ -1,7 +1,7 @@
 //! The same losses as Keras 3 and PyTorch, from the same weights and batches.
 //!
-//! `mnist_parity.py`, `optimizers.py`, `updates.py`, `losses.py`, `steps.py`, `norms.py`, `two_heads.py` and `gan.py` in
-//! `tests/goldens` made the numbers.
+//! `mnist_parity.py`, `optimizers.py`, `updates.py`, `losses.py`, `steps.py`, `norms.py`, `two_heads.py`, `gan.py`,
+//! `convolutions.py` and `sequences.py` in `tests/goldens` made the numbers.
 
 use crate::support::{Run, large_data, root};
 use serde_json::Value as Json;
@@ -163,11 +163,35 @@ fn norms_have_the_losses_of_keras_and_torch() {
 }
 
 #[test]
+fn transformers_have_the_losses_of_keras_torch_and_jax() {
+    let folder = root().join("tests/goldens/sequences");
+    let data = folder.display().to_string();
+    let goldens = goldens("sequences.json");
+    let runs = goldens["runs"].as_object().expect("goldens by name");
+    assert_eq!(runs.len(), 5);
+    for (name, wanted) in runs {
+        let spec = folder.join(format!("{name}.mlspec")).display().to_string();
+        compare(name, &Run::train(&spec, &["--data", &data]), wanted);
+    }
+}
+
+#[test]
 fn what_a_step_does_beside_the_optimizer_is_what_keras_and_torch_do() {
+    losses_and_states("steps.json");
+}
+
+#[test]
+fn convolutions_have_the_losses_and_running_statistics_of_keras() {
+    losses_and_states("convolutions.json");
+}
+
+/// The losses of each run of a file, and the states at its end.
+fn losses_and_states(file: &str) {
+    let runs = goldens(file);
     let data = root().join("specs").display().to_string();
     let place = tempfile::tempdir().expect("a temporary folder");
     let file = place.path().join("spec.mlspec");
-    for run in goldens("steps.json")["runs"].as_array().expect("a list of runs") {
+    for run in runs["runs"].as_array().expect("a list of runs") {
         let text = |key: &str| run[key].as_str().expect("a text");
         std::fs::write(&file, text("spec")).expect("the temporary folder is writable");
         let trained = Run::train(&file.display().to_string(), &["--data", &data]);

@@ -4,12 +4,14 @@
 //! lowering of its own: those follow from what it is made of.
 
 mod activation;
+mod attention;
 mod batch_norm;
 mod conv;
 mod conv_transpose;
 mod dense;
 mod depthwise;
 mod dropout;
+mod embedding;
 mod noise;
 mod norm;
 mod penalty;
@@ -19,11 +21,13 @@ mod prelu;
 mod shape;
 mod sides;
 
+pub use attention::{Attention, attend};
+
 use super::formula::{Given, Item, apply, apply_std};
 use super::{AttrValue, Call, InitSpec, Library, Sig, init};
 use crate::base::{DType, Dim, Shape, Span, TensorType};
 use crate::diag::{Code, Diagnostic};
-use crate::graph::{Builder, Init, LeafKind, Prim, Value};
+use crate::graph::{Builder, Init, LeafKind, Value};
 
 /// A layer of the library.
 pub trait OpDef: Sync {
@@ -126,6 +130,8 @@ static LAYERS: &[&dyn OpDef] = &[
     &activation::HARD_TANH,
     &activation::LOG_SIGMOID,
     &prelu::PReLU,
+    &embedding::Embedding,
+    &attention::MultiHeadAttention,
 ];
 
 /// Names that are promised, so that a typo of one is answered with it.
@@ -134,17 +140,8 @@ pub fn later_layers() -> impl Iterator<Item = &'static str> {
 }
 
 /// Layers of Keras that are not built yet: a spec that names one is told so.
-static LATER: &[&str] = &[
-    "Conv3D",
-    "Embedding",
-    "LSTM",
-    "GRU",
-    "SimpleRNN",
-    "Bidirectional",
-    "TimeDistributed",
-    "MultiHeadAttention",
-    "Attention",
-];
+static LATER: &[&str] =
+    &["Conv3D", "LSTM", "GRU", "SimpleRNN", "Bidirectional", "TimeDistributed", "Attention"];
 
 /// Every layer.
 pub fn layers() -> &'static [&'static dyn OpDef] {
@@ -372,15 +369,17 @@ impl Call {
 
     /// A site for random numbers that no other layer of the graph draws from.
     pub fn site(&self, b: &Builder) -> String {
-        let taken = |site: &str| {
-            b.graph().nodes.iter().any(|(_, n)| matches!(&n.prim, Prim::Random { site: s } if &**s == site))
-        };
         let base = if self.path.is_empty() { self.sig.name.to_lowercase() } else { self.path.clone() };
-        if !taken(&base) {
-            return base;
-        }
-        (2..).map(|n| format!("{base}.{n}")).find(|site| !taken(site)).expect("layer: some number is free")
+        free_site(b, &base)
     }
+}
+
+/// `base`, or with a number behind it, so that nothing else of the graph draws from it.
+pub fn free_site(b: &Builder, base: &str) -> String {
+    if !b.draws(base) {
+        return base.to_string();
+    }
+    (2..).map(|n| format!("{base}.{n}")).find(|site| !b.draws(site)).expect("layer: some number is free")
 }
 
 impl InitSpec {

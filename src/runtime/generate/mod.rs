@@ -3,8 +3,8 @@
 //! A function of the weights, the section and its seed: the same to the bit on each run, whoever asks. Files lie in the
 //! run's folder under `generated/`, named after the section.
 
-mod sampling;
 mod samples;
+mod sampling;
 mod text;
 
 pub use text::Line;

@@ -113,7 +113,10 @@ mod tests {
         let bytes = npy(2, &[3], &[1.0; 6]);
         assert_eq!(bytes.len() % 64, 24);
         let header = String::from_utf8_lossy(&bytes[10..bytes.len() - 24]).to_string();
-        assert!(header.starts_with("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3, ), }"), "{header}");
+        assert!(
+            header.starts_with("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3, ), }"),
+            "{header}"
+        );
         assert_eq!(bytes[bytes.len() - 4..], 1f32.to_le_bytes());
     }
 

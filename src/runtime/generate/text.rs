@@ -22,12 +22,7 @@ pub struct Line {
     pub tokens: Vec<i32>,
 }
 
-pub(super) fn make(
-    asked: &Asked,
-    plan: &TextPlan,
-    on: On,
-    prompt: Option<&str>,
-) -> Result<Made, RunError> {
+pub(super) fn make(asked: &Asked, plan: &TextPlan, on: On, prompt: Option<&str>) -> Result<Made, RunError> {
     let speech = speech_of(asked, plan)?;
     let prompt = prompt.unwrap_or(&plan.prompt);
     let start = tokens_of(&speech, plan, prompt)?;
@@ -80,9 +75,9 @@ fn next(
 fn speech_of<'a>(asked: &Asked<'a>, plan: &TextPlan) -> Result<Speech<'a>, RunError> {
     let (section, member) = &plan.column;
     let fitted: &'a [FittedColumn] = &asked.run.info.fitted;
-    let named = fitted.iter().filter(|column| {
-        column.name == *member || column.fields.iter().any(|field| field.source == *member)
-    });
+    let named = fitted
+        .iter()
+        .filter(|column| column.name == *member || column.fields.iter().any(|field| field.source == *member));
     let speech = named.chain(fitted).find_map(Speech::of);
     speech.ok_or_else(|| {
         let message = format!("`{section}.{member}` holds no tokens of texts");
@@ -93,7 +88,9 @@ fn speech_of<'a>(asked: &Asked<'a>, plan: &TextPlan) -> Result<Speech<'a>, RunEr
 
 fn tokens_of(speech: &Speech, plan: &TextPlan, prompt: &str) -> Result<Vec<i32>, RunError> {
     let wrong = |message: String, help: &str| {
-        RunError::from(Diagnostic::error("generate::prompt", message, plan.prompt_span, "the prompt").help(help))
+        RunError::from(
+            Diagnostic::error("generate::prompt", message, plan.prompt_span, "the prompt").help(help),
+        )
     };
     let tokens = speech.tokens(prompt).map_err(|sign| {
         wrong(

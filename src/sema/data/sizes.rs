@@ -108,7 +108,7 @@ impl<'a> Data<'a> {
         let kind = match self.named(cx, column, self.derived.len()) {
             Named::Chain(made) => Some(made.chain.kind),
             Named::Poison => return Some(symbol),
-            Named::Derived(..) | Named::Raw => None,
+            Named::Rows(_) | Named::Derived(..) | Named::Raw => None,
         };
         match kind {
             Some(Kind::Ids(known) | Kind::Tokens(known) | Kind::Sequence { vocab: known, .. }) => {

@@ -28,6 +28,12 @@ pub enum SourceKind {
     /// Pairs of IDX files in a folder, told apart by `train`, `test`, `t10k`, `images`, `labels`
     /// in their names; `.gz` too. Columns `image: u8[rows, cols]` and `label: class(n)`.
     Idx { path: String },
+    /// Binary files of CIFAR-10 or CIFAR-100 in a folder. Columns `image: u8[32, 32, 3]`, `label`, and `coarse` of
+    /// CIFAR-100.
+    Cifar { path: String },
+    /// PNG and JPEG files in a folder for each class, brought to one size (height, width) if that is given. Columns
+    /// `image: u8[height, width, channels]`, `label`.
+    Images { path: String, resize: Option<[usize; 2]> },
     /// A file as one row: a column `text`; `.gz` too.
     Text { path: String },
     /// Files of lines, each a row of the column `text`; of several, the column `label` has the name of the file. `.gz`
@@ -52,7 +58,10 @@ impl SourceKind {
             | SourceKind::Text { .. }
             | SourceKind::Lines { .. }
             | SourceKind::Parallel { .. } => true,
-            SourceKind::Idx { .. } | SourceKind::Synthetic { .. } => false,
+            SourceKind::Idx { .. }
+            | SourceKind::Cifar { .. }
+            | SourceKind::Images { .. }
+            | SourceKind::Synthetic { .. } => false,
         }
     }
 
@@ -69,6 +78,8 @@ impl SourceKind {
             | SourceKind::Parquet { .. }
             | SourceKind::Sql { .. }
             | SourceKind::Idx { .. }
+            | SourceKind::Cifar { .. }
+            | SourceKind::Images { .. }
             | SourceKind::Synthetic { .. } => false,
         }
     }
@@ -83,6 +94,8 @@ impl SourceKind {
             | SourceKind::Parquet { path }
             | SourceKind::Sql { database: Database::Sqlite { path }, .. }
             | SourceKind::Text { path }
+            | SourceKind::Cifar { path }
+            | SourceKind::Images { path, .. }
             | SourceKind::Idx { path } => vec![path],
             SourceKind::Lines { files } | SourceKind::Parallel { files } => {
                 files.iter().map(|file| file.path.as_str()).collect()
@@ -106,6 +119,8 @@ impl SourceKind {
             | SourceKind::Lines { .. }
             | SourceKind::Parallel { .. }
             | SourceKind::Idx { .. }
+            | SourceKind::Cifar { .. }
+            | SourceKind::Images { .. }
             | SourceKind::Synthetic { .. } => None,
         }
     }

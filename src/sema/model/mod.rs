@@ -6,16 +6,19 @@
 //! how the shape came about.
 
 mod apply;
+mod attend;
 mod bodies;
 mod concat;
 mod cut;
+mod einsum;
 mod masks;
 mod pipe;
 mod resolve;
+mod several;
 mod types;
 
 pub(super) use bodies::{alone, as_value, block_alone, define, fed, placeholders};
-pub(super) use concat::NAME as CONCAT;
+pub use several::{FUNCTIONS, Function};
 pub(super) use types::declared_row;
 
 use super::consts::item as constant;

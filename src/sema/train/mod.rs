@@ -18,8 +18,8 @@ mod weigh;
 
 use build::Built;
 pub(super) use choose::Choice;
-pub(super) use draw::{drawn, read as draws};
 use draw::Draws;
+pub(super) use draw::{drawn, read as draws};
 pub(super) use loss::{given, loss};
 use metric::{Metric, metrics};
 use steps::Step;

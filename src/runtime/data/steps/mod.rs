@@ -18,10 +18,10 @@ use crate::diag::Diagnostic;
 use crate::ops::transform::{Classes, DatePart, Encode, Filling, Side, Spread, Windows};
 pub use bpe::Bpe;
 use serde::{Deserialize, Serialize};
+pub use speech::Speech;
 use std::borrow::Cow;
 use std::sync::Arc;
 use tokens::Training;
-pub use speech::Speech;
 pub use tokens::{FittedChars, FittedWords, Ids, Ragged};
 pub use words::{Vocabulary, classes_of};
 

@@ -161,6 +161,30 @@ const SOURCES: &[Source] = &[
         read: |call, args| Some(SourceKind::Idx { path: call.path(args)? }),
     },
     Source {
+        name: "cifar",
+        doc: "A folder of binary files of CIFAR-10 or CIFAR-100. Columns `image` and `label`, and `coarse` of CIFAR-100.",
+        arguments: &[PATH],
+        files: Files::Never,
+        read: |call, args| Some(SourceKind::Cifar { path: call.path(args)? }),
+    },
+    Source {
+        name: "images",
+        doc: "PNG and JPEG files in a folder for each class, which is called as the folder. Columns `image` and `label`.",
+        arguments: &[
+            PATH,
+            arg(
+                "resize",
+                Default::Absent,
+                "Height and width to bring all images to, `[64, 64]`: bilinear, as Pillow does it.",
+            ),
+        ],
+        files: Files::Never,
+        read: |call, args| {
+            let resize = or(&args[1], None, |e| call.size("resize", e).map(Some))?;
+            Some(SourceKind::Images { path: call.path(args)?, resize })
+        },
+    },
+    Source {
         name: "text",
         doc: "A file as one row, in the column `text`; gzip too.",
         arguments: &[PATH],
@@ -190,7 +214,7 @@ const SOURCES: &[Source] = &[
 /// Made up instead of read: its arguments depend on the first.
 const SYNTHETIC: &str = "synthetic";
 
-const LATER: [&str; 5] = ["cifar", "images", "voc", "coco", "json"];
+const LATER: [&str; 3] = ["voc", "coco", "json"];
 
 fn find(name: &str) -> Option<&'static Source> {
     SOURCES.iter().find(|s| s.name == name)
@@ -284,6 +308,18 @@ impl Call<'_, '_> {
         let kind = (row.read)(self, &args)?;
         let path_span = args.first().and_then(|a| a.as_ref()).map_or(self.span, |a| a.span);
         Some(SourcePlan { kind, span: self.span, path_span })
+    }
+
+    /// `[height, width]`
+    fn size(&self, what: &str, expr: &Expr) -> Option<[usize; 2]> {
+        if let ExprKind::List(items) | ExprKind::Tuple(items) = &expr.bare().kind
+            && let [height, width] = items.as_slice()
+        {
+            let side = |e| self.cx.count(what, e, 1).map(|n| n as usize);
+            return Some([side(height)?, side(width)?]);
+        }
+        self.cx.wants(what, "height and width: `[64, 64]`", "value", expr.span);
+        None
     }
 
     /// The first argument, a string.

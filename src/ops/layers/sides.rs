@@ -32,7 +32,7 @@ impl OpDef for ZeroPadding2D {
     fn build(&self, _: &Library, b: &mut Builder, call: &Call) -> Result<Built, Diagnostic> {
         let x = call.float_input(b, 0)?;
         sizes(b, call, x, 2)?;
-        let around = sides(&call.sizes("padding"));
+        let around = sides(call.sizes("padding"));
         Ok(padded(b, x, &around, 0.0).into())
     }
 }

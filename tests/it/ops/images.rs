@@ -53,9 +53,7 @@ fn values_and_gradients_are_those_of_keras() {
 /// What no window could tell apart: equals give their gradient to the first, as everywhere.
 #[test]
 fn the_first_of_equals_takes_the_gradient_of_a_pool() {
-    let graph = with_gradients(Bench::new([1, 4, 4, 1]).build("0 * x |> MaxPooling2D").graph());
     let pooled = with_gradients(Bench::new([1, 4, 4, 1]).build("x |> MaxPooling2D").graph());
-    assert_eq!(graph.outputs.len(), pooled.outputs.len());
     let mut given = inputs(&pooled, &[1, 4, 4, 1], 0.0, 1.0);
     given.leaves.insert("x".to_string(), Tensor::new([1, 4, 4, 1], vec![0.0; 16]));
     let dx = &interp::run(&pooled, &given)[1].data;

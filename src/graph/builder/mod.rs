@@ -56,7 +56,8 @@ impl Once {
             | Prim::Window { .. }
             | Prim::Gather { .. }
             | Prim::Scatter { .. }
-            | Prim::Random { .. } => None,
+            | Prim::Random { .. }
+            | Prim::Scan { .. } => None,
         }
     }
 }
@@ -131,7 +132,8 @@ impl Builder {
             | Prim::Window { .. }
             | Prim::Gather { .. }
             | Prim::Scatter { .. }
-            | Prim::Random { .. } => false,
+            | Prim::Random { .. }
+            | Prim::Scan { .. } => false,
         }
     }
 
@@ -179,6 +181,13 @@ impl Builder {
     pub fn copy(&mut self, node: Node) -> Value {
         let Some(key) = Once::of(&node) else { return self.graph.nodes.push(node) };
         *self.once.entry(key).or_insert_with(|| self.graph.nodes.push(node))
+    }
+
+    /// Gives a scan more results, behind those that it has.
+    pub fn widen(&mut self, scan: Value, prim: Prim, ty: TensorType) {
+        let node = &mut self.graph.nodes[scan];
+        assert!(matches!(node.prim, Prim::Scan { .. }), "graph: a scan is widened");
+        (node.prim, node.ty) = (prim, ty);
     }
 
     /// A trainable weight, `f32`.

@@ -274,7 +274,7 @@ impl<'a> Subject<'a> {
     /// The part of a report that is the same everywhere.
     fn report(&self) -> Report {
         let forward = with_batch(&self.plan.forward, &self.bindings, self.batch);
-        let forward_flops = contraction_flops(&forward, |_| true);
+        let forward_flops = contraction_flops(&forward, &|_| true);
         Report {
             spec: self.job.name.clone(),
             batch: self.batch,
@@ -318,11 +318,11 @@ fn with_batch(graph: &Graph, bindings: &Bindings, batch: usize) -> Graph {
 /// Floating-point operations of the forward pass' matrix products on a batch: two for each
 /// multiply-add.
 pub fn forward_flops(plan: &TrainPlan, bindings: &Bindings, batch: usize) -> u64 {
-    contraction_flops(&with_batch(&plan.forward, bindings, batch), |_| true)
+    contraction_flops(&with_batch(&plan.forward, bindings, batch), &|_| true)
 }
 
 /// Of the contractions whose text satisfies `wanted`.
-fn contraction_flops(graph: &Graph, wanted: impl Fn(Span) -> bool) -> u64 {
+fn contraction_flops(graph: &Graph, wanted: &dyn Fn(Span) -> bool) -> u64 {
     let of = |(_, node): (_, &crate::graph::Node)| match &node.prim {
         Prim::Contract { spec, inputs } if wanted(node.span) => {
             2 * points(spec, inputs.map(|i| graph.ty(i).shape.as_const().expect("runtime: sizes are bound")))
@@ -343,6 +343,11 @@ fn contraction_flops(graph: &Graph, wanted: impl Fn(Span) -> bool) -> u64 {
         | Prim::Gather { .. }
         | Prim::Scatter { .. }
         | Prim::Random { .. } => 0,
+        // Nodes of a body bear the places of the text that they came from.
+        Prim::Scan { body, .. } => {
+            let length = body.length.as_const().expect("runtime: sizes are bound");
+            length as u64 * contraction_flops(&body.graph, wanted)
+        }
     };
     graph.nodes.iter().map(of).sum()
 }
@@ -369,7 +374,7 @@ fn layers(job: &Job, forward: &Graph, weights: &Weights, bindings: &Bindings, ba
             input: layer.input.bind(&bindings).to_string(),
             output: layer.output.bind(&bindings).to_string(),
             parameters: own.map(|s| s.count()).sum(),
-            flops: contraction_flops(forward, |span| layer.span.contains(span)) / copies.max(1),
+            flops: contraction_flops(forward, &|span| layer.span.contains(span)) / copies.max(1),
         }
     };
     job.models.iter().flat_map(|m| m.layers.iter().map(|l| of(&m.name, l)).collect::<Vec<_>>()).collect()

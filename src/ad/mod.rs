@@ -9,6 +9,7 @@
 
 mod rules;
 mod scan;
+mod windows;
 
 use crate::base::{DType, Span};
 use crate::graph::{Builder, Prim, ScalarOp, Value};

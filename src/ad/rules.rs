@@ -1,5 +1,6 @@
 //! What each primitive hands back: the gradient of its inputs from that of its result.
 
+use super::windows::{first_of_equals, unwindow};
 use crate::base::{Dim, Shape};
 use crate::graph::{Builder, Einsum, Fold, Prim, Value};
 
@@ -71,6 +72,10 @@ fn reduce(b: &mut Builder, fold: Fold, axes: &[usize], x: Value, y: Value, dy: V
     let kept: Vec<usize> = (0..shape.rank()).filter(|a| !axes.contains(a)).collect();
     match fold {
         Fold::Sum => b.broadcast(dy, shape, &kept),
+        // What windows see is pooled: the first of equals takes all, as in every framework.
+        Fold::Max if matches!(b.graph().nodes[x].prim, Prim::Window { .. }) => {
+            first_of_equals(b, axes, x, y, dy)
+        }
         // Equal shares among all that reach the maximum.
         Fold::Max => {
             let top = b.broadcast(y, shape.clone(), &kept);
@@ -105,46 +110,4 @@ fn unslice(b: &mut Builder, dy: Value, start: &[Dim], step: &[i64], whole: &Shap
     let hi = (0..rank).map(|a| whole[a].clone() - lo[a].clone() - span(a)).collect();
     let inner = step.iter().map(|s| s.abs() - 1).collect();
     b.pad(forward, lo, hi, inner, 0.0)
-}
-
-/// Adds what each window saw back to its place along `axis`, of size `whole`.
-fn unwindow(b: &mut Builder, dy: Value, axis: usize, whole: &Dim, sizes: [usize; 3]) -> Value {
-    let [size, stride, dilation] = sizes;
-    if let Some(dx) = unwindow_apart(b, dy, axis, whole, sizes) {
-        return dx;
-    }
-    let mut seen = b.shape(dy).clone();
-    seen.0.remove(axis + 1);
-    let span = (seen[axis].clone() - Dim::one()) * Dim::from(stride) + Dim::one();
-    let mut sum: Option<Value> = None;
-    for j in 0..size {
-        let nth = b.slice_axis(dy, axis + 1, Dim::from(j), Dim::one());
-        let nth = b.reshape(nth, seen.clone());
-        let before = Dim::from(j * dilation);
-        let after = whole.clone() - before.clone() - span.clone();
-        let stretch = i64::try_from(stride - 1).expect("ad: strides are small");
-        let placed = b.pad_axis(nth, axis, [before, after], stretch, 0.0);
-        sum = Some(sum.map_or(placed, |sum| b.add(sum, placed)));
-    }
-    sum.expect("verify: a window sees at least one element")
-}
-
-/// The same where windows do not overlap: movement alone, no sum.
-fn unwindow_apart(b: &mut Builder, dy: Value, axis: usize, whole: &Dim, sizes: [usize; 3]) -> Option<Value> {
-    let [size, stride, dilation] = sizes;
-    if dilation != 1 || stride < size {
-        return None;
-    }
-    let gap = Dim::from(stride - size);
-    let spread = b.pad_axis(dy, axis + 1, [Dim::zero(), gap], 0, 0.0);
-    let mut flat = b.shape(spread).clone();
-    let covered = flat.0.remove(axis + 1) * flat[axis].clone();
-    flat.0[axis] = covered.clone();
-    let rest = (whole.clone() - covered).as_const()?;
-    let joined = b.reshape(spread, flat);
-    Some(if rest < 0 {
-        b.slice_axis(joined, axis, Dim::zero(), whole.clone())
-    } else {
-        b.pad_axis(joined, axis, [Dim::zero(), Dim::from(rest)], 0, 0.0)
-    })
 }

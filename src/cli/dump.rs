@@ -119,7 +119,7 @@ fn sizes(checked: &Checked, job: &Job, plan: &TrainPlan) -> Option<Bindings> {
     let data_plan = &job.data[plan.data];
     let mut bindings = Bindings::from([(Sym::from("B"), data_plan.batch as i64)]);
     let known = |bindings: &Bindings, graph: &Graph| graph.syms().iter().all(|s| bindings.contains_key(s));
-    if !known(&bindings, &plan.forward) || !known(&bindings, &plan.eval) {
+    if !plan.graphs().all(|graph| known(&bindings, graph)) {
         let dataset = data::load(data_plan, &checked.places)
             .map_err(|wrong| output::report(&checked.sources, &wrong))
             .ok()?;

@@ -8,7 +8,7 @@ use crate::diag::Diagnostic;
 use crate::runtime::On;
 use crate::runtime::data::{self, Dataset};
 use crate::runtime::plan::{self, Report};
-use crate::runtime::{session, trainer};
+use crate::runtime::{paces, session, trainer};
 use crate::sema::Job;
 use crate::sema::job::TrainPlan;
 
@@ -48,12 +48,14 @@ fn planned(checked: &Checked, job: &Job, train: &TrainPlan, on: On) -> Result<Re
         Ok(data) => {
             // What training would refuse before its first step is told here too.
             let order = trainer::train_order(train, &job.data[train.data], &data);
-            trainer::rates(train, &order).map_err(|wrong| vec![*wrong])?;
+            for step in &train.steps {
+                paces::rates(train, step, &order).map_err(|wrong| vec![*wrong])?;
+            }
             report(Some(&data))
         }
         Err(wrong) => {
             let only_missing = wrong.iter().all(|d| d.code == "data::missing_file");
-            let sizes_known = train.forward.syms().iter().chain(&train.eval.syms()).all(|s| &**s == "B");
+            let sizes_known = train.graphs().all(|graph| graph.syms().iter().all(|s| &**s == "B"));
             match only_missing && sizes_known {
                 true => report(None),
                 false => Err(wrong),

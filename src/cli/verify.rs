@@ -50,7 +50,7 @@ fn verified(
         Ok(data) => Some(data),
         Err(wrong) => {
             let only_missing = wrong.iter().all(|d| d.code == "data::missing_file");
-            let sizes_known = train.forward.syms().iter().all(|s| &**s == "B");
+            let sizes_known = train.forwards().all(|graph| graph.syms().iter().all(|s| &**s == "B"));
             if !(only_missing && sizes_known) {
                 return Err(wrong);
             }

@@ -125,6 +125,8 @@ pub enum LeafKind {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Init {
     Constant(f64),
+    /// The last axis in as many equal parts, each with a number: the bias of gates.
+    Parts(Vec<f64>),
     /// In [-bound, bound).
     Uniform {
         bound: InitScale,
@@ -171,7 +173,7 @@ impl Init {
                     *den = den.bind(bindings);
                 }
             }
-            Init::Constant(_) | Init::Orthogonal { .. } | Init::Identity { .. } => {}
+            Init::Constant(_) | Init::Parts(_) | Init::Orthogonal { .. } | Init::Identity { .. } => {}
         }
     }
 }

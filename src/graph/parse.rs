@@ -345,6 +345,7 @@ impl<'a> Cursor<'a> {
     fn init(&mut self) -> Result<Init, String> {
         Ok(match self.word()? {
             "constant" => Init::Constant(self.number()?),
+            "parts" => Init::Parts(self.numbers()?),
             "uniform" => Init::Uniform { bound: self.scale()? },
             "normal" => Init::Normal { mean: self.number()?, std: self.scale()? },
             "truncated_normal" => Init::TruncatedNormal { mean: self.number()?, std: self.scale()? },

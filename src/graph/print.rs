@@ -178,6 +178,7 @@ fn init_text(init: &Init) -> String {
     };
     match init {
         Init::Constant(x) => format!("constant {x:?}"),
+        Init::Parts(numbers) => format!("parts [{}]", join(numbers)),
         Init::Uniform { bound } => format!("uniform {}", scale(bound)),
         Init::Normal { mean, std } => format!("normal {mean:?} {}", scale(std)),
         Init::TruncatedNormal { mean, std } => format!("truncated_normal {mean:?} {}", scale(std)),

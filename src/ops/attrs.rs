@@ -3,6 +3,7 @@
 //! Positional arguments fill them in order; defaults come from the signature or the table of
 //! the chosen framework; ranges and kinds are checked here and nowhere else.
 
+mod places;
 mod regulariser;
 
 use super::formula::{Checked, Eval, Given, Item, Number, ParamKind, Reported, Scope, Slot, bind};
@@ -159,6 +160,8 @@ fn by_default(lib: &Library, attr: &Attr) -> AttrValue {
             AttrType::Activation => AttrValue::Activation(None),
             AttrType::Size { .. }
             | AttrType::Sizes
+            | AttrType::Pair { .. }
+            | AttrType::Sides
             | AttrType::Int { .. }
             | AttrType::Float { .. }
             | AttrType::Bool
@@ -169,7 +172,7 @@ fn by_default(lib: &Library, attr: &Attr) -> AttrValue {
             | AttrType::Choices(_)
             | AttrType::Cell => AttrValue::None,
         },
-        Default::Int(n) => AttrValue::Size(Dim::from(n)),
+        Default::Int(n) => places::spread(attr.ty, Dim::from(n)),
         Default::Float(x) => AttrValue::Float(x),
         Default::Bool(x) => AttrValue::Bool(x),
         Default::Word(word) => match attr.ty {
@@ -180,6 +183,8 @@ fn by_default(lib: &Library, attr: &Attr) -> AttrValue {
             AttrType::Choices(_) => AttrValue::Words(vec![word.to_string()]),
             AttrType::Size { .. }
             | AttrType::Sizes
+            | AttrType::Pair { .. }
+            | AttrType::Sides
             | AttrType::Int { .. }
             | AttrType::Float { .. }
             | AttrType::Bool
@@ -201,31 +206,32 @@ fn foreign<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, args: &[Arg]) -> Vec<Arg> 
     for (i, arg) in args.iter().enumerate() {
         let row = arg.name.as_ref().and_then(|name| {
             let mut rows = FOREIGN.iter();
-            let row = rows.find(|(layer, theirs, _, _)| *layer == sig.name && *theirs == &*name.name)?;
-            Some((name, row))
+            let row = rows.find(|(layer, theirs, ..)| *layer == sig.name && *theirs == &*name.name);
+            let row = row.map(|(_, _, ours, why)| (*ours, *why));
+            Some((name, row.or_else(|| places::foreign(sig.name, &name.name))?))
         });
         if let Some(d) = regulariser::answer(sig, arg).or_else(|| momentum(ev.lib, sig, arg)) {
             ev.diags.push(d);
             continue;
         }
-        let Some((name, (_, theirs, ours, why))) = row else {
+        let Some((name, (ours, why))) = row else {
             translated.push(arg.clone());
             continue;
         };
         let d = Diagnostic::error(
             "call::foreign",
-            format!("`{}` has no `{theirs}` here", sig.name),
+            format!("`{}` has no `{}` here", sig.name, name.name),
             name.span,
             "of another framework",
         );
         ev.diags.push(match ours {
             Some(ours) => {
-                d.help(format!("write `{ours}`: {why}")).fix(format!("write `{ours}`"), name.span, *ours)
+                d.help(format!("write `{ours}`: {why}")).fix(format!("write `{ours}`"), name.span, ours)
             }
             None => d.help(format!("leave it out: {why}")).fix("take it out", alone(args, i), ""),
         });
         if let Some(ours) = ours {
-            let name = Ident { name: (*ours).into(), span: name.span };
+            let name = Ident { name: ours.into(), span: name.span };
             translated.push(Arg { name: Some(name), value: arg.value.clone() });
         }
     }
@@ -269,6 +275,8 @@ fn written<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Expr) 
     match attr.ty {
         AttrType::Size { .. } | AttrType::Int { .. } => size_in(ev, sig, attr, expr),
         AttrType::Float { .. } => float_in(ev, sig, attr, expr),
+        AttrType::Pair { .. } => places::pair(ev, sig, attr, expr),
+        AttrType::Sides => places::sides(ev, sig, attr, expr),
         AttrType::Bool => match ev.eval(expr)? {
             Item::Bool(x) => Ok(AttrValue::Bool(x)),
             other => wrong_kind(ev, sig, attr, expr, &other, "`true` or `false`"),
@@ -338,8 +346,13 @@ fn wrong_kind<S: Scope, T>(
 pub fn check_range(sig: &Sig, attr: &Attr, x: f64, at: Span) -> Result<(), Diagnostic> {
     let (fits, range) = match attr.ty {
         // Places in a tensor are counted with 32 bits; who writes -3 need not hear of it.
-        AttrType::Size { min } if x < min as f64 => (false, format!("at least {min}")),
-        AttrType::Size { .. } => (x <= f64::from(i32::MAX), format!("at most {}", i32::MAX)),
+        AttrType::Size { min } | AttrType::Pair { min } if x < min as f64 => {
+            (false, format!("at least {min}"))
+        }
+        AttrType::Sides if x < 0.0 => (false, "at least 0".to_string()),
+        AttrType::Size { .. } | AttrType::Pair { .. } | AttrType::Sides => {
+            (x <= f64::from(i32::MAX), format!("at most {}", i32::MAX))
+        }
         AttrType::Int { min, max: i64::MAX } => (x >= min as f64, format!("at least {min}")),
         AttrType::Int { min, max } => (x >= min as f64 && x <= max as f64, format!("from {min} to {max}")),
         AttrType::Float { min, max, open } => {

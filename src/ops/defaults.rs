@@ -4,7 +4,7 @@
 //! `keras/src/{layers,optimizers}` of Keras 3 and `torch/nn`, `torch/optim` of PyTorch 2.
 
 use super::sig::{AttrValue, FanMode, Framework, InitSpec};
-use crate::graph::Init;
+use crate::graph::{Init, InitScale};
 
 /// A default that depends on the framework.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,15 +36,32 @@ const fn constant(x: f64) -> Preset {
 const GLOROT_UNIFORM: Preset =
     Preset::Init(InitSpec::Scaled { scale: 1.0, mode: FanMode::Average, uniform: true, truncated: false });
 
+/// Keras' `uniform`.
+const UNIFORM: Preset = Preset::Init(InitSpec::Fixed(Init::Uniform { bound: InitScale::Fixed(0.05) }));
+
+const STANDARD_NORMAL: Preset =
+    Preset::Init(InitSpec::Fixed(Init::Normal { mean: 0.0, std: InitScale::Fixed(1.0) }));
+
 /// Uniform within `1 / sqrt(fan_in)`: what `kaiming_uniform_(a=sqrt(5))` comes to, for biases too.
 const TORCH_LINEAR: Preset =
     Preset::Init(InitSpec::Scaled { scale: 1.0 / 3.0, mode: FanMode::In, uniform: true, truncated: false });
+
+/// Rows or columns at right angles.
+const ORTHOGONAL: Preset = Preset::Init(InitSpec::Fixed(Init::Orthogonal { gain: 1.0 }));
 
 #[rustfmt::skip]
 static TABLE: &[Row] = &[
     // layers
     Row { key: "Dense.init",                         keras: GLOROT_UNIFORM,  torch: TORCH_LINEAR },
+    Row { key: "MultiHeadAttention.init",            keras: GLOROT_UNIFORM,  torch: GLOROT_UNIFORM },
     Row { key: "Dense.bias_init",                    keras: ZEROS,           torch: TORCH_LINEAR },
+    Row { key: "Embedding.init",                     keras: UNIFORM,         torch: STANDARD_NORMAL },
+    Row { key: "Conv.init",                          keras: GLOROT_UNIFORM,  torch: TORCH_LINEAR },
+    Row { key: "Conv.bias_init",                     keras: ZEROS,           torch: TORCH_LINEAR },
+    // PyTorch's bound is 1 / sqrt(units) for all weights of a recurrent layer
+    Row { key: "RNN.init",                           keras: GLOROT_UNIFORM,  torch: TORCH_LINEAR },
+    Row { key: "RNN.recurrent_init",                 keras: ORTHOGONAL,      torch: TORCH_LINEAR },
+    Row { key: "RNN.bias_init",                      keras: ZEROS,           torch: TORCH_LINEAR },
     Row { key: "LeakyReLU.slope",                    keras: Number(0.3),     torch: Number(0.01) },
     Row { key: "PReLU.per",                          keras: Word("element"), torch: Word("layer") },
     Row { key: "PReLU.init",                         keras: ZEROS,           torch: constant(0.25) },

@@ -7,6 +7,7 @@
 pub mod attrs;
 pub mod clip;
 pub mod defaults;
+pub mod draw;
 pub mod formula;
 pub mod init;
 mod layers;
@@ -20,6 +21,8 @@ mod sig;
 pub mod stop;
 pub mod transform;
 
-pub use layers::{Built, Masking, OpDef, alias, known_later, later_layers, layer, layers};
+pub use layers::{
+    Attention, Built, Masking, OpDef, alias, attend, free_site, known_later, later_layers, layer, layers,
+};
 pub use library::{Library, STD};
 pub use sig::*;

@@ -370,6 +370,8 @@ impl Scalars {
 pub struct Rule {
     form: &'static Form,
     settings: Vec<(String, f64)>,
+    /// In front of the names of its states.
+    prefix: String,
 }
 
 impl Rule {
@@ -381,12 +383,22 @@ impl Rule {
     pub fn new(lib: &Library, name: &str, settings: &[(String, f64)]) -> Rule {
         let def =
             find(name).unwrap_or_else(|| panic!("optimizer: the plan names one of the table, not {name}"));
-        Rule { form: (def.forms)(lib.framework(), settings), settings: settings.to_vec() }
+        Rule {
+            form: (def.forms)(lib.framework(), settings),
+            settings: settings.to_vec(),
+            prefix: String::new(),
+        }
+    }
+
+    /// The rule of a named train step, whose states bear its name in front: `critic.`. Another step may update the
+    /// same weights.
+    pub fn of_step(self, prefix: &str) -> Rule {
+        Rule { prefix: prefix.to_string(), ..self }
     }
 
     /// The names of the states of one weight: `fc1.weight.m`.
     pub fn states(&self, weight: &str) -> Vec<String> {
-        self.form.states.iter().map(|s| format!("{weight}.{}", s.name)).collect()
+        self.form.states.iter().map(|s| format!("{}{weight}.{}", self.prefix, s.name)).collect()
     }
 
     fn start(&self, state: &State) -> f64 {
@@ -408,10 +420,22 @@ impl Rule {
         weight: LeafId,
         gradient: Value,
     ) -> Vec<(LeafId, Value)> {
+        let w = b.read(weight);
+        self.update_from(lib, b, scalars, (weight, w), gradient)
+    }
+
+    /// The same for a weight that holds `w` by now.
+    pub fn update_from(
+        &self,
+        lib: &Library,
+        b: &mut Builder,
+        scalars: Scalars,
+        (weight, w): (LeafId, Value),
+        gradient: Value,
+    ) -> Vec<(LeafId, Value)> {
         let leaf = b.graph().leaves[weight].clone();
         assert!(matches!(leaf.kind, LeafKind::Param(_)), "optimizer: `{}` is a weight", leaf.name);
         b.at(leaf.span);
-        let w = b.read(weight);
         let mut inputs = vec![("w", w), ("g", gradient), ("lr", scalars.lr), ("step", scalars.step)];
         let mut targets = vec![weight];
         let op = lib.std_op(self.form.op).expect("optimizer: its formula is in the library");

@@ -18,7 +18,7 @@ pub struct Sig {
     pub doc: &'static str,
     /// A stage that can stand behind `x |>`, for an `x` of `f32[B, 6]` unless the doc says otherwise.
     pub example: &'static str,
-    /// Tensors that come by the pipe, in order.
+    /// Tensors that come by the pipe, in order; those with `?` behind may be left out.
     pub inputs: &'static [&'static str],
     pub attrs: &'static [Attr],
 }
@@ -40,6 +40,13 @@ pub enum AttrType {
     },
     /// Sizes as further positional arguments: `Reshape(28, 28)`; at most one is -1.
     Sizes,
+    /// A number for both axes of an image, or one for each: `3`, `(3, 5)`, `[3, 5]`.
+    Pair {
+        min: i64,
+    },
+    /// A number for the four sides of an image, one for each axis, or a pair for each axis:
+    /// `1`, `(1, 2)`, `((0, 1), (2, 2))`.
+    Sides,
     Int {
         min: i64,
         max: i64,
@@ -84,6 +91,7 @@ pub enum Default {
 pub enum AttrValue {
     /// Of `Size` and `Int`.
     Size(Dim),
+    /// Of `Sizes`; of `Pair`, which are two; of `Sides`, which are four: before and behind each axis.
     Sizes(Vec<Dim>),
     Float(f64),
     Bool(bool),

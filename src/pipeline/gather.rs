@@ -3,14 +3,15 @@
 //! Each batch adds its gradients, times its rows, to a state beside each weight; then one update takes their mean
 //! over all rows, as a single batch of all of them would give it. Only activations of one batch are in memory.
 
-use super::{Step, gradients, updates, weights};
+use super::{Step, becomes, gradients, updates, weights};
 use crate::base::{DType, Dim};
-use crate::graph::{Builder, Graph, Init, LeafId, LeafKind, OutputKind, Value};
+use crate::graph::{Builder, Graph, Init, LeafId, LeafKind, Value};
 use crate::ops::Library;
-use crate::sema::job::TrainPlan;
+use crate::sema::job::{StepPlan, TrainPlan};
 
 pub(super) fn step(lib: &Library, plan: &TrainPlan) -> Step {
-    Step { batch: batch(plan), update: Some(update(lib, plan)) }
+    let [one] = plan.steps.as_slice() else { panic!("gather: batches are gathered for one step") };
+    Step { batch: batch(one), update: Some(update(lib, plan, one)) }
 }
 
 /// The state that gathers the gradients of a weight.
@@ -22,12 +23,7 @@ fn gathered(b: &mut Builder, weight: LeafId) -> (LeafId, Value) {
     (b.find(&name).expect("gather: the state was just made"), value)
 }
 
-fn becomes(b: &mut Builder, leaf: LeafId, next: Value) {
-    let name = b.graph().leaves[leaf].name.clone();
-    b.output(name, next, OutputKind::Update(leaf));
-}
-
-fn batch(plan: &TrainPlan) -> Graph {
+fn batch(plan: &StepPlan) -> Graph {
     let mut b = Builder::resume(plan.forward.clone());
     let rows = b.size(&Dim::sym("B"));
     for (weight, gradient) in gradients(&mut b, plan) {
@@ -39,12 +35,12 @@ fn batch(plan: &TrainPlan) -> Graph {
     b.finish()
 }
 
-fn update(lib: &Library, plan: &TrainPlan) -> Graph {
-    let mut b = Builder::new(format!("{}.update", plan.forward.name));
+fn update(lib: &Library, plan: &TrainPlan, step: &StepPlan) -> Graph {
+    let mut b = Builder::new(format!("{}.update", step.forward.name));
     let rows = b.scalar_leaf("rows", DType::F32);
     let (mut means, mut sums) = (Vec::new(), Vec::new());
-    for weight in weights(plan) {
-        let leaf = &plan.forward.leaves[weight];
+    for weight in weights(step) {
+        let leaf = &step.forward.leaves[weight];
         assert!(matches!(leaf.kind, LeafKind::Param(_)), "gather: weights are trained");
         b.at(leaf.span);
         b.leaf(leaf.name.clone(), leaf.ty.clone(), leaf.kind.clone());
@@ -53,7 +49,9 @@ fn update(lib: &Library, plan: &TrainPlan) -> Graph {
         means.push((weight, b.div(value, rows)));
         sums.push(sum);
     }
-    updates(lib, &mut b, plan, &means);
+    for (leaf, next) in updates(lib, &mut b, plan, step, &means) {
+        becomes(&mut b, leaf, next);
+    }
     for sum in sums {
         let (zero, shape) = (b.constant(0.0), b.graph().leaves[sum].ty.shape.clone());
         let zeros = b.broadcast_to(zero, &shape);

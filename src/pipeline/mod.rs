@@ -6,6 +6,7 @@
 
 mod average;
 mod gather;
+mod steps;
 
 pub use average::{average_of, eval_graph};
 
@@ -16,7 +17,7 @@ use crate::loops::{self, Fusion, Program};
 use crate::ops::Library;
 use crate::ops::optimizer::{Rule, Scalars};
 use crate::opt::{self, PassReport};
-use crate::sema::job::TrainPlan;
+use crate::sema::job::{StepPlan, TrainPlan};
 
 /// What a step runs. Without `accumulate` it is one graph on one batch; with it, a graph for each of several
 /// batches, and then one that updates.
@@ -40,85 +41,157 @@ pub fn step(lib: &Library, plan: &TrainPlan) -> Step {
     }
 }
 
-/// The training step on one batch: the forward graph, the gradient of its loss for every
-/// weight, clipped if the plan says so, and the optimizer's update of each, as outputs.
+/// The training step on one batch: the forward graph, the gradient of its loss for every weight, clipped if the plan
+/// says so, and the optimizer's update of each, as outputs. Several steps come one behind the other: each sees
+/// the weights as the one before it leaves them.
 ///
 /// # Panics
 /// If the plan's forward graph has no loss, or its optimizer is not in the registry.
 pub fn step_graph(lib: &Library, plan: &TrainPlan) -> Graph {
-    step_and_gradients(lib, plan).0
+    step_and_gradients(lib, plan, &|_| true).graph
 }
 
-/// The training step with more outputs behind its own, in this order: tensors of the forward graph, and the
+/// The same with those of several steps alone that `acts` chooses, by their place.
+///
+/// # Panics
+/// As [`step_graph`]; if it chooses none.
+pub fn steps_graph(lib: &Library, plan: &TrainPlan, acts: &dyn Fn(usize) -> bool) -> Graph {
+    step_and_gradients(lib, plan, acts).graph
+}
+
+/// A tensor of a forward graph: the place of its step, and its value there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tensor {
+    pub step: usize,
+    pub value: Value,
+}
+
+/// The training step with more outputs behind its own, in this order: tensors of forward graphs, and the
 /// gradient of every weight as [`gradient_of`] names it.
 ///
 /// # Panics
 /// As [`step_graph`].
-pub fn watched_graph(lib: &Library, plan: &TrainPlan, watched: &[(String, Value)]) -> Graph {
-    let (mut graph, gradients) = step_and_gradients(lib, plan);
+pub fn watched_graph(lib: &Library, plan: &TrainPlan, watched: &[(String, Tensor)]) -> Graph {
+    let Made { mut graph, gradients, places } = step_and_gradients(lib, plan, &|_| true);
     let mut watch = |name: String, value| {
         graph.outputs.push(Output { name: name.into(), value, kind: OutputKind::Value });
     };
-    watched.iter().for_each(|(name, value)| watch(name.clone(), *value));
-    for (weight, gradient) in gradients {
-        watch(gradient_of(&plan.forward.leaves[weight].name), gradient);
+    for (name, tensor) in watched {
+        let place = places.get(tensor.step).map_or(tensor.value, |of| of[tensor.value.index()]);
+        watch(name.clone(), place);
+    }
+    for (name, gradient) in gradients {
+        watch(name, gradient);
     }
     graph
 }
 
-/// The output of a [`watched_graph`] that holds the gradient of a weight.
-pub fn gradient_of(weight: &str) -> String {
-    format!("gradient of {weight}")
+/// The output of a [`watched_graph`] that holds the gradient of a weight in a step.
+pub fn gradient_of(step: &StepPlan, weight: &str) -> String {
+    format!("gradient of {}{weight}", step.prefix())
 }
 
-fn step_and_gradients(lib: &Library, plan: &TrainPlan) -> (Graph, Vec<(LeafId, Value)>) {
-    let mut b = Builder::resume(plan.forward.clone());
-    let gradients = gradients(&mut b, plan);
-    updates(lib, &mut b, plan, &gradients);
-    (b.finish(), gradients)
+/// The weights that a step trains, by name.
+pub fn trained_by(step: &StepPlan) -> impl Iterator<Item = &str> {
+    weights(step).into_iter().map(|weight| &*step.forward.leaves[weight].name)
+}
+
+/// A training step, and where its parts are.
+struct Made {
+    graph: Graph,
+    /// By the name of the output that holds each.
+    gradients: Vec<(String, Value)>,
+    /// By step, where the values of its forward graph are; empty if they stay where they were.
+    places: Vec<Vec<Value>>,
+}
+
+fn step_and_gradients(lib: &Library, plan: &TrainPlan, acts: &dyn Fn(usize) -> bool) -> Made {
+    let [step] = plan.steps.as_slice() else { return steps::made(lib, plan, acts) };
+    let mut b = Builder::resume(step.forward.clone());
+    let gradients = gradients(&mut b, step);
+    for (leaf, next) in updates(lib, &mut b, plan, step, &gradients) {
+        becomes(&mut b, leaf, next);
+    }
+    let named = |(weight, gradient): &(LeafId, Value)| {
+        (gradient_of(step, &step.forward.leaves[*weight].name), *gradient)
+    };
+    let gradients = gradients.iter().map(named).collect();
+    Made { graph: b.finish(), gradients, places: Vec::new() }
+}
+
+/// Has a weight or state hold `next` after the step.
+fn becomes(b: &mut Builder, leaf: LeafId, next: Value) {
+    let name = b.graph().leaves[leaf].name.clone();
+    b.output(name, next, OutputKind::Update(leaf));
+}
+
+/// The loss of a forward graph.
+fn loss_of(forward: &Graph) -> Value {
+    let loss = forward.outputs.iter().find(|o| o.kind == OutputKind::Loss);
+    loss.expect("pipeline: a forward graph has a loss").value
 }
 
 /// The gradient of the loss for each weight that is trained.
-fn gradients(b: &mut Builder, plan: &TrainPlan) -> Vec<(LeafId, Value)> {
-    let loss = plan.forward.outputs.iter().find(|o| o.kind == OutputKind::Loss);
-    let loss = loss.expect("pipeline: a forward graph has a loss").value;
-    let weights: Vec<LeafId> = weights(plan);
+fn gradients(b: &mut Builder, step: &StepPlan) -> Vec<(LeafId, Value)> {
+    let weights: Vec<LeafId> = weights(step);
     let values: Vec<_> = weights.iter().map(|w| b.read(*w)).collect();
-    weights.into_iter().zip(ad::gradient(b, loss, &values)).collect()
+    weights.into_iter().zip(ad::gradient(b, loss_of(&step.forward), &values)).collect()
 }
 
-/// The update of each weight by its gradient, and of all that goes along with it.
-fn updates(lib: &Library, b: &mut Builder, plan: &TrainPlan, gradients: &[(LeafId, Value)]) {
+/// The next value of each weight, by its gradient, and of all that goes along with it.
+fn updates(
+    lib: &Library,
+    b: &mut Builder,
+    plan: &TrainPlan,
+    step: &StepPlan,
+    gradients: &[(LeafId, Value)],
+) -> Vec<(LeafId, Value)> {
     let scalars = Scalars::new(b, "");
-    for (&(weight, _), gradient) in gradients.iter().zip(clipped(lib, b, plan, gradients)) {
-        let (rule, rates) = rule(lib, b, plan, weight, scalars);
-        for (leaf, next) in rule.update(lib, b, rates, weight, gradient) {
-            let next = match &plan.clip {
-                Some(clip) if leaf == weight => clip.weight(lib, b, next),
-                Some(_) | None => next,
-            };
+    let mut all = Vec::new();
+    for (&(weight, _), gradient) in gradients.iter().zip(clipped(lib, b, step, gradients)) {
+        let w = b.read(weight);
+        for (leaf, next) in update_of(lib, b, step, scalars, (weight, w), gradient) {
             if let (Some(decay), true) = (plan.ema, leaf == weight) {
-                average::update(b, decay, scalars.step, weight, next);
+                all.push(average::next(b, decay, (scalars.step, 1), weight, next));
             }
-            let name = b.graph().leaves[leaf].name.clone();
-            b.output(name, next, OutputKind::Update(leaf));
+            all.push((leaf, next));
         }
     }
+    all
+}
+
+/// The next value of one weight that holds `w` by now, and of its states.
+fn update_of(
+    lib: &Library,
+    b: &mut Builder,
+    step: &StepPlan,
+    scalars: Scalars,
+    (weight, w): (LeafId, Value),
+    gradient: Value,
+) -> Vec<(LeafId, Value)> {
+    let (rule, rates) = rule(lib, b, step, weight, scalars);
+    let mut all = rule.update_from(lib, b, rates, (weight, w), gradient);
+    for (leaf, next) in &mut all {
+        if let (Some(clip), true) = (&step.clip, *leaf == weight) {
+            *next = clip.weight(lib, b, *next);
+        }
+    }
+    all
 }
 
 /// The gradients as the optimizer is given them.
-fn clipped(lib: &Library, b: &mut Builder, plan: &TrainPlan, gradients: &[(LeafId, Value)]) -> Vec<Value> {
+fn clipped(lib: &Library, b: &mut Builder, step: &StepPlan, gradients: &[(LeafId, Value)]) -> Vec<Value> {
     let values: Vec<Value> = gradients.iter().map(|(_, gradient)| *gradient).collect();
-    match &plan.clip {
+    match &step.clip {
         Some(clip) => clip.gradients(lib, b, &values),
         None => values,
     }
 }
 
-/// The leaves that training changes, in the order of the graph.
-fn weights(plan: &TrainPlan) -> Vec<LeafId> {
-    let frozen = |name: &str| plan.frozen.iter().any(|f| f == name);
-    let leaves = plan.forward.leaves.iter();
+/// The leaves that a step changes, in the order of the graph.
+fn weights(step: &StepPlan) -> Vec<LeafId> {
+    let frozen = |name: &str| step.frozen.iter().any(|f| f == name);
+    let leaves = step.forward.leaves.iter();
     leaves
         .filter(|(_, l)| matches!(l.kind, LeafKind::Param(_)) && !frozen(&l.name))
         .map(|(id, _)| id)
@@ -129,20 +202,20 @@ fn weights(plan: &TrainPlan) -> Vec<LeafId> {
 fn rule(
     lib: &Library,
     b: &mut Builder,
-    plan: &TrainPlan,
+    step: &StepPlan,
     weight: LeafId,
     scalars: Scalars,
 ) -> (Rule, Scalars) {
     let name = b.graph().leaves[weight].name.clone();
-    let mut settings = plan.optimizer.settings.clone();
-    for group in plan.groups.iter().filter(|g| g.weights.iter().any(|w| **w == *name)) {
+    let mut settings = step.optimizer.settings.clone();
+    for group in step.groups.iter().filter(|g| g.weights.iter().any(|w| **w == *name)) {
         for (setting, x) in &group.settings {
             let at = settings.iter().position(|(n, _)| n == setting);
             settings[at.expect("pipeline: a group has settings of its optimizer")].1 = *x;
         }
     }
-    let rule = Rule::new(lib, &plan.optimizer.name, &settings);
-    let (own, usual) = (settings[0].1, plan.optimizer.settings[0].1);
+    let rule = Rule::new(lib, &step.optimizer.name, &settings).of_step(&step.prefix());
+    let (own, usual) = (settings[0].1, step.optimizer.settings[0].1);
     if own == usual {
         return (rule, scalars);
     }
@@ -195,7 +268,7 @@ pub fn text(lib: &Library, plan: &TrainPlan, bindings: &Bindings, fusion: &Fusio
         graphs.map(text).collect::<Vec<_>>().join("\n")
     };
     match stage {
-        Stage::Graph => format!("{}\n{}", graph::print(&plan.forward), graph::print(&plan.eval)),
+        Stage::Graph => plan.graphs().map(graph::print).collect::<Vec<_>>().join("\n"),
         Stage::Grad => each(&|graph| graph::print(&graph)),
         Stage::Opt => each(&|graph| graph::print(&rewrite(graph).0)),
         Stage::Loops => each(&|graph| loops::print(&lower(&rewrite(graph).0, bindings, fusion))),

@@ -9,6 +9,7 @@ use super::data::Batch;
 use super::gpu;
 use super::machine::{Executable, Machine};
 use super::memory::Backing;
+use super::paces::Scalars;
 use super::weights::Weights;
 use crate::base::Span;
 use crate::diag::Diagnostic;
@@ -220,7 +221,7 @@ impl Engine {
     ///
     /// # Panics
     /// If the results of the run before were not taken, where they are there at once.
-    pub fn run(&mut self, program: usize, batch: &Batch, scalars: &[(&str, f32)], step: u64) -> Checked<()> {
+    pub fn run(&mut self, program: usize, batch: &Batch, scalars: &Scalars, step: u64) -> Checked<()> {
         match self {
             Engine::Cpu(cpu) => {
                 assert!(!cpu.landed, "runtime: results are taken before the next run");

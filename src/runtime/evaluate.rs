@@ -13,7 +13,7 @@ use crate::diag::Diagnostic;
 use crate::ops::Library;
 use crate::ops::metric::Figure;
 use crate::sema::Job;
-use crate::sema::job::{DataPlan, SourcePlan, TrainPlan};
+use crate::sema::job::{DataPlan, SourcePlan, StepPlan, TrainPlan};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -80,7 +80,7 @@ pub fn evaluate(
     device: DeviceKind,
 ) -> Result<Report, RunError> {
     // Nothing is trained: no rate is asked for, and a schedule may be longer than the rows at hand.
-    let plan = &TrainPlan { schedule: None, plateau: None, ..job.trains[0].clone() };
+    let plan = &unscheduled(&job.trains[0]);
     let data_plan = &job.data[plan.data];
     let part = match &of {
         Of::Split(split) => part(data, *split),
@@ -111,6 +111,11 @@ pub fn evaluate(
         metrics: evaluation.metrics.iter().flat_map(|(name, figure)| figure.flat(name)).collect(),
         evaluation,
     })
+}
+
+fn unscheduled(plan: &TrainPlan) -> TrainPlan {
+    let of = |step: &StepPlan| StepPlan { schedule: None, plateau: None, ..step.clone() };
+    TrainPlan { steps: plan.steps.iter().map(of).collect(), ..plan.clone() }
 }
 
 impl Of {

@@ -17,6 +17,8 @@ mod gathering;
 pub mod gpu;
 pub mod machine;
 pub mod memory;
+pub mod paces;
+mod phases;
 pub mod plan;
 pub mod predict;
 pub mod process;

@@ -9,6 +9,8 @@ use super::data::{Batch, Batches, Dataset, Order, Part, Prefetch};
 use super::engine::{Engine, On};
 use super::gathering::Gathering;
 use super::memory::Backing;
+use super::paces::Paces;
+use super::phases::{Phase, phases};
 use super::process;
 use super::tallies::Tallies;
 use super::weights::Weights;
@@ -18,8 +20,7 @@ use crate::graph::Graph;
 use crate::loops::{Fusion, Program};
 use crate::ops::Library;
 use crate::ops::metric::Figure;
-use crate::ops::plateau::Reached;
-use crate::ops::schedule::{self, Rates};
+use crate::ops::schedule;
 use crate::pipeline;
 use crate::sema::job::{DataPlan, Length, TrainPlan};
 use serde::{Deserialize, Serialize};
@@ -31,17 +32,14 @@ pub struct Trainer<'a> {
     data_plan: &'a DataPlan,
     data: &'a Dataset,
     bindings: Bindings,
-    /// The step and the evaluation, rewritten, `B` still a symbol.
-    step_graph: Graph,
+    /// What is done on a batch, by what acts there, and the evaluation; rewritten, `B` still a symbol.
+    phases: Vec<Phase>,
     eval_graph: Graph,
     weights: Weights,
-    /// Those of the schedule, if there is one.
-    rates: Option<Rates>,
-    /// Where a plateau is, if the schedule is one.
-    reached: Option<Reached>,
+    paces: Paces,
     engine: Engine,
-    /// Programs by batch size: their place in the engine.
-    steps: Vec<(usize, usize)>,
+    /// Programs by batch size and phase: their place in the engine.
+    steps: Vec<((usize, usize), usize)>,
     evals: Vec<(usize, usize)>,
     /// Of steps that take several batches.
     gathering: Option<Gathering>,
@@ -50,6 +48,9 @@ pub struct Trainer<'a> {
     losses: VecDeque<Loss>,
     /// The losses of the batches of a step so far, each times its rows.
     partial: f64,
+    /// Of several steps, the loss of each by step; of losses that wait, one set behind the other.
+    parts: VecDeque<f32>,
+    part: Vec<f32>,
 }
 
 /// A program that was handed over: the step that it is of, and what its results mean.
@@ -61,8 +62,8 @@ struct Run {
 
 #[derive(Clone, Copy, Debug)]
 enum What {
-    /// The loss of the step.
-    Step,
+    /// The loss of the step, and of several those of the ones that a phase has.
+    Step { phase: usize },
     /// That of a batch with so many rows, one of several of the step.
     Batch { rows: usize, last: bool },
     /// Nothing: the update behind the last batch.
@@ -121,15 +122,14 @@ impl<'a> Trainer<'a> {
         data: &'a Dataset,
         on: On,
     ) -> Result<Trainer<'a>, Box<Diagnostic>> {
-        let rates = rates(plan, &train_order(plan, data_plan, data))?;
-        let step = pipeline::step(lib, plan);
-        let (step_graph, _) = pipeline::rewrite(step.batch);
-        let update = step.update.map(|graph| pipeline::rewrite(graph).0);
+        let order = train_order(plan, data_plan, data);
+        let paces = Paces::new(plan, &order)?;
+        let (phases, update) = phases(lib, plan);
         let (eval_graph, _) = pipeline::rewrite(pipeline::eval_graph(plan));
         let bindings = data.bindings().clone();
         // The forward graph first: a weight that rewriting found useless is still a weight of the model.
-        let graphs: Vec<&Graph> =
-            [&plan.forward, &step_graph, &eval_graph].into_iter().chain(&update).collect();
+        let steps = phases.iter().map(|phase| &phase.graph);
+        let graphs: Vec<&Graph> = plan.forwards().chain(steps).chain([&eval_graph]).chain(&update).collect();
         fits(plan, Weights::new(&graphs, &bindings, Backing::Nothing).bytes())?;
         let mut weights = Weights::new(&graphs, &bindings, Backing::Memory);
         weights.draw(plan.seed);
@@ -147,11 +147,10 @@ impl<'a> Trainer<'a> {
             data_plan,
             data,
             bindings,
-            step_graph,
+            phases,
             eval_graph,
             weights,
-            rates,
-            reached: plan.plateau.as_ref().map(|p| p.rule.start(p.lr)),
+            paces,
             engine,
             gathering,
             partial: 0.0,
@@ -159,6 +158,8 @@ impl<'a> Trainer<'a> {
             evals: Vec::new(),
             under_way: VecDeque::with_capacity(WAITING),
             losses: VecDeque::with_capacity(WAITING),
+            parts: VecDeque::with_capacity(WAITING * plan.steps.len()),
+            part: Vec::with_capacity(plan.steps.len()),
         };
         if trainer.engine.plans_ahead() {
             trainer.add_all()?;
@@ -171,7 +172,9 @@ impl<'a> Trainer<'a> {
     fn add_all(&mut self) -> Result<(), Box<Diagnostic>> {
         let [steps, evals] = batch_sizes(self.plan, self.data_plan, self.data);
         for batch in steps {
-            self.step_at(batch)?;
+            for phase in 0..self.phases.len() {
+                self.step_at(batch, phase)?;
+            }
         }
         for batch in evals {
             self.eval_at(batch)?;
@@ -221,20 +224,30 @@ impl<'a> Trainer<'a> {
     /// Compiles the step of a batch size.
     pub fn prepare(&mut self, batch: usize) -> Result<(), RunError> {
         let first = Gathering::sizes(batch_of(self.data_plan, self.data.train.len()), &[batch])[0];
-        let at = self.step_at(first).map_err(|wrong| *wrong)?;
+        let at = self.step_at(first, self.phase(0)).map_err(|wrong| *wrong)?;
         self.update_at().map_err(|wrong| *wrong)?;
         self.engine.prepare(at).map_err(|wrong| self.stopped(*wrong))
     }
 
-    fn step_at(&mut self, batch: usize) -> Result<usize, Box<Diagnostic>> {
-        if let Some((_, at)) = self.steps.iter().find(|(n, _)| *n == batch) {
+    fn step_at(&mut self, batch: usize, phase: usize) -> Result<usize, Box<Diagnostic>> {
+        if let Some((_, at)) = self.steps.iter().find(|(n, _)| *n == (batch, phase)) {
             return Ok(*at);
         }
-        let program = lowered(&self.step_graph, &self.bindings, batch, self.engine.fusion());
-        // The loss is the first output of a training graph.
-        let at = self.engine.add(program, &self.weights, &columns(self.data_plan), &[0])?;
-        self.steps.push((batch, at));
+        let program = lowered(&self.phases[phase].graph, &self.bindings, batch, self.engine.fusion());
+        // The losses are the first outputs of a training graph.
+        let kept: Vec<usize> = (0..self.phases[phase].losses()).collect();
+        let at = self.engine.add(program, &self.weights, &columns(self.data_plan), &kept)?;
+        self.steps.push(((batch, phase), at));
         Ok(at)
+    }
+
+    /// The phase of a batch, counted from 0: which of the steps act there.
+    fn phase(&self, batch: u64) -> usize {
+        let of = |phase: &Phase| {
+            let mut all = self.plan.steps.iter().zip(&phase.acts);
+            all.all(|(step, acts)| step.acts(batch) == *acts)
+        };
+        self.phases.iter().position(of).expect("runtime: every batch has its phase")
     }
 
     fn eval_at(&mut self, batch: usize) -> Result<usize, Box<Diagnostic>> {
@@ -256,25 +269,27 @@ impl<'a> Trainer<'a> {
     pub fn step(&mut self, batch: &Batch) -> Result<(), RunError> {
         let step = batch.step + 1;
         let of = Loss { step, epoch: batch.rows.epoch + 1, rows: batch.rows.count, value: 0.0 };
-        let scalars = [("step", step as f32), ("lr", self.lr(batch.step)), ("rows", of.rows as f32)];
         if self.gathering.is_some() {
-            return self.step_of_several(batch, of, &scalars);
+            return self.step_of_several(batch, of);
         }
-        let at = self.step_at(batch.rows.count).map_err(|wrong| *wrong)?;
-        self.under_way.push_back(Run { of, what: What::Step });
-        self.engine.run(at, batch, &scalars, step).map_err(|wrong| self.stopped(*wrong))?;
+        let phase = self.phase(batch.step);
+        let at = self.step_at(batch.rows.count, phase).map_err(|wrong| *wrong)?;
+        self.under_way.push_back(Run { of, what: What::Step { phase } });
+        let scalars = self.paces.at(batch.step, of.rows);
+        self.engine.run(at, batch, scalars, step).map_err(|wrong| self.stopped(*wrong))?;
         self.gather();
         Ok(())
     }
 
     /// The same in several batches that gather their gradients, and an update.
-    fn step_of_several(&mut self, batch: &Batch, of: Loss, scalars: &[(&str, f32)]) -> Result<(), RunError> {
+    fn step_of_several(&mut self, batch: &Batch, of: Loss) -> Result<(), RunError> {
         let made = "runtime: a step of several batches has somewhere to gather";
         let cuts = self.gathering.as_ref().expect(made).cuts(batch.step, of.rows);
         for cut in cuts {
-            let at = self.step_at(cut.count).map_err(|wrong| *wrong)?;
+            let at = self.step_at(cut.count, 0).map_err(|wrong| *wrong)?;
             self.under_way.push_back(Run { of, what: What::Batch { rows: cut.count, last: cut.last } });
             let part = self.gathering.as_mut().expect(made).take(batch, cut);
+            let scalars = self.paces.at(batch.step, of.rows);
             let ran = self.engine.run(at, &part, scalars, cut.draw);
             ran.map_err(|wrong| self.stopped(*wrong))?;
             self.gather();
@@ -282,28 +297,25 @@ impl<'a> Trainer<'a> {
         self.update_at().map_err(|wrong| *wrong)?;
         let at = self.gathering.as_ref().and_then(|g| g.program).expect(made);
         self.under_way.push_back(Run { of, what: What::Update });
+        let scalars = self.paces.at(batch.step, of.rows);
         self.engine.run(at, batch, scalars, of.step).map_err(|wrong| self.stopped(*wrong))?;
         self.gather();
         Ok(())
-    }
-
-    /// The learning rate of a step, counted from 0.
-    pub fn lr(&self, step: u64) -> f32 {
-        if let Some(reached) = &self.reached {
-            return reached.lr;
-        }
-        if let Some(rates) = &self.rates {
-            return rates.lr(step);
-        }
-        let lr = self.plan.optimizer.settings.iter().find(|(name, _)| name == "lr");
-        lr.map_or(0.0, |(_, lr)| *lr as f32)
     }
 
     fn gather(&mut self) {
         while let Some(values) = self.engine.landed() {
             let run = self.under_way.pop_front().expect("runtime: a result is of a run under way");
             match run.what {
-                What::Step => self.losses.push_back(Loss { value: values[0], ..run.of }),
+                What::Step { phase } => {
+                    self.losses.push_back(Loss { value: values[0], ..run.of });
+                    let mut own = values[1..].iter();
+                    if self.plan.steps.len() > 1 {
+                        let part = |acts: &bool| if *acts { own.next().copied() } else { None };
+                        let parts = self.phases[phase].acts.iter().map(part);
+                        self.parts.extend(parts.map(|part| part.unwrap_or(f32::NAN)));
+                    }
+                }
                 What::Batch { rows, last } => {
                     self.partial += f64::from(values[0]) * rows as f64;
                     if last {
@@ -325,7 +337,17 @@ impl<'a> Trainer<'a> {
 
     /// The loss of the next step in order, if it is known by now.
     pub fn next_loss(&mut self) -> Option<Loss> {
-        self.losses.pop_front()
+        let loss = self.losses.pop_front()?;
+        self.part.clear();
+        let own = self.parts.len().min(self.plan.steps.len());
+        self.part.extend(self.parts.drain(..own));
+        Some(loss)
+    }
+
+    /// Of several steps, the losses of each that make up the last of [`next_loss`](Self::next_loss); not a number
+    /// for those that did nothing on its batch. Of one step nothing.
+    pub fn parts(&self) -> &[f32] {
+        &self.part
     }
 
     /// What ended the training, with the step at which it did.
@@ -338,15 +360,13 @@ impl<'a> Trainer<'a> {
 
     /// Tells those who adapt to it how a validation went: called after each one, in order, before the next step.
     pub fn observe(&mut self, evaluation: &Evaluation) {
-        let (Some(plan), Some(reached)) = (&self.plan.plateau, &mut self.reached) else { return };
-        let value = evaluation.number(&plan.monitor.metric).unwrap_or(f64::NAN);
-        plan.rule.observe(reached, value);
+        self.paces.observe(self.plan, evaluation);
     }
 
     /// What was learnt from [`observe`](Self::observe): a checkpoint keeps it, so that a run that goes on does so
     /// as if it had never stopped. Null if there is nothing.
     pub fn observed(&self) -> serde_yaml::Value {
-        serde_yaml::to_value(&self.reached).expect("runtime: where a schedule is, is plain data")
+        self.paces.observed()
     }
 
     /// Goes on from what [`observed`](Self::observed) gave.
@@ -354,16 +374,7 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// If that was of another kind of run, with the reason.
     pub fn remember(&mut self, observed: &serde_yaml::Value) -> Result<(), String> {
-        let reached: Option<Reached> = serde_yaml::from_value(observed.clone())
-            .map_err(|why| format!("what it kept of its schedule cannot be read: {why}"))?;
-        match (reached.is_some(), self.plan.plateau.is_some()) {
-            (true, false) => Err("it kept what a schedule learnt, but no schedule here learns".to_string()),
-            (false, true) => Err("its schedule learnt nothing, but the one here does".to_string()),
-            (true, true) | (false, false) => {
-                self.reached = reached;
-                Ok(())
-            }
-        }
+        self.paces.remember(self.plan, observed)
     }
 
     /// Loss and metrics over all rows of a part, in file order, batches weighing as many rows as they have.
@@ -386,7 +397,8 @@ impl<'a> Trainer<'a> {
         };
         while let Some(batch) = batches.advance() {
             let at = self.eval_at(batch.rows.count).map_err(|wrong| *wrong)?;
-            self.engine.run(at, &batch, &[], 0).map_err(|wrong| *wrong)?;
+            // What an evaluation draws depends on the batch alone.
+            self.engine.run(at, &batch, &[], batch.step).map_err(|wrong| *wrong)?;
             add(&mut self.engine, &mut counted);
         }
         self.engine.finish().map_err(|wrong| *wrong)?;
@@ -416,15 +428,6 @@ pub fn planned_run(plan: &TrainPlan, order: &Order) -> schedule::Run {
         Length::Steps(n) => n as u64,
     };
     schedule::Run { steps, steps_per_epoch }
-}
-
-/// The learning rates of the planned run, if it has a schedule: `--steps` cuts a run short and changes none of them.
-///
-/// # Errors
-/// If the schedule's warm-up takes all of the run.
-pub fn rates(plan: &TrainPlan, order: &Order) -> Result<Option<Rates>, Box<Diagnostic>> {
-    let rates = plan.schedule.as_ref().map(|schedule| schedule.over(planned_run(plan, order)));
-    rates.transpose().map_err(Box::new)
 }
 
 /// How training goes through the rows.

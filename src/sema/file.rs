@@ -78,7 +78,7 @@ fn section_word(section: &Section, diags: &mut Diagnostics) -> Option<&'static s
             );
             diags.push(d.help(instead));
         }
-        Some(Status::Key | Status::Section) => nameless(section, diags),
+        Some(Status::Key | Status::Section | Status::Named) => nameless(section, diags),
         None => {
             let known = WORDS.iter().map(|w| w.name).chain(ITEMS.iter().map(|i| i.name));
             let d = Diagnostic::error(
@@ -220,6 +220,7 @@ pub(super) fn check(
     blocks(&cx);
     for section in cx.data.borrow().iter() {
         data::unused(&cx, section, ast);
+        section.check_windows(&cx);
     }
     let roles: Vec<_> = cx.data.borrow().iter().map(|data| data::roles(&cx, ast, data)).collect();
     let plans: Option<Vec<_>> = cx.data.borrow().iter().zip(&roles).map(|(d, r)| d.plan(r.clone())).collect();

@@ -37,7 +37,8 @@ impl<'a> Keyed<'a> {
                     Some(Status::Later(instead)) => {
                         later(cx, &inner.word, inner.word.span.to(inner.body), instead)
                     }
-                    None => rest.push(entry),
+                    // Whoever has several of them reads them.
+                    Some(Status::Named) | None => rest.push(entry),
                 },
                 EntryKind::Broken => {}
                 EntryKind::Bind { .. }
@@ -64,7 +65,7 @@ impl<'a> Keyed<'a> {
                 Some((first, _)) => cx.report(twice(key, first.span)),
                 None => self.values.push((key, value)),
             },
-            Some(Status::Section) => {
+            Some(Status::Section | Status::Named) => {
                 let message = format!("`{}` is a section", key.name);
                 let d = Diagnostic::error("key::form", message, entry.span, "written as a value");
                 cx.report(d.help(format!("write `{} {{ … }}`", key.name)));

@@ -17,6 +17,8 @@ pub enum Status {
     Key,
     /// The same, written `key { … }`.
     Section,
+    /// Written `key name { … }`, as many as there are names.
+    Named,
     /// In the language, not built yet; what to do meanwhile.
     Later(&'static str),
 }
@@ -30,7 +32,7 @@ pub struct Word {
     pub example: &'static str,
 }
 
-use Status::{Later, Section};
+use Status::{Later, Named, Section};
 
 const fn word(name: &'static str, doc: &'static str, example: &'static str) -> Word {
     Word { name, status: Section, doc, example }
@@ -227,9 +229,41 @@ const TRAIN: &[Key] = &[
     ),
     section("log", "every = 100", "How many steps lie between two lines of the log."),
     later("precision", "training computes in f32; take it out"),
-    later("updates", "one optimizer updates all weights; take it out"),
-    later("draw", "random inputs come with named steps; one step on data is built"),
-    later("step", "one step is built: give `loss` and `optimizer` in `train` itself"),
+    UPDATES,
+    section(
+        "draw",
+        "noise = Normal(shape=[B, 64])",
+        "Tensors of random numbers, drawn anew for each step: `Normal`, `Uniform`, `Bernoulli`, `Integers`.",
+    ),
+    Key {
+        name: "step",
+        status: Named,
+        doc: "One of several things that are done on each batch, in order, each with a loss and an optimizer of its \
+              own; it sees the weights as the one before leaves them.",
+        example: "critic {\n    updates = D\n    loss = BinaryCrossEntropy(D(x), y)\n    optimizer = Adam(lr=1e-3)\n  }",
+    },
+];
+
+const UPDATES: Key =
+    key("updates", "[out]", "Models, layers or weights that are trained: all unless it says so.");
+
+/// Of one of several steps.
+const STEP: &[Key] = &[
+    UPDATES,
+    key(
+        "loss",
+        "CrossEntropy(Net.logits, label)",
+        "What the step makes small: a scalar, averaged over rows.",
+    ),
+    key("optimizer", "Adam(lr=1e-3)", "How gradients change the weights of the step."),
+    key("schedule", "cosine(warmup=100)", "How its learning rate goes over the batches of the run."),
+    key("clip", "global_norm(1.0)", "A bound on its gradients, or on its weights."),
+    key("every", "5", "It is taken on each fifth batch alone: 1."),
+    section(
+        "groups",
+        "head { weights = [out]  lr = 1e-2 }",
+        "Weights with settings of its optimizer of their own.",
+    ),
 ];
 
 const CHECKPOINT: &[Key] = &[
@@ -245,7 +279,8 @@ const GROUP: &[Key] = &[key("weights", "[out]", "Layers, kinds of layers or weig
 
 /// The section that a section inside of it is a key of: `data` of `split`.
 pub fn section_of(inner: &str) -> Option<&'static str> {
-    let has = |word: &&'static str| find(word, inner).is_some_and(|key| key.status == Section);
+    let has =
+        |word: &&'static str| find(word, inner).is_some_and(|key| matches!(key.status, Section | Named));
     ["data", "train"].into_iter().find(has)
 }
 
@@ -256,6 +291,7 @@ pub fn of(word: &str) -> &'static [Key] {
         "split" => SPLIT,
         "model" => MODEL,
         "train" => TRAIN,
+        "step" => STEP,
         "checkpoint" => CHECKPOINT,
         "log" => LOG,
         "groups" => GROUP,
@@ -323,7 +359,7 @@ mod tests {
 
     #[test]
     fn whatever_is_obeyed_is_documented() {
-        for word in ["data", "split", "model", "train", "checkpoint", "log", "groups"] {
+        for word in ["data", "split", "model", "train", "step", "checkpoint", "log", "groups"] {
             for key in of(word).iter().filter(|k| !matches!(k.status, Later(_))) {
                 assert!(key.doc.ends_with('.') && !key.example.is_empty(), "{word}.{}", key.name);
             }

@@ -29,6 +29,7 @@ mod tests;
 pub use data::{ArgumentInfo, ColumnUse, DataView, SourceInfo, generators, source_defaults, sources};
 pub use job::Job;
 pub use memo::Memo;
+pub use model::{FUNCTIONS, Function};
 pub use probe::{Blind, DataProbe, ProbeError, Sample, SchemaColumn, SourceSchema};
 
 use crate::base::{Bindings, FileId, Sources, Span};

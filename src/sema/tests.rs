@@ -265,7 +265,7 @@ fn losses_take_logits() {
         let (job, diags, sources) = run(&GOOD.replace("Dense(10) as fc2", fine), &[], None);
         assert_eq!(render(&diags, &sources), "", "{fine}");
         let loss = |job: &Job| {
-            let graph = &job.trains[0].forward;
+            let graph = &job.trains[0].steps[0].forward;
             let mut live = graph.clone();
             crate::opt::run(&mut live);
             crate::graph::print(&live)
@@ -339,7 +339,7 @@ fn overrides_reach_the_plan() {
     assert_eq!(job.data[0].batch, 8);
     let train = &job.trains[0];
     assert_eq!((train.length, train.seed), (job::Length::Epochs(1), 7));
-    assert_eq!(train.optimizer.settings[0], ("lr".to_string(), 0.5));
+    assert_eq!(train.steps[0].optimizer.settings[0], ("lr".to_string(), 0.5));
 }
 
 #[test]
@@ -481,7 +481,7 @@ fn blocks() {
     let (job, diags, sources) = run(BLOCKS, &[], None);
     assert_eq!(render(&diags, &sources), "");
     let job = job.expect("test: the spec is right");
-    let weights: Vec<&str> = job.trains[0].forward.leaves.iter().map(|(_, l)| &*l.name).collect();
+    let weights: Vec<&str> = job.trains[0].steps[0].forward.leaves.iter().map(|(_, l)| &*l.name).collect();
     assert_eq!(
         weights,
         [
@@ -609,7 +609,7 @@ fn what_only_data_know_is_a_symbol() {
         .replace("Dense(1) as fc2 |> Squeeze", "Dense(people.income.classes) as fc2")
         .replace("BinaryCrossEntropy(Income.logit,", "CrossEntropy(Income.logits,");
     let job = run(&text, &[], None).0.expect("test: the spec is right");
-    let syms: Vec<String> = job.trains[0].forward.syms().iter().map(|s| s.to_string()).collect();
+    let syms: Vec<String> = job.trains[0].steps[0].forward.syms().iter().map(|s| s.to_string()).collect();
     assert_eq!(syms, ["B", "people.income.classes"]);
 
     let mut sources = Sources::new();
@@ -618,7 +618,7 @@ fn what_only_data_know_is_a_symbol() {
     let (ast, _) = parse(&sources, file);
     let settings = Settings { bindings, ..Settings::default() };
     let job = check(&mut sources, file, &ast, &settings, &People).0.expect("test: the spec is right");
-    let syms: Vec<String> = job.trains[0].forward.syms().iter().map(|s| s.to_string()).collect();
+    let syms: Vec<String> = job.trains[0].steps[0].forward.syms().iter().map(|s| s.to_string()).collect();
     assert_eq!(syms, ["B"]);
 }
 
@@ -626,7 +626,7 @@ fn what_only_data_know_is_a_symbol() {
 fn penalties_are_part_of_both_losses() {
     let with = run(TABLE, &[], None).0.expect("test: the spec is right");
     let without = run(&TABLE.replace(", l2=1e-4", ""), &[], None).0.expect("test: the spec is right");
-    for pick in [|j: &Job| j.trains[0].forward.clone(), |j: &Job| j.trains[0].eval.clone()] {
+    for pick in [|j: &Job| j.trains[0].steps[0].forward.clone(), |j: &Job| j.trains[0].eval.clone()] {
         let reads = |job: &Job| {
             let mut graph = pick(job);
             crate::opt::run(&mut graph);

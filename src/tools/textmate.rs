@@ -181,8 +181,10 @@ fn known() -> Vec<(&'static str, String)> {
 /// Every word that may stand before a `{`: of sections, and of sections inside of them.
 fn section_words() -> impl Iterator<Item = &'static str> {
     let inner = keys::WORDS.iter().flat_map(|w| keys::of(w.name));
-    let inner = inner.filter(|key| key.status == keys::Status::Section).map(|key| key.name);
-    keys::WORDS.iter().map(|w| w.name).chain(inner).chain(["step", "draw", "augment"])
+    let inner = inner
+        .filter(|key| matches!(key.status, keys::Status::Section | keys::Status::Named))
+        .map(|key| key.name);
+    keys::WORDS.iter().map(|w| w.name).chain(inner).chain(["augment"])
 }
 
 fn includes(names: &[&str]) -> Value {

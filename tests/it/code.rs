@@ -3,7 +3,7 @@
 use crate::support::{root, spec};
 use mlc::base::{Bindings, Sources, Sym};
 use mlc::codegen::{self, Options};
-use mlc::loops::{Fusion, KernelKind, Program};
+use mlc::loops::{BufferKind, Fusion, KernelKind, Program};
 use mlc::ops::{Framework, Library};
 use mlc::pipeline;
 use mlc::runtime::data::{DiskProbe, Places};
@@ -63,12 +63,31 @@ fn mnist_on_a_gpu_is_four_levels() {
     assert_eq!(text.matches("random(dropout1").count(), 2, "{text}");
 }
 
+/// Forward, by image and by kernel, a convolution is one product that reads its windows through strides: at
+/// most the image with its edges is copied, never all that the windows see.
+#[test]
+fn a_convolution_is_one_product_each_way() {
+    let program = lesson("mnist_cnn", &Fusion::CPU);
+    let text = mlc::loops::print(&program);
+    let products = program.kernels.iter().filter(|k| matches!(k.kind, KernelKind::Contract(_))).count();
+    // Four layers forward, all four by their weights, and three by what came in.
+    assert_eq!(products, 11, "{text}");
+    let batch = program.buffers.iter().find(|(_, b)| b.kind == BufferKind::Batch).expect("images come in").1;
+    let image = 28 * 28 * 16 * batch.shape[0];
+    let temps = program.buffers.iter().filter(|(_, b)| b.kind == BufferKind::Temp);
+    for (_, temp) in temps {
+        assert!(temp.len() <= image, "{} {:?} is larger than any image\n{text}", temp.name, temp.shape);
+    }
+    // The bias, and the rectifier both ways, are the ends of products.
+    assert!(text.contains("max(acc + conv1.bias[n], 0)") && text.contains("> 0, acc, 0)"), "{text}");
+}
+
 /// The compiler must not become an interpreter of hand-written layers: a step calls matrix
 /// products, strips of functions, random numbers and the team, nothing that knows a layer.
 #[test]
 fn a_step_calls_building_blocks_only() {
     let mut text = String::new();
-    for name in ["line", "xor", "iris", "digits", "mnist"] {
+    for name in ["line", "xor", "iris", "digits", "digits_cnn", "mnist"] {
         let compiled =
             codegen::compile(&lesson(name, &Fusion::CPU), &Options { threads: 2, ..Options::default() });
         text += &format!("{name}: {}\n", compiled.calls().join(" "));
@@ -118,7 +137,7 @@ fn a_users_op_trains_fused() {
             KernelKind::Contract(c) => c.body.nodes.iter().any(
                 |(_, n)| matches!(n, mlc::loops::Node::Op { op, .. } if *op == mlc::graph::ScalarOp::Abs),
             ),
-            KernelKind::Rows(_) | KernelKind::Scatter(_) => false,
+            KernelKind::Rows(_) | KernelKind::Scatter(_) | KernelKind::Scan(_) => false,
         });
     assert!(fused, "{}", mlc::loops::print(&program));
 

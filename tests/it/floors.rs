@@ -50,6 +50,9 @@ const LARGE: &[Floor] = &[
     Floor { spec: "wine", metric: "mae", mean: AtMost(0.57), each: None },
 ];
 
+/// Nets that train for minutes: once, with the seed that the spec has.
+const LONG: &[(&str, f64)] = &[("mnist_cnn", 0.988), ("mnist_cnn_mse", 0.98), ("fashion_resnet", 0.91)];
+
 /// The metric for each of the seeds.
 fn of_seeds(name: &str, metric: &str, args: &[&str]) -> Vec<f64> {
     let of_seed = |seed| {
@@ -83,6 +86,17 @@ fn small_data_reach_their_floors() {
 fn large_data_reach_their_floors() {
     let Some(data) = large_data("large_data_reach_their_floors") else { return };
     LARGE.iter().for_each(|floor| holds(floor, &["--data", &data]));
+}
+
+#[test]
+#[ignore = "trains convolutional nets on 60,000 images: minutes each; for releases"]
+fn convolutional_nets_reach_their_floors() {
+    let Some(data) = large_data("convolutional_nets_reach_their_floors") else { return };
+    for (name, floor) in LONG {
+        let accuracy = Run::train(&spec(name), &["--data", &data]).test_result("accuracy");
+        println!("{name}: test accuracy {accuracy}");
+        assert!(accuracy >= *floor, "{name}: {accuracy}, not {floor}");
+    }
 }
 
 /// The same rows, the same network: what scikit-learn's reaches is in the golden file.

@@ -8,6 +8,17 @@ fn digits_reach_95_percent() {
     assert!(accuracy >= 0.95, "test accuracy {accuracy}");
 }
 
+#[test]
+fn eight_kernels_read_digits() {
+    let accuracy = Run::train(&spec("digits_cnn"), &[]).test_metric("accuracy");
+    assert!(accuracy >= 0.95, "test accuracy {accuracy}");
+}
+
+#[test]
+fn convolutions_give_the_same_bits() {
+    same_bits("digits_cnn", &["--variant", "tiny"]);
+}
+
 /// A lone binary has something to train.
 #[test]
 fn without_a_spec_the_digits_are_trained() {

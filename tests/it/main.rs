@@ -38,6 +38,7 @@ mod stopping;
 mod style;
 mod support;
 mod tables;
+mod texts;
 mod tidy;
 mod transforms;
 mod verify;

@@ -1,7 +1,7 @@
 //! The same losses as Keras 3 and PyTorch, from the same weights and batches.
 //!
-//! `mnist_parity.py`, `optimizers.py`, `updates.py`, `losses.py`, `steps.py`, `norms.py` and `two_heads.py` in
-//! `tests/goldens` made the numbers.
+//! `mnist_parity.py`, `optimizers.py`, `updates.py`, `losses.py`, `steps.py`, `norms.py`, `two_heads.py`, `gan.py`,
+//! `convolutions.py` and `sequences.py` in `tests/goldens` made the numbers.
 
 use crate::support::{Run, large_data, root};
 use serde_json::Value as Json;
@@ -112,6 +112,40 @@ fn two_inputs_and_two_outputs_have_the_losses_of_keras() {
     compare("two_heads", &run, &goldens("two_heads.json")["losses"]);
 }
 
+/// Each of two steps sees the weights as the other left them, and the moving statistics of its norm go on three times
+/// a batch.
+#[test]
+fn two_players_have_the_losses_of_torch() {
+    let template =
+        std::fs::read_to_string(root().join("tests/goldens/gan.mlspec")).expect("the spec is there");
+    let data = root().join("specs").display().to_string();
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let file = place.path().join("gan.mlspec");
+    let spec = file.display().to_string();
+    for wanted in goldens("gan.json")["runs"].as_array().expect("a list of runs") {
+        let every = format!("train.generator.every={}", wanted["every"]);
+        std::fs::write(&file, &template).expect("the temporary folder is writable");
+        let run = Run::train(&spec, &["--data", &data, "--set", &every]);
+        let records = run.records();
+        let found: Vec<&Json> = records.iter().filter(|r| r["of"] == "step").map(|r| &r["metrics"]).collect();
+        let losses = wanted["losses"].as_array().expect("a list of losses");
+        assert_eq!((found.len(), losses.len()), (50, 50));
+        for (step, (found, losses)) in found.iter().zip(losses).enumerate() {
+            for (name, wanted) in
+                ["critic.loss", "generator.loss"].iter().zip(losses.as_array().expect("a pair"))
+            {
+                match (found[name].as_f64(), wanted.as_f64()) {
+                    (Some(found), Some(wanted)) => {
+                        let off = ((found - wanted) / wanted).abs();
+                        assert!(off <= TOLERANCE, "{every}, step {step}: {name} is off by {off:e}");
+                    }
+                    (found, wanted) => assert_eq!(found, wanted, "{every}, step {step}: {name}"),
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn norms_have_the_losses_of_keras_and_torch() {
     let template =
@@ -129,11 +163,35 @@ fn norms_have_the_losses_of_keras_and_torch() {
 }
 
 #[test]
+fn transformers_have_the_losses_of_keras_torch_and_jax() {
+    let folder = root().join("tests/goldens/sequences");
+    let data = folder.display().to_string();
+    let goldens = goldens("sequences.json");
+    let runs = goldens["runs"].as_object().expect("goldens by name");
+    assert_eq!(runs.len(), 5);
+    for (name, wanted) in runs {
+        let spec = folder.join(format!("{name}.mlspec")).display().to_string();
+        compare(name, &Run::train(&spec, &["--data", &data]), wanted);
+    }
+}
+
+#[test]
 fn what_a_step_does_beside_the_optimizer_is_what_keras_and_torch_do() {
+    losses_and_states("steps.json");
+}
+
+#[test]
+fn convolutions_have_the_losses_and_running_statistics_of_keras() {
+    losses_and_states("convolutions.json");
+}
+
+/// The losses of each run of a file, and the states at its end.
+fn losses_and_states(file: &str) {
+    let runs = goldens(file);
     let data = root().join("specs").display().to_string();
     let place = tempfile::tempdir().expect("a temporary folder");
     let file = place.path().join("spec.mlspec");
-    for run in goldens("steps.json")["runs"].as_array().expect("a list of runs") {
+    for run in runs["runs"].as_array().expect("a list of runs") {
         let text = |key: &str| run[key].as_str().expect("a text");
         std::fs::write(&file, text("spec")).expect("the temporary folder is writable");
         let trained = Run::train(&file.display().to_string(), &["--data", &data]);

@@ -38,7 +38,7 @@ fn checked(framework: &str, lr: f64, schedule: &str) -> Schedule {
     let (ast, _) = syntax::parse(&sources, file);
     let (job, found) = sema::check(&mut sources, file, &ast, &Settings::default(), &Blind);
     let job = job.unwrap_or_else(|| panic!("{schedule}: {:?}", found.sorted()));
-    job.trains[0].schedule.clone().expect("the spec has a schedule")
+    job.trains[0].steps[0].schedule.clone().expect("the spec has a schedule")
 }
 
 #[test]

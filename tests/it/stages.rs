@@ -2,7 +2,7 @@
 
 use crate::support::{root, run, spec};
 
-const LESSONS: &[&str] = &["line", "xor", "iris", "digits", "mnist"];
+const LESSONS: &[&str] = &["line", "xor", "iris", "digits", "digits_cnn", "mnist"];
 
 fn snapshot(lesson: &str, stage: &str, text: &str) {
     let mut settings = insta::Settings::clone_current();

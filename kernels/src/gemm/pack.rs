@@ -15,73 +15,124 @@ pub struct Block {
 
 /// `dst[k * ld + i]` = the element of the block at row `i` and `k`; nothing else is written.
 ///
+/// Rows come in runs of equal steps, as the places along a line of an image do, and so do values of k,
+/// as the channels that a place sees. Rows side by side are copied, values of k side by side turned.
+///
 /// # Safety
 /// The block is readable from `base` through `operand`; `dst` is writable there; `isa` is available.
 pub unsafe fn pack(isa: Isa, operand: &Operand, base: *const f32, block: Block, dst: *mut f32, ld: usize) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match (&operand.rows, &operand.ks) {
-            (Offsets::Stride(1), ks) => {
-                for k in 0..block.ks {
-                    let src = base.offset(ks.at(block.k + k)).add(block.row);
-                    copy(isa, src, block.rows, dst.add(k * ld));
-                }
-            }
-            (rows, Offsets::Stride(1)) => {
-                let group = super::tile::lanes(isa);
-                for i in (0..block.rows).step_by(group) {
-                    let group = group.min(block.rows - i);
-                    match rows {
-                        Offsets::Stride(step) if *step >= 0 => {
-                            let src = base.offset(rows.at(block.row + i)).add(block.k);
-                            turn(isa, src, *step as usize, group, block.ks, dst.add(i), ld);
-                        }
-                        Offsets::Stride(_) | Offsets::Table(_) => {
-                            let row = Block { row: block.row + i, rows: group, ..block };
-                            gather(operand, base, row, dst.add(i), ld);
-                        }
-                    }
-                }
-            }
-            _ => gather(operand, base, block, dst, ld),
+    let end = block.row + block.rows;
+    let mut row = block.row;
+    while row < end {
+        let (rows, step) = run(&operand.rows, row, end);
+        let (src, dst) = (base.wrapping_offset(operand.rows.at(row)), dst.wrapping_add(row - block.row));
+        // SAFETY (both): the caller's promise, for these rows.
+        if step == 1 || rows == 1 {
+            unsafe { copy(isa, src, &operand.ks, block.k, block.ks, rows, dst, ld) };
+        } else {
+            unsafe { turn_runs(isa, src, step, rows, &operand.ks, block, dst, ld) };
+        }
+        row += rows;
+    }
+}
+
+/// How many entries from `from` on, up to `end`, are as far from each other as the first two, and how far.
+fn run(offsets: &Offsets, from: usize, end: usize) -> (usize, isize) {
+    match offsets {
+        Offsets::Stride(step) => (end - from, *step),
+        Offsets::Table(table) => {
+            let table = &table[from..end];
+            let [first, second, ..] = table else { return (table.len(), 1) };
+            let step = second - first;
+            let more = table.windows(2).take_while(|pair| pair[1] - pair[0] == step).count();
+            (more + 1, step as isize)
         }
     }
 }
 
-/// Any layout, one number at a time.
-unsafe fn gather(operand: &Operand, base: *const f32, block: Block, dst: *mut f32, ld: usize) {
-    for i in 0..block.rows {
+/// Values of k side by side that are worth turning together.
+const SHORT: usize = 4;
+
+/// Rows `step` apart, at the block's values of k.
+#[allow(clippy::too_many_arguments, reason = "a loop body with a name")]
+unsafe fn turn_runs(
+    isa: Isa,
+    src: *const f32,
+    step: isize,
+    rows: usize,
+    ks: &Offsets,
+    block: Block,
+    dst: *mut f32,
+    ld: usize,
+) {
+    let (mut k, end) = (block.k, block.k + block.ks);
+    while k < end {
+        let (count, apart) = run(ks, k, end);
+        let (src, dst) = (src.wrapping_offset(ks.at(k)), dst.wrapping_add((k - block.k) * ld));
+        let sides = apart == 1 && count >= SHORT;
         // SAFETY: the promise of `pack`.
         unsafe {
-            let row = base.offset(operand.rows.at(block.row + i));
-            match &operand.ks {
-                Offsets::Stride(step) => {
-                    for k in 0..block.ks {
-                        *dst.add(k * ld + i) = *row.offset((block.k + k) as isize * step);
-                    }
-                }
-                Offsets::Table(table) => {
-                    for (k, at) in table[block.k..block.k + block.ks].iter().enumerate() {
-                        *dst.add(k * ld + i) = *row.offset(*at as isize);
+            match usize::try_from(step) {
+                Ok(step) if sides => turn(isa, src, step, rows, count, dst, ld),
+                Ok(_) | Err(_) => {
+                    for (c, r) in (0..count).flat_map(|c| (0..rows).map(move |r| (c, r))) {
+                        *dst.add(c * ld + r) = *src.offset(r as isize * step + c as isize * apart);
                     }
                 }
             }
         }
+        k += count;
     }
 }
 
-/// `dst[i] = src[i]` for `i < n`.
-unsafe fn copy(isa: Isa, src: *const f32, n: usize, dst: *mut f32) {
+/// `dst[k * ld + i] = src[ks.at(from + k) + i]` for `i < n`, `k < count`.
+#[allow(clippy::too_many_arguments, reason = "a loop body with a name")]
+unsafe fn copy(
+    isa: Isa,
+    src: *const f32,
+    ks: &Offsets,
+    from: usize,
+    count: usize,
+    n: usize,
+    dst: *mut f32,
+    ld: usize,
+) {
+    let (table, step) = match ks {
+        Offsets::Stride(step) => (std::ptr::null(), *step),
+        Offsets::Table(table) => (table[from..from + count].as_ptr(), 0),
+    };
+    let src = src.wrapping_offset(from as isize * step);
     // SAFETY: the promise of `pack`.
-    unsafe { with_simd!(isa, [], copy_body(src: *const f32, n: usize, dst: *mut f32)) }
+    unsafe {
+        with_simd!(isa, [], copy_body(
+            src: *const f32, table: *const i32, step: isize, count: usize, n: usize, dst: *mut f32, ld: usize,
+        ))
+    }
 }
 
+/// Where each value of k begins: by the table, or `step` apart if there is none.
 #[inline(always)]
-unsafe fn copy_body<S: Simd>(s: S, src: *const f32, n: usize, dst: *mut f32) {
-    for i in (0..n).step_by(S::LANES) {
-        let part = s.first(n - i);
-        // SAFETY: the promise of `pack`, for the part that is left.
-        unsafe { s.store_part(part, dst.add(i), s.load_part(part, src.add(i))) };
+#[allow(clippy::too_many_arguments, reason = "a loop body with a name")]
+unsafe fn copy_body<S: Simd>(
+    s: S,
+    src: *const f32,
+    table: *const i32,
+    step: isize,
+    count: usize,
+    n: usize,
+    dst: *mut f32,
+    ld: usize,
+) {
+    for k in 0..count {
+        // SAFETY: the promise of `pack`; the table has an entry for each `k`.
+        unsafe {
+            let at = if table.is_null() { k as isize * step } else { *table.add(k) as isize };
+            let (src, dst) = (src.offset(at), dst.add(k * ld));
+            for i in (0..n).step_by(S::LANES) {
+                let part = s.first(n - i);
+                s.store_part(part, dst.add(i), s.load_part(part, src.add(i)));
+            }
+        }
     }
 }
 

@@ -26,10 +26,22 @@ enum Layout {
     Tables,
     /// All rows are the same.
     Repeated,
+    /// As a kernel sees an image of four channels: rows and ks in runs.
+    Image,
+    /// The same of one channel, lines of which lie side by side.
+    Line,
 }
 
-const LAYOUTS: [Layout; 6] =
-    [Layout::Rows, Layout::Columns, Layout::Spread, Layout::RowTable, Layout::Tables, Layout::Repeated];
+const LAYOUTS: [Layout; 8] = [
+    Layout::Rows,
+    Layout::Columns,
+    Layout::Spread,
+    Layout::RowTable,
+    Layout::Tables,
+    Layout::Repeated,
+    Layout::Image,
+    Layout::Line,
+];
 
 fn matrix(layout: Layout, batch: usize, rows: usize, ks: usize, seed: u64) -> Matrix {
     let (r, k) = (rows as isize, ks as isize);
@@ -38,6 +50,10 @@ fn matrix(layout: Layout, batch: usize, rows: usize, ks: usize, seed: u64) -> Ma
         crate::rng::shuffle([1, 2], seed, &mut at);
         Offsets::Table(at.into_iter().map(|i| (i as usize * scale) as i32).collect())
     };
+    // `each` entries `step` apart, then on to the next line.
+    let runs = |n: usize, each: usize, step: usize| {
+        Offsets::Table((0..n).map(|i| ((i / each) * 2 * each * step + i % each * step) as i32).collect())
+    };
     let (rows_at, ks_at) = match layout {
         Layout::Rows => (Offsets::Stride(k), Offsets::Stride(1)),
         Layout::Columns => (Offsets::Stride(1), Offsets::Stride(r)),
@@ -45,6 +61,8 @@ fn matrix(layout: Layout, batch: usize, rows: usize, ks: usize, seed: u64) -> Ma
         Layout::RowTable => (shuffled(rows, ks + 1), Offsets::Stride(1)),
         Layout::Tables => (shuffled(rows, ks), shuffled(ks, 1)),
         Layout::Repeated => (Offsets::Stride(0), Offsets::Stride(1)),
+        Layout::Image => (runs(rows, 5, 4), runs(ks, 12, 1)),
+        Layout::Line => (runs(rows, 9, 1), runs(ks, 3, 1)),
     };
     let size = 4 * (rows + 1) * (ks + 1);
     let mut data = vec![0f32; size * batch];

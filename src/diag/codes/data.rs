@@ -258,4 +258,43 @@ pub const CODES: &[CodeInfo] = &[
                   it with the spec and the table that `mlc verify` prints; if only the GPU differs, train with \
                   `--device cpu` until it is mended.",
     },
+    CodeInfo {
+        code: "data::windows",
+        title: "steps cannot be cut into these windows",
+        explain: "`windows(n)` makes rows of n neighbouring steps: pieces of a text, or rows of a table. They overlap, so the \
+                  split cuts the steps in order (`ordered = true`) before windows are made, and a part needs n steps at \
+                  least. All columns that are fed are windows of the same steps; `d.x[:-1]` in `feed` cuts what a model \
+                  sees.",
+    },
+    CodeInfo {
+        code: "data::files",
+        title: "files of text without their names",
+        explain: "`parallel` and `lines` of several files take each under a name: of a column, or of a label.\n\n    \
+                  parallel(en=\"train.en\", de=\"train.de\")\n    lines(neg=\"reviews.neg\", pos=\"reviews.pos\")",
+    },
+    CodeInfo {
+        code: "data::lines",
+        title: "files that belong together have different numbers of lines",
+        explain: "Line 7 of one file of `parallel` stands beside line 7 of the other, so both have as many. Often one \
+                  download is cut off, or a program has dropped empty lines.",
+    },
+    CodeInfo {
+        code: "data::tokenizer",
+        title: "a tokenizer cannot be used as the spec asks",
+        explain: "`bpe` reads the `tokenizer.json` that Hugging Face's library writes. `pad` behind it needs an id that \
+                  pads: the file's own padding, or a token called `[PAD]` or `<pad>`. GPT-2's has none: `windows(n)` takes \
+                  one long text instead.",
+    },
+    CodeInfo {
+        code: "data::image",
+        title: "a folder of images is not as it should be",
+        explain: "`images(\"photos\")` takes a folder with a folder for each class, PNG and JPEG inside. All images have one \
+                  size, or `resize=[height, width]` brings them to one. The message names the file that cannot be read.",
+    },
+    CodeInfo {
+        code: "data::cifar",
+        title: "files of CIFAR are not as they should be",
+        explain: "`cifar` reads the binary version: records of 3073 bytes (CIFAR-10) or 3074 (CIFAR-100), of which the first \
+                  are labels. The versions for Python and Matlab are other formats.",
+    },
 ];

@@ -171,6 +171,30 @@ pub const CODES: &[CodeInfo] = &[
                   and 1, or -2 and -1.",
     },
     CodeInfo {
+        code: "shape::index",
+        title: "a place or stretch that an axis does not have",
+        explain: "`x[:, 0]` takes a place, `x[:, 1:]` a stretch, counted from 0 or negative from the end, as in NumPy. The \
+                  first axis is the batch: its rows stand apart, so it is kept whole.",
+    },
+    CodeInfo {
+        code: "shape::split",
+        title: "parts that do not come out even",
+        explain: "`x |> split(3)` makes three equal parts, `split([2, 4])` parts of these sizes. They take the whole axis, the \
+                  last unless `axis` says another.",
+    },
+    CodeInfo {
+        code: "shape::attend",
+        title: "queries, keys and values that do not fit",
+        explain: "`attend(q, k, v, heads=n)` takes sequences `f32[B, T, n]`: queries and keys are equally wide by head, keys and \
+                  values have the same steps, and `heads` divides the features.",
+    },
+    CodeInfo {
+        code: "call::einsum",
+        title: "an equation that does not fit its tensors",
+        explain: "`einsum(\"bij,bjk->bik\", a, b)` names each axis of each tensor by one letter; `...` stands for axes in front. \
+                  Letters that the result lacks are summed.",
+    },
+    CodeInfo {
         code: "shape::argument",
         title: "an argument has another shape than the signature",
         explain: "A signature such as `CrossEntropy(logits: f32[..s, c], label: i32[..s])` says how shapes \

@@ -24,4 +24,11 @@ pub const CODES: &[CodeInfo] = &[
                   change:\n\n    mlc train --resume runs/digits-1 --set train.epochs=60\n\nFor another training \
                   from the same text there is `mlc train --like runs/digits-1 --set …`.",
     },
+    CodeInfo {
+        code: "run::windows",
+        title: "a run on windows has no answers for rows of a table",
+        explain: "`mlc predict` answers row by row. Where the rows of training were windows of a long text or of a table, a \
+                  row of a file is one step of many windows. `mlc eval RUN --input FILE` cuts a file into windows and judges \
+                  them.",
+    },
 ];

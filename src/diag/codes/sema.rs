@@ -224,9 +224,24 @@ pub const CODES: &[CodeInfo] = &[
                   has one; a form of `date` uses the signs %Y %y %m %b %B %d %e %j %H %M %S %f %T.",
     },
     CodeInfo {
+        code: "column::length",
+        title: "rows of a column are of different lengths",
+        explain: "`words`, `chars` and `bpe` give as many ids as a text has pieces. A batch wants rows of one length: \
+                  `pad(n)` fills up and cuts, `windows(n)` makes rows of one long text.\n\n    tokens = review |> words |> \
+                  pad(200)",
+    },
+    CodeInfo {
+        code: "feed::cut",
+        title: "a cut of a column that cannot be",
+        explain: "`d.tokens[:-1]` leaves the last step of each row out, `d.tokens[-1]` takes it alone. Shapes in `feed` are of \
+                  one row: the batch is not counted. Places count from 0, or from the end with a minus; the end of a range is \
+                  left out, as in Python.",
+    },
+    CodeInfo {
         code: "column::size",
         title: "a column has no such size",
-        explain: "`d.col.vocab` counts the ids of a `category`, `hashed` or `class` column, `d.col.features` the numbers that a \
+        explain: "`d.col.vocab` counts the ids of a text, `category`, `hashed` or `class` column; `d.vocab` those of the only \
+                  text, `d.col.features` the numbers that a \
                   row has of it. What is computed has the shape that the model sees.",
     },
     CodeInfo {
@@ -296,6 +311,13 @@ pub const CODES: &[CodeInfo] = &[
         explain: "`freeze`, `no_decay` and the `weights` of a group name weights: the last part of a path \
                   (`bias`), a kind of layer (`LayerNorm`), a layer or all below a path (`fc1`, `h.0`), one \
                   weight (`fc1.weight`), a model, or `all`.\n\n    freeze = [wte, h.0]",
+    },
+    CodeInfo {
+        code: "train::every",
+        title: "the steps of a training have no common rhythm",
+        explain: "Of several steps one at least acts on every batch, and `every` makes others rarer. After at most \
+                  10,000 batches all must act as they did at the start:\n\n    step critic    { … }\n    step \
+                  generator { every = 5  … }",
     },
     CodeInfo {
         code: "train::groups",
@@ -411,12 +433,14 @@ pub const CODES: &[CodeInfo] = &[
     CodeInfo {
         code: "later::source",
         title: "a source that is not built yet",
-        explain: "`csv`, `idx` and `synthetic` are built. Convert the file to a table, or wait.",
+        explain: "`voc`, `coco` and `json` are part of the language, and not built yet. `docs/sources.md` has those that are; \
+                  convert the file to one of them, or wait.",
     },
     CodeInfo {
         code: "later::transform",
         title: "a transform that is not built yet",
-        explain: "`standardize`, `minmax`, `float`, `int` and `class` are built, and arithmetic on columns.",
+        explain: "`docs/transforms.md` has those that are built, and arithmetic on columns is; those that change images will \
+                  follow.",
     },
     CodeInfo {
         code: "later::layer",
@@ -425,15 +449,9 @@ pub const CODES: &[CodeInfo] = &[
                   activations are built.",
     },
     CodeInfo {
-        code: "later::function",
-        title: "a function that is not built yet",
-        explain: "It is part of the language, and this program cannot do it yet. It is an error rather than \
-                  silence.",
-    },
-    CodeInfo {
         code: "later::index",
-        title: "indexing is not built yet",
-        explain: "`x[0]` and `x[:, 1:]` are part of the language, and this program cannot do them yet.",
+        title: "indexing a column in arithmetic is not built yet",
+        explain: "Models cut tensors (`x[:, 1:]`) and `feed` cuts columns; arithmetic in `data` takes them whole.",
     },
     CodeInfo {
         code: "later::metric",
@@ -451,11 +469,6 @@ pub const CODES: &[CodeInfo] = &[
         title: "a type that is not built yet",
         explain: "`box(xyxy)` is part of the language, and this program cannot do it yet. `f32` holds the \
                   same numbers without their meaning.",
-    },
-    CodeInfo {
-        code: "later::size",
-        title: "a size that is not built yet",
-        explain: "Vocabularies come with text sources, which are not built yet. Write the number for now.",
     },
     CodeInfo {
         code: "later::feed",

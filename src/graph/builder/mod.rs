@@ -11,7 +11,7 @@ mod scalars;
 use super::infer;
 use super::ir::{Fold, Graph, Init, Leaf, LeafId, LeafKind, Node, Output, OutputKind, Prim, Value};
 use crate::base::{DType, Dim, Shape, Span, TensorType};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use movement::broadcast_shapes;
@@ -23,6 +23,8 @@ pub struct Builder {
     span: Span,
     once: BTreeMap<Once, Value>,
     leaves: BTreeMap<Arc<str>, LeafId>,
+    /// What random numbers are drawn from.
+    sites: BTreeSet<Arc<str>>,
     /// How many steps of the user's text lie around what is built now, for whoever limits them.
     pub nesting: usize,
     /// How many uses of layers, blocks and ops were written out so far.
@@ -71,7 +73,8 @@ impl Builder {
     pub fn resume(graph: Graph) -> Self {
         let leaves = graph.leaves.iter().map(|(id, leaf)| (leaf.name.clone(), id)).collect();
         let (graph_so_far, span, once) = (Graph::default(), Span::default(), BTreeMap::new());
-        let mut b = Builder { graph: graph_so_far, span, once, leaves, nesting: 0, uses: 0 };
+        let sites = BTreeSet::new();
+        let mut b = Builder { graph: graph_so_far, span, once, leaves, sites, nesting: 0, uses: 0 };
         for (value, node) in graph.nodes.iter() {
             b.remember(value, node);
         }
@@ -84,6 +87,18 @@ impl Builder {
         if let Some(key) = Once::of(node) {
             self.once.entry(key).or_insert(value);
         }
+        self.note_site(&node.prim);
+    }
+
+    fn note_site(&mut self, prim: &Prim) {
+        if let Prim::Random { site } = prim {
+            self.sites.insert(site.clone());
+        }
+    }
+
+    /// Whether random numbers are drawn from this site already.
+    pub fn draws(&self, site: &str) -> bool {
+        self.sites.contains(site)
     }
 
     pub fn graph(&self) -> &Graph {
@@ -143,6 +158,7 @@ impl Builder {
         if let Err(why) = infer::check(&prim, &ty, &inputs) {
             panic!("graph: operands were checked before {prim:?} was built: {why}");
         }
+        self.note_site(&prim);
         self.graph.nodes.push(Node { prim, ty, span: self.span })
     }
 
@@ -179,6 +195,7 @@ impl Builder {
     /// Adds a node that was checked before: one of another graph, its inputs renamed. Of a
     /// leaf, number or size there is only one.
     pub fn copy(&mut self, node: Node) -> Value {
+        self.note_site(&node.prim);
         let Some(key) = Once::of(&node) else { return self.graph.nodes.push(node) };
         *self.once.entry(key).or_insert_with(|| self.graph.nodes.push(node))
     }

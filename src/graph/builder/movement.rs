@@ -104,6 +104,16 @@ impl Builder {
         self.slice(v, starts, vec![1; rank], shape)
     }
 
+    /// The same elements along each of `axes` from the last to the first.
+    pub fn flip(&mut self, v: Value, axes: &[usize]) -> Value {
+        let shape = self.shape(v).clone();
+        let (mut start, mut step) = (vec![Dim::zero(); shape.rank()], vec![1; shape.rank()]);
+        for &axis in axes {
+            (start[axis], step[axis]) = (shape[axis].clone() - Dim::one(), -1);
+        }
+        self.slice(v, start, step, shape)
+    }
+
     /// `lo` and `hi` copies of `value` around each axis, `inner` between neighbours.
     pub fn pad(&mut self, v: Value, lo: Vec<Dim>, hi: Vec<Dim>, inner: Vec<i64>, value: f64) -> Value {
         let nothing = lo.iter().chain(&hi).all(|d| *d == Dim::zero()) && inner.iter().all(|&n| n == 0);

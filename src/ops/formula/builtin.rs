@@ -2,6 +2,8 @@
 //!
 //! Scalar functions are the graph's own; the rest folds, chooses and converts.
 
+mod sequence;
+
 use super::arith::{as_f32, check_broadcast, promote, tensor_of};
 use super::bind::{Slot, bind};
 use super::call::{lift, sources};
@@ -204,7 +206,7 @@ static OTHERS: &[Builtin] = &[
 
 /// Every builtin function, scalar functions first.
 pub fn builtins() -> impl Iterator<Item = &'static Builtin> {
-    SCALARS.iter().chain(OTHERS)
+    SCALARS.iter().chain(OTHERS).chain(sequence::SEQUENCE)
 }
 
 pub fn find(name: &str) -> Option<&'static Builtin> {

@@ -13,6 +13,7 @@ mod builtin;
 mod call;
 mod decl;
 mod fit;
+mod index;
 mod item;
 mod limit;
 mod memo;
@@ -144,8 +145,9 @@ impl<'a, S: Scope> Eval<'a, S> {
             ExprKind::Call { callee, args } => self.call(expr.span, callee, Vec::new(), args),
             ExprKind::Pipe { input, stage } => self.pipe(input, stage, expr.span),
             ExprKind::Broken => Err(Reported),
-            ExprKind::Index { .. } => {
-                self.out_of_place("later::index", "cutting a tensor with `[ ]` is not built yet", expr)
+            ExprKind::Index { base, items } => {
+                let item = self.eval(base)?;
+                self.index(item, base.span, items, expr.span)
             }
             ExprKind::Percent(share) => {
                 // As decimal digits: a division would round.

@@ -4,20 +4,31 @@
 //! lowering of its own: those follow from what it is made of.
 
 mod activation;
+mod attention;
 mod batch_norm;
+mod conv;
+mod conv_transpose;
 mod dense;
+mod depthwise;
 mod dropout;
+mod embedding;
 mod noise;
 mod norm;
 mod penalty;
+mod places;
+mod pooling;
 mod prelu;
+mod recurrent;
 mod shape;
+mod sides;
+
+pub use attention::{Attention, attend};
 
 use super::formula::{Given, Item, apply, apply_std};
 use super::{AttrValue, Call, InitSpec, Library, Sig, init};
 use crate::base::{DType, Dim, Shape, Span, TensorType};
 use crate::diag::{Code, Diagnostic};
-use crate::graph::{Builder, Init, LeafKind, Prim, Value};
+use crate::graph::{Builder, Init, LeafKind, Value};
 
 /// A layer of the library.
 pub trait OpDef: Sync {
@@ -69,10 +80,32 @@ impl From<Value> for Built {
 /// Every layer, in the order of the reference.
 static LAYERS: &[&dyn OpDef] = &[
     &dense::Dense,
+    &conv::CONV_1D,
+    &conv::CONV_2D,
+    &depthwise::DepthwiseConv2D,
+    &depthwise::SeparableConv2D,
+    &conv_transpose::Conv2DTranspose,
+    &pooling::MAX_1D,
+    &pooling::MAX_2D,
+    &pooling::AVERAGE_1D,
+    &pooling::AVERAGE_2D,
+    &pooling::GLOBAL_MAX_1D,
+    &pooling::GLOBAL_MAX_2D,
+    &pooling::GLOBAL_AVERAGE_1D,
+    &pooling::GLOBAL_AVERAGE_2D,
+    &sides::UpSampling2D,
+    &sides::ZeroPadding2D,
+    &sides::CROPPING_1D,
+    &sides::CROPPING_2D,
     &shape::Flatten,
     &shape::Reshape,
     &shape::Squeeze,
+    &shape::Permute,
+    &shape::RepeatVector,
+    &shape::Rescaling,
     &dropout::Dropout,
+    &dropout::SPATIAL_1D,
+    &dropout::SPATIAL_2D,
     &noise::GaussianNoise,
     &noise::GaussianDropout,
     &penalty::ActivityRegularization,
@@ -98,6 +131,11 @@ static LAYERS: &[&dyn OpDef] = &[
     &activation::HARD_TANH,
     &activation::LOG_SIGMOID,
     &prelu::PReLU,
+    &embedding::Embedding,
+    &recurrent::SimpleRnn,
+    &recurrent::Lstm,
+    &recurrent::Gru,
+    &attention::MultiHeadAttention,
 ];
 
 /// Names that are promised, so that a typo of one is answered with it.
@@ -106,37 +144,7 @@ pub fn later_layers() -> impl Iterator<Item = &'static str> {
 }
 
 /// Layers of Keras that are not built yet: a spec that names one is told so.
-static LATER: &[&str] = &[
-    "Conv1D",
-    "Conv2D",
-    "Conv3D",
-    "Conv2DTranspose",
-    "DepthwiseConv2D",
-    "SeparableConv2D",
-    "MaxPooling1D",
-    "MaxPooling2D",
-    "AveragePooling2D",
-    "GlobalAveragePooling1D",
-    "GlobalAveragePooling2D",
-    "GlobalMaxPooling1D",
-    "GlobalMaxPooling2D",
-    "MaxPool2D",
-    "ZeroPadding2D",
-    "UpSampling2D",
-    "Embedding",
-    "LSTM",
-    "GRU",
-    "SimpleRNN",
-    "Bidirectional",
-    "TimeDistributed",
-    "SpatialDropout1D",
-    "SpatialDropout2D",
-    "Permute",
-    "RepeatVector",
-    "MultiHeadAttention",
-    "Attention",
-    "Rescaling",
-];
+static LATER: &[&str] = &["Conv3D", "Bidirectional", "TimeDistributed", "Attention"];
 
 /// Every layer.
 pub fn layers() -> &'static [&'static dyn OpDef] {
@@ -145,7 +153,8 @@ pub fn layers() -> &'static [&'static dyn OpDef] {
 
 /// The layer of that name.
 pub fn layer(name: &str) -> Option<&'static dyn OpDef> {
-    LAYERS.iter().copied().find(|l| l.sig().name == name)
+    let long = pooling::SHORT.iter().find(|(short, _)| *short == name).map_or(name, |(_, long)| long);
+    LAYERS.iter().copied().find(|l| l.sig().name == long)
 }
 
 /// Our name of what is called `name` elsewhere: `Dense` for `Linear`.
@@ -315,9 +324,11 @@ impl Call {
         let (fits, kind) = match init {
             Init::Orthogonal { .. } => (shape.rank() >= 2, "an orthogonal matrix"),
             Init::Identity { .. } => (shape.rank() == 2, "an identity matrix"),
-            Init::Constant(_) | Init::Uniform { .. } | Init::Normal { .. } | Init::TruncatedNormal { .. } => {
-                (true, "")
-            }
+            Init::Constant(_)
+            | Init::Parts(_)
+            | Init::Uniform { .. }
+            | Init::Normal { .. }
+            | Init::TruncatedNormal { .. } => (true, ""),
         };
         match fits {
             true => Ok(()),
@@ -363,15 +374,17 @@ impl Call {
 
     /// A site for random numbers that no other layer of the graph draws from.
     pub fn site(&self, b: &Builder) -> String {
-        let taken = |site: &str| {
-            b.graph().nodes.iter().any(|(_, n)| matches!(&n.prim, Prim::Random { site: s } if &**s == site))
-        };
         let base = if self.path.is_empty() { self.sig.name.to_lowercase() } else { self.path.clone() };
-        if !taken(&base) {
-            return base;
-        }
-        (2..).map(|n| format!("{base}.{n}")).find(|site| !taken(site)).expect("layer: some number is free")
+        free_site(b, &base)
     }
+}
+
+/// `base`, or with a number behind it, so that nothing else of the graph draws from it.
+pub fn free_site(b: &Builder, base: &str) -> String {
+    if !b.draws(base) {
+        return base.to_string();
+    }
+    (2..).map(|n| format!("{base}.{n}")).find(|site| !b.draws(site)).expect("layer: some number is free")
 }
 
 impl InitSpec {

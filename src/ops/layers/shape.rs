@@ -112,3 +112,114 @@ impl OpDef for Squeeze {
         }
     }
 }
+
+pub struct Permute;
+
+static PERMUTE: Sig = Sig {
+    name: "Permute",
+    aliases: &[],
+    doc: "The axes of each row in another order, counted from 1 as Keras does; the batch is not among them.\n\
+          `f32[B, 3, 32, 32]` becomes `f32[B, 32, 32, 3]` by `Permute(2, 3, 1)`.",
+    example: "Reshape(1, -1) |> Permute(2, 1)",
+    inputs: &["x"],
+    attrs: &[Attr {
+        name: "order",
+        ty: AttrType::Sizes,
+        default: Default::Required,
+        doc: "For each axis of the result, which axis of the row it is.",
+    }],
+};
+
+impl OpDef for Permute {
+    fn sig(&self) -> &'static Sig {
+        &PERMUTE
+    }
+
+    fn build(&self, _: &Library, b: &mut Builder, call: &Call) -> Result<Built, Diagnostic> {
+        let x = call.input(0);
+        batch_first(b, call, x)?;
+        let rank = b.shape(x).rank();
+        let said = call.sizes("order").iter().map(|d| d.as_const().and_then(|n| usize::try_from(n).ok()));
+        let order: Option<Vec<usize>> = std::iter::once(Some(0)).chain(said).collect();
+        let whole = order.filter(|order| (0..rank).all(|axis| order.contains(&axis)) && order.len() == rank);
+        let Some(order) = whole else {
+            let every: Vec<String> = (1..rank).map(|axis| axis.to_string()).collect();
+            return Err(call.shape_error(
+                &format!("names each axis of a row once, and those of {} are others", b.ty(x)),
+                &format!("write {} in another order", every.join(", ")),
+            ));
+        };
+        Ok(b.permute(x, &order).into())
+    }
+}
+
+pub struct RepeatVector;
+
+static REPEAT_VECTOR: Sig = Sig {
+    name: "RepeatVector",
+    aliases: &[],
+    doc: "Each row `n` times, one after the other: `f32[B, width]` becomes `f32[B, n, width]`.",
+    example: "RepeatVector(3)",
+    inputs: &["x"],
+    attrs: &[Attr {
+        name: "n",
+        ty: AttrType::Size { min: 1 },
+        default: Default::Required,
+        doc: "How many times.",
+    }],
+};
+
+impl OpDef for RepeatVector {
+    fn sig(&self) -> &'static Sig {
+        &REPEAT_VECTOR
+    }
+
+    fn build(&self, _: &Library, b: &mut Builder, call: &Call) -> Result<Built, Diagnostic> {
+        let x = call.input(0);
+        let [batch, width] = b.shape(x).0.as_slice() else {
+            return Err(call.shape_error(
+                &format!("repeats rows of one axis, but its input is {}", b.ty(x)),
+                "put `Flatten` before it",
+            ));
+        };
+        let shape = vec![batch.clone(), call.size("n"), width.clone()];
+        Ok(b.broadcast(x, shape, &[0, 2]).into())
+    }
+}
+
+pub struct Rescaling;
+
+static RESCALING: Sig = Sig {
+    name: "Rescaling",
+    aliases: &[],
+    doc: "y = x * scale + offset: `Rescaling(1 / 127.5, -1)` brings bytes to -1 .. 1. Any shape.",
+    example: "Rescaling(0.5, -1)",
+    inputs: &["x"],
+    attrs: &[
+        Attr {
+            name: "scale",
+            ty: AttrType::Float { min: f64::MIN, max: f64::MAX, open: false },
+            default: Default::Required,
+            doc: "Times this.",
+        },
+        Attr {
+            name: "offset",
+            ty: AttrType::Float { min: f64::MIN, max: f64::MAX, open: false },
+            default: Default::Float(0.0),
+            doc: "Then plus this.",
+        },
+    ],
+};
+
+impl OpDef for Rescaling {
+    fn sig(&self) -> &'static Sig {
+        &RESCALING
+    }
+
+    fn build(&self, _: &Library, b: &mut Builder, call: &Call) -> Result<Built, Diagnostic> {
+        let x = b.to_f32(call.input(0));
+        let (scale, offset) = (b.constant(call.float("scale")), b.constant(call.float("offset")));
+        let scaled = b.mul(x, scale);
+        Ok(b.add(scaled, offset).into())
+    }
+}

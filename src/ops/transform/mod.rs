@@ -5,10 +5,13 @@
 //! where there is something to fit.
 
 mod table;
+mod text;
 
 use super::{AttrValue, Sig};
+use std::sync::Arc;
 use table::Settings;
 pub use table::TRANSFORMS;
+pub use text::{Side, Signs, Windows, Words};
 
 /// A transform of the library.
 #[derive(Debug)]
@@ -34,6 +37,22 @@ pub enum Kind {
     Vector(Option<usize>),
     /// Ids of classes or of a vocabulary: `i32` from 0, and how many there are if that is known before the data.
     Ids(Option<usize>),
+    /// Ids of the pieces of a text, as many as it has, and how many ids there are, if that is known before the data.
+    Tokens(Option<usize>),
+    /// So many ids a row.
+    Sequence {
+        length: usize,
+        vocab: Option<usize>,
+    },
+    /// A number at each of so many steps.
+    Series {
+        length: usize,
+    },
+    /// Several numbers at each of so many steps; as many, if that is known before the data.
+    Frames {
+        length: usize,
+        width: Option<usize>,
+    },
 }
 
 impl Kind {
@@ -45,6 +64,9 @@ impl Kind {
             Kind::Whole => "a whole number",
             Kind::Vector(_) => "several numbers a row",
             Kind::Ids(_) => "ids",
+            Kind::Tokens(_) => "ids of the pieces of a text",
+            Kind::Sequence { .. } => "a sequence of ids",
+            Kind::Series { .. } | Kind::Frames { .. } => "windows",
         }
     }
 }
@@ -58,14 +80,23 @@ pub enum Takes {
     Values,
     /// Cells or numbers, some of them missing.
     Gaps,
+    /// Cells.
+    Texts,
+    /// Ids of the pieces of a text.
+    Tokens,
+    /// What follows each other: pieces of a text, or rows with one value or several.
+    Steps,
 }
 
 impl Takes {
     pub fn accepts(self, kind: Kind) -> bool {
         match kind {
-            Kind::Cell | Kind::Number | Kind::Whole => true,
-            Kind::Vector(_) => self != Takes::Values,
-            Kind::Ids(_) => self == Takes::Values,
+            Kind::Cell => self != Takes::Tokens,
+            Kind::Number | Kind::Whole => !matches!(self, Takes::Tokens | Takes::Texts),
+            Kind::Vector(_) => matches!(self, Takes::Numbers | Takes::Gaps | Takes::Steps),
+            Kind::Ids(_) => matches!(self, Takes::Values | Takes::Steps),
+            Kind::Tokens(_) => matches!(self, Takes::Tokens | Takes::Steps),
+            Kind::Sequence { .. } | Kind::Series { .. } | Kind::Frames { .. } => false,
         }
     }
 }
@@ -111,6 +142,22 @@ pub enum Encode {
         parts: Vec<DatePart>,
     },
     Class(Classes),
+    Lowercase,
+    Words(Words),
+    Chars {
+        /// Whether there are ids for padding and for characters that no training row has.
+        pad: bool,
+    },
+    Bpe {
+        path: String,
+        /// What the file holds, once it was read.
+        text: Option<Arc<str>>,
+    },
+    Pad {
+        length: usize,
+        side: Side,
+    },
+    Windows(Windows),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -197,8 +244,7 @@ pub const DATE_PARTS: &[(&str, DatePart)] = &[
 pub const DATE_SIGNS: &str = "YymdbBeHMSjfT%";
 
 /// Transforms of the language that are not built yet.
-pub const LATER: &[&str] =
-    &["lowercase", "words", "chars", "bpe", "pad", "windows", "flip", "crop", "resize", "lines"];
+pub const LATER: &[&str] = &["flip", "crop", "resize", "jitter"];
 
 /// The transform of that name.
 pub fn find(name: &str) -> Option<&'static TransformDef> {

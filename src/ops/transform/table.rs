@@ -2,7 +2,7 @@
 
 use super::{
     Binning, Classes, DATE_PARTS, DATE_SIGNS, DatePart, Encode, Filling, Kind, Spread, Takes, TransformDef,
-    Unknown,
+    Unknown, text,
 };
 use crate::ops::attrs::as_number;
 use crate::ops::{Attr, AttrType, AttrValue, Default, Sig};
@@ -26,15 +26,15 @@ impl<'a> Settings<'a> {
         &self.values[at.expect("transform: a row reads settings of its signature")]
     }
 
-    fn number(&self, name: &str) -> Option<f64> {
+    pub(super) fn number(&self, name: &str) -> Option<f64> {
         as_number(self.get(name))
     }
 
-    fn count(&self, name: &str) -> usize {
+    pub(super) fn count(&self, name: &str) -> usize {
         self.number(name).expect("transform: a count has a default or is required") as usize
     }
 
-    fn word(&self, name: &str) -> Option<&str> {
+    pub(super) fn word(&self, name: &str) -> Option<&str> {
         match self.get(name) {
             AttrValue::Word(word) => Some(word),
             AttrValue::Size(_)
@@ -48,8 +48,12 @@ impl<'a> Settings<'a> {
         }
     }
 
-    fn is(&self, name: &str, word: &str) -> bool {
+    pub(super) fn is(&self, name: &str, word: &str) -> bool {
         self.word(name) == Some(word)
+    }
+
+    pub(super) fn flag(&self, name: &str) -> bool {
+        matches!(self.get(name), AttrValue::Bool(true))
     }
 
     fn unknown(&self) -> Unknown {
@@ -109,11 +113,11 @@ fn clip(settings: &Settings) -> Result<Encode, String> {
     }
 }
 
-const fn attr(name: &'static str, ty: AttrType, default: Default, doc: &'static str) -> Attr {
+pub(super) const fn attr(name: &'static str, ty: AttrType, default: Default, doc: &'static str) -> Attr {
     Attr { name, ty, default, doc }
 }
 
-const fn count(name: &'static str, min: i64, default: Default, doc: &'static str) -> Attr {
+pub(super) const fn count(name: &'static str, min: i64, default: Default, doc: &'static str) -> Attr {
     attr(name, AttrType::Int { min, max: 1 << 24 }, default, doc)
 }
 
@@ -133,7 +137,7 @@ const UNKNOWN_CATEGORY: Attr = attr(
     "What a value becomes that no training row has: an error, an id of its own behind the others.",
 );
 
-const fn sig(
+pub(super) const fn sig(
     name: &'static str,
     aliases: &'static [&'static str],
     doc: &'static str,
@@ -143,7 +147,7 @@ const fn sig(
     Sig { name, aliases, doc, example, inputs: &[], attrs }
 }
 
-const fn row(
+pub(super) const fn row(
     sig: Sig,
     takes: Takes,
     gives: fn(Kind, &Encode) -> Kind,
@@ -157,6 +161,7 @@ fn scaled(kind: Kind, _: &Encode) -> Kind {
     match kind {
         Kind::Vector(width) => Kind::Vector(width),
         Kind::Cell | Kind::Number | Kind::Whole | Kind::Ids(_) => Kind::Number,
+        Kind::Tokens(_) | Kind::Sequence { .. } | Kind::Series { .. } | Kind::Frames { .. } => kind,
     }
 }
 
@@ -164,6 +169,7 @@ fn whole(kind: Kind, _: &Encode) -> Kind {
     match kind {
         Kind::Vector(width) => Kind::Vector(width),
         Kind::Cell | Kind::Number | Kind::Whole | Kind::Ids(_) => Kind::Whole,
+        Kind::Tokens(_) | Kind::Sequence { .. } | Kind::Series { .. } | Kind::Frames { .. } => kind,
     }
 }
 
@@ -187,6 +193,7 @@ fn indicators(kind: Kind, _: &Encode) -> Kind {
     Kind::Vector(match kind {
         Kind::Ids(known) => known,
         Kind::Cell | Kind::Number | Kind::Whole | Kind::Vector(_) => None,
+        Kind::Tokens(_) | Kind::Sequence { .. } | Kind::Series { .. } | Kind::Frames { .. } => None,
     })
 }
 
@@ -432,6 +439,12 @@ pub static TRANSFORMS: &[TransformDef] = &[
         lists_values: true,
         make: |_| Ok(Encode::Class(Classes::Infer)),
     },
+    text::LOWERCASE,
+    text::WORDS,
+    text::CHARS,
+    text::BPE,
+    text::PAD,
+    text::WINDOWS,
 ];
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 
 mod contract;
 mod hoist;
+mod pad;
 mod push;
 mod reduce;
 mod regroup;
@@ -16,6 +17,7 @@ mod regroup;
 use super::rewrite::{Rebuild, rewrite};
 use crate::base::TensorType;
 use crate::graph::{Graph, Prim, Value};
+use pad::Edges;
 use push::{Move, push};
 
 pub fn run(graph: &mut Graph) -> bool {
@@ -46,7 +48,12 @@ fn rule(r: &mut Rebuild, prim: &Prim, ty: &TensorType) -> Option<Value> {
             let number = filled.then(|| r.b.number(*value, ty.dtype));
             Some(match number {
                 Some(number) => r.b.broadcast_to(number, &ty.shape),
-                None => r.b.pad(*input, lo.clone(), hi.clone(), inner.clone(), *value),
+                None => pad::rule(
+                    r,
+                    *input,
+                    Edges { lo: lo.clone(), hi: hi.clone(), inner: inner.clone() },
+                    *value,
+                ),
             })
         }
         Prim::Window { input, .. } => {

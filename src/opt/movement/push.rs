@@ -83,6 +83,31 @@ fn sink(r: &mut Rebuild, v: Value, by: Move) -> Value {
         }
         (Prim::Pad { input, lo, inner, .. }, Move::Slice { start, step, shape }) => {
             inside_of_pad(r, input, &lo, &inner, &start, &step, &shape)
+                .or_else(|| less_padding(r, v, &start, &step, &shape))
+                .unwrap_or_else(|| plain(r, v, Move::Slice { start, step, shape }))
+        }
+        (Prim::Contract { spec, inputs }, Move::Slice { start, step, shape }) if r.is_used_once(v) => {
+            let cut = inputs.map(|x| r.b.shape(x).clone());
+            let [lhs, rhs] = [(&spec.lhs, 0), (&spec.rhs, 1)].map(|(labels, i)| {
+                let place = |l: &u8| spec.out.iter().position(|o| o == l);
+                let part = Move::Slice {
+                    start: labels
+                        .iter()
+                        .map(|l| place(l).map_or(Dim::zero(), |i| start[i].clone()))
+                        .collect(),
+                    step: labels.iter().map(|l| place(l).map_or(1, |i| step[i])).collect(),
+                    shape: labels
+                        .iter()
+                        .enumerate()
+                        .map(|(a, l)| place(l).map_or_else(|| cut[i][a].clone(), |i| shape[i].clone()))
+                        .collect(),
+                };
+                push(r, inputs[i], part)
+            });
+            r.b.einsum(spec, lhs, rhs)
+        }
+        (Prim::Window { .. }, Move::Slice { start, step, shape }) => {
+            fewer_windows(r, v, &start, &step, &shape)
                 .unwrap_or_else(|| plain(r, v, Move::Slice { start, step, shape }))
         }
         (_, by) => plain(r, v, by),
@@ -169,4 +194,44 @@ fn inside_of_pad(
         stride.push(step[axis] / gap);
     }
     Some(push(r, x, Move::Slice { start: begin, step: stride, shape: shape.clone() }))
+}
+
+/// A slice that cuts only padding off, at steps of 1, is a smaller pad.
+fn less_padding(r: &mut Rebuild, v: Value, start: &[Dim], step: &[i64], shape: &Shape) -> Option<Value> {
+    let Prim::Pad { input, lo, inner, value, .. } = r.prim(v).clone() else { return None };
+    let size = r.b.shape(input).clone();
+    let (mut before, mut behind) = (Vec::with_capacity(lo.len()), Vec::with_capacity(lo.len()));
+    for axis in 0..lo.len() {
+        let left = lo[axis].clone() - start[axis].clone();
+        let spread = (size[axis].clone() - Dim::one()) * Dim::from(inner[axis] + 1) + Dim::one();
+        let rest = shape[axis].clone() - left.clone() - spread;
+        if step[axis] != 1 || left.as_const()? < 0 || rest.as_const()? < 0 {
+            return None;
+        }
+        before.push(left);
+        behind.push(rest);
+    }
+    Some(r.b.pad(input, before, behind, inner, value))
+}
+
+/// A slice that leaves what each place sees whole is that of fewer places, or places further apart.
+fn fewer_windows(r: &mut Rebuild, v: Value, start: &[Dim], step: &[i64], shape: &Shape) -> Option<Value> {
+    let Prim::Window { input, axis, size, stride, dilation } = *r.prim(v) else { return None };
+    let whole = start[axis + 1] == Dim::zero() && step[axis + 1] == 1 && shape[axis + 1] == Dim::from(size);
+    if !whole || step[axis] < 1 {
+        return None;
+    }
+    let stride_now = stride * usize::try_from(step[axis]).ok()?;
+    let reach = (shape[axis].clone() - Dim::one()) * Dim::from(stride_now) + Dim::from((size - 1) * dilation);
+    let without = |i: &usize| *i != axis + 1;
+    let axes: Vec<usize> = (0..start.len()).filter(without).collect();
+    let mut begin: Vec<Dim> = axes.iter().map(|&i| start[i].clone()).collect();
+    let mut steps: Vec<i64> = axes.iter().map(|&i| step[i]).collect();
+    let mut sizes: Vec<Dim> = axes.iter().map(|&i| shape[i].clone()).collect();
+    begin[axis] = begin[axis].clone() * Dim::from(stride);
+    steps[axis] = 1;
+    sizes[axis] = reach + Dim::one();
+    let part = Move::Slice { start: begin, step: steps, shape: Shape(sizes) };
+    let part = push(r, input, part);
+    Some(r.b.window(part, axis, size, stride_now, dilation))
 }

@@ -3,6 +3,7 @@
 
 use super::csv::count;
 use super::files::problem;
+use super::steps::{Ids, Ragged};
 use super::table::{Cells, Table, quoted};
 use crate::base::Span;
 use crate::diag::{Code, Diagnostic, did_you_mean};
@@ -29,6 +30,10 @@ pub enum Flow<'a> {
     /// Nothing where a value is missing.
     Text(Vec<Option<Cow<'a, str>>>),
     Numbers(Numbers),
+    /// Ids of the pieces of each text.
+    Tokens(Ragged),
+    /// As many ids for each row.
+    Ids(Ids),
 }
 
 /// Row-major; NaN where a value is missing, and nowhere else.
@@ -57,6 +62,15 @@ impl<'a> Flow<'a> {
         match self {
             Flow::Text(texts) => texts,
             Flow::Numbers(numbers) => numbers.values.into_iter().map(text).collect(),
+            Flow::Tokens(_) | Flow::Ids(_) => panic!("data: checked, ids of pieces are no texts any more"),
+        }
+    }
+
+    /// The ids of the pieces of each text.
+    pub fn tokens(self) -> Ragged {
+        match self {
+            Flow::Tokens(ragged) => ragged,
+            Flow::Text(_) | Flow::Numbers(_) | Flow::Ids(_) => panic!("data: checked, a text was cut before"),
         }
     }
 }
@@ -132,6 +146,16 @@ impl<'a> Lookup<'a> {
         Box::new(diagnostic.help(help))
     }
 
+    /// A diagnostic about the column.
+    pub fn problem(&self, code: Code, message: String, help: &str) -> Box<Diagnostic> {
+        let diagnostic = *problem(code, message, self.source);
+        let asked = match is_written(self.span) {
+            true => diagnostic.label(self.span, "asked for here"),
+            false => diagnostic,
+        };
+        Box::new(asked.help(help))
+    }
+
     /// The sign before the fraction of a number.
     pub fn decimal(&self) -> u8 {
         self.source.kind.decimal()
@@ -174,6 +198,10 @@ impl<'a> Lookup<'a> {
                 return if bad.is_empty() { Ok(numbers) } else { Err(self.not_finite(&bad)) };
             }
             Flow::Text(texts) => texts,
+            Flow::Ids(Ids { row, values }) => {
+                return Ok(Numbers { row, values: values.into_iter().map(f64::from).collect() });
+            }
+            Flow::Tokens(_) => panic!("data: checked, rows of different lengths are no numbers"),
         };
         let decimal = self.decimal();
         let mut numbers = Vec::with_capacity(texts.len());

@@ -5,11 +5,12 @@
 use super::cells::{Checked, Lookup, grouped};
 use super::computed::{self, FittedFormula};
 use super::files::{Places, problem};
-use super::steps::{self, Fitted};
+use super::steps::{self, Fitted, Ids, Made};
 use super::table::{Cells, Table};
 use super::{Array, Loaded, Store, Values, read};
 use crate::base::{Bindings, DType, Span, Sym};
 use crate::diag::{Diagnostic, Severity};
+use crate::ops::transform::Windows;
 use crate::sema::job::{Column, ColumnKind, DataPlan, Encode, Field, SourcePlan};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +41,14 @@ pub struct FittedField {
 }
 
 impl FittedColumn {
+    /// The windows that its rows are, if they are.
+    pub fn windows(&self) -> Option<Windows> {
+        self.fields.iter().find_map(|field| match field.steps.last() {
+            Some(Fitted::Windows(windows)) => Some(*windows),
+            Some(_) | None => None,
+        })
+    }
+
     /// What its ids stand for, in order, where they have names: of classes and categories.
     pub fn id_names(&self) -> Option<Vec<String>> {
         match self.fields.first()?.steps.last()? {
@@ -51,6 +60,11 @@ impl FittedColumn {
 }
 
 impl FittedField {
+    /// The last step that says what its numbers are.
+    fn telling(&self) -> Option<&Fitted> {
+        self.steps.iter().rfind(|step| !step.arranges())
+    }
+
     /// How many classes it has, for a class.
     pub fn classes(&self) -> Option<usize> {
         self.steps.last().and_then(Fitted::classes)
@@ -119,6 +133,16 @@ pub fn with_lookup<T>(
     f(&Lookup::new(made.as_ref().unwrap_or(table), &field.source, field.span, source)?)
 }
 
+/// The same of a field that is a column of the table.
+pub fn lookup<T>(
+    field: &Field,
+    table: &Table,
+    source: &SourcePlan,
+    f: impl FnOnce(&Lookup) -> Checked<T>,
+) -> Checked<T> {
+    f(&Lookup::new(table, &field.source, field.span, source)?)
+}
+
 /// Makes the columns of a table's rows. Those that stay as they are leave the table without a copy.
 pub fn apply(
     columns: &[FittedColumn],
@@ -137,7 +161,8 @@ pub fn apply(
             Err(found) => wrong.extend(found),
         }
     }
-    if wrong.is_empty() { Ok(Store::new(made)) } else { Err(wrong) }
+    let windowed = columns.iter().any(|column| column.windows().is_some());
+    if wrong.is_empty() { Ok(Store { windowed, ..Store::new(made) }) } else { Err(wrong) }
 }
 
 /// Reads a source and makes the columns of its rows: what a spec calls the same is enough, in any order.
@@ -154,9 +179,13 @@ pub fn apply_file(
 fn apply_column(column: &FittedColumn, table: &Table, source: &SourcePlan) -> Result<Array, Vec<Diagnostic>> {
     let (mut parts, mut wrong) = (Vec::new(), Vec::new());
     for field in &column.fields {
-        let part = with_lookup(field, table, source, |at| steps::apply_all(at, &field.steps, column.dtype));
+        let part = with_lookup(field, table, source, |at| steps::apply_made(at, &field.steps, column.dtype));
         match part {
-            Ok(part) => parts.push(part),
+            Ok(Made::Numbers(part)) => parts.push(part),
+            Ok(Made::Ids(Ids { row, values })) => {
+                // Ids stand alone: a row of several columns leaves them out.
+                return Ok(Array { name: column.name.clone(), row, values: Values::I32(values) });
+            }
             Err(diagnostic) => wrong.push(*diagnostic),
         }
     }
@@ -183,7 +212,8 @@ fn apply_column(column: &FittedColumn, table: &Table, source: &SourcePlan) -> Re
         }
         at += own;
     }
-    let row = if column.joined { vec![width] } else { parts[0].row.clone() };
+    let step = if column.joined { vec![width] } else { parts[0].row.clone() };
+    let row = column.windows().map(|w| w.size).into_iter().chain(step).collect();
     Ok(Array { name: column.name.clone(), row, values })
 }
 
@@ -221,7 +251,7 @@ pub fn bind_sizes(plan: &DataPlan, store: &Store, fitted: &[FittedColumn]) -> Ch
     let mut bindings = Bindings::new();
     for column in fitted {
         for field in &column.fields {
-            let last = field.steps.last();
+            let last = field.telling();
             let known = [("classes", last.and_then(Fitted::classes)), ("vocab", last.and_then(Fitted::ids))];
             for (what, size) in known {
                 let Some(size) = size else { continue };
@@ -281,6 +311,9 @@ pub fn class_counts(store: &Store, fitted: &[FittedColumn], train: &[u32]) -> BT
     for (column, array) in fitted.iter().zip(&store.columns) {
         let classes = column.fields.first().filter(|_| !column.joined).and_then(FittedField::classes);
         let (Some(classes), Values::I32(values)) = (classes, &array.values) else { continue };
+        if !array.row.is_empty() {
+            continue;
+        }
         let mut counts = vec![0; classes];
         for row in train {
             counts[values[*row as usize] as usize] += 1;

@@ -8,7 +8,7 @@ use super::{Store, csv};
 use crate::base::Span;
 use crate::diag::Diagnostic;
 use crate::runtime::table_out::{Kind, OutColumn, OutValues};
-use crate::sema::job::{Dialect, SourceKind, SourcePlan};
+use crate::sema::job::{Dialect, LinesFile, SourceKind, SourcePlan};
 use std::ops::Range;
 
 type Checked<T> = Result<T, Box<Diagnostic>>;
@@ -235,15 +235,32 @@ pub fn source_like(path: &str, ending: &str, like: &SourceKind, labels: &[String
         "parquet" => plan(SourceKind::Parquet { path }),
         "npy" => plan(SourceKind::Npy { path }),
         "npz" => plan(SourceKind::Npz { path }),
-        other => {
-            let sep = if other == "tsv" { b'\t' } else { base.sep };
-            let mut source = plan(SourceKind::Csv { path: path.clone(), dialect: Dialect { sep, ..base } });
-            if let Some(dialect) = headed(&source, &path, labels) {
-                source.kind = SourceKind::Csv { path, dialect };
+        "csv" | "tsv" => table(path, ending, base, labels, &plan),
+        // Plain text is read as the run read its own.
+        other => match like {
+            SourceKind::Text { .. } => plan(SourceKind::Text { path }),
+            SourceKind::Lines { .. } => {
+                plan(SourceKind::Lines { files: vec![LinesFile { name: String::new(), path }] })
             }
-            source
-        }
+            _tables => table(path, other, base, labels, &plan),
+        },
     }
+}
+
+/// A table of text.
+fn table(
+    path: String,
+    ending: &str,
+    base: Dialect,
+    labels: &[String],
+    plan: &dyn Fn(SourceKind) -> SourcePlan,
+) -> SourcePlan {
+    let sep = if ending == "tsv" { b'\t' } else { base.sep };
+    let mut source = plan(SourceKind::Csv { path: path.clone(), dialect: Dialect { sep, ..base } });
+    if let Some(dialect) = headed(&source, &path, labels) {
+        source.kind = SourceKind::Csv { path, dialect };
+    }
+    source
 }
 
 /// Another dialect for a table whose run named the columns itself.

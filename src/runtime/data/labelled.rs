@@ -2,7 +2,7 @@
 
 use super::encode::{self, FittedColumn};
 use super::files::Places;
-use super::{Dataset, Loaded, Part, read, wanted};
+use super::{Dataset, Loaded, Part, read, wanted, windows};
 use crate::base::{Bindings, Sym};
 use crate::diag::Diagnostic;
 use crate::sema::job::{DataPlan, SourcePlan};
@@ -37,12 +37,16 @@ pub fn labelled(
     if !wrong.is_empty() {
         return Err(wrong);
     }
-    let part = |rows: usize| Part { store: store.clone(), rows: (0..rows as u32).collect() };
+    let part = |rows: Vec<u32>| Part { store: store.clone(), rows: rows.into() };
+    let rows = match windows::fitted(kept.fitted) {
+        Some(windows) => windows::of_store(&windows, &store, source).map_err(|wrong| vec![*wrong])?,
+        None => (0..loaded.table.rows as u32).collect(),
+    };
     Ok(Dataset {
         name: plan.name.clone(),
-        train: part(0),
-        valid: part(0),
-        test: part(loaded.table.rows),
+        train: part(Vec::new()),
+        valid: part(Vec::new()),
+        test: part(rows),
         fitted: kept.fitted.to_vec(),
         warnings: Vec::new(),
         files: loaded.table.files,

@@ -14,6 +14,7 @@ use super::table::Table;
 use super::text::MOST_TEXT;
 use super::{
     Array, Checked, Dataset, Loaded, Part, Store, Values, check_parts, column_of_split, split_rows, wanted,
+    windows,
 };
 use crate::base::Bindings;
 use crate::diag::Diagnostic;
@@ -86,6 +87,9 @@ struct Large<'a> {
 /// Reads, splits, fits and encodes a data section of which a source does not fit into memory.
 pub fn load<'a>(plan: &'a DataPlan, places: &'a Places, budget: Budget) -> Result<Dataset, Vec<Diagnostic>> {
     let one = |d: Box<Diagnostic>| vec![*d];
+    if plan.windows().is_some() {
+        return Err(vec![windows::too_large(&plan.source)]);
+    }
     let of_split = |name: &str| column_of_split(plan, name);
     let nothing = |_: &str| false;
     let mut main = Large::open(&plan.source, places, budget, &of_split).map_err(one)?;
@@ -261,7 +265,7 @@ impl<'a> Large<'a> {
         }
         let (spilling, kept) = open.expect("large: a source has rows, it was read before");
         let columns = kept.iter().map(|c| c.zeros(0)).collect();
-        let store = Store { columns, spill: Some(spilling.finish().map_err(io)?) };
+        let store = Store { spill: Some(spilling.finish().map_err(io)?), ..Store::new(columns) };
         Ok((Arc::new(store), Store::new(kept)))
     }
 }

@@ -7,6 +7,7 @@
 mod batch;
 mod calendar;
 mod cells;
+mod cifar;
 mod computed;
 mod csv;
 mod encode;
@@ -14,6 +15,7 @@ mod files;
 mod frame;
 mod glance;
 mod idx;
+mod images;
 mod inferred;
 mod json;
 mod jsonl;
@@ -21,6 +23,7 @@ mod known;
 mod labelled;
 mod large;
 mod leaks;
+mod lines;
 mod npy;
 mod npz;
 #[cfg(feature = "parquet")]
@@ -29,6 +32,7 @@ mod prefetch;
 mod probe;
 pub mod profile;
 mod read;
+mod resize;
 mod same;
 mod scan;
 mod spill;
@@ -39,8 +43,10 @@ mod steps;
 mod synthetic;
 mod table;
 mod text;
+mod tokenizers;
 mod wanted;
 mod when;
+mod windows;
 
 pub use batch::{Order, Rows};
 pub use encode::{FittedColumn, FittedField, apply, apply_file};
@@ -86,6 +92,8 @@ pub struct Store {
     pub columns: Vec<Array>,
     /// The rows, where they do not fit into memory.
     spill: Option<Spill>,
+    /// Whether rows are windows: then columns hold steps, and a row is named by its first.
+    windowed: bool,
 }
 
 /// Some rows of a store: training, validation or test.
@@ -160,7 +168,20 @@ impl Array {
 
 impl Store {
     pub fn new(columns: Vec<Array>) -> Store {
-        Store { columns, spill: None }
+        Store { columns, spill: None, windowed: false }
+    }
+
+    /// Bytes from the start of a row to that of the next.
+    fn hop(&self, column: &Array) -> usize {
+        match self.windowed {
+            true => column.row.iter().skip(1).product::<usize>() * column.dtype().bytes(),
+            false => column.row_bytes(),
+        }
+    }
+
+    /// Steps of a store of windows, rows of others.
+    fn steps(&self) -> usize {
+        self.columns.first().map_or(0, |column| column.bytes().len() / self.hop(column).max(1))
     }
 
     /// Copies a row's bytes, column by column, to where `to` says. `scratch` is kept from row to row.
@@ -177,7 +198,10 @@ impl Store {
             let size = column.row_bytes();
             let from = match self.spill {
                 Some(_) => &scratch[at..at + size],
-                None => &column.bytes()[row as usize * size..(row as usize + 1) * size],
+                None => {
+                    let start = row as usize * self.hop(column);
+                    &column.bytes()[start..start + size]
+                }
             };
             at += size;
             // SAFETY: the caller says that there is room; a store's own bytes are not given out for writing.
@@ -296,6 +320,13 @@ type Wants<'w> = &'w dyn Fn(&str) -> bool;
 
 /// Reads, splits, fits and encodes a data section. All that is wrong with its columns is told at once.
 pub fn load(plan: &DataPlan, places: &Places) -> Result<Dataset, Vec<Diagnostic>> {
+    let (plan, tokenizers) = &tokenizers::read(plan, places).map_err(|d| vec![*d])?;
+    let mut data = load_columns(plan, places)?;
+    data.files.extend(tokenizers.iter().cloned());
+    Ok(data)
+}
+
+fn load_columns(plan: &DataPlan, places: &Places) -> Result<Dataset, Vec<Diagnostic>> {
     let wanted = |name: &str| column_of_split(plan, name) || fields(plan).any(|f| f.sources().contains(name));
     let budget = Budget::of_machine();
     match Opened::read(plan, places, &wanted, budget.whole()).map_err(|d| vec![*d])? {
@@ -306,6 +337,7 @@ pub fn load(plan: &DataPlan, places: &Places) -> Result<Dataset, Vec<Diagnostic>
 
 /// [`load`], with what may be wrong with how the rows are parted among the warnings: all columns are read for that.
 pub fn load_linted(plan: &DataPlan, places: &Places) -> Result<Dataset, Vec<Diagnostic>> {
+    let (plan, tokenizers) = &tokenizers::read(plan, places).map_err(|d| vec![*d])?;
     let budget = Budget::of_machine();
     let opened = Opened::read(plan, places, &|_| true, budget.whole()).map_err(|d| vec![*d])?;
     // Leaks are looked for in memory.
@@ -313,6 +345,7 @@ pub fn load_linted(plan: &DataPlan, places: &Places) -> Result<Dataset, Vec<Diag
     let mut leaks = Vec::new();
     let mut data = made(plan, opened, &mut |opened, parts| leaks = leaks::lint(plan, opened, parts))?;
     data.warnings.append(&mut leaks);
+    data.files.extend(tokenizers.iter().cloned());
     Ok(data)
 }
 
@@ -324,8 +357,15 @@ fn made(
 ) -> Result<Dataset, Vec<Diagnostic>> {
     let one = |d: Box<Diagnostic>| vec![*d];
     check_parts(plan, opened.valid.is_some(), opened.test.is_some()).map_err(one)?;
-    let parts = split_rows(plan, &opened.main).map_err(one)?;
-    look(&opened, &parts);
+    let windows = plan.windows();
+    let parts = match windows {
+        Some(_) => windows::parts(plan, &opened.main).map_err(one)?,
+        None => split_rows(plan, &opened.main).map_err(one)?,
+    };
+    // Parts of steps are no rows.
+    if windows.is_none() {
+        look(&opened, &parts);
+    }
     let Opened { mut main, mut valid, mut test } = opened;
     let fitted = encode::fit(plan, &main, &parts.train)?;
     let encode = |loaded: &mut Loaded| encode::apply(&fitted, &mut loaded.table, loaded.source).map(Arc::new);
@@ -345,19 +385,29 @@ fn made(
         return Err(wrong);
     }
 
-    let of_main = |rows: Vec<u32>| Part { store: store.clone(), rows: rows.into() };
-    let whole = |store: Arc<Store>, rows: usize| Part { store, rows: (0..rows as u32).collect() };
     let warnings = encode::warnings(&fitted, &plan.source, &parts.train);
     let counts = encode::class_counts(&store, &fitted, &parts.train);
-    let rows = |loaded: &Option<Loaded>| loaded.as_ref().map_or(0, |l| l.table.rows);
-    let (valid_rows, test_rows) = (rows(&valid), rows(&test));
+    let parts = match &windows {
+        Some(windows) => windows::of_parts(windows, &parts, &plan.source).map_err(one)?,
+        None => parts,
+    };
+    let of_main = |rows: Vec<u32>| Part { store: store.clone(), rows: rows.into() };
+    let whole = |store: Arc<Store>, loaded: &Option<Loaded>| {
+        let rows = match (&windows, loaded) {
+            (Some(windows), Some(loaded)) => windows::of_store(windows, &store, loaded.source)?,
+            (_, loaded) => (0..loaded.as_ref().map_or(0, |l| l.table.rows) as u32).collect(),
+        };
+        Ok(Part { store, rows: rows.into() })
+    };
+    let valid_part = valid_store.map(|s| whole(s, &valid)).transpose().map_err(one)?;
+    let test_part = test_store.map(|s| whole(s, &test)).transpose().map_err(one)?;
     let tables = [Some(main), valid, test];
     let files = tables.into_iter().flatten().flat_map(|l| l.table.files).collect();
     Ok(Dataset {
         name: plan.name.clone(),
         train: of_main(parts.train),
-        valid: valid_store.map_or_else(|| of_main(parts.valid), |s| whole(s, valid_rows)),
-        test: test_store.map_or_else(|| of_main(parts.test), |s| whole(s, test_rows)),
+        valid: valid_part.unwrap_or_else(|| of_main(parts.valid)),
+        test: test_part.unwrap_or_else(|| of_main(parts.test)),
         fitted,
         warnings,
         files,

@@ -2,7 +2,7 @@
 
 use super::npy::Kind;
 use super::table::Table;
-use super::{Places, csv, glance, idx, jsonl, npy, npz};
+use super::{Places, cifar, csv, glance, idx, jsonl, lines, npy, npz};
 use crate::base::DType;
 use crate::diag::Diagnostic;
 use crate::sema::job::{SourceKind, SourcePlan};
@@ -52,6 +52,11 @@ impl DataProbe for DiskProbe {
             #[cfg(not(feature = "sql"))]
             SourceKind::Sql { .. } => Err(super::read::without("sql", source)),
             SourceKind::Idx { path } => idx::glance(path, &self.places, source).map(images),
+            SourceKind::Cifar { path } => cifar::glance(path, &self.places, source),
+            SourceKind::Images { path, resize } => super::images::glance(path, *resize, &self.places, source),
+            SourceKind::Text { path } => lines::glance_text(path, &self.places, source),
+            SourceKind::Lines { files } => lines::glance_lines(files, &self.places, source),
+            SourceKind::Parallel { files } => lines::glance_parallel(files, &self.places, source),
             // Sizes of what is made up stand in the spec.
             SourceKind::Synthetic { .. } => return Ok(None),
         };

@@ -5,7 +5,10 @@ use super::files::problem;
 use super::inferred::{Distinct, Inferred, Kind, infer};
 use super::same::{self, PAIRS, PARTS, Place, Same};
 use super::table::{Table, quoted};
-use super::{FileInfo, Loaded, Opened, Places, check_parts, computed, encode, leaks, split, split_rows};
+use super::{
+    FileInfo, Loaded, Opened, Places, check_parts, computed, encode, leaks, split, split_rows, tokenizers,
+    windows,
+};
 use crate::diag::Diagnostic;
 use crate::runtime::plan::{bytes, table};
 use crate::sema::job::DataPlan;
@@ -116,7 +119,7 @@ const CLASSES: usize = 100;
 /// # Errors
 /// If a file cannot be read as the spec says.
 pub fn profile(view: &DataView, places: &Places) -> Result<Looked, Box<Diagnostic>> {
-    let plan = &view.plan;
+    let (plan, _) = &tokenizers::read(&view.plan, places)?;
     let Some(opened) = Opened::read(plan, places, &|_| true, usize::MAX)? else {
         let message =
             format!("`{}` has more than 4 GiB of text, too much to be looked at as a whole", view.name);
@@ -125,7 +128,11 @@ pub fn profile(view: &DataView, places: &Places) -> Result<Looked, Box<Diagnosti
     };
     let mut found = Vec::new();
     let checked = check_parts(plan, opened.valid.is_some(), opened.test.is_some());
-    let parts = match checked.and_then(|()| split_rows(plan, &opened.main)) {
+    let parts = checked.and_then(|()| match plan.windows() {
+        Some(all) => windows::of_parts(&all, &windows::parts(plan, &opened.main)?, &plan.source),
+        None => split_rows(plan, &opened.main),
+    });
+    let parted = match parts {
         Ok(parts) if view.splits => Some(parts),
         Ok(_) => None,
         Err(wrong) => {
@@ -133,30 +140,32 @@ pub fn profile(view: &DataView, places: &Places) -> Result<Looked, Box<Diagnosti
             None
         }
     };
-    if let Some(parts) = &parts {
+    // Parts of windows are no rows.
+    let parts = parted.as_ref().filter(|_| plan.windows().is_none());
+    if let Some(parts) = parts {
         found.extend(leaks::lint(plan, &opened, parts));
     }
     let main = &opened.main.table;
     let (valid, test) = (opened.valid.as_ref().map(|l| &l.table), opened.test.as_ref().map(|l| &l.table));
     let decimal = plan.source.kind.decimal();
-    let computed = computed(plan, &opened.main, parts.as_ref());
+    let computed = computed(plan, &opened.main, parts);
     let of_source = (0..main.columns.len()).map(|at| Looked1::new(main, at, decimal, view));
     let columns: Vec<Looked1> =
         of_source.chain(computed.iter().map(|made| Looked1::new(made, 0, decimal, view))).collect();
-    let part_rows = parts.as_ref().map(|parts| PartRows {
+    let part_rows = parted.as_ref().map(|parts| PartRows {
         train: parts.train.len(),
         valid: valid.map_or(parts.valid.len(), |t| t.rows),
         test: test.map_or(parts.test.len(), |t| t.rows),
     });
     let tables = [Some(main), valid, test];
-    let same = same::rows(tables, &same::places(main, parts.as_ref(), valid, test));
+    let same = same::rows(tables, &same::places(main, parts, valid, test));
     let profile = Profile {
         data: view.name.clone(),
         source: view.source.clone(),
         files: tables.into_iter().flatten().flat_map(|t| t.files.clone()).collect(),
         rows: main.rows,
         parts: part_rows,
-        classes: columns.iter().filter(|c| c.is_class()).map(|c| c.balance(parts.as_ref())).collect(),
+        classes: columns.iter().filter(|c| c.is_class()).map(|c| c.balance(parts)).collect(),
         columns: columns.into_iter().map(Looked1::profile).collect(),
         repeated: repeated(&same, tables),
         read_bytes: tables.into_iter().flatten().map(Table::bytes).sum(),

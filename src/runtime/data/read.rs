@@ -3,7 +3,7 @@
 use super::files::{FileInfo, Places, problem};
 use super::table::Table;
 use super::text::MOST_TEXT;
-use super::{Checked, csv, idx, jsonl, npy, npz, synthetic};
+use super::{Checked, cifar, csv, idx, images, jsonl, lines, npy, npz, synthetic};
 use crate::sema::job::{SourceKind, SourcePlan};
 
 /// A source as a whole, and the test table that an `idx` folder may bring along; none if the part that
@@ -14,8 +14,12 @@ pub fn table(
     places: &Places,
     limit: usize,
 ) -> Checked<Option<(Table, Option<Table>)>> {
-    if let SourceKind::Idx { path } = &source.kind {
-        let pairs = idx::load(path, places, source)?;
+    let pairs = match &source.kind {
+        SourceKind::Idx { path } => Some(idx::load(path, places, source)?),
+        SourceKind::Cifar { path } => Some(cifar::load(path, places, source)?),
+        _one_table => None,
+    };
+    if let Some(pairs) = pairs {
         return Ok(Some((pairs.train, pairs.test)));
     }
     let mut pieces = Pieces::open(source, Vec::new(), wanted, places)?;
@@ -77,6 +81,11 @@ impl<'a> Pieces<'a> {
             #[cfg(not(feature = "sql"))]
             SourceKind::Sql { .. } => return Err(without("sql", source)),
             SourceKind::Idx { path } => whole(idx::load(path, places, source)?.train),
+            SourceKind::Cifar { path } => whole(cifar::load(path, places, source)?.train),
+            SourceKind::Images { path, resize } => whole(images::load(path, *resize, places, source)?),
+            SourceKind::Text { path } => whole(lines::text(path, places, source)?),
+            SourceKind::Lines { files } => whole(lines::lines(files, places, source)?),
+            SourceKind::Parallel { files } => whole(lines::parallel(files, places, source)?),
             SourceKind::Synthetic { generator, rows, seed } => {
                 whole(synthetic::load(generator, *rows, *seed, source)?)
             }

@@ -99,6 +99,20 @@ impl Table {
         }
     }
 
+    /// The place of a byte inside a cell of text; that of the cell where texts lie otherwise than in their file.
+    pub fn place_in(&self, column: usize, row: usize, offset: usize) -> String {
+        match (&self.columns[column].cells, &self.origin) {
+            (Cells::Text(cells), Origin::Lines(before))
+                if self.text.is_char_boundary((cells[row].lo as usize + offset).min(self.text.len())) =>
+            {
+                let at = (cells[row].lo as usize + offset).min(self.text.len());
+                let (line, character) = line_and_character(&self.text, at);
+                format!("{}:{}:{character}", self.name, before + line)
+            }
+            (_, _) => self.place(column, row),
+        }
+    }
+
     /// `people.csv:12`: where a row begins.
     pub fn row_place(&self, row: usize) -> String {
         let text = self.columns.iter().position(|c| matches!(c.cells, Cells::Text(_)));

@@ -75,8 +75,11 @@ struct Outside<'a> {
 
 impl Outside<'_> {
     fn diagnostic(&self) -> Diagnostic {
-        let (table, width) = (&self.loaded.table, self.array.row.iter().product::<usize>().max(1));
-        let row = self.bad[0] / width;
+        // Windows hold steps, each of which is a row of the table.
+        let sizes = if self.column.windows().is_some() { &self.array.row[1..] } else { &self.array.row };
+        let (table, width) = (&self.loaded.table, sizes.iter().product::<usize>().max(1));
+        // The pieces of a text have no rows of their own.
+        let row = (self.bad[0] / width).min(table.rows.saturating_sub(1));
         let field = &self.column.fields()[0];
         let place = column_of(table, field).map_or_else(|| table.row_place(row), |c| table.place(c, row));
         let more = match self.bad.len() - 1 {

@@ -14,6 +14,7 @@ use super::loaded::{Loaded, Pipelines};
 use crate::codegen::wgsl::{self, StepBlock, WeightPlaces};
 use crate::loops::Program;
 use crate::runtime::data::Batch;
+use crate::runtime::paces::Scalars;
 use crate::runtime::weights::Weights;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -176,13 +177,7 @@ impl Engine {
 
     /// Runs a program on a batch, now or together with later runs. Scalars are given by name; random
     /// numbers are those of `step`. Older results may land meanwhile.
-    pub fn run(
-        &mut self,
-        program: usize,
-        batch: &Batch,
-        scalars: &[(&str, f32)],
-        step: u64,
-    ) -> Result<(), Fault> {
+    pub fn run(&mut self, program: usize, batch: &Batch, scalars: &Scalars, step: u64) -> Result<(), Fault> {
         self.prepare(program)?;
         let held = self.held.as_mut().expect(ALLOCATED);
         held.land(&self.device, &self.programs, held.current, &mut self.landed)?;
@@ -286,7 +281,7 @@ impl Flight {
         heaps: &Heaps,
         loaded: &Loaded,
         batch: &Batch,
-        scalars: &[(&str, f32)],
+        scalars: &Scalars,
         step: u64,
     ) -> Result<(), Fault> {
         let start = self.runs.len() as u64 * heaps.input_slot;

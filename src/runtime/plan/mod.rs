@@ -249,7 +249,7 @@ impl<'a> Subject<'a> {
         let update_graph = step.update.map(|graph| pipeline::rewrite(graph).0);
         let (eval_graph, _) = pipeline::rewrite(pipeline::eval_graph(plan));
         let graphs: Vec<&Graph> =
-            [&plan.forward, &step_graph, &eval_graph].into_iter().chain(&update_graph).collect();
+            plan.forwards().chain([&step_graph, &eval_graph]).chain(&update_graph).collect();
         let weights = Weights::new(&graphs, &bindings, Backing::Nothing);
         let learning_rate = learning_rate(plan, data_plan, data);
         Subject {
@@ -273,14 +273,15 @@ impl<'a> Subject<'a> {
 
     /// The part of a report that is the same everywhere.
     fn report(&self) -> Report {
-        let forward = with_batch(&self.plan.forward, &self.bindings, self.batch);
-        let forward_flops = contraction_flops(&forward, &|_| true);
+        let forwards: Vec<Graph> =
+            self.plan.forwards().map(|forward| with_batch(forward, &self.bindings, self.batch)).collect();
+        let forward_flops = forwards.iter().map(|forward| contraction_flops(forward, &|_| true)).sum();
         Report {
             spec: self.job.name.clone(),
             batch: self.batch,
             threads: 1,
             device: String::new(),
-            layers: layers(self.job, &forward, &self.weights, &self.bindings, self.batch),
+            layers: layers(self.job, &forwards, &self.weights, &self.bindings, self.batch),
             parameters: self.weights.parameters(),
             forward_flops,
             step_flops: 3 * forward_flops,
@@ -297,7 +298,8 @@ impl<'a> Subject<'a> {
 
 /// A run that is all warm-up has no outline: training says so.
 fn learning_rate(plan: &TrainPlan, data_plan: &DataPlan, data: Option<&Dataset>) -> Option<LearningRate> {
-    let schedule = plan.schedule.as_ref()?;
+    // Of several steps the first that has one.
+    let schedule = plan.steps.iter().find_map(|step| step.schedule.as_ref())?;
     let run = match (data, plan.length) {
         (Some(data), _) => planned_run(plan, &train_order(plan, data_plan, data)),
         (None, Length::Steps(steps)) if !schedule.counts_epochs() => {
@@ -318,7 +320,7 @@ fn with_batch(graph: &Graph, bindings: &Bindings, batch: usize) -> Graph {
 /// Floating-point operations of the forward pass' matrix products on a batch: two for each
 /// multiply-add.
 pub fn forward_flops(plan: &TrainPlan, bindings: &Bindings, batch: usize) -> u64 {
-    contraction_flops(&with_batch(&plan.forward, bindings, batch), &|_| true)
+    plan.forwards().map(|forward| contraction_flops(&with_batch(forward, bindings, batch), &|_| true)).sum()
 }
 
 /// Of the contractions whose text satisfies `wanted`.
@@ -359,7 +361,7 @@ fn points(spec: &Einsum, shapes: [Vec<usize>; 2]) -> u64 {
     left.chain(right).map(|(_, size)| *size as u64).product()
 }
 
-fn layers(job: &Job, forward: &Graph, weights: &Weights, bindings: &Bindings, batch: usize) -> Vec<Layer> {
+fn layers(job: &Job, forwards: &[Graph], weights: &Weights, bindings: &Bindings, batch: usize) -> Vec<Layer> {
     let mut bindings = bindings.clone();
     bindings.insert(Sym::from("B"), batch as i64);
     let all: Vec<&LayerInfo> = job.models.iter().flat_map(|m| &m.layers).collect();
@@ -367,6 +369,7 @@ fn layers(job: &Job, forward: &Graph, weights: &Weights, bindings: &Bindings, ba
         // Copies that `repeat` makes stand on one text: each has its share.
         let copies = all.iter().filter(|l| l.span == layer.span).count() as u64;
         let own = weights.slots().iter().filter(|s| layer.params.iter().any(|p| **p == *s.name));
+        let flops = |forward| contraction_flops(forward, &|span| layer.span.contains(span));
         Layer {
             model: model.to_string(),
             path: layer.path.clone(),
@@ -374,7 +377,7 @@ fn layers(job: &Job, forward: &Graph, weights: &Weights, bindings: &Bindings, ba
             input: layer.input.bind(&bindings).to_string(),
             output: layer.output.bind(&bindings).to_string(),
             parameters: own.map(|s| s.count()).sum(),
-            flops: contraction_flops(forward, &|span| layer.span.contains(span)) / copies.max(1),
+            flops: forwards.iter().map(flops).sum::<u64>() / copies.max(1),
         }
     };
     job.models.iter().flat_map(|m| m.layers.iter().map(|l| of(&m.name, l)).collect::<Vec<_>>()).collect()

@@ -129,7 +129,8 @@ fn undo(steps: &[Fitted]) -> Option<Vec<Undo>> {
             | Fitted::Int
             | Fitted::Clip { .. }
             | Fitted::ImputeNumber { .. }
-            | Fitted::ImputeText { .. } => {}
+            | Fitted::ImputeText { .. }
+            | Fitted::Windows(_) => {}
             Fitted::Standardize { mean, std } => all.push(affine(mean, std.clone())),
             Fitted::Minmax { min, max } => {
                 all.push(affine(min, max.iter().zip(min).map(|(max, min)| max - min).collect()));
@@ -144,7 +145,12 @@ fn undo(steps: &[Fitted]) -> Option<Vec<Undo>> {
             | Fitted::Hashed { .. }
             | Fitted::Date { .. }
             | Fitted::ClassCount { .. }
-            | Fitted::ClassNames { .. } => return None,
+            | Fitted::ClassNames { .. }
+            | Fitted::Lowercase
+            | Fitted::Words(_)
+            | Fitted::Chars(_)
+            | Fitted::Bpe { .. }
+            | Fitted::Pad { .. } => return None,
         }
     }
     Some(all)

@@ -46,6 +46,9 @@ impl Predictor {
         let needed = columns_of(&graph);
         let fitted: Vec<FittedColumn> =
             run.info.fitted.iter().filter(|column| needed.contains(&*column.name)).cloned().collect();
+        if let Some(column) = fitted.iter().find(|column| column.windows().is_some()) {
+            return Err(no_rows(column, plan).into());
+        }
         let heads = plan.answers.iter().map(|answer| Head::new(answer, &run.info.fitted)).collect();
         let weights = weights_of(plan, run, &bindings)?;
         let engine = Engine::new(on, &weights, plan).map_err(|wrong| *wrong)?;
@@ -120,6 +123,14 @@ impl Predictor {
     }
 }
 
+/// Rows of a table are no windows: which answer would be whose?
+fn no_rows(column: &FittedColumn, plan: &TrainPlan) -> Diagnostic {
+    let message =
+        format!("`{}` is made of windows, so rows of a table have no answers of their own", column.name);
+    let d = Diagnostic::error("run::windows", message, plan.span, "trained here");
+    d.help("`mlc eval RUN --input FILE` judges the windows of a file")
+}
+
 /// The evaluation's graph with the answers for outputs.
 fn answers_of(plan: &TrainPlan) -> Graph {
     let mut graph = plan.eval.clone();
@@ -165,7 +176,7 @@ fn columns_of(graph: &Graph) -> BTreeSet<&str> {
 
 /// All weights of the model, as the run left them.
 fn weights_of(plan: &TrainPlan, run: &Run, bindings: &Bindings) -> Result<Weights, RunError> {
-    let mut weights = Weights::new(&[&plan.forward, &plan.eval], bindings, Backing::Memory);
+    let mut weights = Weights::new(&plan.graphs().collect::<Vec<_>>(), bindings, Backing::Memory);
     let path = run.path.join("model.safetensors");
     let bytes = std::fs::read(&path).map_err(|e| RunError::io("read", &path, &e))?;
     let name = path.display().to_string();

@@ -6,7 +6,7 @@ use crate::runtime::data::Dataset;
 use crate::runtime::engine::DeviceKind;
 use crate::runtime::progress::Ending;
 use crate::runtime::run_dir::{Finished, RunInfo, WeightsOf};
-use crate::sema::job::{Job, ParamValue, TrainPlan};
+use crate::sema::job::{Job, ParamValue, StepPlan, TrainPlan};
 use std::collections::BTreeMap;
 
 /// What is run, and where.
@@ -37,10 +37,10 @@ impl About<'_> {
             asked: self.options.asked.clone(),
             params: job.params.iter().map(|(name, v)| (name.clone(), yaml(v))).collect(),
             sizes: data.bindings().iter().map(|(sym, n)| (sym.to_string(), *n)).collect(),
-            optimizer: plan.optimizer.name.clone(),
-            optimizer_settings: plan.optimizer.settings.iter().cloned().collect(),
-            schedule: plan.schedule_text(),
-            clip: plan.clip.as_ref().map(ToString::to_string),
+            optimizer: of_steps(plan, |step| Some(step.optimizer.name.clone())).unwrap_or_default(),
+            optimizer_settings: settings(plan),
+            schedule: of_steps(plan, StepPlan::schedule_text),
+            clip: of_steps(plan, |step| step.clip.as_ref().map(ToString::to_string)),
             batch: job.data[plan.data].batch,
             seed: plan.seed,
             threads: self.threads,
@@ -102,6 +102,25 @@ impl About<'_> {
         let state = self.options.resume.as_ref().map_or_else(State::default, |r| r.state.clone());
         self.running(&state)
     }
+}
+
+/// What the steps say of something, those with names under them: `critic: Adam, generator: Adam`.
+fn of_steps(plan: &TrainPlan, say: impl Fn(&StepPlan) -> Option<String>) -> Option<String> {
+    let said = plan.steps.iter().filter_map(|step| {
+        let text = say(step)?;
+        Some(step.name.as_ref().map_or(text.clone(), |name| format!("{name}: {text}")))
+    });
+    let all: Vec<String> = said.collect();
+    (!all.is_empty()).then(|| all.join(", "))
+}
+
+/// The numbers of all optimizers, those of named steps as `critic.lr`.
+fn settings(plan: &TrainPlan) -> BTreeMap<String, f64> {
+    let of = |step: &StepPlan| {
+        let prefix = step.prefix();
+        step.optimizer.settings.clone().into_iter().map(move |(name, x)| (format!("{prefix}{name}"), x))
+    };
+    plan.steps.iter().flat_map(of).collect()
 }
 
 fn yaml(value: &ParamValue) -> serde_yaml::Value {

@@ -14,6 +14,7 @@ pub use state::{Best, State};
 
 use crate::diag::Diagnostic;
 use crate::ops::Library;
+use crate::ops::metric::Figure;
 use crate::runtime::checkpoint;
 use crate::runtime::data::{Dataset, Order};
 use crate::runtime::engine::{DeviceKind, On};
@@ -91,6 +92,7 @@ pub fn train(
     let best = first_weights(&mut trainer, plan, options, until)?;
     let mut state = options.resume.as_ref().map_or_else(State::default, |r| r.state.clone());
     let from = state.done;
+    state.parts.resize(plan.step_names().count(), (0.0, 0));
     if until > from {
         // The first program before the first batch: the gatherer's thread works meanwhile.
         trainer.prepare(order.rows_of(from).count)?;
@@ -124,6 +126,7 @@ pub fn train(
         pause: pause(plan, &order),
         best,
         saved: (from > 0).then_some(from),
+        parts: plan.step_names().map(|name| (format!("{name}.loss"), Figure::Number(None))).collect(),
     };
     let ended = run.whole(&mut trainer, &mut state, stop);
     let ended = ended.map_err(|wrong| failed(wrong, &dir, &about, &state))?;

@@ -15,6 +15,9 @@ pub struct State {
     /// Losses since the last evaluation, each times its rows; and the rows.
     pub sum: f64,
     pub rows: usize,
+    /// The same for each of several steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<(f64, usize)>,
     pub train_loss: Option<f64>,
     pub valid: Option<Evaluation>,
     pub patience: Patience,

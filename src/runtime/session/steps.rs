@@ -34,6 +34,8 @@ pub(super) struct Run<'a, 'p> {
     pub best: Option<Vec<u8>>,
     /// The step of the last checkpoint.
     pub saved: Option<u64>,
+    /// Of several steps, room for the loss of each, by its name: `critic.loss`.
+    pub parts: Vec<(String, Figure)>,
 }
 
 /// How the loop ended, and what is wrong if the loss was not finite.
@@ -64,9 +66,9 @@ impl Run<'_, '_> {
                 trainer.finish()?;
             }
             while let Some(loss) = trainer.next_loss() {
-                self.take(state, loss)?;
+                self.take(state, loss, trainer.parts())?;
                 if !loss.value.is_finite() {
-                    return Ok((Ending::NotFinite, Some(not_finite(self.plan, &loss))));
+                    return Ok((Ending::NotFinite, Some(not_finite(self.plan, &loss, trainer.parts()))));
                 }
             }
             if pauses {
@@ -102,10 +104,11 @@ impl Run<'_, '_> {
 
     /// Reports the training loss since the last time and evaluates the validation split; those who watch are told.
     pub fn evaluate(&mut self, trainer: &mut Trainer, state: &mut State) -> Result<(), RunError> {
-        let mean = Evaluation { loss: state.sum / state.rows as f64, metrics: Vec::new() };
+        let mean = Evaluation { loss: state.sum / state.rows as f64, metrics: self.means(state) };
         self.report(state, Split::Train, &mean)?;
         state.train_loss = Some(mean.loss);
         (state.sum, state.rows) = (0.0, 0);
+        state.parts.fill((0.0, 0));
         if !self.data.valid.is_empty() {
             let evaluation = trainer.evaluate(&self.data.valid)?;
             self.report(state, Split::Valid, &evaluation)?;
@@ -113,6 +116,13 @@ impl Run<'_, '_> {
             state.valid = Some(evaluation);
         }
         self.watch(trainer, state)
+    }
+
+    /// Of several steps, the loss of each since the last time.
+    fn means(&self, state: &State) -> Vec<(String, Figure)> {
+        let mean = |(sum, rows): &(f64, usize)| (*rows > 0).then(|| sum / *rows as f64);
+        let all = self.parts.iter().zip(&state.parts);
+        all.map(|((name, _), sum)| (name.clone(), Figure::Number(mean(sum)))).collect()
     }
 
     /// Early stopping, and the choice of the best weights.
@@ -169,12 +179,31 @@ impl Run<'_, '_> {
     }
 
     /// Notes the loss of a step, which may be older than the last step done.
-    fn take(&mut self, state: &mut State, loss: Loss) -> Result<(), RunError> {
+    fn take(&mut self, state: &mut State, loss: Loss, parts: &[f32]) -> Result<(), RunError> {
         let value = f64::from(loss.value);
+        let mut own = std::mem::take(&mut self.parts);
+        for ((_, figure), part) in own.iter_mut().zip(parts) {
+            *figure = Figure::Number(part.is_finite().then_some(f64::from(*part)));
+        }
+        let taken = self.noted(state, loss, value, &own);
+        for (sum, part) in state.parts.iter_mut().zip(parts).filter(|(_, part)| part.is_finite()) {
+            *sum = (sum.0 + f64::from(*part) * loss.rows as f64, sum.1 + loss.rows);
+        }
+        self.parts = own;
+        taken
+    }
+
+    fn noted(
+        &mut self,
+        state: &mut State,
+        loss: Loss,
+        value: f64,
+        parts: &[(String, Figure)],
+    ) -> Result<(), RunError> {
         let record = Record {
             step: loss.step,
             epoch: loss.epoch,
-            ..self.record(state, Scope::Step, Split::Train, value, &[])
+            ..self.record(state, Scope::Step, Split::Train, value, parts)
         };
         if !loss.value.is_finite() {
             return self.log.append(&record);
@@ -208,12 +237,16 @@ impl Run<'_, '_> {
     }
 }
 
-fn not_finite(plan: &TrainPlan, loss: &Loss) -> Diagnostic {
-    let message = format!("the loss is {} at step {} (epoch {})", loss.value, loss.step, loss.epoch);
-    let lr = plan.optimizer.settings.iter().find(|(name, _)| name == "lr");
+fn not_finite(plan: &TrainPlan, loss: &Loss, parts: &[f32]) -> Diagnostic {
+    let acts = |i: usize| plan.steps[i].acts(loss.step - 1);
+    let first = (0..parts.len()).find(|&i| acts(i) && !parts[i].is_finite()).unwrap_or(0);
+    let by = &plan.steps[first];
+    let of = by.name.as_ref().map_or(String::new(), |name| format!(" of `{name}`"));
+    let message = format!("the loss{of} is {} at step {} (epoch {})", loss.value, loss.step, loss.epoch);
+    let lr = by.optimizer.settings.iter().find(|(name, _)| name == "lr");
     let smaller =
         lr.map_or("a smaller learning rate".to_string(), |(_, lr)| format!("`lr={}`", rounded(lr / 10.0)));
-    Diagnostic::error("run::not_finite", message, plan.optimizer.span, "trained by this").help(format!(
+    Diagnostic::error("run::not_finite", message, by.optimizer.span, "trained by this").help(format!(
         "try {smaller}; if the loss is not finite from the first step, look for inputs that are not scaled, a \
          logarithm of 0 or a division by 0"
     ))

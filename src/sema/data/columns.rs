@@ -7,7 +7,7 @@ use crate::diag::Diagnostic;
 use crate::ops::formula::builtins;
 use crate::ops::transform::Kind;
 use crate::sema::ctx::Ctx;
-use crate::sema::job::{Classes, Column, ColumnKind, Encode, Field, Formula, Wanted};
+use crate::sema::job::{Classes, Column, ColumnKind, Encode, Field, Formula, SourceKind, Wanted, Windows};
 use crate::sema::probe::{Sample, SchemaColumn};
 use crate::sema::walk;
 use crate::syntax::ast::{Expr, ExprKind, Ident};
@@ -16,6 +16,8 @@ use std::sync::Arc;
 /// What the entries of a section say of a name.
 pub(super) enum Named<'a> {
     Chain(Made),
+    /// Windows of `row`: of all typed columns side by side.
+    Rows(Windows),
     Derived(usize, &'a Expr),
     Poison,
     /// Nothing.
@@ -55,10 +57,15 @@ impl<'a> Data<'a> {
         row: Option<&TensorType>,
     ) -> Found<'a> {
         match self.named(cx, name, before) {
+            Named::Chain(made) if matches!(made.chain.kind, Kind::Tokens(_)) => {
+                cx.report(super::windows::unpadded(name, made.span));
+                Found::Poison
+            }
             Named::Chain(made) => Found::Stored(self.stored(&name.name, &made)),
+            Named::Rows(windows) => self.row(cx, name, Some(windows)),
             Named::Derived(at, expr) => Found::Derived(at, expr),
             Named::Poison => Found::Poison,
-            Named::Raw if &*name.name == "row" => self.row(cx, name),
+            Named::Raw if &*name.name == "row" => self.row(cx, name, None),
             Named::Raw => self.raw(cx, name, row),
         }
     }
@@ -85,21 +92,31 @@ impl<'a> Data<'a> {
     fn stored(&self, name: &str, made: &Made) -> Column {
         let ty = match made.chain.kind {
             Kind::Cell | Kind::Number => TensorType::scalar(DType::F32),
-            Kind::Whole | Kind::Ids(_) => TensorType::scalar(DType::I32),
-            Kind::Vector(known) => {
-                let computed = made.formula.as_ref().and_then(|f| f.row().as_const());
-                let shape = self.schema_of(&made.source).map(|c| &c.shape).filter(|s| !s.is_empty());
-                let shape = if made.formula.is_some() { computed.as_ref() } else { shape };
-                let same = |s: &Vec<usize>| Some(s.iter().product()) == known;
-                TensorType::f32(match (shape.filter(|s| same(s)), known) {
-                    (Some(shape), _) => Shape::from(shape.as_slice()),
-                    (None, Some(width)) => Shape::from([width]),
-                    (None, None) => Shape(vec![Dim::sym(&format!("{}.{name}.features", self.name.name))]),
-                })
+            Kind::Whole | Kind::Ids(_) | Kind::Tokens(_) => TensorType::scalar(DType::I32),
+            Kind::Sequence { length, .. } => TensorType::new(DType::I32, [length]),
+            Kind::Series { length } => TensorType::f32([length]),
+            Kind::Frames { length, width } => {
+                let mut sizes = vec![Dim::from(length)];
+                sizes.extend(self.vector(name, made, width).0);
+                TensorType::f32(Shape(sizes))
             }
+            Kind::Vector(known) => TensorType::f32(self.vector(name, made, known)),
         };
         let (kind, span) = (ColumnKind::One(made.field()), made.span);
         Column { name: name.to_string(), kind, ty, wanted: Vec::new(), span }
+    }
+
+    /// The shape of several numbers a row: that of the source or the formula, if the chain left it.
+    fn vector(&self, name: &str, made: &Made, known: Option<usize>) -> Shape {
+        let computed = made.formula.as_ref().and_then(|f| f.row().as_const());
+        let shape = self.schema_of(&made.source).map(|c| &c.shape).filter(|s| !s.is_empty());
+        let shape = if made.formula.is_some() { computed.as_ref() } else { shape };
+        let same = |s: &Vec<usize>| Some(s.iter().product()) == known;
+        match (shape.filter(|s| same(s)), known) {
+            (Some(shape), _) => Shape::from(shape.as_slice()),
+            (None, Some(width)) => Shape::from([width]),
+            (None, None) => Shape(vec![Dim::sym(&format!("{}.{name}.features", self.name.name))]),
+        }
     }
 
     /// `label = sentiment |> class(no, yes)`: a stored column under another name. `None` of arithmetic.
@@ -125,7 +142,15 @@ impl<'a> Data<'a> {
             Named::Derived(..) if functions => return None,
             Named::Derived(..) => return Some(self.computed(cx, (name, at), first, &stages)),
             Named::Raw if functions && !self.is_table() => return None,
+            Named::Raw if &*source.name == "row" && !self.has_column(source) => {
+                return Some(rows(cx, source, &stages));
+            }
             Named::Raw => None,
+            Named::Rows(_) => {
+                // Windows end a chain, which says so.
+                chain(cx, Some(&Chain::of(Kind::Series { length: 1 })), &stages);
+                return Some(Named::Poison);
+            }
             Named::Poison => return Some(Named::Poison),
         };
         if before.is_none() && !self.has_column(source) {
@@ -174,6 +199,9 @@ impl<'a> Data<'a> {
             return Found::Poison;
         }
         let schema = self.schema_of(&name.name);
+        if matches!(source.kind, SourceKind::Images { .. }) && &*name.name == "label" {
+            return Found::Stored(self.folders(name, source.span));
+        }
         // A vector has a type even where single values are text.
         if schema.map_or(source.kind.is_text(), |column| column.dtype.is_none()) {
             return self.inferred(cx, name, row);
@@ -200,10 +228,21 @@ impl<'a> Data<'a> {
             span: source.span,
         };
         // Ids are counted in `i32` whatever the source stores.
-        let ids = &*name.name == "label" && ty.dtype == DType::U8;
+        let counted = schema.is_some_and(|column| column.classes.is_some());
+        let ids = (counted || &*name.name == "label") && ty.dtype == DType::U8;
         let ty = if ids { TensorType::new(DType::I32, ty.shape) } else { ty };
         let (kind, span) = (ColumnKind::One(field), source.span);
         Found::Stored(Column { name: name.name.to_string(), kind, ty, wanted: Vec::new(), span })
+    }
+
+    /// The label of images, whose classes are called as their folders.
+    fn folders(&self, name: &Ident, span: Span) -> Column {
+        let classes = match self.schema_of(&name.name).and_then(|column| column.sample.as_ref()) {
+            Some(sample) => Classes::Named(sample.words.clone()),
+            None => Classes::Infer,
+        };
+        let chain = Chain { steps: vec![Encode::Class(classes)], kind: Kind::Ids(None), reads_numbers: None };
+        self.stored(&name.name, &Made { source: name.name.to_string(), formula: None, chain, span })
     }
 
     /// Cells that the spec says nothing of are numbers, if the first rows do not say otherwise.
@@ -269,6 +308,12 @@ impl<'a> Data<'a> {
         let (words, counts) = self.words(&source.name);
         let message = format!("`{}` is text, and `{first}` takes numbers", source.name);
         let d = Diagnostic::error("column::text", message, at, format!("holds {words}"));
+        if first == "windows" {
+            let help =
+                "make ids of the text first: `chars |> windows(n)`, `words(vocab=10000) |> windows(n)`";
+            cx.report(d.help(help));
+            return true;
+        }
         cx.report(d.help(format!(
             "make it `{0} : one_hot`, or `category`, or `class` for a label: {counts}; if all of them stand for missing \
              values, say `missing=…` in the source",
@@ -278,11 +323,14 @@ impl<'a> Data<'a> {
     }
 
     /// `d.row`: every `:` column side by side, less classes and those used otherwise.
-    fn row(&self, cx: &Ctx<'a>, name: &Ident) -> Found<'a> {
+    fn row(&self, cx: &Ctx<'a>, name: &Ident, windows: Option<Windows>) -> Found<'a> {
         if self.typed.iter().any(|(_, how)| matches!(how, How::Poison)) || self.source.is_none() {
             return Found::Poison;
         }
-        let fields = self.row_fields(cx);
+        let mut fields = self.row_fields(cx);
+        for field in &mut fields {
+            field.how.extend(windows.map(Encode::Windows));
+        }
         if fields.is_empty() {
             let message = format!("`{}.row` is empty", self.name.name);
             let d =
@@ -290,9 +338,17 @@ impl<'a> Data<'a> {
             cx.report(d.help("give numeric columns a type, as in `age, hours : standardize`"));
             return Found::Poison;
         }
-        let ty = TensorType::f32(Shape(vec![self.row_width(cx)]));
+        let length = windows.map(|windows| Dim::from(windows.size));
+        let ty = TensorType::f32(Shape(length.into_iter().chain([self.row_width(cx)]).collect()));
         let kind = ColumnKind::Row(fields);
-        Found::Stored(Column { name: "row".into(), kind, ty, wanted: Vec::new(), span: name.span })
+        Found::Stored(Column { name: name.name.to_string(), kind, ty, wanted: Vec::new(), span: name.span })
+    }
+
+    /// Whether something is made of `row`.
+    pub(super) fn reads_rows(&self, cx: &Ctx<'a>) -> bool {
+        let read = cx.read_columns(&self.name.name);
+        let derived = walk::names_in(|f| self.derived.iter().for_each(|(_, e)| walk::expr(e, f)));
+        read.contains("row") || read.contains("features") || derived.contains("row")
     }
 
     /// The typed columns that `row` is made of.
@@ -327,6 +383,8 @@ impl<'a> Data<'a> {
         let width = |made: &Made| match made.chain.kind {
             Kind::Vector(known) => known,
             Kind::Cell | Kind::Number | Kind::Whole | Kind::Ids(_) => Some(1),
+            // `row` leaves them out.
+            Kind::Tokens(_) | Kind::Sequence { .. } | Kind::Series { .. } | Kind::Frames { .. } => Some(0),
         };
         let known: Option<usize> = self.row_chains(cx).iter().map(width).sum();
         known.map_or_else(|| Dim::sym(&format!("{}.features", self.name.name)), Dim::from)
@@ -442,6 +500,22 @@ impl<'a> Data<'a> {
             columns.push(column);
         }
     }
+}
+
+/// `row |> windows(n)`; other transforms take columns.
+fn rows<'a>(cx: &Ctx<'a>, source: &Ident, stages: &[&Expr]) -> Named<'a> {
+    let How::Known(made) = chain(cx, Some(&Chain::of(Kind::Vector(None))), stages) else {
+        return Named::Poison;
+    };
+    if let [Encode::Windows(windows)] = made.steps.as_slice() {
+        return Named::Rows(*windows);
+    }
+    let message = "`row` is made of columns that have their transforms already";
+    let d = Diagnostic::error("column::row", message, source.span, "all typed columns side by side");
+    cx.report(
+        d.help("only `windows(n)` stands behind `row`; transform its columns: `age, hours : standardize`"),
+    );
+    Named::Poison
 }
 
 /// Whether the library has a function of a stage's name.

@@ -41,7 +41,7 @@ impl<'a> Data<'a> {
                 How::Poison => Named::Poison,
             },
             Named::Derived(at, expr) => self.computed(cx, (typed, at), expr, &stages),
-            Named::Poison | Named::Raw => Named::Poison,
+            Named::Rows(_) | Named::Poison | Named::Raw => Named::Poison,
         }
     }
 

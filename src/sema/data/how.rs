@@ -35,9 +35,13 @@ impl Chain {
         Chain { steps: vec![Encode::Inferred], kind: Kind::Number, reads_numbers: None }
     }
 
-    /// Labels and ids: `row` leaves them out, since their size says nothing.
+    /// Labels and ids, whose size says nothing, and windows: `row` leaves them out.
     pub fn is_ids(&self) -> bool {
-        matches!(self.kind, Kind::Ids(_))
+        match self.kind {
+            Kind::Ids(_) | Kind::Tokens(_) | Kind::Sequence { .. } => true,
+            Kind::Series { .. } | Kind::Frames { .. } => true,
+            Kind::Cell | Kind::Number | Kind::Whole | Kind::Vector(_) => false,
+        }
     }
 }
 
@@ -76,12 +80,18 @@ pub(super) fn chain(cx: &Ctx, before: Option<&Chain>, stages: &[&Expr]) -> How {
             made = None;
             continue;
         }
+        if let Some(without) = chain.steps.last().and_then(|before| padless(before, &step)) {
+            cx.report(nothing_pads(without, stage.span, (at > 0).then(|| stages[at - 1].span)));
+            made = None;
+            continue;
+        }
         let given = (def.gives)(chain.kind, &step);
         // `impute` is content with words unless it must reckon.
         let reckons = match def.takes {
             Takes::Numbers => true,
             Takes::Gaps => chain.kind == Kind::Cell && given == Kind::Number,
-            Takes::Values => false,
+            Takes::Steps => chain.kind == Kind::Cell,
+            Takes::Values | Takes::Texts | Takes::Tokens => false,
         };
         if reckons && chain.steps.is_empty() {
             chain.reads_numbers = Some(def.sig.name);
@@ -101,10 +111,39 @@ fn misplaced(cx: &Ctx, def: &TransformDef, kind: Kind, at: Span, before: Option<
     }
     cx.report(d.help(match kind {
         Kind::Ids(_) => format!("take `{name}` out, or put `one_hot` before it, which makes numbers of ids"),
+        Kind::Cell if def.takes == Takes::Tokens => {
+            format!("make ids of the text first: `words(vocab=10000) |> {}`", def.sig.example)
+        }
+        Kind::Cell | Kind::Number | Kind::Whole | Kind::Vector(_) if def.takes == Takes::Texts => {
+            format!("take `{name}` out, or put it first: it takes text")
+        }
         Kind::Cell | Kind::Number | Kind::Whole | Kind::Vector(_) => {
             format!("put `{name}` before it: it takes one value a row")
         }
+        Kind::Tokens(_) => format!("take `{name}` out: `pad` or `windows` stands behind ids of pieces"),
+        Kind::Sequence { .. } | Kind::Series { .. } | Kind::Frames { .. } => {
+            format!("take `{name}` out, or put it before: sequences end a chain")
+        }
     }));
+}
+
+/// What gives ids that none of which pads, before a step that needs one.
+fn padless(before: &Encode, step: &Encode) -> Option<&'static str> {
+    let bare = matches!((before, step), (Encode::Chars { pad: false }, Encode::Pad { .. }));
+    bare.then_some("chars")
+}
+
+fn nothing_pads(name: &str, at: Span, before: Option<Span>) -> Diagnostic {
+    let message = format!("`{name}` gives no id that pads");
+    let mut d = Diagnostic::error("column::setting", message, at, "what would it fill up with?");
+    if let Some(before) = before {
+        d = d.label(before, "every id is a character").fix(
+            format!("write `{name}(pad=true)`"),
+            before,
+            format!("{name}(pad=true)"),
+        );
+    }
+    d.help(format!("write `{name}(pad=true)`, which adds ids for padding and unknown characters"))
 }
 
 /// One stage; `None` is reported.
@@ -150,8 +189,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> + Clone {
 
 fn unknown(cx: &Ctx, name: &Ident) {
     if transform::LATER.contains(&&*name.name) {
-        let instead = "`standardize`, `one_hot`, `impute`, `class` and others are built, see `mlc explain \
-                       column::transform`, and arithmetic on columns";
+        let instead = "`docs/transforms.md` has the transforms that are built, and arithmetic on columns is";
         cx.later("later::transform", format!("the transform `{}`", name.name), name.span, instead);
         return;
     }

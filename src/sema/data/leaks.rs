@@ -175,7 +175,7 @@ impl<'a> Data<'a> {
 
     /// The same for a name inside a computed column, which may be a param or a function.
     fn behind_made(&self, cx: &Ctx<'a>, name: &str, columns: &mut BTreeSet<String>) {
-        if self.derived.iter().any(|(n, _)| &*n.name == name) {
+        if name == "row" || self.derived.iter().any(|(n, _)| &*n.name == name) {
             self.behind(cx, name, columns);
         }
     }

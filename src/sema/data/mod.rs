@@ -17,6 +17,7 @@ mod source;
 mod split;
 mod unused;
 mod uses;
+mod windows;
 
 pub(super) use group::group;
 pub(super) use leaks::roles;
@@ -212,7 +213,12 @@ impl<'a> Data<'a> {
             return Some(schema.columns.iter().map(|c| c.name.clone()).collect());
         }
         match &self.source.as_ref()?.kind {
-            SourceKind::Idx { .. } => Some(vec!["image".into(), "label".into()]),
+            SourceKind::Idx { .. } | SourceKind::Images { .. } => Some(vec!["image".into(), "label".into()]),
+            SourceKind::Cifar { .. } => Some(vec!["image".into(), "label".into(), "coarse".into()]),
+            SourceKind::Text { .. } => Some(vec!["text".into()]),
+            SourceKind::Lines { files } if files.len() == 1 => Some(vec!["text".into()]),
+            SourceKind::Lines { .. } => Some(vec!["text".into(), "label".into()]),
+            SourceKind::Parallel { files } => Some(files.iter().map(|f| f.name.clone()).collect()),
             SourceKind::Csv { .. }
             | SourceKind::Jsonl { .. }
             | SourceKind::Npy { .. }

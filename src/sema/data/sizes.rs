@@ -46,10 +46,7 @@ pub(in crate::sema) fn size_of(cx: &Ctx, base: &Expr, member: &Ident) -> Option<
                 Some(None)
             }
         },
-        (None, "vocab") => {
-            cx.later("later::size", format!("`{path}`"), base.span.to(member.span), "write the number");
-            Some(None)
-        }
+        (None, "vocab") => Some(data.only_vocab(cx, base.span.to(member.span))),
         _ => None,
     }
 }
@@ -69,17 +66,63 @@ impl<'a> Data<'a> {
         }
     }
 
+    /// `d.vocab`: that of the one column of text; `None` is reported.
+    fn only_vocab(&self, cx: &Ctx<'a>, at: Span) -> Option<Dim> {
+        let names =
+            self.derived.iter().map(|(name, _)| *name).chain(self.typed.iter().map(|(name, _)| *name));
+        let mut texts: Vec<&Ident> = Vec::new();
+        for name in names {
+            let named = self.named(cx, name, self.derived.len());
+            let of_text = matches!(&named, Named::Chain(made)
+                if matches!(made.chain.kind, Kind::Tokens(_) | Kind::Sequence { .. }));
+            if matches!(named, Named::Poison) {
+                return Some(Dim::sym(&format!("{}.vocab", self.name.name)));
+            }
+            if of_text && !texts.iter().any(|t| t.name == name.name) {
+                texts.push(name);
+            }
+        }
+        if let [only] = texts.as_slice() {
+            return self.vocab(cx, only, at).map(|vocab| vocab.bind(&cx.settings.bindings));
+        }
+        let section = &self.name.name;
+        let (message, help) = match texts.as_slice() {
+            [] => (
+                format!("`{section}` has no column of text, so it has no vocabulary"),
+                format!(
+                    "make ids of a text, `tokens = text |> words(vocab=10000) |> pad(200)`, or name a column:                          `{section}.col.vocab`"
+                ),
+            ),
+            [first, ..] => (
+                format!("`{section}` has several vocabularies"),
+                format!("say which: `{section}.{}.vocab`", first.name),
+            ),
+        };
+        cx.report(Diagnostic::error("column::size", message, at, "of which column?").help(help));
+        None
+    }
+
     /// `d.col.vocab`: how many ids it has; `None` is reported.
     fn vocab(&self, cx: &Ctx<'a>, column: &Ident, at: Span) -> Option<Dim> {
         let symbol = Dim::sym(&format!("{}.{}.vocab", self.name.name, column.name));
         let kind = match self.named(cx, column, self.derived.len()) {
             Named::Chain(made) => Some(made.chain.kind),
             Named::Poison => return Some(symbol),
-            Named::Derived(..) | Named::Raw => None,
+            Named::Rows(_) | Named::Derived(..) | Named::Raw => None,
         };
         match kind {
-            Some(Kind::Ids(known)) => Some(known.map_or(symbol, Dim::from)),
-            Some(Kind::Cell | Kind::Number | Kind::Whole | Kind::Vector(_)) | None => {
+            Some(Kind::Ids(known) | Kind::Tokens(known) | Kind::Sequence { vocab: known, .. }) => {
+                Some(known.map_or(symbol, Dim::from))
+            }
+            Some(
+                Kind::Cell
+                | Kind::Number
+                | Kind::Whole
+                | Kind::Vector(_)
+                | Kind::Series { .. }
+                | Kind::Frames { .. },
+            )
+            | None => {
                 let message = format!("`{}` has no vocabulary", column.name);
                 let d = Diagnostic::error("column::size", message, at, "of no ids");
                 cx.report(d.help(format!("write `{} : category` in `{}`", column.name, self.name.name)));

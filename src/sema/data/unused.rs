@@ -17,7 +17,7 @@ impl Ctx<'_> {
 }
 
 /// Columns that are made and never read.
-pub(in crate::sema) fn unused(cx: &Ctx, data: &Data, file: &File) {
+pub(in crate::sema) fn unused<'a>(cx: &Ctx<'a>, data: &Data<'a>, file: &File) {
     // Without a feed, which is reported, nothing could be read.
     let feed = |e: &Entry| matches!(&e.kind, EntryKind::Section(s) if &*s.word.name == "feed");
     let train = |s: &Section| &*s.word.name == "train" && s.entries.iter().any(feed);
@@ -25,7 +25,7 @@ pub(in crate::sema) fn unused(cx: &Ctx, data: &Data, file: &File) {
         return;
     }
     let read = cx.read_columns(&data.name.name);
-    let row = read.contains("row") || read.contains("features");
+    let row = data.reads_rows(cx);
     let mut inside = inner_names(data.section);
     inside.extend(grouped_by(file));
     for (at, (name, _)) in data.derived.iter().enumerate() {

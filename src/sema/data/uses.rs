@@ -63,7 +63,7 @@ impl<'a> Data<'a> {
             }
         }
         let read = cx.read_columns(&self.name.name);
-        if read.contains("row") || read.contains("features") {
+        if self.reads_rows(cx) {
             for field in self.row_fields(cx) {
                 goes(&mut uses, &field.source, "row");
             }

@@ -38,12 +38,14 @@ pub fn role_of(word: &str, key: &str) -> Role {
         ("data", "source" | "valid" | "test") => Role::Source,
         ("split", "stratify" | "group" | "time") => Role::Column,
         ("data", "allow") => Role::Choice,
-        ("train", "optimizer") => Role::Optimizer,
-        ("train", "schedule") => Role::Schedule,
-        ("train", "clip") => Role::Clip,
+        ("train" | "step", "optimizer") => Role::Optimizer,
+        ("train" | "step", "schedule") => Role::Schedule,
+        ("train" | "step", "clip") => Role::Clip,
         ("train", "stop") => Role::Stop,
         ("train", "metrics") => Role::Metric,
-        ("train" | "model", "freeze") | ("groups", "weights") => Role::Weights,
+        ("train" | "model", "freeze") | ("train" | "step", "updates") | ("groups", "weights") => {
+            Role::Weights
+        }
         ("checkpoint", "best") => Role::Monitor,
         _ => Role::Value,
     }
@@ -72,6 +74,8 @@ pub(super) fn argument_role(callee: &Ident, kind: Option<NameKind>, slot: Slot) 
             Some(
                 AttrType::Size { .. }
                 | AttrType::Sizes
+                | AttrType::Pair { .. }
+                | AttrType::Sides
                 | AttrType::Int { .. }
                 | AttrType::Float { .. }
                 | AttrType::Bool

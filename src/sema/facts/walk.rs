@@ -210,10 +210,9 @@ impl<'a> Walker<'a> {
 
     fn train(&mut self, section: &'a Section) {
         // What is fed is in reach of the whole section, wherever it stands.
-        let (feeds, rest): (Vec<_>, Vec<_>) = section
-            .entries
-            .iter()
-            .partition(|e| matches!(&e.kind, EntryKind::Section(s) if &*s.word.name == "feed"));
+        let (feeds, rest): (Vec<_>, Vec<_>) = section.entries.iter().partition(
+            |e| matches!(&e.kind, EntryKind::Section(s) if matches!(&*s.word.name, "feed" | "draw")),
+        );
         for entry in feeds {
             let EntryKind::Section(feed) = &entry.kind else { continue };
             self.add(feed.word.span, NameKind::Key, None, Some("train"));
@@ -222,7 +221,8 @@ impl<'a> Walker<'a> {
                     && let [name] = path.parts.as_slice()
                 {
                     self.expr(value, Role::Value);
-                    self.local(name, NameKind::Feed);
+                    let kind = if &*feed.word.name == "draw" { NameKind::Let } else { NameKind::Feed };
+                    self.local(name, kind);
                 }
             }
         }
@@ -234,8 +234,29 @@ impl<'a> Walker<'a> {
                 }
                 EntryKind::Bind { path, value } => self.key("train", path, value),
                 EntryKind::Section(inner) if &*inner.word.name == "groups" => self.groups(inner, section),
+                EntryKind::Section(inner) if &*inner.word.name == "step" => self.step(inner),
                 EntryKind::Section(inner) => self.keyed(inner),
                 EntryKind::Input { .. }
+                | EntryKind::Output { .. }
+                | EntryKind::Typed { .. }
+                | EntryKind::Broken => {}
+            }
+        }
+    }
+
+    /// `step critic { updates = D … }`
+    fn step(&mut self, step: &'a Section) {
+        self.add(step.word.span, NameKind::Key, None, Some("train"));
+        if let Some(name) = &step.name {
+            self.made(name, NameKind::Section, Some("step"));
+        }
+        for entry in &step.entries {
+            match &entry.kind {
+                EntryKind::Bind { path, value } => self.key("step", path, value),
+                EntryKind::Section(inner) if &*inner.word.name == "groups" => self.groups(inner, step),
+                EntryKind::Section(inner) => self.keyed(inner),
+                EntryKind::Let { .. }
+                | EntryKind::Input { .. }
                 | EntryKind::Output { .. }
                 | EntryKind::Typed { .. }
                 | EntryKind::Broken => {}

@@ -1,6 +1,6 @@
 //! A `data` section, checked: columns, the parts of the rows, what may leak between them.
 
-use super::{Encode, SourcePlan};
+use super::{Encode, SourcePlan, Windows};
 use crate::base::{DType, Dim, Shape, Span, TensorType};
 use crate::diag::Code;
 use crate::graph::Graph;
@@ -147,6 +147,14 @@ impl Formula {
 }
 
 impl Field {
+    /// The windows that its rows are, if they are.
+    pub fn windows(&self) -> Option<Windows> {
+        match self.how.last() {
+            Some(Encode::Windows(windows)) => Some(*windows),
+            Some(_) | None => None,
+        }
+    }
+
     /// The columns of the source that it is made of.
     pub fn sources(&self) -> BTreeSet<&str> {
         let Some(formula) = &self.formula else { return BTreeSet::from([self.source.as_str()]) };
@@ -154,7 +162,19 @@ impl Field {
     }
 }
 
+impl DataPlan {
+    /// The windows that rows are, if they are: then every column has them.
+    pub fn windows(&self) -> Option<Windows> {
+        self.columns.iter().find_map(Column::windows)
+    }
+}
+
 impl Column {
+    /// The windows that its rows are, if they are.
+    pub fn windows(&self) -> Option<Windows> {
+        self.fields().iter().find_map(Field::windows)
+    }
+
     pub fn fields(&self) -> &[Field] {
         match &self.kind {
             ColumnKind::One(field) => std::slice::from_ref(field),

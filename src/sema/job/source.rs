@@ -28,6 +28,19 @@ pub enum SourceKind {
     /// Pairs of IDX files in a folder, told apart by `train`, `test`, `t10k`, `images`, `labels`
     /// in their names; `.gz` too. Columns `image: u8[rows, cols]` and `label: class(n)`.
     Idx { path: String },
+    /// Binary files of CIFAR-10 or CIFAR-100 in a folder. Columns `image: u8[32, 32, 3]`, `label`, and `coarse` of
+    /// CIFAR-100.
+    Cifar { path: String },
+    /// PNG and JPEG files in a folder for each class, brought to one size (height, width) if that is given. Columns
+    /// `image: u8[height, width, channels]`, `label`.
+    Images { path: String, resize: Option<[usize; 2]> },
+    /// A file as one row: a column `text`; `.gz` too.
+    Text { path: String },
+    /// Files of lines, each a row of the column `text`; of several, the column `label` has the name of the file. `.gz`
+    /// too.
+    Lines { files: Vec<LinesFile> },
+    /// Files whose lines belong together, each a column of its name; `.gz` too.
+    Parallel { files: Vec<LinesFile> },
     /// Made up from a seed: `synthetic(xor, rows=1000, seed=1)`.
     Synthetic { generator: Generator, rows: usize, seed: u64 },
 }
@@ -41,20 +54,32 @@ impl SourceKind {
             | SourceKind::Npy { .. }
             | SourceKind::Npz { .. }
             | SourceKind::Parquet { .. }
-            | SourceKind::Sql { .. } => true,
-            SourceKind::Idx { .. } | SourceKind::Synthetic { .. } => false,
+            | SourceKind::Sql { .. }
+            | SourceKind::Text { .. }
+            | SourceKind::Lines { .. }
+            | SourceKind::Parallel { .. } => true,
+            SourceKind::Idx { .. }
+            | SourceKind::Cifar { .. }
+            | SourceKind::Images { .. }
+            | SourceKind::Synthetic { .. } => false,
         }
     }
 
     /// Whether its single values are text until a spec gives them a type.
     pub fn is_text(&self) -> bool {
         match self {
-            SourceKind::Csv { .. } | SourceKind::Jsonl { .. } => true,
+            SourceKind::Csv { .. }
+            | SourceKind::Jsonl { .. }
+            | SourceKind::Text { .. }
+            | SourceKind::Lines { .. }
+            | SourceKind::Parallel { .. } => true,
             SourceKind::Npy { .. }
             | SourceKind::Npz { .. }
             | SourceKind::Parquet { .. }
             | SourceKind::Sql { .. }
             | SourceKind::Idx { .. }
+            | SourceKind::Cifar { .. }
+            | SourceKind::Images { .. }
             | SourceKind::Synthetic { .. } => false,
         }
     }
@@ -68,7 +93,13 @@ impl SourceKind {
             | SourceKind::Npz { path }
             | SourceKind::Parquet { path }
             | SourceKind::Sql { database: Database::Sqlite { path }, .. }
+            | SourceKind::Text { path }
+            | SourceKind::Cifar { path }
+            | SourceKind::Images { path, .. }
             | SourceKind::Idx { path } => vec![path],
+            SourceKind::Lines { files } | SourceKind::Parallel { files } => {
+                files.iter().map(|file| file.path.as_str()).collect()
+            }
             SourceKind::Sql { database: Database::Postgres { .. }, .. } | SourceKind::Synthetic { .. } => {
                 Vec::new()
             }
@@ -84,7 +115,12 @@ impl SourceKind {
             | SourceKind::Npz { .. }
             | SourceKind::Parquet { .. }
             | SourceKind::Sql { .. }
+            | SourceKind::Text { .. }
+            | SourceKind::Lines { .. }
+            | SourceKind::Parallel { .. }
             | SourceKind::Idx { .. }
+            | SourceKind::Cifar { .. }
+            | SourceKind::Images { .. }
             | SourceKind::Synthetic { .. } => None,
         }
     }
@@ -93,6 +129,14 @@ impl SourceKind {
     pub fn decimal(&self) -> u8 {
         self.dialect().map_or(b'.', |dialect| dialect.decimal)
     }
+}
+
+/// A file of lines among others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinesFile {
+    /// Of the column, or of the label of its rows; empty of a file that stands alone.
+    pub name: String,
+    pub path: String,
 }
 
 /// Where a database is.

@@ -13,36 +13,51 @@ pub struct TrainPlan {
     pub data: usize,
     pub length: Length,
     pub seed: u64,
+    /// Batches of a step, at least 1: their gradients are averaged over all rows.
+    pub accumulate: usize,
+    /// The share that averages of the weights keep at each step; evaluation reads them.
+    pub ema: Option<f64>,
+    /// States that training rows decide: weights of classes.
+    pub balanced: Vec<Balance>,
+    /// Without one, training goes on for its length.
+    pub stop: Option<StopPlan>,
+    pub checkpoint: Option<CheckpointPlan>,
+    /// Steps between two that are logged, if that is said.
+    pub log: Option<u64>,
+    /// What is done on each batch, in order: one without a name, or several that have names.
+    pub steps: Vec<StepPlan>,
+    /// Evaluation mode; outputs are `loss`, averaged over the batch, of several steps their sum, and the
+    /// [`Metric`](crate::graph::OutputKind::Metric)s that `metrics` name, summed over it.
+    pub eval: Graph,
+    pub metrics: Vec<MetricPlan>,
+    /// What the model answers, by the pairs of the loss.
+    pub answers: Vec<Answer>,
+}
+
+/// Batches after which the steps of a training act as they did at the start, at most.
+pub const LONGEST_CYCLE: u64 = 10_000;
+
+/// `step critic { updates = D  loss = …  optimizer = … }`: one loss, and the weights that it moves.
+#[derive(Clone, Debug)]
+pub struct StepPlan {
+    /// `critic`; without one it is all that is done on a batch.
+    pub name: Option<String>,
+    pub span: Span,
+    /// It is taken on each batch whose number, from 1, this divides.
+    pub every: u64,
     pub optimizer: OptimizerPlan,
     /// Without one, the optimizer's `lr` stays.
     pub schedule: Option<Schedule>,
     /// Instead of a schedule: the rate falls when validations stop getting better.
     pub plateau: Option<PlateauPlan>,
     pub clip: Option<Clip>,
-    /// Batches of a step, at least 1: their gradients are averaged over all rows.
-    pub accumulate: usize,
-    /// The share that averages of the weights keep at each step; evaluation reads them.
-    pub ema: Option<f64>,
     /// Names of the weights that stay as they are, in the order of the graph.
     pub frozen: Vec<String>,
-    /// States that training rows decide: weights of classes.
-    pub balanced: Vec<Balance>,
     /// Weights with settings of their own; of two groups that name a weight, the later decides.
     pub groups: Vec<Group>,
-    /// Without one, training goes on for its length.
-    pub stop: Option<StopPlan>,
-    pub checkpoint: Option<CheckpointPlan>,
-    /// Steps between two that are logged, if that is said.
-    pub log: Option<u64>,
     /// Training mode; its first output is the loss, a scalar averaged over the batch. Others are the next values of
     /// states that belong to the model, such as moving averages.
     pub forward: Graph,
-    /// Evaluation mode; outputs are `loss`, averaged over the batch, and the
-    /// [`Metric`](crate::graph::OutputKind::Metric)s that `metrics` name, summed over it.
-    pub eval: Graph,
-    pub metrics: Vec<MetricPlan>,
-    /// What the model answers, by the pairs of the loss.
-    pub answers: Vec<Answer>,
 }
 
 /// `class_weights=balanced`
@@ -110,11 +125,38 @@ impl std::fmt::Display for Monitor {
     }
 }
 
-impl TrainPlan {
+impl StepPlan {
     /// The schedule as it is written, with every setting.
     pub fn schedule_text(&self) -> Option<String> {
         let plateau = self.plateau.as_ref().map(|p| format!("{} of {}", p.rule, p.monitor));
         self.schedule.as_ref().map(ToString::to_string).or(plateau)
+    }
+
+    /// What stands before the names of all that is its own: `critic.`, or nothing.
+    pub fn prefix(&self) -> String {
+        self.name.as_ref().map_or(String::new(), |name| format!("{name}."))
+    }
+
+    /// Whether it is taken on a batch, counted from 0.
+    pub fn acts(&self, batch: u64) -> bool {
+        (batch + 1).is_multiple_of(self.every)
+    }
+}
+
+impl TrainPlan {
+    /// The graphs of all steps, in training mode.
+    pub fn forwards(&self) -> impl Iterator<Item = &Graph> {
+        self.steps.iter().map(|step| &step.forward)
+    }
+
+    /// Every graph of the section.
+    pub fn graphs(&self) -> impl Iterator<Item = &Graph> {
+        self.forwards().chain([&self.eval])
+    }
+
+    /// The names of the steps; none if there is one alone.
+    pub fn step_names(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().filter_map(|step| step.name.as_deref())
     }
 
     /// What chooses the weights that a run ends with: early stopping that restores the best, or the best

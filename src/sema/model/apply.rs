@@ -205,7 +205,8 @@ fn carried(ev: &mut Ev, def: &dyn OpDef, call: &Call, out: Value) -> Option<Prob
 
 /// The tensors that a layer takes.
 fn tensors(ev: &mut Ev, callee: &str, wanted: &[&str], using: &Use) -> Checked<Vec<Value>> {
-    if using.inputs.len() != wanted.len() {
+    let needed = wanted.iter().filter(|name| !name.ends_with('?')).count();
+    if !(needed..=wanted.len()).contains(&using.inputs.len()) {
         return arity(ev, callee, wanted, using);
     }
     let mut all = Vec::new();

@@ -6,15 +6,19 @@
 //! how the shape came about.
 
 mod apply;
+mod attend;
 mod bodies;
 mod concat;
+mod cut;
+mod einsum;
 mod masks;
 mod pipe;
 mod resolve;
+mod several;
 mod types;
 
 pub(super) use bodies::{alone, block_alone, define};
-pub(super) use concat::NAME as CONCAT;
+pub use several::{FUNCTIONS, Function};
 pub(super) use types::declared_row;
 
 use super::consts::item as constant;
@@ -187,6 +191,15 @@ impl<'c, 'a> Elab<'c, 'a> {
     /// The same, noting what is seen if anybody wants to know.
     pub fn recording(self) -> Elab<'c, 'a> {
         Elab { records: self.cx.facts.is_on(), ..self }
+    }
+
+    /// Forgets what belongs to one step of a training, before another is built: what models were given, and the
+    /// penalties. The names are those that all steps are fed.
+    pub fn begin_step(&mut self, fed: Names) {
+        self.names = fed;
+        self.outputs.clear();
+        self.penalties.clear();
+        self.penalized.clear();
     }
 
     /// Outputs of the models that were fed, by model.

@@ -2,9 +2,9 @@
 
 use super::apply::{self, Use};
 use super::bodies;
-use super::concat;
 use super::masks;
 use super::resolve::{is_function, pending};
+use super::several;
 use super::{Entity, Ev, Pending, Prob, What, note_stage};
 use crate::base::Span;
 use crate::diag::Diagnostic;
@@ -178,8 +178,8 @@ fn called(ev: &mut Ev, name: &Ident, inputs: Inputs, args: &[Arg], span: Span) -
         given.extend(train::given(ev, args)?);
         return train::loss(ev, loss, name, given, span);
     }
-    if &*name.name == concat::NAME && ev.lib.op(&name.name).is_none() {
-        return concat::concat(ev, inputs, args, span);
+    if let Some(function) = several::find(&name.name).filter(|_| ev.lib.op(&name.name).is_none()) {
+        return (function.build)(ev, inputs, args, span);
     }
     let by = match &*name.name {
         "softmax" => Some("Softmax"),

@@ -3,8 +3,8 @@
 
 use super::apply::{self, Use};
 use super::bodies;
-use super::concat;
 use super::masks;
+use super::several;
 use super::{Entity, Ev, Pending, What, pipe};
 use crate::base::Span;
 use crate::diag::{Diagnostic, did_you_mean};
@@ -12,25 +12,10 @@ use crate::ops;
 use crate::ops::formula::{Checked, Given, Item, Operand, Reported, arith, builtins};
 use crate::sema::ctx::Global;
 use crate::sema::{data, elsewhere, train};
-use crate::syntax::ast::{Arg, BinOp, EntryKind, Expr, ExprKind, Ident};
+use crate::syntax::ast::{Arg, BinOp, EntryKind, Expr, ExprKind, Ident, IndexItem};
 use std::rc::Rc;
 
 type Found = Checked<Item<Entity>>;
-
-/// Functions of the language that are not built yet.
-const LATER: [&str; 11] = [
-    "attend",
-    "split",
-    "positions",
-    "einsum",
-    "where",
-    "stack",
-    "padding",
-    "dot",
-    "one_hot",
-    "roll",
-    "gather",
-];
 
 const LAYERS: &str = "Dense, Flatten, Reshape, Squeeze, Dropout, BatchNorm, LayerNorm, RMSNorm, GroupNorm and the activations are built";
 
@@ -41,13 +26,10 @@ pub(super) fn expr(ev: &mut Ev, expr: &Expr) -> Option<Found> {
         ExprKind::Call { callee, args } => call(ev, expr, callee, args),
         ExprKind::Pipe { input, stage } => Some(pipe::pipe(ev, input, stage, expr.span)),
         ExprKind::As { stage, path } => Some(pipe::named(ev, stage, path, expr.span)),
-        ExprKind::Index { base, .. } => {
-            // What is wrong inside is worth saying all the same.
-            let _ = ev.eval(base);
-            let what = "an index into a tensor or column";
-            ev.scope.cx.later("later::index", what, expr.span, "take the whole, or shape the data before");
-            Some(Err(Reported))
+        ExprKind::Index { base, items } if ev.scope.feeding.is_some() => {
+            Some(super::cut::fed(ev, base, items, expr.span))
         }
+        ExprKind::Index { base, items } => Some(index(ev, base, items, expr.span)),
         ExprKind::Binary { op, left, right, .. } => Some(binary(ev, *op, left, right, expr.span)),
         ExprKind::Repeat { .. } => {
             let d = Diagnostic::error(
@@ -71,6 +53,18 @@ pub(super) fn expr(ev: &mut Ev, expr: &Expr) -> Option<Found> {
         | ExprKind::Paren(_)
         | ExprKind::Broken => None,
     }
+}
+
+/// `x[:, 0]`
+fn index(ev: &mut Ev, base: &Expr, items: &[IndexItem], span: Span) -> Found {
+    let before = ev.eval(base)?;
+    let made = ev.index(before.clone(), base.span, items, span)?;
+    if let (Item::Tensor(before), Item::Tensor(made)) = (before, &made) {
+        masks::of_index(ev, before, items, *made, span);
+        let text = format!("`[…]` takes {}", ev.b.ty(*made));
+        ev.scope.note(*made, Some(before), span, text);
+    }
+    Ok(made)
 }
 
 /// A bare name as a value; `None` where formulas' rules apply.
@@ -136,14 +130,13 @@ fn is_layer_word(name: &str) -> bool {
         || ops::alias(name).is_some()
         || ops::loss::alias(name).is_some()
         || ops::known_later(name)
-        || LATER.contains(&name)
 }
 
 /// Ops, builtins, and constants: what the formulas' rules know.
 pub(super) fn is_function(ev: &Ev, name: &Ident) -> bool {
     let builtin = builtins().any(|f| f.name == &*name.name);
     builtin
-        || &*name.name == concat::NAME
+        || several::find(&name.name).is_some()
         || ev.lib.op(&name.name).is_some()
         || ev.lib.is_broken(&name.name)
         || ev.lib.constant(&name.name).is_some()
@@ -184,11 +177,10 @@ fn no_layer(ev: &mut Ev, name: &Ident, args: &[Arg]) -> Found {
         // Its arguments are other frameworks' too; they are looked at once the name is right.
         return ev.fail(d.help(format!("write `{ours}`")).fix(format!("write `{ours}`"), name.span, ours));
     }
-    if ops::known_later(&name.name) || LATER.contains(&&*name.name) || ops::loss::known_later(&name.name) {
+    if ops::known_later(&name.name) || ops::loss::known_later(&name.name) {
         args.iter().for_each(|a| later_argument(ev, &a.value));
         let what = format!("`{}`", name.name);
-        let code = if LATER.contains(&&*name.name) { "later::function" } else { "later::layer" };
-        cx.later(code, what, name.span, LAYERS);
+        cx.later("later::layer", what, name.span, LAYERS);
         return Err(Reported);
     }
     // In a flood nothing is searched: each search looks at every name.
@@ -198,6 +190,7 @@ fn no_layer(ev: &mut Ev, name: &Ident, args: &[Arg]) -> Found {
     known.extend(ops::later_layers().map(str::to_string));
     known.extend(ev.lib.op_names().map(str::to_string));
     known.extend(builtins().map(|f| f.name.to_string()));
+    known.extend(several::FUNCTIONS.iter().map(|f| f.name.to_string()));
     let message = format!("there is no layer, block or function `{}`", name.name);
     let d = Diagnostic::error("name::unknown", message, name.span, "not known here");
     if let Some(means) = elsewhere::means(&name.name) {

@@ -1,9 +1,10 @@
 //! Which weights are trained, and how: `freeze`, `no_decay`, `groups`.
 
+use super::build::Built;
 use super::choose::{Choice, Weight};
 use crate::base::Span;
 use crate::diag::{Diagnostic, did_you_mean};
-use crate::graph::{Graph, LeafKind};
+use crate::graph::LeafKind;
 use crate::ops::attrs::check_range;
 use crate::ops::formula::Item;
 use crate::ops::optimizer;
@@ -108,32 +109,76 @@ fn setting(cx: &Ctx, key: &Ident, value: &Expr, optimizer: Option<&OptimizerPlan
     Some((attr.name.to_string(), x))
 }
 
-/// Everything that chooses weights, with the trained graph to choose from.
-pub(super) struct Chosen<'a> {
-    pub graph: &'a Graph,
-    pub layers: &'a [LayerInfo],
+/// Everything that chooses weights, with what there is to choose from.
+pub(super) struct Chosen {
+    /// Names of weights, in the order of the graphs.
+    weights: Vec<String>,
+    layers: Vec<LayerInfo>,
 }
 
-impl Chosen<'_> {
+impl Chosen {
+    /// The weights of some graphs, each once.
+    pub fn of(built: &[Built]) -> Chosen {
+        let (mut weights, mut layers): (Vec<String>, Vec<LayerInfo>) = (Vec::new(), Vec::new());
+        for Built { graph, layers: own, .. } in built {
+            for (_, leaf) in graph.leaves.iter().filter(|(_, leaf)| matches!(leaf.kind, LeafKind::Param(_))) {
+                if !weights.iter().any(|name| **name == *leaf.name) {
+                    weights.push(leaf.name.to_string());
+                }
+            }
+            layers.extend(own.iter().cloned());
+        }
+        Chosen { weights, layers }
+    }
+
     fn weights(&self) -> Vec<Weight<'_>> {
-        let weights = self.graph.leaves.iter().filter(|(_, l)| matches!(l.kind, LeafKind::Param(_)));
         let kind = |name: &str| {
             let of = self.layers.iter().find(|l| l.params.iter().any(|p| p == name));
             of.map_or("", |layer| &*layer.kind)
         };
-        weights.map(|(_, leaf)| Weight { name: &leaf.name, kind: kind(&leaf.name) }).collect()
+        self.weights.iter().map(|name| Weight { name, kind: kind(name) }).collect()
+    }
+
+    /// Those of some names that are here.
+    pub fn among(&self, names: &[String]) -> Vec<String> {
+        names.iter().filter(|name| self.weights.contains(name)).cloned().collect()
+    }
+
+    /// A group with those of its weights that are here.
+    pub fn part(&self, group: Group) -> Group {
+        Group { weights: self.among(&group.weights), ..group }
+    }
+
+    /// The weights that a step with `updates` leaves as they are.
+    pub fn not_updated(
+        &self,
+        cx: &Ctx,
+        updates: &Choice,
+        frozen: &[String],
+        span: Span,
+    ) -> Option<Vec<String>> {
+        let updated = self.chosen(cx, updates)?;
+        let stays = |name: &&String| !updated.contains(name) || frozen.contains(name);
+        let stays: Vec<String> = self.weights.iter().filter(stays).cloned().collect();
+        if stays.len() == self.weights.len() {
+            let message = "every weight that this step updates is frozen";
+            let d = Diagnostic::error("loss::constant", message, span, "nothing to train");
+            cx.report(d.help("leave something to train out of `freeze`"));
+            return None;
+        }
+        Some(stays)
     }
 
     /// The names of the weights that a choice means.
-    fn of(&self, cx: &Ctx, choice: &Choice) -> Option<Vec<String>> {
+    fn chosen(&self, cx: &Ctx, choice: &Choice) -> Option<Vec<String>> {
         let weights = self.weights();
-        choice.check(cx, &weights, self.layers)?;
+        choice.check(cx, &weights, &self.layers)?;
         Some(weights.iter().filter(|w| choice.is_weight(cx, w)).map(|w| w.name.to_string()).collect())
     }
 
     /// The weights that stay as they are.
     pub fn frozen(&self, cx: &Ctx, choice: &Choice, span: Span) -> Option<Vec<String>> {
-        let frozen = self.of(cx, choice)?;
+        let frozen = self.chosen(cx, choice)?;
         if !frozen.is_empty() && frozen.len() == self.weights().len() {
             let message = "every weight is frozen";
             let d = Diagnostic::error("loss::constant", message, span, "nothing to train");
@@ -147,7 +192,7 @@ impl Chosen<'_> {
     pub fn groups(&self, cx: &Ctx, written: Vec<Written>) -> Option<Vec<Group>> {
         let mut groups: Vec<(Group, Span)> = Vec::new();
         for Written { name, weights, settings, span } in written {
-            let weights = self.of(cx, &weights)?;
+            let weights = self.chosen(cx, &weights)?;
             let twice = groups
                 .iter()
                 .find_map(|(g, at)| Some((*at, weights.iter().find(|w| g.weights.contains(w))?)));
@@ -164,7 +209,7 @@ impl Chosen<'_> {
 
     /// The weights that do not decay, as a group without a name.
     pub fn without_decay(&self, cx: &Ctx, choice: &Choice) -> Option<Group> {
-        let weights = self.of(cx, choice)?;
+        let weights = self.chosen(cx, choice)?;
         Some(Group { name: String::new(), weights, settings: vec![("weight_decay".to_string(), 0.0)] })
     }
 }

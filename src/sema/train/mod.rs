@@ -2,149 +2,133 @@
 
 mod answers;
 mod balance;
+mod build;
 mod choose;
+mod draw;
 mod groups;
 mod loss;
 mod masked;
 mod metric;
 mod plateau;
+mod steps;
 mod terms;
 mod update;
 mod watch;
 mod weigh;
 
+use build::Built;
 pub(super) use choose::Choice;
+use draw::Draws;
 pub(super) use loss::{given, loss};
-use metric::{Metric, metric, metrics};
+use metric::{Metric, metrics};
+use steps::Step;
 
 use super::ctx::{Ctx, list, suggest};
-use super::job::{Amount, Answer, Balance, LayerInfo, Length, MetricPlan, Roles, TrainPlan, Wanted};
+use super::job::{Amount, Balance, Length, Roles, StepPlan, TrainPlan};
 use super::keyed::{Keyed, stray, unknown_key};
-use super::model::{Elab, Entity, Ev, Feeding, Names, declared_row, define};
-use super::{elsewhere, names, walk};
-use crate::base::{Span, TensorType};
-use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
-use crate::graph::{Builder, Graph, OutputKind, Value};
+use super::model::declared_row;
+use super::{names, walk};
+use crate::base::TensorType;
+use crate::diag::{Diagnostic, did_you_mean};
 use crate::ops::Mode;
-use crate::ops::formula::{Checked, Eval, Item, Reported, tensor_of};
 use crate::syntax::ast::{Entry, EntryKind, Expr, Ident, Section};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// A `train` section, taken apart.
 struct Train<'a> {
     section: &'a Section,
     feed: Vec<(&'a Ident, &'a Expr)>,
+    draws: Draws<'a>,
     lets: Vec<(&'a [Ident], &'a Expr)>,
-    loss: Option<&'a Expr>,
+    /// What is done on a batch: one without a name, or several that have names.
+    steps: Vec<Step<'a>>,
     metrics: Vec<Metric<'a>>,
     /// `None` is wrong and reported.
     freeze: Option<Choice>,
 }
 
-/// The graph of one mode, and what was seen on the way.
-struct Built {
-    graph: Graph,
-    metrics: Vec<MetricPlan>,
-    /// Of the evaluation's graph.
-    answers: Vec<Answer>,
-    /// The data sections that it reads.
-    read: BTreeSet<usize>,
-    layers: Vec<LayerInfo>,
-    /// What losses want of columns.
-    wanted: Vec<(Arc<str>, Wanted)>,
-    balanced: Vec<Balance>,
-}
-
 /// Checks a section and builds its graphs; `None` is reported, or rests on something that is.
 pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option<TrainPlan> {
     let (keys, rest) = Keyed::sort(cx, section);
-    let named_steps =
-        section.entries.iter().any(|e| matches!(&e.kind, EntryKind::Section(s) if &*s.word.name == "step"));
+    let named: Vec<&Section> = rest.iter().filter_map(|entry| steps::named(entry)).collect();
+    let rest: Vec<&Entry> = rest.into_iter().filter(|entry| steps::named(entry).is_none()).collect();
     let lets: Vec<(&[Ident], &Expr)> = rest.iter().filter_map(|e| as_let(cx, e)).collect();
     rest.iter().filter(|e| !matches!(e.kind, EntryKind::Let { .. })).for_each(|e| stray(cx, "train", e));
+    let length = length(cx, section, &keys);
     let train = Train {
         section,
         feed: keys.inner("feed").map(|s| feed(cx, s)).unwrap_or_default(),
+        draws: keys.inner("draw").map(|s| draw::read(cx, s)).unwrap_or_default(),
         lets,
-        loss: keys.get("loss"),
+        steps: steps::read(cx, section, &keys, &named, length),
         metrics: keys.get("metrics").map(|e| metrics(cx, e)).unwrap_or_default(),
         freeze: choose::frozen(cx, keys.get("freeze")),
     };
-    // Named steps have losses and optimizers of their own, which are not built yet.
-    if !named_steps {
-        missing(cx, section, "loss", train.loss.is_some(), "loss = CrossEntropy(Model.logits, label)");
-        missing(cx, section, "optimizer", keys.get("optimizer").is_some(), "optimizer = Adam(lr=1e-3)");
-        missing(cx, section, "feed", keys.inner("feed").is_some(), "feed { x = data.x  y = data.y }");
-    }
-    let length = length(cx, section, &keys);
-    let (optimizer, no_decay) = keys.get("optimizer").and_then(|e| update::optimizer(cx, e)).unzip();
-    let groups = keys.inner("groups").map_or(Some(Vec::new()), |s| groups::read(cx, s, optimizer.as_ref()));
-    let (falls, scheduled) = match keys.get("schedule") {
-        Some(expr) if plateau::is_plateau(expr) => (Some(expr), None),
-        other => (None, other),
-    };
-    let schedule = scheduled.map(|e| update::schedule(cx, e, optimizer.as_ref(), length));
-    let plateau = falls.map(|e| plateau::read(cx, e));
-    let clip = keys.get("clip").map(|e| update::clip(cx, e));
-    let accumulate = keys.get("accumulate").map_or(Some(1), |e| cx.count("accumulate", e, 1));
+    train.names(cx);
+    missing(cx, section, "feed", keys.inner("feed").is_some(), "feed { x = data.x  y = data.y }");
+    let accumulate = keys.get("accumulate").map_or(Some(1), |e| train.accumulated(cx, e));
     let ema = keys.get("ema").map(|e| update::ema(cx, e));
     let stop = keys.get("stop").map(|e| watch::stop(cx, e));
     let checkpoint = keys.inner("checkpoint").map(|s| watch::checkpoint(cx, s));
     let log = keys.inner("log").map(|s| watch::log(cx, s));
     let seed = keys.get("seed").map_or(Some(0), |e| cx.count("seed", e, 0));
     // Without one of them, everything else would seem to miss it.
-    if named_steps || keys.inner("feed").is_none() || train.loss.is_none() {
-        train
-            .loss
-            .and_then(|loss| elsewhere::loss_in_quotes(cx, loss, &[]))
-            .into_iter()
-            .for_each(|d| cx.report(d));
+    if keys.inner("feed").is_none() || train.steps.iter().any(|step| step.loss.is_none()) {
         return None;
     }
-    let trained = train.graph(cx, job, Mode::Train);
-    let evaluated = train.graph(cx, job, Mode::Eval);
-    train.unused(cx, trained.is_some());
+    let trained: Vec<Option<Built>> =
+        (0..train.steps.len()).map(|i| train.graph(cx, job, Mode::Train, i..i + 1)).collect();
+    let evaluated = train.graph(cx, job, Mode::Eval, 0..train.steps.len());
+    train.unused(cx, trained.iter().all(Option::is_some));
+    let trained: Option<Vec<Built>> = trained.into_iter().collect();
     let (trained, evaluated) = (trained?, evaluated?);
-    let data = train.one_section(cx, &trained.read)?;
-    for (column, wanted) in &trained.wanted {
+    let read = trained.iter().flat_map(|built| &built.read).copied().collect();
+    let data = train.one_section(cx, &read)?;
+    for (column, wanted) in trained.iter().flat_map(|built| &built.wanted) {
         cx.data.borrow()[data].want(column, wanted);
     }
     let seen = watch::Seen { metrics: &evaluated.metrics, validates: validates(cx, data) };
     let stop = stop.map(|written| seen.stop(cx, written?));
     let checkpoint = checkpoint.map(|written| seen.checkpoint(cx, written?));
     watch::agree(cx, &stop, &checkpoint);
-    let plateau = plateau.map(|written| written?.plan(cx, &seen, optimizer.as_ref()));
-    let chosen = groups::Chosen { graph: &trained.graph, layers: &trained.layers };
-    let frozen = train.freeze.as_ref().and_then(|freeze| chosen.frozen(cx, freeze, section.word.span));
-    let undecayed =
-        no_decay.flatten().map_or(Some(None), |choice| chosen.without_decay(cx, &choice).map(Some));
-    let groups = groups.and_then(|written| chosen.groups(cx, written));
-    let groups = undecayed?.into_iter().chain(groups?).collect();
+    let all = groups::Chosen::of(&trained);
+    let frozen = train.freeze.as_ref().and_then(|freeze| all.frozen(cx, freeze, section.word.span))?;
+    let balanced = balanced(&trained);
+    let plans: Vec<Option<StepPlan>> = train
+        .steps
+        .into_iter()
+        .zip(trained)
+        .map(|(step, built)| step.plan(cx, built, &all, &frozen, &seen))
+        .collect();
     Some(TrainPlan {
         name: section.name.as_ref().map(|n| n.name.to_string()),
         span: section.word.span,
         data,
         length: length?,
         seed: seed? as u64,
-        optimizer: optimizer?,
         // What was written and is wrong is reported: then there is no plan.
-        schedule: schedule.map_or(Some(None), |s| s.map(Some))?,
-        plateau: plateau.map_or(Some(None), |p| p.map(Some))?,
-        clip: clip.map_or(Some(None), |c| c.map(Some))?,
         accumulate: accumulate? as usize,
         ema: ema.map_or(Some(None), |x| x.map(Some))?,
-        frozen: frozen?,
-        balanced: trained.balanced,
-        groups,
+        balanced,
         stop: stop.map_or(Some(None), |s| s.map(Some))?,
         checkpoint: checkpoint.map_or(Some(None), |c| c.map(Some))?,
         log: log.map_or(Some(None), |n| n.map(Some))?,
-        forward: trained.graph,
+        steps: plans.into_iter().collect::<Option<_>>()?,
         eval: evaluated.graph,
         metrics: evaluated.metrics,
         answers: evaluated.answers,
     })
+}
+
+/// What training rows decide, once.
+fn balanced(trained: &[Built]) -> Vec<Balance> {
+    let mut all: Vec<Balance> = Vec::new();
+    for balance in trained.iter().flat_map(|built| &built.balanced) {
+        if !all.contains(balance) {
+            all.push(balance.clone());
+        }
+    }
+    all
 }
 
 /// Whether a data section has a validation split, or is wrong and that is reported.
@@ -163,6 +147,7 @@ fn as_let<'a>(cx: &Ctx, entry: &'a Entry) -> Option<(&'a [Ident], &'a Expr)> {
     }
 }
 
+/// Reports a key that a `train` section, or a step of it, lacks.
 fn missing(cx: &Ctx, section: &Section, key: &str, there: bool, example: &str) {
     // A key that is misspelt is said once, at the key.
     let misspelt = section.entries.iter().any(|e| match &e.kind {
@@ -173,7 +158,10 @@ fn missing(cx: &Ctx, section: &Section, key: &str, there: bool, example: &str) {
         _ => false,
     });
     if !there && !misspelt {
-        let message = format!("`train` needs `{key}`");
+        let message = match &section.name {
+            Some(name) if &*section.word.name == "step" => format!("the step `{}` needs `{key}`", name.name),
+            Some(_) | None => format!("`{}` needs `{key}`", section.word.name),
+        };
         let d = Diagnostic::error("key::missing", message, section.word.span, format!("no `{key}` in here"));
         cx.report(d.help(format!("add a line such as `{example}`")));
     }
@@ -277,6 +265,34 @@ fn not_found(
 }
 
 impl<'a> Train<'a> {
+    /// What models are given by name: what is fed, and what is drawn.
+    fn given(&self) -> impl Iterator<Item = &(&'a Ident, &'a Expr)> {
+        self.feed.iter().chain(&self.draws)
+    }
+
+    /// No name is both fed and drawn.
+    fn names(&self, cx: &Ctx) {
+        for (name, _) in &self.draws {
+            if let Some((first, _)) = self.feed.iter().find(|(n, _)| n.name == name.name) {
+                cx.report(names::duplicate(name, first.span));
+            }
+        }
+    }
+
+    /// `accumulate = 4`: batches are gathered for one update, and several steps have several.
+    fn accumulated(&self, cx: &Ctx, expr: &Expr) -> Option<i64> {
+        let batches = cx.count("accumulate", expr, 1)?;
+        if batches > 1 && self.steps.len() > 1 {
+            let message = "`accumulate` gathers the batches of one step, but here are several";
+            let d = Diagnostic::error("key::conflict", message, expr.span, "which step's?");
+            cx.report(
+                d.label(self.steps[1].span, "a second step").help("take it out, and choose a larger `batch`"),
+            );
+            return None;
+        }
+        Some(batches)
+    }
+
     /// Names that something else in the section reads: losses, metrics, models fed by name.
     fn read_names(&self, cx: &Ctx<'a>) -> BTreeSet<&'a str> {
         let section = self.section;
@@ -288,7 +304,7 @@ impl<'a> Train<'a> {
         for model in models {
             for entry in &model.entries {
                 if let EntryKind::Input { name, .. } = &entry.kind
-                    && let Some((fed, _)) = self.feed.iter().find(|(n, _)| n.name == name.name)
+                    && let Some((fed, _)) = self.given().find(|(n, _)| n.name == name.name)
                 {
                     read.insert(&fed.name);
                 }
@@ -317,6 +333,11 @@ impl<'a> Train<'a> {
                 None => d.help("use it in the loss or a metric, name it as a model's input, or take it out"),
             });
         }
+        for (name, _) in self.draws.iter().filter(|(n, _)| !read.contains(&*n.name)) {
+            let message = format!("`{}` is drawn but never used", name.name);
+            let d = Diagnostic::error("name::unused", message, name.span, "made here, read nowhere");
+            cx.report(d.help("use it in a loss, name it as a model's input, or take it out"));
+        }
         for (names, _) in &self.lets {
             for name in names.iter().filter(|n| !read.contains(&*n.name) && !n.name.starts_with('_')) {
                 let message = format!("let `{}` is never used", name.name);
@@ -344,86 +365,6 @@ impl<'a> Train<'a> {
     fn wanted_row(&self, cx: &Ctx<'a>, name: &Ident) -> Option<TensorType> {
         let (_, ty) = self.model_inputs(cx).find(|(n, _)| n.name == name.name)?;
         declared_row(cx, ty)
-    }
-
-    /// Builds the graph of one mode.
-    fn graph(&self, cx: &Ctx<'a>, job: &str, mode: Mode) -> Option<Built> {
-        let (mut scope, mut found) = (Elab::new(cx, mode), Diagnostics::new());
-        if mode == Mode::Train {
-            scope = scope.recording();
-        }
-        scope.freeze = self.freeze.clone()?;
-        let suffix = match mode {
-            Mode::Train => "train",
-            Mode::Eval => "eval",
-        };
-        let mut b = Builder::new(format!("{job}.{suffix}"));
-        let mut ev = Eval::new(&cx.library, &mut b, &mut found, &mut scope);
-        let read = self.fed(&mut ev);
-        let data = read.first().copied();
-        for (names, value) in &self.lets {
-            let made = ev.eval(value);
-            define(&mut ev, names, made, value.span);
-        }
-        let fed: Vec<&Ident> = self.feed.iter().map(|(name, _)| *name).collect();
-        let total = self.loss.ok_or(Reported).and_then(|e| match elsewhere::loss_in_quotes(cx, e, &fed) {
-            Some(d) => ev.fail(d),
-            None => total(&mut ev, e),
-        });
-        let metrics = match mode {
-            Mode::Train => Ok(Vec::new()),
-            // Metrics take the pair of the loss: without one they have nothing to say.
-            Mode::Eval if total.is_err() => Err(Reported),
-            Mode::Eval => self.scored(&mut ev, data),
-        };
-        let answers = answers::answers(&ev);
-        let wanted = std::mem::take(&mut ev.scope.wanted);
-        let balanced = std::mem::take(&mut ev.scope.balanced);
-        let layers = std::mem::take(&mut ev.scope.layers);
-        let made = total.and_then(|total| Ok((total, metrics?)));
-        let result = made.ok().map(|(total, metrics): (Value, Vec<(Vec<Value>, MetricPlan)>)| {
-            b.output("loss", total, OutputKind::Loss);
-            for (values, plan) in &metrics {
-                for (name, value) in plan.outputs.iter().zip(values) {
-                    b.output(name.as_str(), *value, OutputKind::Metric);
-                }
-            }
-            let metrics = metrics.into_iter().map(|(_, plan)| plan).collect();
-            let mut graph = b.finish();
-            // The loss comes first; layers have said what becomes of their states before it was known.
-            graph.outputs.sort_by_key(|o| matches!(o.kind, OutputKind::Update(_)));
-            Built { graph, metrics, answers, read, layers, wanted, balanced }
-        });
-        cx.diags.borrow_mut().extend(found.sorted());
-        result
-    }
-
-    /// The terms of the loss, and all metrics; mistakes in any of them are told.
-    fn scored(&self, ev: &mut Ev<'_, '_, 'a>, data: Option<usize>) -> Checked<Vec<(Vec<Value>, MetricPlan)>> {
-        let mut all = terms::terms(ev);
-        let asked: Vec<Checked<_>> = self.metrics.iter().map(|m| metric(ev, m, data)).collect();
-        all.extend(asked.into_iter().collect::<Checked<Vec<_>>>()?);
-        Ok(all)
-    }
-
-    /// Evaluates the feed, each entry alone.
-    fn fed(&self, ev: &mut Ev<'_, '_, 'a>) -> BTreeSet<usize> {
-        let mut names = Names::new();
-        let mut read = BTreeSet::new();
-        for (name, expr) in &self.feed {
-            let row = self.wanted_row(ev.scope.cx, name);
-            ev.scope.feeding = Some(Feeding { row, read: std::mem::take(&mut read) });
-            let item = ev.eval(expr).and_then(|item| only_tensor(ev, item, expr.span));
-            read = ev.scope.feeding.take().map(|f| f.read).unwrap_or_default();
-            if let Ok(Item::Tensor(v)) = item {
-                let text = format!("`{}` is {}", name.name, ev.b.ty(v));
-                ev.scope.note(v, None, name.span, text);
-            }
-            names.insert(name.name.clone(), item.ok());
-        }
-        ev.scope.names = names.clone();
-        ev.scope.fed = Some(names);
-        read
     }
 
     /// The one data section that a feed reads.
@@ -460,43 +401,4 @@ impl<'a> Train<'a> {
 
 fn is_feed(entry: &Entry) -> bool {
     matches!(&entry.kind, EntryKind::Section(s) if &*s.word.name == "feed")
-}
-
-fn only_tensor(ev: &mut Ev, item: Item<Entity>, at: Span) -> Checked<Item<Entity>> {
-    match item {
-        Item::Tensor(v) => Ok(Item::Tensor(v)),
-        other => {
-            let found = ev.describe(&other);
-            let d = Diagnostic::error("feed::data", "`feed` takes columns", at, found);
-            ev.fail(d.help("write `x = data.column`; plain numbers can stand in the loss itself"))
-        }
-    }
-}
-
-/// The loss with its penalties, a scalar.
-fn total(ev: &mut Ev, expr: &Expr) -> Checked<Value> {
-    let operand = ev.operand(expr)?;
-    ev.at(expr.span);
-    let value = tensor_of(ev.b, &operand);
-    if ev.b.ty(value).rank() != 0 {
-        let ty = ev.b.ty(value).to_string();
-        let message = format!("a loss is one number, but this is {ty}");
-        let d = Diagnostic::error("loss::scalar", message, expr.span, format!("this is {ty}"));
-        return ev.fail(
-            d.help("put it into a loss such as `MeanSquaredError(prediction, target)`, or take its `mean`"),
-        );
-    }
-    if !ev.b.graph().leaves.iter().any(|(_, l)| matches!(l.kind, crate::graph::LeafKind::Param(_))) {
-        let d = Diagnostic::error(
-            "loss::constant",
-            "this loss depends on no weight",
-            expr.span,
-            "nothing to train",
-        );
-        return ev
-            .fail(d.help("compare the output of a model with a label: `CrossEntropy(M.logits, label)`"));
-    }
-    let penalties = ev.scope.penalties.clone();
-    ev.at(expr.span);
-    Ok(penalties.into_iter().fold(value, |sum, penalty| ev.b.add(sum, penalty)))
 }

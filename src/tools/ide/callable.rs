@@ -159,6 +159,8 @@ fn values_of(ty: AttrType) -> Values {
         AttrType::Metric => Values::Monitor,
         AttrType::Size { .. }
         | AttrType::Sizes
+        | AttrType::Pair { .. }
+        | AttrType::Sides
         | AttrType::Int { .. }
         | AttrType::Float { .. }
         | AttrType::Str
@@ -172,6 +174,8 @@ fn type_text(ty: AttrType) -> String {
     match ty {
         AttrType::Size { min } => format!("size from {min}"),
         AttrType::Sizes => "sizes".into(),
+        AttrType::Pair { min } => format!("size from {min}, or two"),
+        AttrType::Sides => "size, two or four".into(),
         AttrType::Int { min: i64::MIN, max: i64::MAX } => "int".into(),
         AttrType::Int { min, max: i64::MAX } => format!("int from {min}"),
         AttrType::Int { min, max } => format!("int from {min} to {max}"),

@@ -291,6 +291,7 @@ fn key(owner: &str, text: &str) -> Option<String> {
     Some(match key.status {
         Status::Key => format!("```mlspec\n{text} = {}\n```\n\n{}", key.example, key.doc),
         Status::Section => format!("```mlspec\n{text} {{ {} }}\n```\n\n{}", key.example, key.doc),
+        Status::Named => format!("```mlspec\n{text} {}\n```\n\n{}", key.example, key.doc),
         Status::Later(instead) => format!("`{text}` is not built yet: {instead}."),
     })
 }
@@ -299,7 +300,7 @@ fn word(text: &str) -> Option<String> {
     let word = keys::WORDS.iter().chain(keys::ITEMS).find(|w| w.name == text)?;
     Some(match word.status {
         Status::Later(instead) => format!("`{text}` is not built yet: {instead}."),
-        Status::Key | Status::Section => word.doc.to_string(),
+        Status::Key | Status::Section | Status::Named => word.doc.to_string(),
     })
 }
 

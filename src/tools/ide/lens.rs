@@ -95,8 +95,7 @@ pub fn memory(analysis: &Analysis) -> Vec<(Span, String)> {
 /// Whether nothing but the batch is open.
 fn sizes_are_known(job: &Job, train: &TrainPlan) -> bool {
     let batch = Sym::from("B");
-    let graphs = [&train.forward, &train.eval];
     let columns = job.data[train.data].columns.iter().flat_map(|c| c.ty.shape.iter());
-    graphs.iter().all(|g| g.syms().iter().all(|s| *s == batch))
+    train.graphs().all(|g| g.syms().iter().all(|s| *s == batch))
         && columns.into_iter().all(|d| d.as_const().is_some())
 }

@@ -172,6 +172,7 @@ fn setting(attr: &Attr) -> Value {
         }
         AttrType::Bool => computed(json!({ "type": "boolean" })),
         AttrType::Sizes => json!({ "type": "array", "items": expression() }),
+        AttrType::Pair { .. } | AttrType::Sides => expression(),
         AttrType::Choice(words) => json!({ "anyOf": [
             { "type": "object", "properties": { "name": { "enum": words } }, "required": ["name"] },
             { "type": "string" },
@@ -235,11 +236,11 @@ fn entries(all: &mut Map<String, Value>) {
         schema["description"] = json!(doc);
         all.insert(name.to_string(), schema);
     }
-    let built = |status: Status| matches!(status, Status::Key | Status::Section);
+    let built = |status: Status| matches!(status, Status::Key | Status::Section | Status::Named);
     let mut words: Vec<&str> = keys::WORDS.iter().filter(|w| built(w.status)).map(|w| w.name).collect();
     // Sections inside of sections.
     let inner = words.clone().into_iter().flat_map(|word| keys::of(word).iter());
-    words.extend(inner.filter(|k| k.status == Status::Section).map(|k| k.name));
+    words.extend(inner.filter(|k| matches!(k.status, Status::Section | Status::Named)).map(|k| k.name));
     words.sort_unstable();
     words.dedup();
     let members = [

@@ -166,7 +166,7 @@ pub fn verify(
     for graph in [&step, &between] {
         run_all(graph, &chosen.start, &mut cpu, gpu.as_deref_mut(), options.tamper, &mut found)?;
     }
-    let watched = values.into_iter().map(|(watched, _)| watched).chain(watch::results(&step));
+    let watched = values.into_iter().map(|(watched, _)| watched).chain(watch::results(plan, &step));
     let tensors = rows(sources, &full, watched.collect(), &chosen.start, &found);
     Ok(Report {
         spec: job.name.clone(),

@@ -4,11 +4,13 @@ use super::Options;
 use crate::base::{Bindings, DType, Sym};
 use crate::graph::interp::{Inputs, Tensor};
 use crate::graph::{Graph, Leaf, LeafKind, Prim};
+use crate::ops::schedule::Rates;
 use crate::runtime::data::{Array, Dataset, Order, Values};
 use crate::runtime::memory::Backing;
-use crate::runtime::trainer::{batch_of, planned_run, rates, train_order};
+use crate::runtime::paces::rates;
+use crate::runtime::trainer::{batch_of, planned_run, train_order};
 use crate::runtime::weights::Weights;
-use crate::sema::job::{ColumnKind, DataPlan, Encode, TrainPlan};
+use crate::sema::job::{ColumnKind, DataPlan, Encode, StepPlan, TrainPlan};
 use mlc_kernels::rng;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -63,8 +65,8 @@ pub fn choose(
     };
     let bindings = with_batch(&sizes, batch);
     let mut leaves = weights(plan, step, &bindings);
-    let (first, lr) = first_step(plan, data_plan, data);
-    leaves.extend(scalars(step, first, lr));
+    let (first, rates) = first_step(plan, data_plan, data);
+    leaves.extend(scalars(plan, step, first, &rates));
     let mut notes: Vec<String> = note.into_iter().collect();
     let from = match data {
         Some(data) => {
@@ -133,7 +135,8 @@ type Named = Vec<(Arc<str>, Numbers)>;
 
 /// Weights and states as training draws them.
 fn weights(plan: &TrainPlan, step: &Graph, bindings: &Bindings) -> BTreeMap<Arc<str>, Numbers> {
-    let mut weights = Weights::new(&[&plan.forward, step], bindings, Backing::Memory);
+    let mut weights =
+        Weights::new(&plan.forwards().chain([step]).collect::<Vec<_>>(), bindings, Backing::Memory);
     weights.draw(plan.seed);
     let slots = weights.slots().iter().enumerate();
     let leaves = slots.map(|(i, slot)| {
@@ -143,21 +146,36 @@ fn weights(plan: &TrainPlan, step: &Graph, bindings: &Bindings) -> BTreeMap<Arc<
     leaves.collect()
 }
 
-/// The first step, from 1, in which the schedule lets weights move, and its learning rate: one that starts at 0
-/// would show nothing of an update. Without data nobody knows how long a run is: the optimizer's rate then.
-fn first_step(plan: &TrainPlan, data_plan: &DataPlan, data: Option<&Dataset>) -> (u64, f32) {
-    let usual = (1, plan.optimizer.setting("lr") as f32);
+/// The first step, from 1, in which the schedules let all weights move, and the learning rate of each train step
+/// there: one that starts at 0 would show nothing of an update. Without data nobody knows how long a run is: the
+/// optimizers' rates then.
+fn first_step(plan: &TrainPlan, data_plan: &DataPlan, data: Option<&Dataset>) -> (u64, Vec<f32>) {
+    let usual = |step: &StepPlan| step.optimizer.setting("lr") as f32;
+    let otherwise = || (1, plan.steps.iter().map(usual).collect());
     let order = data.map(|data| train_order(plan, data_plan, data)).filter(|o| o.steps_per_epoch() > 0);
-    let Some(order) = order else { return usual };
-    let Ok(Some(rates)) = rates(plan, &order) else { return usual };
+    let Some(order) = order else { return otherwise() };
+    let scheduled = |step: &StepPlan| Some((rates(plan, step, &order).ok()?, usual(step)));
+    let schedules: Option<Vec<(Option<Rates>, f32)>> = plan.steps.iter().map(scheduled).collect();
+    let Some(schedules) = schedules else { return otherwise() };
+    let at = |step: u64| {
+        let rate = |(rates, usual): &(Option<Rates>, f32)| rates.as_ref().map_or(*usual, |r| r.lr(step));
+        schedules.iter().map(rate).collect::<Vec<f32>>()
+    };
+    if schedules.iter().all(|(rates, _)| rates.is_none()) {
+        return otherwise();
+    }
     let mut steps = 0..planned_run(plan, &order).steps;
-    let moving = steps.find(|step| rates.lr(*step) > 0.0);
-    moving.map_or(usual, |step| (step + 1, rates.lr(step)))
+    let moving = steps.find(|step| at(*step).iter().all(|lr| *lr > 0.0));
+    moving.map_or_else(otherwise, |step| (step + 1, at(step)))
 }
 
 /// What a session sets before that step.
-fn scalars(graph: &Graph, step: u64, lr: f32) -> Named {
-    let of = |leaf: &Leaf| if &*leaf.name == "step" { step as f32 } else { lr };
+fn scalars(plan: &TrainPlan, graph: &Graph, step: u64, rates: &[f32]) -> Named {
+    let of = |leaf: &Leaf| {
+        let own = plan.steps.iter().zip(rates);
+        let lr = own.into_iter().find(|(step, _)| *leaf.name == *format!("{}lr", step.prefix()));
+        lr.map_or(step as f32, |(_, lr)| *lr)
+    };
     let scalars = graph.leaves.iter().filter(|(_, leaf)| leaf.kind == LeafKind::Scalar);
     let one = |x| Numbers { shape: Vec::new(), values: Values::F32(vec![x]) };
     scalars.map(|(_, leaf)| (leaf.name.clone(), one(of(leaf)))).collect()

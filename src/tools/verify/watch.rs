@@ -2,9 +2,9 @@
 
 use crate::base::{DType, Sources, Span};
 use crate::graph::{Graph, LeafKind, Node, OutputKind, Prim, Value};
-use crate::pipeline;
+use crate::pipeline::{self, Tensor};
 use crate::sema::Job;
-use crate::sema::job::{LayerInfo, TrainPlan};
+use crate::sema::job::{LayerInfo, StepPlan, TrainPlan};
 use serde::Serialize;
 
 /// What a tensor is to the training step.
@@ -34,9 +34,23 @@ pub struct Watched {
 }
 
 /// The outputs of layers, with the values of the forward graph that hold them: all `f32` tensors that one
-/// stretch of the user's text hands to another. The loss is an output already.
-pub fn values(sources: &Sources, job: &Job, plan: &TrainPlan) -> Vec<(Watched, Value)> {
-    let graph = &plan.forward;
+/// stretch of the user's text hands to another. The losses are outputs already.
+pub fn values(sources: &Sources, job: &Job, plan: &TrainPlan) -> Vec<(Watched, Tensor)> {
+    let mut all = Vec::new();
+    for (step, of) in plan.steps.iter().enumerate() {
+        for (mut watched, value) in values_of(sources, job, of) {
+            watched.output = format!("{}{}", of.prefix(), watched.output);
+            if let Some(name) = &of.name {
+                watched.name = format!("{} ({name})", watched.name);
+            }
+            all.push((watched, Tensor { step, value }));
+        }
+    }
+    all
+}
+
+fn values_of(sources: &Sources, job: &Job, step: &StepPlan) -> Vec<(Watched, Value)> {
+    let graph = &step.forward;
     let handed_on = handed_on(graph);
     let computed = computed(graph);
     let shown = |(v, node): &(Value, &Node)| {
@@ -65,7 +79,7 @@ pub fn values(sources: &Sources, job: &Job, plan: &TrainPlan) -> Vec<(Watched, V
 }
 
 /// Loss, gradients, weights and states of a step, each weight's together.
-pub fn results(step: &Graph) -> Vec<Watched> {
+pub fn results(plan: &TrainPlan, step: &Graph) -> Vec<Watched> {
     let mut found = Vec::new();
     for output in &step.outputs {
         let name = output.name.to_string();
@@ -79,8 +93,12 @@ pub fn results(step: &Graph) -> Vec<Watched> {
                 let span = leaf.span;
                 let role = match leaf.kind {
                     LeafKind::Param(_) => {
-                        let output = pipeline::gradient_of(&name);
-                        found.push(Watched { role: Role::Gradient, output, name: name.clone(), span });
+                        let trains = |of: &&StepPlan| pipeline::trained_by(of).any(|weight| weight == name);
+                        for of in plan.steps.iter().filter(trains) {
+                            let output = pipeline::gradient_of(of, &name);
+                            let name = format!("{}{name}", of.prefix());
+                            found.push(Watched { role: Role::Gradient, output, name, span });
+                        }
                         Role::Weight
                     }
                     LeafKind::State(_) | LeafKind::Batch | LeafKind::Scalar => Role::State,

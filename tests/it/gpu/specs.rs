@@ -44,6 +44,11 @@ fn odd_batches_agree() {
 }
 
 #[test]
+fn convolutions_agree() {
+    agrees("convolutions_agree", "digits_cnn", &[]);
+}
+
+#[test]
 fn digits_agree() {
     agrees("digits_agree", "digits", &[]);
 }

@@ -15,7 +15,7 @@ fn goldens() -> Json {
     serde_json::from_str(&text).expect("the goldens are JSON")
 }
 
-fn floats(json: &Json) -> Vec<f64> {
+pub fn floats(json: &Json) -> Vec<f64> {
     match json {
         Json::Array(items) => items.iter().flat_map(floats).collect(),
         other => vec![other.as_f64().expect("a number")],
@@ -23,7 +23,7 @@ fn floats(json: &Json) -> Vec<f64> {
 }
 
 /// The output `0`, then the gradients of the sum of its sines: of `x` and each weight, by name.
-fn with_gradients(graph: Graph) -> Graph {
+pub fn with_gradients(graph: Graph) -> Graph {
     let y = graph.outputs[0].value;
     let weights: Vec<_> = graph.leaves.iter().filter(|(_, l)| matches!(l.kind, LeafKind::Param(_))).collect();
     let weights: Vec<_> = weights.into_iter().map(|(id, l)| (id, l.name.clone())).collect();
@@ -38,7 +38,7 @@ fn with_gradients(graph: Graph) -> Graph {
     b.finish()
 }
 
-fn assert_near(what: &str, found: &[f64], wanted: &[f64], tolerance: f64) {
+pub fn assert_near(what: &str, found: &[f64], wanted: &[f64], tolerance: f64) {
     assert_eq!(found.len(), wanted.len(), "{what}");
     for (f, w) in found.iter().zip(wanted) {
         assert!((f - w).abs() <= tolerance * w.abs().max(1.0), "{what}: {f}, but the reference has {w}");
@@ -197,6 +197,7 @@ fn initialisers_have_the_moments_of_keras() {
         match init {
             Init::Normal { .. } | Init::Orthogonal { .. } => {}
             Init::Constant(_)
+            | Init::Parts(_)
             | Init::Uniform { .. }
             | Init::TruncatedNormal { .. }
             | Init::Identity { .. } => {

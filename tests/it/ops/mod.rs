@@ -3,7 +3,9 @@
 mod bench;
 mod formulas;
 mod gradients;
+mod images;
 mod layers;
 mod mistakes;
+mod recurrent;
 mod tables;
 mod values;

@@ -75,7 +75,8 @@ fn the_library_passes_the_check_of_users_ops() {
 /// A value just outside of the range, as text.
 fn outside(attr: &Attr) -> Vec<String> {
     match attr.ty {
-        AttrType::Size { min } => vec![(min - 1).to_string()],
+        AttrType::Size { min } | AttrType::Pair { min } => vec![(min - 1).to_string()],
+        AttrType::Sides => vec!["-1".to_string()],
         AttrType::Int { min, max } => {
             let below = min.checked_sub(1).map(|n| n.to_string());
             below.into_iter().chain(max.checked_add(1).map(|n| n.to_string())).collect()

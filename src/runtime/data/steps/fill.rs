@@ -25,6 +25,7 @@ pub fn fit<'a>(
             let values = rows.iter().filter_map(|r| texts[*r as usize].as_deref());
             Fitted::ImputeText { value: most_frequent(values).ok_or_else(|| nothing(at, rows))?.to_string() }
         }
+        (Flow::Tokens(_) | Flow::Ids(_), _) => panic!("data: checked, nothing is filled in behind a text"),
         (Flow::Numbers(numbers), filling) => of_numbers(at, numbers, filling, rows)?,
     };
     Ok((flow, fitted))

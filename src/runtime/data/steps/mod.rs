@@ -3,16 +3,24 @@
 //! A missing value stays missing until a step takes it; what is left at the end of a chain is an error. Whatever is
 //! decided is in [`Fitted`] whole, so that other rows need neither the spec nor the training data.
 
+mod bpe;
 mod date;
 mod fill;
 mod normal;
 mod scale;
+mod tokens;
 mod words;
 
 use super::cells::{Checked, Flow, Lookup, Numbers};
 use crate::base::DType;
-use crate::ops::transform::{Classes, DatePart, Encode, Spread};
+use crate::diag::Diagnostic;
+use crate::ops::transform::{Classes, DatePart, Encode, Filling, Side, Spread, Windows};
+pub use bpe::Bpe;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::sync::Arc;
+use tokens::Training;
+pub use tokens::{FittedChars, FittedWords, Ids, Ragged};
 pub use words::{Vocabulary, classes_of};
 
 /// A step with everything that training rows decide; a number for each element of a row.
@@ -76,6 +84,20 @@ pub enum Fitted {
     ClassNames {
         names: Vec<String>,
     },
+    Lowercase,
+    Words(FittedWords),
+    Chars(FittedChars),
+    /// A `tokenizer.json`, whole.
+    Bpe {
+        tokenizer: Bpe,
+    },
+    Pad {
+        length: usize,
+        side: Side,
+        /// The id that fills up.
+        with: i32,
+    },
+    Windows(Windows),
 }
 
 impl Fitted {
@@ -93,6 +115,9 @@ impl Fitted {
         match self {
             Fitted::Category(vocabulary) => Some(vocabulary.len()),
             Fitted::Hashed { buckets } => Some(*buckets),
+            Fitted::Words(words) => Some(words.vocab),
+            Fitted::Chars(chars) => Some(chars.len()),
+            Fitted::Bpe { tokenizer } => Some(tokenizer.len()),
             Fitted::Bins { edges } if edges.len() == 1 => Some(scale::bins(&edges[0])),
             other => other.classes(),
         }
@@ -117,7 +142,15 @@ impl Fitted {
             Fitted::Quantile { .. } | Fitted::Log | Fitted::Log1p | Fitted::Bins { .. } => None,
             Fitted::OneHot(_) | Fitted::Category(_) | Fitted::Hashed { .. } | Fitted::Date { .. } => None,
             Fitted::ClassCount { .. } | Fitted::ClassNames { .. } => None,
+            Fitted::Windows(_) => Some((1.0, 0.0)),
+            Fitted::Lowercase | Fitted::Words(_) | Fitted::Chars(_) => None,
+            Fitted::Bpe { .. } | Fitted::Pad { .. } => None,
         }
+    }
+
+    /// Whether it only arranges the ids or numbers that stand before it.
+    pub fn arranges(&self) -> bool {
+        matches!(self, Fitted::Pad { .. } | Fitted::Windows(_))
     }
 
     /// How many numbers a row has behind it, where the step decides that.
@@ -144,8 +177,13 @@ pub fn fit(at: &Lookup, steps: &[Encode], rows: &[u32], dtype: DType) -> Checked
     // Made when a step looks at values: as numbers, images take eight times their room.
     let mut flow = None;
     let mut fitted: Vec<Fitted> = Vec::new();
+    let windowed = matches!(steps.last(), Some(Encode::Windows(_)));
+    let training = if windowed { Training::Stream(rows) } else { Training::Rows(rows) };
     for (i, step) in steps.iter().enumerate() {
-        let made = fit_step(at, step, &mut flow, fitted.last(), rows, dtype)?;
+        let made = match of_text(at, step, &mut flow, fitted.last(), training)? {
+            Some(made) => made,
+            None => fit_step(at, step, &mut flow, fitted.last(), rows, dtype)?,
+        };
         if i + 1 < steps.len() {
             flow = Some(apply(at, &made, taken(at, &mut flow))?);
         }
@@ -165,6 +203,68 @@ fn as_is(at: &Lookup, dtype: DType) -> Fitted {
         Some(labels) if dtype == DType::I32 => Fitted::ClassCount { count: classes_of(labels) },
         Some(_) | None => Fitted::AsIs,
     }
+}
+
+/// Decides a step of texts and sequences; of others nothing.
+fn of_text<'a>(
+    at: &Lookup<'a>,
+    step: &Encode,
+    flow: &mut Option<Flow<'a>>,
+    before: Option<&Fitted>,
+    training: Training,
+) -> Checked<Option<Fitted>> {
+    let mut of_texts = |fit: &dyn Fn(&[words::Text]) -> Fitted| {
+        let texts = taken(at, flow).texts();
+        let fitted = fit(&texts);
+        *flow = Some(Flow::Text(texts));
+        fitted
+    };
+    Ok(Some(match step {
+        Encode::Lowercase => Fitted::Lowercase,
+        Encode::Words(spec) => of_texts(&|texts| tokens::fit_words(texts, spec, training)),
+        Encode::Chars { pad } => of_texts(&|texts| tokens::fit_chars(texts, *pad, training)),
+        Encode::Bpe { text, .. } => Fitted::Bpe { tokenizer: tokenizer(text.as_ref()) },
+        Encode::Pad { length, side } => match tokens::pads(before) {
+            Some(with) => Fitted::Pad { length: *length, side: *side, with },
+            None => return Err(nothing_pads(at)),
+        },
+        Encode::Windows(windows) => Fitted::Windows(*windows),
+        _other => return Ok(None),
+    }))
+}
+
+fn tokenizer(text: Option<&Arc<str>>) -> Bpe {
+    let read = text.map(Bpe::read);
+    read.and_then(Result::ok).expect("data: tokenizers are read before columns")
+}
+
+fn nothing_pads(at: &Lookup) -> Box<Diagnostic> {
+    let message = format!("the tokenizer of column `{}` has no id that pads", at.name);
+    let help = "put `windows(n)` there instead of `pad(n)`, or add a token `[PAD]` to the file";
+    at.problem("data::tokenizer", message, help)
+}
+
+/// How many steps a column has before it is cut into windows: pieces of its texts, or rows.
+pub fn count(at: &Lookup, steps: &[Encode]) -> Checked<usize> {
+    let mut flow = at.flow();
+    for step in steps {
+        let bpe = match step {
+            Encode::Bpe { text, .. } => Some(tokenizer(text.as_ref())),
+            _other => None,
+        };
+        if let Flow::Text(texts) = &flow
+            && let Some(count) = tokens::count(texts, step, bpe.as_ref())
+        {
+            return Ok(count);
+        }
+        // What stands before the cut of a text needs no training rows.
+        flow = match step {
+            Encode::Lowercase => apply(at, &Fitted::Lowercase, flow)?,
+            Encode::Impute(Filling::Constant(value)) => fill::text(value, flow),
+            _other => return Ok(at.table.rows),
+        };
+    }
+    Ok(at.table.rows)
 }
 
 /// Decides one step; a flow that it looks at stays as the step reads it.
@@ -218,6 +318,12 @@ fn fit_step<'a>(
         Encode::Class(Classes::Count(count)) => Ok(Fitted::ClassCount { count: *count }),
         Encode::Class(Classes::Named(names)) => Ok(Fitted::ClassNames { names: names.clone() }),
         Encode::Class(Classes::Infer) => of_texts(flow, &|t| words::classes(at, t, rows)),
+        Encode::Lowercase
+        | Encode::Words(_)
+        | Encode::Chars { .. }
+        | Encode::Bpe { .. }
+        | Encode::Pad { .. }
+        | Encode::Windows(_) => panic!("steps: those of texts are decided before"),
     }
 }
 
@@ -243,22 +349,63 @@ pub fn apply<'a>(at: &Lookup<'a>, fitted: &Fitted, flow: Flow<'a>) -> Checked<Fl
         Fitted::Date { format, parts } => date::read(at, flow.texts(), format, parts)?,
         Fitted::ClassCount { count } => words::numbered_classes(at, at.numbers(flow)?, *count)?,
         Fitted::ClassNames { names } => words::named_classes(at, flow.texts(), names)?,
+        Fitted::Lowercase => {
+            let lower = |text: words::Text<'a>| text.map(|t| Cow::Owned(t.to_lowercase()));
+            return Ok(Flow::Text(flow.texts().into_iter().map(lower).collect()));
+        }
+        Fitted::Words(words) => return Ok(Flow::Tokens(tokens::words(at, &flow.texts(), words)?)),
+        Fitted::Chars(chars) => return Ok(Flow::Tokens(tokens::chars(at, &flow.texts(), chars)?)),
+        Fitted::Bpe { tokenizer } => return Ok(Flow::Tokens(tokens::pieces(at, &flow.texts(), tokenizer)?)),
+        Fitted::Pad { length, side, with } => {
+            return Ok(Flow::Ids(tokens::pad(&flow.tokens(), *length, *side, *with)));
+        }
+        Fitted::Windows(windows) => return windowed(at, flow, windows),
     };
     Ok(Flow::Numbers(numbers))
 }
 
+/// Windows share the steps that they are made of: all of them stay, and a row is named by its first.
+fn windowed<'a>(at: &Lookup<'a>, flow: Flow<'a>, windows: &Windows) -> Checked<Flow<'a>> {
+    Ok(match flow {
+        Flow::Tokens(ragged) => Flow::Ids(Ids { row: vec![windows.size], values: ragged.ids }),
+        // Of each step, until the array is made.
+        Flow::Text(_) | Flow::Numbers(_) | Flow::Ids(_) => Flow::Numbers(at.numbers(flow)?),
+    })
+}
+
+fn all_steps<'a>(at: &Lookup<'a>, steps: &[Fitted]) -> Checked<Flow<'a>> {
+    steps.iter().try_fold(at.flow(), |flow, step| apply(at, step, flow))
+}
+
 /// Applies all steps of a chain, and leaves missing what no step takes.
 pub fn apply_with_gaps(at: &Lookup, steps: &[Fitted]) -> Checked<Numbers> {
-    let mut flow = at.flow();
-    for step in steps {
-        flow = apply(at, step, flow)?;
-    }
+    let flow = all_steps(at, steps)?;
     at.numbers(flow)
+}
+
+/// What a chain makes of all rows.
+pub enum Made {
+    Numbers(Numbers),
+    /// Of the pieces of texts.
+    Ids(Ids),
+}
+
+/// Applies all steps of a chain: numbers that a batch will hold, or ids as they are.
+pub fn apply_made(at: &Lookup, steps: &[Fitted], dtype: DType) -> Checked<Made> {
+    match all_steps(at, steps)? {
+        Flow::Ids(ids) => Ok(Made::Ids(ids)),
+        flow @ (Flow::Text(_) | Flow::Numbers(_) | Flow::Tokens(_)) => {
+            held(at, at.numbers(flow)?, dtype).map(Made::Numbers)
+        }
+    }
 }
 
 /// Applies all steps of a chain: every element as the number that a batch will hold.
 pub fn apply_all(at: &Lookup, steps: &[Fitted], dtype: DType) -> Checked<Numbers> {
-    let numbers = apply_with_gaps(at, steps)?;
+    held(at, apply_with_gaps(at, steps)?, dtype)
+}
+
+fn held(at: &Lookup, numbers: Numbers, dtype: DType) -> Checked<Numbers> {
     at.no_missing(&at.rows_where(&numbers, f64::is_nan))?;
     match dtype {
         DType::F32 => Ok(numbers),

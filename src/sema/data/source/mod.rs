@@ -6,12 +6,13 @@
 mod sql;
 mod synthetic;
 mod tables;
+mod texts;
 
 use crate::base::Span;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::ops::formula::{Given, Slot, bind};
 use crate::sema::ctx::{Ctx, list, suggest};
-use crate::sema::job::{SourceKind, SourcePlan};
+use crate::sema::job::{LinesFile, SourceKind, SourcePlan};
 use crate::syntax::ast::{Arg, Expr, ExprKind, Ident};
 pub(in crate::sema) use synthetic::{is_generator, made_up};
 
@@ -21,8 +22,19 @@ struct Source {
     doc: &'static str,
     /// Its arguments in order; the first names what is read.
     arguments: &'static [Argument],
+    /// Whether it takes files under names that the author chooses.
+    files: Files,
     /// What the arguments say; `None` is reported.
     read: fn(&Call, &Args) -> Option<SourceKind>,
+}
+
+/// Files under names of their own: `parallel(en="a", de="b")`.
+#[derive(Clone, Copy)]
+enum Files {
+    Never,
+    /// Instead of its arguments.
+    Instead(fn(&Call) -> Option<SourceKind>),
+    Always(fn(&Call) -> Option<SourceKind>),
 }
 
 #[derive(Clone, Copy)]
@@ -80,6 +92,7 @@ const SOURCES: &[Source] = &[
             COMMENT,
             HEADER,
         ],
+        files: Files::Never,
         read: |call, args| call.text_table(args, b','),
     },
     Source {
@@ -95,12 +108,14 @@ const SOURCES: &[Source] = &[
             COMMENT,
             HEADER,
         ],
+        files: Files::Never,
         read: |call, args| call.text_table(args, b'\t'),
     },
     Source {
         name: "jsonl",
         doc: "One JSON object a line; gzip too.",
         arguments: &[PATH, MISSING],
+        files: Files::Never,
         read: |call, args| {
             let missing = or(&args[1], vec![String::new()], |e| call.missing(e))?;
             Some(SourceKind::Jsonl { path: call.path(args)?, missing })
@@ -110,18 +125,21 @@ const SOURCES: &[Source] = &[
         name: "npy",
         doc: "One array of NumPy, a column called as the file; gzip too.",
         arguments: &[PATH],
+        files: Files::Never,
         read: |call, args| Some(SourceKind::Npy { path: call.path(args)? }),
     },
     Source {
         name: "npz",
         doc: "Arrays of NumPy, each a column.",
         arguments: &[PATH],
+        files: Files::Never,
         read: |call, args| Some(SourceKind::Npz { path: call.path(args)? }),
     },
     Source {
         name: "parquet",
         doc: "Flat columns of a Parquet file.",
         arguments: &[PATH],
+        files: Files::Never,
         read: |call, args| Some(SourceKind::Parquet { path: call.path(args)? }),
     },
     Source {
@@ -132,21 +150,71 @@ const SOURCES: &[Source] = &[
             arg("query", Default::Absent, "What to ask; without `ORDER BY` rows are sorted by their values."),
             arg("table", Default::Absent, "Instead of a query: all rows of a table."),
         ],
+        files: Files::Never,
         read: |call, args| call.sql(args),
     },
     Source {
         name: "idx",
         doc: "A folder of images and labels in the format of MNIST; gzip too. Columns `image` and `label`.",
         arguments: &[PATH],
+        files: Files::Never,
         read: |call, args| Some(SourceKind::Idx { path: call.path(args)? }),
+    },
+    Source {
+        name: "cifar",
+        doc: "A folder of binary files of CIFAR-10 or CIFAR-100. Columns `image` and `label`, and `coarse` of CIFAR-100.",
+        arguments: &[PATH],
+        files: Files::Never,
+        read: |call, args| Some(SourceKind::Cifar { path: call.path(args)? }),
+    },
+    Source {
+        name: "images",
+        doc: "PNG and JPEG files in a folder for each class, which is called as the folder. Columns `image` and `label`.",
+        arguments: &[
+            PATH,
+            arg(
+                "resize",
+                Default::Absent,
+                "Height and width to bring all images to, `[64, 64]`: bilinear, as Pillow does it.",
+            ),
+        ],
+        files: Files::Never,
+        read: |call, args| {
+            let resize = or(&args[1], None, |e| call.size("resize", e).map(Some))?;
+            Some(SourceKind::Images { path: call.path(args)?, resize })
+        },
+    },
+    Source {
+        name: "text",
+        doc: "A file as one row, in the column `text`; gzip too.",
+        arguments: &[PATH],
+        files: Files::Never,
+        read: |call, args| Some(SourceKind::Text { path: call.path(args)? }),
+    },
+    Source {
+        name: "lines",
+        doc: "A row a line, in the column `text`; gzip too. Of several files, `lines(neg=\"a\", pos=\"b\")`, the column \
+              `label` has the name of each row's file.",
+        arguments: &[PATH],
+        files: Files::Instead(|call| Some(SourceKind::Lines { files: call.named_files()? })),
+        read: |call, args| {
+            let file = LinesFile { name: String::new(), path: call.path(args)? };
+            Some(SourceKind::Lines { files: vec![file] })
+        },
+    },
+    Source {
+        name: "parallel",
+        doc: "Files whose lines belong together, `parallel(en=\"a\", de=\"b\")`: each is a column; gzip too.",
+        arguments: &[],
+        files: Files::Always(|call| Some(SourceKind::Parallel { files: call.named_files()? })),
+        read: |_, _| unreachable!("source: its files have names"),
     },
 ];
 
 /// Made up instead of read: its arguments depend on the first.
 const SYNTHETIC: &str = "synthetic";
 
-const LATER: [&str; 12] =
-    ["jsonl", "parquet", "npy", "npz", "cifar", "images", "text", "lines", "parallel", "voc", "coco", "json"];
+const LATER: [&str; 3] = ["voc", "coco", "json"];
 
 fn find(name: &str) -> Option<&'static Source> {
     SOURCES.iter().find(|s| s.name == name)
@@ -221,12 +289,37 @@ struct Call<'c, 'a> {
 
 impl Call<'_, '_> {
     fn read(&self, row: &Source) -> Option<SourcePlan> {
+        let named = |known: &[Argument]| {
+            let is_known = |name: &Ident| known.iter().any(|a| a.name == &*name.name);
+            self.args.iter().any(|a| a.name.as_ref().is_some_and(|name| !is_known(name)))
+        };
+        let files = match row.files {
+            Files::Always(files) => Some(files),
+            Files::Instead(files) => Some(files).filter(|_| named(row.arguments)),
+            Files::Never => None,
+        };
+        if let Some(files) = files {
+            let path_span = self.args.first().map_or(self.span, |a| a.value.span);
+            return Some(SourcePlan { kind: files(self)?, span: self.span, path_span });
+        }
         let slots: Vec<(&str, bool)> =
             row.arguments.iter().map(|a| (a.name, matches!(a.default, Default::Required))).collect();
         let args = arguments(self.cx, row.name, self.span, &slots, self.args)?;
         let kind = (row.read)(self, &args)?;
         let path_span = args.first().and_then(|a| a.as_ref()).map_or(self.span, |a| a.span);
         Some(SourcePlan { kind, span: self.span, path_span })
+    }
+
+    /// `[height, width]`
+    fn size(&self, what: &str, expr: &Expr) -> Option<[usize; 2]> {
+        if let ExprKind::List(items) | ExprKind::Tuple(items) = &expr.bare().kind
+            && let [height, width] = items.as_slice()
+        {
+            let side = |e| self.cx.count(what, e, 1).map(|n| n as usize);
+            return Some([side(height)?, side(width)?]);
+        }
+        self.cx.wants(what, "height and width: `[64, 64]`", "value", expr.span);
+        None
     }
 
     /// The first argument, a string.

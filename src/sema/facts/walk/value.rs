@@ -7,7 +7,7 @@ use crate::ops::formula::builtins;
 use crate::sema::data::{is_generator, is_source};
 use crate::sema::facts::role::{Role, Slot, argument_role};
 use crate::sema::facts::uses::NameKind;
-use crate::sema::model::CONCAT;
+use crate::sema::model::FUNCTIONS;
 use crate::syntax::ast::*;
 
 impl<'a> Walker<'a> {
@@ -28,7 +28,7 @@ impl<'a> Walker<'a> {
             NameKind::Layer
         } else if ops::loss::find(text).is_some() {
             NameKind::Loss
-        } else if self.library.op(text).is_some() || builtins().any(|f| f.name == text) || text == CONCAT {
+        } else if self.library.op(text).is_some() || is_function(text) {
             NameKind::Function
         } else {
             return None;
@@ -259,4 +259,9 @@ fn parameter(item: &ItemKind, wanted: &str) -> Option<Span> {
         }),
         ItemKind::Param { .. } | ItemKind::Dim { .. } | ItemKind::Import { .. } | ItemKind::Broken => None,
     }
+}
+
+/// What formulas and models call without a layer.
+fn is_function(name: &str) -> bool {
+    builtins().any(|f| f.name == name) || FUNCTIONS.iter().any(|f| f.name == name)
 }

@@ -217,6 +217,10 @@ fn key_offer(key: &Key) -> Offer {
         Status::Section => {
             (format!("{} {{ }}", key.name), format!("{} {{ ${{1:{}}} \\}}", key.name, escaped(key.example)))
         }
+        Status::Named => {
+            let snippet = format!("{} {}", key.name, escaped(key.example));
+            (format!("{} name {{ }}", key.name), snippet)
+        }
         Status::Key | Status::Later(_) => {
             (format!("{} = ", key.name), format!("{} = ${{1:{}}}", key.name, escaped(key.example)))
         }

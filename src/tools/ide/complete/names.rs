@@ -133,9 +133,13 @@ impl Gather<'_> {
         for function in builtins() {
             self.call_of(NameKind::Function, function.name, CompletionKind::Function, order);
         }
-        let concat = Offer::new("concat", CompletionKind::Function)
-            .doc("Tensors side by side: `concat(a, b, axis=-1)`.");
-        self.push(Offer { snippet: Some("concat(${1:a}, ${2:b})".into()), ..concat.order(order) });
+        for function in sema::FUNCTIONS {
+            let needed = function.params.iter().filter(|p| !p.contains('=')).take(2).enumerate();
+            let places: Vec<String> = needed.map(|(i, p)| format!("${{{}:{p}}}", i + 1)).collect();
+            let offer = Offer::new(function.name, CompletionKind::Function).doc(function.doc);
+            let snippet = Some(format!("{}({})", function.name, places.join(", ")));
+            self.push(Offer { snippet, ..offer.order(order) });
+        }
     }
 
     /// Functions of one tensor that keep its shape: the library's activations and norms.

@@ -128,13 +128,14 @@ fn examples_of_keys_and_items_parse() {
         let (_, found) = crate::syntax::parse(&sources, file);
         assert!(found.sorted().is_empty(), "{text}");
     };
-    for word in ["data", "split", "model", "train", "checkpoint", "log", "groups"] {
+    for word in ["data", "split", "model", "train", "step", "checkpoint", "log", "groups"] {
         for key in of(word) {
             match key.status {
                 Status::Key => parses(format!("mlspec 1\ntrain {{ {} = {} }}\n", key.name, key.example)),
                 Status::Section => {
                     parses(format!("mlspec 1\ntrain {{ {} {{ {} }} }}\n", key.name, key.example))
                 }
+                Status::Named => parses(format!("mlspec 1\ntrain {{ {} {} }}\n", key.name, key.example)),
                 Status::Later(_) => {}
             }
         }

@@ -15,6 +15,7 @@ mod evaluated;
 mod floors;
 mod folds;
 mod fuzz;
+mod generate;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod labels;

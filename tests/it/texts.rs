@@ -1,7 +1,13 @@
 //! Texts, windows and images as rows: what a spec makes of small files, and what is wrong with others.
 
-use crate::support::stderr;
+use crate::support::{large_data, stderr};
 use crate::tables::train;
+use mlc::base::Sources;
+use mlc::diag::human;
+use mlc::runtime::data::{self, Places, Values};
+use mlc::sema::{self, Blind, Settings};
+use mlc::syntax;
+use serde_json::Value as Json;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -77,12 +83,12 @@ fn windows_are_cut_inside_of_parts() {
 
 #[test]
 fn a_character_that_no_training_row_has_is_named() {
-    let folder = folder(&[("t.txt", "abcabcabcabc\nabcabcabcaß".as_bytes())]);
+    let folder = folder(&[("t.txt", "abcabcabc\nbcabcabcabcaß".as_bytes())]);
     let columns =
         "tokens = text |> chars |> windows(3)\n  split { train = 50%  valid = 50%  ordered = true }";
     let out = train(folder.path(), &spec("text(\"t.txt\")", columns, "d.tokens / 3", "f32[B, 3]"), &[]);
     let said = stderr(&out);
-    assert!(said.contains("data::unseen") && said.contains("t.txt:2:11") && said.contains('ß'), "{said}");
+    assert!(said.contains("data::unseen") && said.contains("t.txt:2:12") && said.contains('ß'), "{said}");
 }
 
 #[test]
@@ -156,11 +162,13 @@ fn png(width: u32, height: u32) -> Vec<u8> {
 fn folders_of_images_are_classes() {
     let small = png(4, 4);
     let folder = folder(&[("p/cat/1.png", &small), ("p/cat/2.png", &small), ("p/dog/1.png", &small)]);
+    let again = || fs::remove_dir_all(folder.path().join("run")).expect("the run is there");
     let text = spec("images(\"p\")", "image = image / 255", "d.image  label = d.label", "f32[B, 4, 4, 1]");
     let text = text.replace("MeanSquaredError(M.y, 1)", "BinaryCrossEntropy(M.y, label)");
     let out = train(folder.path(), &text, &[]);
     assert!(out.status.success(), "{}", stderr(&out));
     assert!(kept(folder.path()).contains("- cat"), "classes have names");
+    again();
 
     fs::write(folder.path().join("p/dog/2.png"), png(6, 4)).expect("the folder is writable");
     let said = stderr(&train(folder.path(), &text, &[]));
@@ -206,5 +214,44 @@ fn cifar_is_read_colour_by_colour() {
         fs::write(folder.path().join("c/data_batch_1.bin"), bytes).expect("the folder is writable");
         let said = stderr(&train(folder.path(), &text, &[]));
         assert!(said.contains("data::cifar") && said.contains(says), "{said}");
+    }
+}
+
+/// Ids of every row of `x` where a column `x` of `t.txt` is made by `how`.
+fn ids(folder: &Path, how: &str, train: usize, data: &str) -> Vec<Vec<i64>> {
+    let windows = how.contains("windows");
+    let split = if windows { String::new() } else { format!("split {{ train = {train}  ordered = true }}") };
+    let text = format!(
+        "mlspec 1\n\ndata d {{\n  source = lines(\"t.txt\")\n  x = text |> {how}\n  {split}\n}}\n\nmodel M {{\n  input x: f32[B, \
+         _]\n  output y: f32[B, 1] = x |> Dense(1) as fc\n}}\n\ntrain {{\n  feed {{ x = d.x / 9 }}\n  loss = mean(M.y)\n  \
+         optimizer = SGD(lr=0.1)\n  steps = 1\n}}\n"
+    );
+    let mut sources = Sources::new();
+    let file = sources.add("t.mlspec", None, text.as_str());
+    let (ast, _) = syntax::parse(&sources, file);
+    let (job, found) = sema::check(&mut sources, file, &ast, &Settings::default(), &Blind);
+    let job = job.unwrap_or_else(|| panic!("{how}: {}", human(&sources, &found.sorted())));
+    let places = Places { spec: Some(folder.to_path_buf()), data: Some(data.into()) };
+    let loaded = data::load(&job.data[0], &places).unwrap_or_else(|d| panic!("{how}: {d:?}"));
+    let rows: Vec<u32> = if windows { loaded.train.rows.to_vec() } else { (0..6).collect() };
+    let array = loaded.train.store.some(&rows).remove(0);
+    let Values::I32(values) = &array.values else { panic!("{how}: ids are whole") };
+    values.chunks(array.row[0]).map(|row| row.iter().map(|id| i64::from(*id)).collect()).collect()
+}
+
+#[test]
+fn ids_are_those_of_python() {
+    let Some(data) = large_data("ids_are_those_of_python") else { return };
+    let goldens: Json =
+        serde_json::from_str(include_str!("../goldens/texts.json")).expect("the goldens are JSON");
+    let lines: Vec<&str> =
+        goldens["lines"].as_array().expect("lines").iter().filter_map(Json::as_str).collect();
+    let folder = folder(&[("t.txt", (lines.join("\n") + "\n").as_bytes())]);
+    let train = goldens["train"].as_u64().expect("a count") as usize;
+    for case in goldens["cases"].as_array().expect("cases") {
+        let how = case["how"].as_str().expect("a chain");
+        let want: Vec<Vec<i64>> = serde_json::from_value(case["want"].clone()).expect("rows of ids");
+        // The padding of the file decides, and BERT's is 0 as that of words.
+        assert_eq!(ids(folder.path(), how, train, &data), want, "{how}");
     }
 }

@@ -109,22 +109,30 @@ fn misplaced(cx: &Ctx, def: &TransformDef, kind: Kind, at: Span, before: Option<
     if let Some(before) = before {
         d = d.label(before, format!("gives {}", kind.name()));
     }
-    cx.report(d.help(match kind {
-        Kind::Ids(_) => format!("take `{name}` out, or put `one_hot` before it, which makes numbers of ids"),
-        Kind::Cell if def.takes == Takes::Tokens => {
-            format!("make ids of the text first: `words(vocab=10000) |> {}`", def.sig.example)
-        }
-        Kind::Cell | Kind::Number | Kind::Whole | Kind::Vector(_) if def.takes == Takes::Texts => {
-            format!("take `{name}` out, or put it first: it takes text")
-        }
-        Kind::Cell | Kind::Number | Kind::Whole | Kind::Vector(_) => {
-            format!("put `{name}` before it: it takes one value a row")
-        }
-        Kind::Tokens(_) => format!("take `{name}` out: `pad` or `windows` stands behind ids of pieces"),
-        Kind::Sequence { .. } | Kind::Series { .. } | Kind::Frames { .. } => {
-            format!("take `{name}` out, or put it before: sequences end a chain")
-        }
-    }));
+    cx.report(
+        d.help(match kind {
+            Kind::Ids(_) if def.takes == Takes::Texts => {
+                "`name : class` makes ids of the column itself: name them otherwise, `label = name |> class`"
+                    .to_string()
+            }
+            Kind::Ids(_) => {
+                format!("take `{name}` out, or put `one_hot` before it, which makes numbers of ids")
+            }
+            Kind::Cell if def.takes == Takes::Tokens => {
+                format!("make ids of the text first: `words(vocab=10000) |> {}`", def.sig.example)
+            }
+            Kind::Cell | Kind::Number | Kind::Whole | Kind::Vector(_) if def.takes == Takes::Texts => {
+                format!("take `{name}` out, or put it first: it takes text")
+            }
+            Kind::Cell | Kind::Number | Kind::Whole | Kind::Vector(_) => {
+                format!("put `{name}` before it: it takes one value a row")
+            }
+            Kind::Tokens(_) => format!("take `{name}` out: `pad` or `windows` stands behind ids of pieces"),
+            Kind::Sequence { .. } | Kind::Series { .. } | Kind::Frames { .. } => {
+                format!("take `{name}` out, or put it before: sequences end a chain")
+            }
+        }),
+    );
 }
 
 /// What gives ids that none of which pads, before a step that needs one.

@@ -4,7 +4,7 @@ use super::Data;
 use crate::base::Span;
 use crate::diag::Diagnostic;
 use crate::sema::ctx::Ctx;
-use crate::sema::job::{Amount, Column, RowOrder};
+use crate::sema::job::{Amount, Column, RowOrder, Windows};
 use crate::syntax::ast::{EntryKind, Ident};
 
 impl<'a> Data<'a> {
@@ -15,8 +15,8 @@ impl<'a> Data<'a> {
         for other in columns.iter() {
             match other.windows() {
                 Some(own) if own == windows => {}
-                Some(_) => cx.report(differ(first, other)),
-                None => cx.report(no_window(first, other, windows)),
+                Some(_) => cx.report(self.differ(first, other)),
+                None => cx.report(self.no_window(first, other, windows)),
             }
         }
         if let Some(split) = &self.split {
@@ -26,6 +26,30 @@ impl<'a> Data<'a> {
                 cx.report(self.unordered(first, split.span, &split.order));
             }
         }
+    }
+
+    fn differ(&self, first: &Column, other: &Column) -> Diagnostic {
+        let message =
+            format!("`{}` and `{}` are windows of different sizes or strides", first.name, other.name);
+        let d = Diagnostic::error("data::windows", message, other.span, "another window")
+            .label(first.span, "windows of this");
+        let (data, x) = (&self.name.name, &first.name);
+        d.help(format!(
+            "give both the same `windows(…)`, and cut what is fed: `{x} = {data}.{x}[:-1]`, `{0} = {data}.{0}[-1:]`",
+            other.name
+        ))
+    }
+
+    fn no_window(&self, first: &Column, other: &Column, windows: Windows) -> Diagnostic {
+        let message =
+            format!("a row is a window of {} steps, but `{}` has one value a step", windows.size, other.name);
+        let d = Diagnostic::error("data::windows", message, other.span, "no window")
+            .label(first.span, "windows of this");
+        let (data, name) = (&self.name.name, &other.name);
+        d.help(format!(
+            "write `{name} = {name} |> windows({})`, and feed the step that is meant: `{data}.{name}[-1]`",
+            windows.size
+        ))
     }
 
     fn unordered(&self, column: &Column, split: Span, order: &RowOrder) -> Diagnostic {
@@ -47,24 +71,6 @@ impl<'a> Data<'a> {
             None => d,
         }
     }
-}
-
-fn differ(first: &Column, other: &Column) -> Diagnostic {
-    let message = format!("`{}` and `{}` are windows of different sizes or strides", first.name, other.name);
-    let d = Diagnostic::error("data::windows", message, other.span, "another window")
-        .label(first.span, "windows of this");
-    d.help("give both the same `windows(…)`, and cut what is fed: `x = d.x[:-12]`, `y = d.x[-12:]`")
-}
-
-fn no_window(first: &Column, other: &Column, windows: crate::sema::job::Windows) -> Diagnostic {
-    let message =
-        format!("a row is a window of {} steps, but `{}` has one value a step", windows.size, other.name);
-    let d = Diagnostic::error("data::windows", message, other.span, "no window")
-        .label(first.span, "windows of this");
-    d.help(format!(
-        "write `{0} = {0} |> windows({1})`, and feed the step that is meant: `d.{0}[-1]`",
-        other.name, windows.size
-    ))
 }
 
 /// A column that a feed reads before its rows have one length.

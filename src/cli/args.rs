@@ -40,6 +40,11 @@ pub enum Command {
     /// gets its class with the probability of every class, or a number in the units of the target, behind the
     /// columns that it came with. Rows keep their order, and the label may be missing.
     Predict(PredictArgs),
+    /// Make what a `generate` section of a run's spec says: texts that go on from a prompt, or samples
+    ///
+    /// Texts go to standard output and, with their tokens, into the run's folder `generated`; samples become arrays of
+    /// NumPy there, and a picture if they are images. All is drawn by the section's seed, so it is the same each time.
+    Generate(GenerateArgs),
     /// Time a training step in the steady state
     Bench(BenchArgs),
     /// Compare a training step of interpreter, processor and GPU, by source line
@@ -212,6 +217,29 @@ pub struct PlanArgs {
     pub threads: Option<u16>,
     #[command(flatten)]
     pub spec: SpecArgs,
+}
+
+#[derive(Args)]
+pub struct GenerateArgs {
+    /// A run directory
+    pub run: PathBuf,
+    /// A `generate` section of its spec [default: all of them]
+    pub name: Option<String>,
+    /// Go on from this text instead of the section's
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: Option<String>,
+    /// Set a key of a section: `--set sample.temperature=0.5`
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// Where paths of the spec are looked up if they are not beside it [default: as in training]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// What to compute on [default: what it was trained on]
+    #[arg(long, value_enum)]
+    pub device: Option<Device>,
+    /// Threads to compute with [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
 }
 
 #[derive(Args)]

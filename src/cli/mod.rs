@@ -13,6 +13,7 @@ mod eval;
 mod explain;
 mod file;
 mod fmt;
+mod generate;
 mod interrupt;
 mod lesson;
 mod lsp;
@@ -81,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Render(args) => render::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Predict(args) => predict::run(&args),
+        Command::Generate(args) => generate::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Train(args) => train::run(&args),

@@ -5,7 +5,7 @@ use super::interrupt::Interrupts;
 use super::lesson::Lesson;
 use super::progress::Bar;
 use super::spec::{self, Checked, Given};
-use super::{Failure, Outcome, output};
+use super::{Failure, Outcome, generate, output};
 use crate::base::{Sources, Span};
 use crate::diag::{Diagnostic, Severity};
 use crate::runtime::data::{self, Dataset, FileInfo, Places};
@@ -218,7 +218,33 @@ fn train(subject: Subject, args: &TrainArgs) -> Result<Outcome, Failure> {
         return ended(done.map(|o| (o.folder, o.ending, o.problem)), &checked.sources, &interrupts);
     }
     let done = session::train(&library, &job, plan, &data, &options, &mut *progress, &interrupts.stop);
-    ended(done.map(|o| (o.folder, o.ending, o.problem)), &checked.sources, &interrupts)
+    let folder = done.as_ref().ok().map(|outcome| outcome.folder.clone());
+    let outcome = ended(done.map(|o| (o.folder, o.ending, o.problem)), &checked.sources, &interrupts)?;
+    match (outcome, folder) {
+        (Outcome::Clean, Some(folder)) => generated(&checked, &job, &folder, &options),
+        (outcome, _) => Ok(outcome),
+    }
+}
+
+/// Makes what the `generate` sections say with the weights that a run ended with.
+fn generated(checked: &Checked, job: &Job, folder: &Path, options: &Options) -> Result<Outcome, Failure> {
+    if job.generates.is_empty() {
+        return Ok(Outcome::Clean);
+    }
+    let run = open(folder)?;
+    let asked = generate::Asked {
+        sources: &checked.sources,
+        train: &job.trains[0],
+        run: &run,
+        device: options.asked.device,
+        threads: options.threads,
+    };
+    for plan in &job.generates {
+        if asked.make(plan, None)? == Outcome::Errors {
+            return Ok(Outcome::Errors);
+        }
+    }
+    Ok(Outcome::Clean)
 }
 
 /// What is said at the end of a run, or of the runs of all folds.

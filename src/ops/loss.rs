@@ -124,6 +124,17 @@ pub static LOSSES: &[LossDef] = &[
             &["CategoricalFocalCrossentropy", "categorical_focal_crossentropy"],
         )
     },
+    LossDef::new(
+        "CategoricalHinge",
+        None,
+        LabelRange::Classes,
+        &["categorical_hinge", "MultiMarginLoss", "multi_margin_loss"],
+    ),
+    LossDef::new("Dice", Some("Sigmoid"), LabelRange::Share, &["DiceLoss", "dice_loss"]),
+    LossDef::new("Tversky", Some("Sigmoid"), LabelRange::Share, &["TverskyLoss", "tversky_loss"]),
+    LossDef::new("GIoU", None, LabelRange::Any, &["GIoULoss", "generalized_box_iou_loss"]),
+    LossDef::new("Triplet", None, LabelRange::Any, &["TripletMarginLoss", "triplet_margin_loss"]),
+    LossDef::new("Contrastive", None, LabelRange::Any, &["ContrastiveLoss", "contrastive_loss"]),
 ];
 
 /// What other frameworks call an argument of a loss, ours (none: leave it out), and why.
@@ -143,7 +154,7 @@ pub fn foreign_argument(name: &str) -> Option<(Option<&'static str>, &'static st
 }
 
 /// Losses of Keras that are not built yet.
-static LATER: &[&str] = &["CategoricalHinge", "CTC", "Dice", "Tversky", "Circle"];
+static LATER: &[&str] = &["CTC", "Circle"];
 
 /// The loss of that name.
 pub fn find(name: &str) -> Option<&'static LossDef> {

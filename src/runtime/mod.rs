@@ -13,6 +13,7 @@ pub mod error;
 pub mod evaluate;
 pub mod folds;
 mod gathering;
+pub mod generate;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod machine;

@@ -7,7 +7,7 @@ use super::job::{Job, ModelInfo};
 use super::keyed::{Keyed, stray};
 use super::keys::{ITEMS, Status, WORDS};
 use super::model::{Elab, alone, block_alone};
-use super::{DataProbe, Settings, dims, memo, names, overrides, params, train, walk};
+use super::{DataProbe, Settings, dims, generate, memo, names, overrides, params, train, walk};
 use crate::base::{FileId, Sources, Span};
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
 use crate::graph::Builder;
@@ -217,6 +217,7 @@ pub(super) fn check(
         .collect();
     let name = job_name(sources, file);
     let trains: Vec<_> = ast_sections(ast, "train").map(|s| train::check(&cx, s, &name)).collect();
+    let generates: Vec<_> = ast_sections(ast, "generate").map(|s| generate::check(&cx, ast, s)).collect();
     blocks(&cx);
     for section in cx.data.borrow().iter() {
         data::unused(&cx, section, ast);
@@ -227,11 +228,12 @@ pub(super) fn check(
     let plans: Option<Vec<_>> = cx.data.borrow().iter().zip(&roles).map(|(d, r)| d.plan(r.clone())).collect();
     let views = cx.data.borrow().iter().zip(roles).filter_map(|(data, r)| data.view(&cx, r)).collect();
     let trains: Option<Vec<_>> = trains.into_iter().collect();
+    let generates: Option<Vec<_>> = generates.into_iter().collect();
     facts.data(|| cx.data.borrow().iter().map(|data| data.fact(&cx)).collect());
     facts.uses(|seen| uses_in(ast, &cx.library, seen));
     diags.extend(without_echoes(&cx));
-    let job = |(data, trains)| Job { name, params, data, models, trains };
-    (plans.zip(trains).map(job), views)
+    let job = |((data, trains), generates)| Job { name, params, data, models, trains, generates };
+    (plans.zip(trains).zip(generates).map(job), views)
 }
 
 /// What a check of the tree starts from.

@@ -64,10 +64,11 @@ pub const WORDS: &[Word] = &[
         "A named list of overrides, chosen by `--variant name`: params, dims, and keys such as `train.epochs`.",
         "tiny { train.epochs = 1 }",
     ),
-    later_word(
+    word(
         "generate",
-        "Text that a trained model goes on with.",
-        "train the model; take this section out until then",
+        "What a trained model makes: a text that goes on from a prompt, or samples of random numbers. Made at the end \
+         of a training, and by `mlc generate RUN`.",
+        "faces {\n  model = G\n  draw { noise = Normal(shape=[B, 64]) }\n  count = 100\n}",
     ),
     later_word(
         "search",
@@ -281,11 +282,48 @@ const LOG: &[Key] = &[key("every", "100", "How many steps lie between two lines.
 /// Of one group of weights in `groups`; the rest are settings of the optimizer.
 const GROUP: &[Key] = &[key("weights", "[out]", "Layers, kinds of layers or weights that this is about.")];
 
+const GENERATE: &[Key] = &[
+    key("model", "Net", "The model that makes something, with the weights that the run ended with."),
+    key("seed", "1", "Of all that is drawn: 0."),
+    section(
+        "draw",
+        "noise = Normal(shape=[B, 64])",
+        "Random numbers for the inputs of the model; `B` counts samples.",
+    ),
+    key("count", "100", "How many samples: 64."),
+    key(
+        "prompt",
+        "\"ROMEO:\"",
+        "The text that the model goes on with; the data's own transform makes tokens of it.",
+    ),
+    key("max_new_tokens", "200", "How many tokens come behind the prompt: 20."),
+    key(
+        "do_sample",
+        "true",
+        "Whether tokens are drawn by their probability, or the most probable is taken. Drawn if `temperature`, `top_k` \
+         or `top_p` is there.",
+    ),
+    key("temperature", "0.8", "What logits are divided by before they become probabilities: 1."),
+    key("top_k", "40", "Draw from so many of the most probable tokens: all."),
+    key("top_p", "0.9", "Draw from the fewest tokens whose probabilities reach this together: all."),
+    key(
+        "num_beams",
+        "4",
+        "How many texts are followed at once for the most probable: 1, which is no search.",
+    ),
+    key(
+        "no_repeat_ngram_size",
+        "3",
+        "No run of so many tokens comes twice in a text, the prompt counted: any may.",
+    ),
+    key("num_return_sequences", "5", "How many texts: 1."),
+];
+
 /// The section that a section inside of it is a key of: `data` of `split`.
 pub fn section_of(inner: &str) -> Option<&'static str> {
     let has =
         |word: &&'static str| find(word, inner).is_some_and(|key| matches!(key.status, Section | Named));
-    ["data", "train"].into_iter().find(has)
+    ["data", "train", "generate"].into_iter().find(has)
 }
 
 /// The keys of a section, by its word.
@@ -296,6 +334,7 @@ pub fn of(word: &str) -> &'static [Key] {
         "model" => MODEL,
         "train" => TRAIN,
         "step" => STEP,
+        "generate" => GENERATE,
         "checkpoint" => CHECKPOINT,
         "log" => LOG,
         "groups" => GROUP,
@@ -363,7 +402,7 @@ mod tests {
 
     #[test]
     fn whatever_is_obeyed_is_documented() {
-        for word in ["data", "split", "model", "train", "step", "checkpoint", "log", "groups"] {
+        for word in ["data", "split", "model", "train", "step", "generate", "checkpoint", "log", "groups"] {
             for key in of(word).iter().filter(|k| !matches!(k.status, Later(_))) {
                 assert!(key.doc.ends_with('.') && !key.example.is_empty(), "{word}.{}", key.name);
             }

@@ -11,6 +11,7 @@ mod dims;
 mod elsewhere;
 pub mod facts;
 mod file;
+mod generate;
 pub mod job;
 mod keyed;
 pub mod keys;

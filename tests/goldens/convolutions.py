@@ -142,7 +142,7 @@ def run(name, model, net, ours, optimizer):
 def main():
     runs = [
         run("lenet", LENET, lenet, "Adam(lr=1e-3)", keras.optimizers.Adam(1e-3)),
-        run("resnet", RESNET, resnet, "SGD(lr=0.05, momentum=0.9)", keras.optimizers.SGD(0.05, 0.9)),
+        run("resnet", RESNET, resnet, "SGD(lr=0.01, momentum=0.9)", keras.optimizers.SGD(0.01, 0.9)),
     ]
     write("convolutions.json", runs=runs)
 

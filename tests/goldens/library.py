@@ -82,6 +82,45 @@ averages = {
     ),
 }
 
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def giou(p, t):
+    """`torchvision/ops/giou_loss.py`, reduction="mean"."""
+    low, high = np.maximum(p[:, :2], t[:, :2]), np.minimum(p[:, 2:], t[:, 2:])
+    shared = np.where((high > low).all(1), (high - low).prod(1), 0)
+    both = (p[:, 2:] - p[:, :2]).prod(1) + (t[:, 2:] - t[:, :2]).prod(1) - shared
+    hull = (np.maximum(p[:, 2:], t[:, 2:]) - np.minimum(p[:, :2], t[:, :2])).prod(1)
+    return (1 - (shared / (both + 1e-7) - (hull - both) / (hull + 1e-7))).mean()
+
+
+def contrastive(a, b, same, margin):
+    d = np.linalg.norm(a - b, axis=1)
+    return (same * d**2 + (1 - same) * np.maximum(margin - d, 0) ** 2).mean()
+
+
+corner = 0.2 + np.eye(8)[i][:, :4] * x.mean(1, keepdims=True)
+around = np.array([-0.3, 0.1, 0.9, 1.4]) + 0.1 * x.mean(1, keepdims=True)
+triplet = [torch.tensor(v) for v in (x, wave, np.cos(x))]
+averages |= {
+    "CategoricalHinge(x, i)": loss(losses.CategoricalHinge(), one_hot, x),
+    "Dice(x, sin(3 * x) > 0)": loss(losses.Dice(), sides, sigmoid(x)),
+    "Tversky(x, sin(3 * x) > 0)": loss(losses.Tversky(), sides, sigmoid(x)),
+    "Tversky(x, sin(3 * x) > 0, alpha=0.3, beta=0.7)": loss(losses.Tversky(0.3, 0.7), sides, sigmoid(x)),
+    "GIoU(0.2 + one_hot(i, 4) * mean(x, axis=-1, keep=true), one_hot(i, 4))": giou(corner, np.eye(8)[i][:, :4]),
+    "GIoU(-0.3 * one_hot(i - i, 4) + 0.1 * one_hot(i - i + 1, 4) + 0.9 * one_hot(i - i + 2, 4)"
+    " + 1.4 * one_hot(i - i + 3, 4) + 0.1 * mean(x, axis=-1, keep=true), one_hot(i - i + 2, 4) + one_hot(i - i + 3, 4))": giou(
+        around, np.array([[0.0, 0, 1, 1]] * 4)
+    ),
+    "Triplet(x, sin(3 * x), cos(x))": torch.nn.functional.triplet_margin_loss(*triplet).numpy(),
+    "Triplet(x, sin(3 * x), cos(x), margin=0.2)": torch.nn.functional.triplet_margin_loss(*triplet, margin=0.2).numpy(),
+    "Contrastive(x, sin(3 * x), 0, margin=5)": contrastive(x, wave, 0, 5),
+    "Contrastive(x, sin(3 * x), 1)": contrastive(x, wave, 1, 1),
+}
+
 w = rng.uniform(-1, 1, 5)
 # From tiny to large, and one weight that no gradient reaches.
 gradients = rng.normal(0, 0.5, (7, 5)) * np.array([1, 1e-4, 10, 1, 0])

@@ -15,6 +15,7 @@ mod evaluated;
 mod floors;
 mod folds;
 mod fuzz;
+mod generate;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod labels;
@@ -30,6 +31,7 @@ mod run;
 mod runs;
 mod schedules;
 mod schema;
+mod sequences;
 #[cfg(feature = "gpu")]
 mod shaders;
 mod sources;

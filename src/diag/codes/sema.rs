@@ -327,6 +327,31 @@ pub const CODES: &[CodeInfo] = &[
                   generator { every = 5  … }",
     },
     CodeInfo {
+        code: "generate::output",
+        title: "what is generated has nothing for each sample",
+        explain: "Samples are counted by `B`, the first size of what is drawn and of what the model makes of \
+                  it:\n\n    draw { noise = Normal(shape=[B, 64]) }",
+    },
+    CodeInfo {
+        code: "generate::model",
+        title: "a model cannot generate what is asked for",
+        explain: "A text goes on with a model that says what follows each token: one input `tokens: i32[B, T]`, one \
+                  output `logits: f32[B, T, ids]`. Samples are made with a model that was trained.",
+    },
+    CodeInfo {
+        code: "generate::tokens",
+        title: "nobody knows how a prompt becomes tokens",
+        explain: "A prompt is cut as the training's texts are, by the transform of the column that feeds the \
+                  model:\n\n    tokens = text |> chars |> windows(T + 1)\n    …\n    feed { tokens = \
+                  plays.tokens[:-1]  next = plays.tokens[1:] }",
+    },
+    CodeInfo {
+        code: "generate::prompt",
+        title: "a prompt cannot be read",
+        explain: "A model of characters knows those of its training texts. Leave others out of the prompt, or train \
+                  with `chars(pad=true)`, which keeps an id for what is unknown.",
+    },
+    CodeInfo {
         code: "train::groups",
         title: "a weight is in two groups",
         explain: "A group gives its weights settings of their own, so a weight is in one group at \

@@ -7,8 +7,8 @@ use crate::diag::Diagnostic;
 use crate::graph::{Builder, Init, Value};
 use crate::ops::{Attr, AttrType, AttrValue, Call, Default as Preset, Framework, Library, Mode, Sig};
 
-/// Below every score that counts, and far from where sums overflow.
-const OUT_OF_SIGHT: f64 = -1e30;
+/// Below every score that counts; as in Keras not so far that rounding of a difference would blur the others.
+const OUT_OF_SIGHT: f64 = -1e9;
 
 /// How one sequence attends to another.
 #[derive(Clone, Debug)]

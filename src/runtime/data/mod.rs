@@ -58,7 +58,7 @@ pub use labelled::{Kept, labelled};
 pub use prefetch::{Batch, Batches, Prefetch};
 pub use probe::DiskProbe;
 pub use split::train_rows;
-pub use steps::{Fitted, Vocabulary};
+pub use steps::{Fitted, Speech, Vocabulary};
 
 use crate::base::{Bindings, DType};
 use crate::diag::Diagnostic;

@@ -175,7 +175,7 @@ fn columns_of(graph: &Graph) -> BTreeSet<&str> {
 }
 
 /// All weights of the model, as the run left them.
-fn weights_of(plan: &TrainPlan, run: &Run, bindings: &Bindings) -> Result<Weights, RunError> {
+pub(super) fn weights_of(plan: &TrainPlan, run: &Run, bindings: &Bindings) -> Result<Weights, RunError> {
     let mut weights = Weights::new(&plan.graphs().collect::<Vec<_>>(), bindings, Backing::Memory);
     let path = run.path.join("model.safetensors");
     let bytes = std::fs::read(&path).map_err(|e| RunError::io("read", &path, &e))?;

@@ -1,6 +1,7 @@
 //! A checked spec: everything that a run needs to know, nothing left to look up.
 
 mod data;
+mod generate;
 mod source;
 mod train;
 
@@ -11,6 +12,7 @@ pub use crate::ops::schedule::Schedule;
 pub use crate::ops::stop::EarlyStopping;
 pub use crate::ops::transform::{Augment, Classes, Encode, Windows};
 pub use data::*;
+pub use generate::*;
 pub use source::*;
 pub use train::*;
 
@@ -27,6 +29,8 @@ pub struct Job {
     pub models: Vec<ModelInfo>,
     /// The `train` sections, in order. Empty in a spec that only declares.
     pub trains: Vec<TrainPlan>,
+    /// The `generate` sections, in order.
+    pub generates: Vec<GeneratePlan>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -257,7 +257,7 @@ pub(super) fn model_on(ev: &mut Ev, model: &Ident, given: Inputs, span: Span) ->
 }
 
 /// A model whose inputs are what `feed` calls by their names.
-pub(super) fn fed(ev: &mut Ev, model: &Ident, span: Span) -> Checked<Names> {
+pub(in crate::sema) fn fed(ev: &mut Ev, model: &Ident, span: Span) -> Checked<Names> {
     let section = ev.scope.cx.model(&model.name).expect("resolve: models are in the file");
     if let Some(outputs) = ev.scope.outputs.get(&model.name) {
         return Ok(outputs.clone());
@@ -343,7 +343,7 @@ fn stored(ev: &mut Ev, item: Item<Entity>, ty: &Type) -> Item<Entity> {
 }
 
 /// The one output of a model, or all of them as a tuple.
-pub(super) fn as_value(ev: &mut Ev, model: &Ident, outputs: &Names) -> Found {
+pub(in crate::sema) fn as_value(ev: &mut Ev, model: &Ident, outputs: &Names) -> Found {
     let section = ev.scope.cx.model(&model.name).expect("resolve: models are in the file");
     let order = section.entries.iter().filter_map(|e| match &e.kind {
         EntryKind::Output { name, .. } => Some(&name.name),
@@ -367,6 +367,13 @@ pub(in crate::sema) fn alone(ev: &mut Ev, name: &Ident, section: &Section) {
     name_sizes(ev, &bound);
     body(ev, &section.entries, &mut bound);
     leave(ev, outer);
+}
+
+/// Leaves for the inputs of a model, of their declared types: `input tokens`.
+pub(in crate::sema) fn placeholders(ev: &mut Ev, section: &Section) -> Names {
+    let mut bound = Bound::new();
+    let inputs = inputs_of(section).into_iter();
+    inputs.map(|(name, ty)| (name.name.clone(), placeholder(ev, name, ty, &mut bound))).collect()
 }
 
 fn placeholder(ev: &mut Ev, name: &Ident, ty: &Type, bound: &mut Bound) -> Option<Item<Entity>> {

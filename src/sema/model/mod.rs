@@ -17,7 +17,7 @@ mod resolve;
 mod several;
 mod types;
 
-pub(super) use bodies::{alone, block_alone, define};
+pub(super) use bodies::{alone, as_value, block_alone, define, fed, placeholders};
 pub use several::{FUNCTIONS, Function};
 pub(super) use types::declared_row;
 

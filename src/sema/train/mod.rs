@@ -19,6 +19,7 @@ mod weigh;
 use build::Built;
 pub(super) use choose::Choice;
 use draw::Draws;
+pub(super) use draw::{drawn, read as draws};
 pub(super) use loss::{given, loss};
 use metric::{Metric, metrics};
 use steps::Step;

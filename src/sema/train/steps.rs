@@ -103,8 +103,12 @@ fn rhythm(cx: &Ctx, steps: &[Step]) {
         && steps.iter().all(|step| every(step) > 1)
     {
         let message = "on some batches no step would act";
-        let d =
-            Diagnostic::error("train::every", message, first.span, format!("each {}. batch", every(first)));
+        let d = Diagnostic::error(
+            "train::every",
+            message,
+            first.span,
+            format!("acts on one batch in {}", every(first)),
+        );
         cx.report(d.help("take `every` out of the step that acts most often"));
         return;
     }

@@ -87,6 +87,17 @@ impl Bpe {
         ragged
     }
 
+    /// The ids of one text.
+    pub fn tokens(&self, text: &str) -> Vec<i32> {
+        self.ragged(&[Some(text.into())]).ids
+    }
+
+    /// The text of some ids.
+    pub fn text(&self, ids: &[i32]) -> String {
+        let ids: Vec<u32> = ids.iter().filter_map(|id| u32::try_from(*id).ok()).collect();
+        self.tokenizer.decode(&ids, true).unwrap_or_default()
+    }
+
     fn all(&self, texts: &[Text]) -> Vec<Vec<u32>> {
         let one = |text: &Text| {
             let text = text.as_deref().unwrap_or_default();

@@ -8,6 +8,7 @@ mod date;
 mod fill;
 mod normal;
 mod scale;
+mod speech;
 mod tokens;
 mod words;
 
@@ -17,6 +18,7 @@ use crate::diag::Diagnostic;
 use crate::ops::transform::{Classes, DatePart, Encode, Filling, Side, Spread, Windows};
 pub use bpe::Bpe;
 use serde::{Deserialize, Serialize};
+pub use speech::Speech;
 use std::borrow::Cow;
 use std::sync::Arc;
 use tokens::Training;

@@ -88,7 +88,7 @@ fn a_character_that_no_training_row_has_is_named() {
         "tokens = text |> chars |> windows(3)\n  split { train = 50%  valid = 50%  ordered = true }";
     let out = train(folder.path(), &spec("text(\"t.txt\")", columns, "d.tokens / 3", "f32[B, 3]"), &[]);
     let said = stderr(&out);
-    assert!(said.contains("data::unseen") && said.contains("t.txt:2:12") && said.contains('ß'), "{said}");
+    assert!(said.contains("data::unseen") && said.contains("t.txt:2:13") && said.contains('ß'), "{said}");
 }
 
 #[test]

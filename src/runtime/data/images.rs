@@ -38,7 +38,7 @@ struct Header {
 pub fn load(path: &str, to: Option<[usize; 2]>, places: &Places, source: &SourcePlan) -> Checked<Table> {
     let listed = list(path, places, source)?;
     let bytes = read_all(&listed, source)?;
-    let headers: Vec<Header> = of_all(&bytes, |bytes| header(bytes))
+    let headers: Vec<Header> = of_all(&bytes, header)
         .into_iter()
         .zip(&listed.files)
         .map(|(header, (_, file))| header.map_err(|why| bad(file, &why, source)))

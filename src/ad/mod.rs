@@ -8,10 +8,12 @@
 //! the node that they come from.
 
 mod rules;
+mod scan;
 mod windows;
 
 use crate::base::{DType, Span};
 use crate::graph::{Builder, Prim, ScalarOp, Value};
+use std::collections::BTreeMap;
 
 /// The gradient of the scalar `loss` for each of `wrt` (leaves or inner values), in its
 /// shape; zeros where nothing flows.
@@ -23,12 +25,29 @@ pub fn gradient(b: &mut Builder, loss: Value, wrt: &[Value]) -> Vec<Value> {
     let flows = flowing(b, loss, wrt);
     let mut adjoints: Vec<Option<Value>> = vec![None; loss.index() + 1];
     adjoints[loss.index()] = Some(b.constant(1.0));
+    // Of a scan: what flows into each slice of its results.
+    let mut parts: BTreeMap<Value, Vec<_>> = BTreeMap::new();
     for index in (0..=loss.index()).rev() {
-        let (Some(dy), true) = (adjoints[index], flows[index]) else { continue };
-        let node = b.graph().nodes[Value::new(index)].clone();
+        let y = Value::new(index);
+        let read = parts.remove(&y);
+        if !flows[index] || (adjoints[index].is_none() && read.is_none()) {
+            continue;
+        }
+        let node = b.graph().nodes[y].clone();
         b.at(node.span);
         let wanted: Vec<bool> = node.prim.inputs().iter().map(|v| flows[v.index()]).collect();
-        let shares = rules::pull(b, &node.prim, Value::new(index), dy, &wanted);
+        let shares = match (&node.prim, read, adjoints[index]) {
+            (Prim::Scan { .. }, Some(read), None) => {
+                let dys = scan::results(b, y, read);
+                scan::pull(b, y, &dys, &wanted)
+            }
+            (Prim::Slice { input, start, .. }, _, Some(dy)) if is_scan(b, *input) => {
+                parts.entry(*input).or_default().push((start[0].clone(), node.ty.shape.clone(), dy));
+                continue;
+            }
+            (prim, None, Some(dy)) => rules::pull(b, prim, y, dy, &wanted),
+            (prim, _, _) => unreachable!("ad: a scan is read by slices, {prim:?}"),
+        };
         for ((input, share), wanted) in node.prim.inputs().iter().zip(shares).zip(wanted) {
             let Some(share) = share.filter(|_| wanted) else { continue };
             let sum = adjoints[input.index()].map_or(share, |sum| b.add(sum, share));
@@ -37,6 +56,10 @@ pub fn gradient(b: &mut Builder, loss: Value, wrt: &[Value]) -> Vec<Value> {
     }
     b.at(Span::default());
     wrt.iter().map(|&v| adjoints.get(v.index()).copied().flatten().unwrap_or_else(|| zeros(b, v))).collect()
+}
+
+fn is_scan(b: &Builder, v: Value) -> bool {
+    matches!(b.graph().nodes[v].prim, Prim::Scan { .. })
 }
 
 /// Which nodes up to the loss depend on `wrt` in a way that has a derivative.

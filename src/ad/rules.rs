@@ -57,6 +57,7 @@ pub fn pull(b: &mut Builder, prim: &Prim, y: Value, dy: Value, wanted: &[bool]) 
             let shape = b.shape(*table).clone();
             vec![wanted[0].then(|| b.scatter(shape, *index, dy)), None]
         }
+        Prim::Scan { .. } => unreachable!("ad: scans have a module of their own"),
         Prim::Scatter { inputs: [index, _] } => vec![None, Some(b.gather(dy, *index))],
     }
 }

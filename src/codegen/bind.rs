@@ -45,6 +45,7 @@ pub fn bind(program: &Program, kind: &KernelKind) -> (KernelKind, Binding) {
                 *buffer = binding.slot(program, *buffer);
             }
         }
+        KernelKind::Scan(scan) => scan.rename(|buffer| binding.slot(program, buffer)),
     }
     (kind, binding)
 }

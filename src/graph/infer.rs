@@ -35,6 +35,10 @@ pub fn infer(prim: &Prim, inputs: &[&TensorType]) -> Result<Option<TensorType>, 
             window(*axis, [*size, *stride, *dilation], inputs[0]).map(Some)
         }
         Prim::Gather { .. } => gather(inputs[0], inputs[1]).map(Some),
+        Prim::Scan { body, .. } => {
+            body.check(inputs)?;
+            Ok(Some(body.ty()))
+        }
     }
 }
 
@@ -79,7 +83,8 @@ pub fn check(prim: &Prim, ty: &TensorType, inputs: &[&TensorType]) -> Result<(),
         | Prim::Permute { .. }
         | Prim::Pad { .. }
         | Prim::Window { .. }
-        | Prim::Gather { .. } => Ok(()),
+        | Prim::Gather { .. }
+        | Prim::Scan { .. } => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@
 //! itself but scalars (rank 0) in [`Prim::Map`].
 
 use super::scalar::ScalarOp;
+use super::scan::ScanBody;
 use crate::base::{Arena, Dim, Id, Span, Sym, TensorType};
 use std::sync::Arc;
 
@@ -61,6 +62,9 @@ pub enum Prim {
     Scatter { inputs: [Value; 2] },
     /// Uniform in [0, 1): a pure function of seed, `site`, step and element (row-major).
     Random { site: Arc<str> },
+    /// Runs `body` once for each step, in order; all results in one vector, as
+    /// [`ScanBody`] lays them out.
+    Scan { body: Arc<ScanBody>, inputs: Vec<Value> },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,6 +125,8 @@ pub enum LeafKind {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Init {
     Constant(f64),
+    /// The last axis in as many equal parts, each with a number: the bias of gates.
+    Parts(Vec<f64>),
     /// In [-bound, bound).
     Uniform {
         bound: InitScale,
@@ -167,7 +173,7 @@ impl Init {
                     *den = den.bind(bindings);
                 }
             }
-            Init::Constant(_) | Init::Orthogonal { .. } | Init::Identity { .. } => {}
+            Init::Constant(_) | Init::Parts(_) | Init::Orthogonal { .. } | Init::Identity { .. } => {}
         }
     }
 }
@@ -237,6 +243,7 @@ impl Graph {
                 Prim::Size(dim) => *dim = dim.bind(bindings),
                 Prim::Slice { start, .. } => start.iter_mut().for_each(|d| *d = d.bind(bindings)),
                 Prim::Pad { lo, hi, .. } => lo.iter_mut().chain(hi).for_each(|d| *d = d.bind(bindings)),
+                Prim::Scan { body, .. } => *body = Arc::new(body.bind(bindings)),
                 Prim::Leaf(_)
                 | Prim::Const(_)
                 | Prim::Iota { .. }
@@ -280,7 +287,7 @@ impl Prim {
     pub fn inputs(&self) -> &[Value] {
         match self {
             Prim::Leaf(_) | Prim::Const(_) | Prim::Size(_) | Prim::Iota { .. } | Prim::Random { .. } => &[],
-            Prim::Map { inputs, .. } => inputs,
+            Prim::Map { inputs, .. } | Prim::Scan { inputs, .. } => inputs,
             Prim::Contract { inputs, .. } | Prim::Gather { inputs } | Prim::Scatter { inputs } => inputs,
             Prim::Reduce { input, .. }
             | Prim::Reshape { input }
@@ -298,7 +305,7 @@ impl Prim {
             Prim::Leaf(_) | Prim::Const(_) | Prim::Size(_) | Prim::Iota { .. } | Prim::Random { .. } => {
                 &mut []
             }
-            Prim::Map { inputs, .. } => inputs,
+            Prim::Map { inputs, .. } | Prim::Scan { inputs, .. } => inputs,
             Prim::Contract { inputs, .. } | Prim::Gather { inputs } | Prim::Scatter { inputs } => inputs,
             Prim::Reduce { input, .. }
             | Prim::Reshape { input }

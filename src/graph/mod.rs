@@ -2,12 +2,15 @@
 
 pub mod arbitrary;
 mod builder;
+#[cfg(test)]
+pub mod examples;
 mod infer;
 pub mod interp;
 mod ir;
 mod parse;
 mod print;
 mod scalar;
+mod scan;
 mod verify;
 
 pub use builder::{Builder, broadcast_shapes};
@@ -16,6 +19,7 @@ pub use ir::*;
 pub use parse::parse;
 pub use print::print;
 pub use scalar::{Cpu, Scalar, ScalarOp, TABLE as SCALARS, Types};
+pub use scan::{ScanBody, ScanInputs, ScanStep};
 pub use verify::verify;
 
 #[cfg(test)]

@@ -9,14 +9,20 @@ use super::infer;
 use super::ir::{Einsum, Fold, Graph, Init, InitScale, LeafKind, Output, OutputKind, Prim, Value};
 use super::print::is_word;
 use super::scalar::ScalarOp;
+use super::scan::ScanBody;
 use crate::base::{DType, Dim, Shape, TensorType};
+use std::sync::Arc;
 
 /// A graph from its text; the error names the line.
 pub fn parse(text: &str) -> Result<Graph, String> {
-    let mut reader = Reader { b: Builder::new(""), values: Vec::new(), outputs: Vec::new() };
+    let mut reader = Reader { b: Builder::new(""), values: Vec::new(), outputs: Vec::new(), body: None };
     let mut name = None;
-    for (number, line) in text.lines().enumerate() {
+    let mut lines = text.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
         let line = line.trim();
+        if line.ends_with('{') {
+            reader.body = Some(body(&mut lines)?);
+        }
         if line.is_empty() || line.starts_with("//") {
             continue;
         }
@@ -33,11 +39,28 @@ pub fn parse(text: &str) -> Result<Graph, String> {
     Ok(graph)
 }
 
+/// The graph of a scan's body, up to its closing brace.
+fn body<'a>(lines: &mut impl Iterator<Item = (usize, &'a str)>) -> Result<Graph, String> {
+    let (mut text, mut depth) = (String::from("graph step\n"), 1);
+    for (_, line) in lines {
+        depth += usize::from(line.ends_with('{'));
+        depth -= usize::from(line.trim() == "}");
+        if depth == 0 {
+            return parse(&text);
+        }
+        text += line;
+        text += "\n";
+    }
+    Err("a body is not closed".into())
+}
+
 struct Reader {
     b: Builder,
     /// The nodes `%0`, `%1`, …
     values: Vec<Value>,
     outputs: Vec<Output>,
+    /// Of the scan that is read next.
+    body: Option<Graph>,
 }
 
 impl Reader {
@@ -135,8 +158,23 @@ impl Reader {
             }
             "gather" => Prim::Gather { inputs: self.pair(at)? },
             "scatter" => Prim::Scatter { inputs: self.pair(at)? },
+            "scan" => self.scan(at)?,
             other => return Err(format!("there is no operation `{other}`")),
         })
+    }
+
+    fn scan(&mut self, at: &mut Cursor) -> Result<Prim, String> {
+        let reverse = match at.word()? {
+            "forward" => false,
+            "reverse" => true,
+            other => return Err(format!("`{other}` is no direction")),
+        };
+        let [length] = <[Dim; 1]>::try_from(at.dims()?).map_err(|_| "a scan has one length")?;
+        let (carries, slices) = (at.keyed("carries")?, at.keyed("slices")?);
+        let graph = self.body.take().ok_or("a scan has a body")?;
+        let inputs = self.operands(at, graph.leaves.len())?;
+        at.expect("{")?;
+        Ok(Prim::Scan { body: Arc::new(ScanBody { length, reverse, carries, slices, graph }), inputs })
     }
 
     fn operands(&mut self, at: &mut Cursor, count: usize) -> Result<Vec<Value>, String> {
@@ -229,7 +267,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn peek_token(&self) -> &'a str {
-        let end = self.rest.find(|c: char| c.is_whitespace() || ",:()[]=\"".contains(c));
+        let end = self.rest.find(|c: char| c.is_whitespace() || ",:()[]=\"{".contains(c));
         &self.rest[..end.unwrap_or(self.rest.len())]
     }
 
@@ -307,6 +345,7 @@ impl<'a> Cursor<'a> {
     fn init(&mut self) -> Result<Init, String> {
         Ok(match self.word()? {
             "constant" => Init::Constant(self.number()?),
+            "parts" => Init::Parts(self.numbers()?),
             "uniform" => Init::Uniform { bound: self.scale()? },
             "normal" => Init::Normal { mean: self.number()?, std: self.scale()? },
             "truncated_normal" => Init::TruncatedNormal { mean: self.number()?, std: self.scale()? },

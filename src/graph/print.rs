@@ -19,6 +19,7 @@
 //! reads the same text back; places in the user's source are not part of it.
 
 use super::ir::{Graph, Init, InitScale, Leaf, LeafKind, Output, OutputKind, Prim, Value};
+use super::scan::ScanBody;
 use crate::base::{DType, Dim};
 use std::fmt::{Display, Write};
 
@@ -96,6 +97,7 @@ impl<'a> Printer<'a> {
             }
             Prim::Gather { .. } => format!("gather {of}"),
             Prim::Scatter { .. } => format!("scatter {of}"),
+            Prim::Scan { body, .. } => scan_text(body, &of),
         }
     }
 
@@ -142,8 +144,21 @@ fn inline(graph: &Graph, prim: &Prim, dtype: DType) -> Option<String> {
         | Prim::Window { .. }
         | Prim::Gather { .. }
         | Prim::Scatter { .. }
-        | Prim::Random { .. } => None,
+        | Prim::Random { .. }
+        | Prim::Scan { .. } => None,
     }
+}
+
+/// A line, the lines of the body without its title, and a closing brace.
+fn scan_text(body: &ScanBody, of: &str) -> String {
+    let direction = if body.reverse { "reverse" } else { "forward" };
+    let (carries, slices) = (body.carries, body.slices);
+    let mut text = format!("scan {direction} [{}] carries {carries} slices {slices} {of} {{\n", body.length);
+    for line in print(&body.graph).lines().skip(1) {
+        let indent = if line.is_empty() { "" } else { "  " };
+        writeln!(text, "{indent}{line}").expect("print: a string takes all text");
+    }
+    text + "  }"
 }
 
 fn leaf_text(leaf: &Leaf) -> String {
@@ -163,6 +178,7 @@ fn init_text(init: &Init) -> String {
     };
     match init {
         Init::Constant(x) => format!("constant {x:?}"),
+        Init::Parts(numbers) => format!("parts [{}]", join(numbers)),
         Init::Uniform { bound } => format!("uniform {}", scale(bound)),
         Init::Normal { mean, std } => format!("normal {mean:?} {}", scale(std)),
         Init::TruncatedNormal { mean, std } => format!("truncated_normal {mean:?} {}", scale(std)),

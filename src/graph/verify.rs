@@ -59,7 +59,11 @@ fn check_node(graph: &Graph, value: Value, node: &Node) -> Result<(), String> {
         };
     }
     let inputs: Vec<&TensorType> = node.prim.inputs().iter().map(|&v| graph.ty(v)).collect();
-    infer::check(&node.prim, &node.ty, &inputs)
+    infer::check(&node.prim, &node.ty, &inputs)?;
+    if let Prim::Scan { body, .. } = &node.prim {
+        verify(&body.graph).map_err(|why| format!("in its body: {why}"))?;
+    }
+    Ok(())
 }
 
 fn check_output(graph: &Graph, output: &Output) -> Result<(), String> {

@@ -38,7 +38,7 @@ pub fn of(kind: &KernelKind) -> Dims {
             [with(&c.batch, Role::Batch), with(&c.m, Role::M), with(&c.n, Role::N), with(&c.k, Role::K)]
                 .concat()
         }
-        KernelKind::Scatter(_) => Vec::new(),
+        KernelKind::Scatter(_) | KernelKind::Scan(_) => Vec::new(),
     }
 }
 
@@ -56,7 +56,7 @@ pub fn set(kind: &mut KernelKind, dims: &Dims) {
             c.n = of(Role::N);
             c.k = of(Role::K);
         }
-        KernelKind::Scatter(_) => {}
+        KernelKind::Scatter(_) | KernelKind::Scan(_) => {}
     }
 }
 
@@ -126,7 +126,7 @@ pub fn parts(kind: &KernelKind) -> Vec<(&Body, &'static [Role])> {
     match kind {
         KernelKind::Rows(rows) => vec![(&rows.body, ROWS)],
         KernelKind::Contract(c) => vec![(&c.lhs.body, LHS), (&c.rhs.body, RHS), (&c.body, TILE)],
-        KernelKind::Scatter(_) => Vec::new(),
+        KernelKind::Scatter(_) | KernelKind::Scan(_) => Vec::new(),
     }
 }
 
@@ -136,7 +136,7 @@ pub fn parts_mut(kind: &mut KernelKind) -> Vec<(&mut Body, &'static [Role])> {
         KernelKind::Contract(c) => {
             vec![(&mut c.lhs.body, LHS), (&mut c.rhs.body, RHS), (&mut c.body, TILE)]
         }
-        KernelKind::Scatter(_) => Vec::new(),
+        KernelKind::Scatter(_) | KernelKind::Scan(_) => Vec::new(),
     }
 }
 

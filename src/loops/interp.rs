@@ -3,6 +3,7 @@
 //! The third opinion beside the graph's interpreter and compiled code.
 
 use super::ir::*;
+use super::scan::Scan;
 use super::verify::varies;
 use crate::base::DType;
 use crate::graph::Fold;
@@ -24,6 +25,7 @@ pub fn run(program: &Program, memory: &mut Memory, seed: u64, step: u64) {
                 run.contract(c, [typed(&c.lhs.body), typed(&c.rhs.body)], &typed(&c.body));
             }
             KernelKind::Scatter(scatter) => run.scatter(scatter),
+            KernelKind::Scan(scan) => run.scan(scan),
         }
     }
 }
@@ -167,6 +169,34 @@ impl Run<'_> {
             }
         }
         self.memory[s.out.index()] = out;
+    }
+
+    fn scan(&mut self, scan: &Scan) {
+        let mut body = memory(&scan.body);
+        let mut carries: Vec<Vec<f64>> = (0..scan.carries).map(|i| self.given(scan, i, 0)).collect();
+        for step in 0..scan.length {
+            let row = scan.row(step);
+            for i in 0..scan.inputs.len() {
+                body[i] = carries.get(i).cloned().unwrap_or_else(|| self.given(scan, i, row));
+            }
+            run(&scan.body, &mut body, self.seed, self.step);
+            for (k, (_, buffer)) in scan.body.outputs.iter().enumerate() {
+                let found = body[buffer.index()].clone();
+                let row = if k < scan.carries { 0 } else { row };
+                let start = scan.output_offset(k) + row * found.len();
+                self.memory[scan.out.index()][start..start + found.len()].copy_from_slice(&found);
+                if let Some(carry) = carries.get_mut(k) {
+                    *carry = found;
+                }
+            }
+        }
+    }
+
+    /// What leaf `i` of a body is given at a row.
+    fn given(&self, scan: &Scan, i: usize, row: usize) -> Vec<f64> {
+        let ((buffer, at), len) = (scan.inputs[i], scan.leaf_len(i));
+        let start = at + if scan.is_slice(i) { row * len } else { 0 };
+        self.memory[buffer.index()][start..start + len].to_vec()
     }
 
     /// The value of each node at a point.

@@ -5,6 +5,7 @@
 //! gone: it became access maps. A kernel says what is computed at each point
 //! of its iteration space; how it runs is the schedule's.
 
+use super::scan::Scan;
 use crate::base::{Arena, Bindings, DType, Id};
 use crate::graph::{Fold, Init, ScalarOp};
 use std::sync::Arc;
@@ -22,6 +23,16 @@ pub struct Program {
     pub kernels: Vec<Kernel>,
     /// Named results, in the graph's order: the buffer that holds each after a run.
     pub outputs: Vec<(Arc<str>, BufferId)>,
+}
+
+impl PartialEq for Program {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.bindings == other.bindings
+            && self.buffers.iter().eq(other.buffers.iter())
+            && self.kernels == other.kernels
+            && self.outputs == other.outputs
+    }
 }
 
 /// Dense, row-major, aligned to 128 bytes.
@@ -63,6 +74,7 @@ pub enum KernelKind {
     Rows(Rows),
     Contract(Contract),
     Scatter(Scatter),
+    Scan(Scan),
 }
 
 /// Pointwise work and folds over rows: `map` if it has no fold.
@@ -280,6 +292,7 @@ impl Kernel {
         let mut buffers: Vec<BufferId> = match &self.kind {
             KernelKind::Rows(_) | KernelKind::Contract(_) => Vec::new(),
             KernelKind::Scatter(s) => vec![s.index, s.updates],
+            KernelKind::Scan(s) => s.inputs.iter().map(|(buffer, _)| *buffer).collect(),
         };
         buffers.extend(self.bodies().into_iter().flat_map(Body::loads).map(|access| access.buffer));
         buffers.sort();
@@ -294,6 +307,7 @@ impl Kernel {
                 body.stores.iter().map(|s| s.access.buffer).collect()
             }
             KernelKind::Scatter(s) => vec![s.out],
+            KernelKind::Scan(s) => vec![s.out, s.room],
         };
         buffers.sort();
         buffers.dedup();
@@ -304,7 +318,7 @@ impl Kernel {
         match &self.kind {
             KernelKind::Rows(rows) => Some(&rows.body),
             KernelKind::Contract(contract) => Some(&contract.body),
-            KernelKind::Scatter(_) => None,
+            KernelKind::Scatter(_) | KernelKind::Scan(_) => None,
         }
     }
 
@@ -312,7 +326,7 @@ impl Kernel {
         match &mut self.kind {
             KernelKind::Rows(rows) => Some(&mut rows.body),
             KernelKind::Contract(contract) => Some(&mut contract.body),
-            KernelKind::Scatter(_) => None,
+            KernelKind::Scatter(_) | KernelKind::Scan(_) => None,
         }
     }
 
@@ -321,7 +335,7 @@ impl Kernel {
         match &self.kind {
             KernelKind::Rows(rows) => vec![&rows.body],
             KernelKind::Contract(c) => vec![&c.lhs.body, &c.rhs.body, &c.body],
-            KernelKind::Scatter(_) => Vec::new(),
+            KernelKind::Scatter(_) | KernelKind::Scan(_) => Vec::new(),
         }
     }
 
@@ -336,7 +350,7 @@ impl KernelKind {
         match self {
             KernelKind::Rows(rows) => vec![&mut rows.body],
             KernelKind::Contract(c) => vec![&mut c.lhs.body, &mut c.rhs.body, &mut c.body],
-            KernelKind::Scatter(_) => Vec::new(),
+            KernelKind::Scatter(_) | KernelKind::Scan(_) => Vec::new(),
         }
     }
 }

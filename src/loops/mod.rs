@@ -13,12 +13,11 @@
 //! all of its columns (softmax with its loss). A backend that takes less is
 //! given plain loads, and rows as kernels of their own.
 //!
+//! A [`Scan`] runs a program of its own once for each step of time: a step's row of an
+//! input is a buffer that moves with the step, a carry has two places that take turns.
+//!
 //! How it is meant to hold what is not built yet:
 //!
-//! - **LSTM.** A `Scan` kernel owns a list of kernels whose affine forms have
-//!   one more dim, `t`: a step's slice of the hoisted input product is a load
-//!   at `t`, the carry is a pair of buffers, the gates an epilogue of `h @ W`.
-//!   Its gradient is a scan with `T - 1 - t` in the forms.
 //! - **3x3 convolution.** Already a [`Contract`]: `m` is (row, column), `k` is
 //!   (window row, window column, channel), a window puts two strides on one
 //!   axis of the input, and guards are its padding. Of its gradients, the weight's has the same map;
@@ -37,12 +36,14 @@ mod ir;
 mod lower;
 pub mod memory;
 mod print;
+mod scan;
 mod verify;
 
 pub use fusion::Fusion;
 pub use ir::*;
 pub use lower::{lower, lower_unfused};
 pub use print::print;
+pub use scan::{Scan, ScanLayout};
 pub use verify::{varies, verify};
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use super::affine::{Affine, unflatten};
 use super::dims::{self, Role};
 use super::ir::*;
 use super::memory;
+use super::scan::Scan;
+use crate::base::Id;
 use crate::graph::{Fold, ScalarOp};
 use std::fmt::Write;
 
@@ -58,6 +60,7 @@ fn print_kernel(program: &Program, number: usize, kernel: &Kernel) -> String {
         KernelKind::Rows(_) => "rows",
         KernelKind::Contract(_) => "contract",
         KernelKind::Scatter(_) => "scatter",
+        KernelKind::Scan(_) => "scan",
     };
     let mut out = format!("k{number} {word}{header}");
     match &kernel.kind {
@@ -91,9 +94,33 @@ fn print_kernel(program: &Program, number: usize, kernel: &Kernel) -> String {
             writeln!(out, "    {}[{}[i], ..] += {}[i, ..]", name(s.out), name(s.index), name(s.updates))
                 .expect("text grows");
         }
+        KernelKind::Scan(scan) => out += &print_scan(program, scan),
     }
     for reason in &kernel.reasons {
         writeln!(out, "    - {reason}").expect("text grows");
+    }
+    out
+}
+
+/// What goes in and out of each step, then the program of a step.
+fn print_scan(program: &Program, scan: &Scan) -> String {
+    let name = |id: BufferId| &program.buffers[id].name;
+    let direction = if scan.reverse { "from the last row" } else { "from the first row" };
+    let mut out = format!(" t:{} {direction}\n", scan.length);
+    for (i, (buffer, at)) in scan.inputs.iter().enumerate() {
+        let leaf = &scan.body.buffers[Id::new(i)].name;
+        let start = if *at == 0 { String::new() } else { format!(" from {at}") };
+        let how = match i {
+            i if i < scan.carries => " at first",
+            i if scan.is_slice(i) => "[t]",
+            _ => "",
+        };
+        writeln!(out, "    {leaf} = {}{how}{start}", name(*buffer)).expect("text grows");
+    }
+    writeln!(out, "    {} = results of its steps, {} between them", name(scan.out), name(scan.room))
+        .expect("text grows");
+    for line in print(&scan.body).lines() {
+        writeln!(out, "    {line}").expect("text grows");
     }
     out
 }

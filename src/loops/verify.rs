@@ -99,6 +99,7 @@ impl Checker<'_> {
                 sized(s.updates, s.count * s.width, DType::F32)?;
                 sized(s.out, s.rows * s.width, DType::F32)
             }
+            KernelKind::Scan(scan) => scan.check(self.program),
         }
     }
 

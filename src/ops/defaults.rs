@@ -46,6 +46,9 @@ const STANDARD_NORMAL: Preset =
 const TORCH_LINEAR: Preset =
     Preset::Init(InitSpec::Scaled { scale: 1.0 / 3.0, mode: FanMode::In, uniform: true, truncated: false });
 
+/// Rows or columns at right angles.
+const ORTHOGONAL: Preset = Preset::Init(InitSpec::Fixed(Init::Orthogonal { gain: 1.0 }));
+
 #[rustfmt::skip]
 static TABLE: &[Row] = &[
     // layers
@@ -55,6 +58,10 @@ static TABLE: &[Row] = &[
     Row { key: "Embedding.init",                     keras: UNIFORM,         torch: STANDARD_NORMAL },
     Row { key: "Conv.init",                          keras: GLOROT_UNIFORM,  torch: TORCH_LINEAR },
     Row { key: "Conv.bias_init",                     keras: ZEROS,           torch: TORCH_LINEAR },
+    // PyTorch's bound is 1 / sqrt(units) for all weights of a recurrent layer
+    Row { key: "RNN.init",                           keras: GLOROT_UNIFORM,  torch: TORCH_LINEAR },
+    Row { key: "RNN.recurrent_init",                 keras: ORTHOGONAL,      torch: TORCH_LINEAR },
+    Row { key: "RNN.bias_init",                      keras: ZEROS,           torch: TORCH_LINEAR },
     Row { key: "LeakyReLU.slope",                    keras: Number(0.3),     torch: Number(0.01) },
     Row { key: "PReLU.per",                          keras: Word("element"), torch: Word("layer") },
     Row { key: "PReLU.init",                         keras: ZEROS,           torch: constant(0.25) },

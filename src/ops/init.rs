@@ -275,6 +275,10 @@ pub fn draw(init: &Init, name: &str, seed: u64, shape: &[usize]) -> Vec<f32> {
     let each = |f: &dyn Fn(u64) -> f64| (0..count as u64).map(|i| f(i) as f32).collect();
     match init {
         Init::Constant(x) => vec![*x as f32; count],
+        Init::Parts(numbers) => {
+            let width = shape.last().map_or(1, |n| n / numbers.len()).max(1);
+            each(&|i| numbers[i as usize / width % numbers.len()])
+        }
         Init::Uniform { bound } => {
             let bound = value(bound);
             each(&|i| (2.0 * f64::from(rng::uniform(key, 0, i)) - 1.0) * bound)

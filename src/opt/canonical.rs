@@ -45,7 +45,8 @@ fn rule(r: &mut Rebuild, prim: &Prim, ty: &TensorType) -> Option<Value> {
         | Prim::Window { .. }
         | Prim::Gather { .. }
         | Prim::Scatter { .. }
-        | Prim::Random { .. } => None,
+        | Prim::Random { .. }
+        | Prim::Scan { .. } => None,
     }
 }
 

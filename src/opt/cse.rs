@@ -50,7 +50,8 @@ fn bits(prim: &Prim) -> u64 {
         | Prim::Window { .. }
         | Prim::Gather { .. }
         | Prim::Scatter { .. }
-        | Prim::Random { .. } => 0,
+        | Prim::Random { .. }
+        | Prim::Scan { .. } => 0,
     }
 }
 
@@ -77,7 +78,8 @@ fn digest(node: &Node) -> u64 {
         | Prim::Pad { .. }
         | Prim::Window { .. }
         | Prim::Gather { .. }
-        | Prim::Scatter { .. } => {}
+        | Prim::Scatter { .. }
+        | Prim::Scan { .. } => {}
     }
     hasher.finish()
 }

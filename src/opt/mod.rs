@@ -5,6 +5,7 @@
 //! none finds anything, which makes their order a matter of speed alone.
 
 mod algebra;
+mod bodies;
 mod canonical;
 mod cse;
 mod dce;
@@ -37,6 +38,7 @@ pub const PASSES: &[Pass] = &[
         run: movement::run,
     },
     Pass { name: "cse", why: "forward and backward compute the same values", run: cse::run },
+    Pass { name: "bodies", why: "a step of a loop is a graph like any other", run: bodies::run },
     Pass { name: "dce", why: "autodiff and rewrites leave unused branches", run: dce::run },
 ];
 

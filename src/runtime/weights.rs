@@ -308,7 +308,7 @@ fn bound(init: &Init, bindings: &Bindings) -> Init {
         Root { num, den } => Root { num: *num, den: den.bind(bindings) },
     };
     match init {
-        Init::Constant(_) | Init::Orthogonal { .. } | Init::Identity { .. } => init.clone(),
+        Init::Constant(_) | Init::Parts(_) | Init::Orthogonal { .. } | Init::Identity { .. } => init.clone(),
         Init::Uniform { bound } => Init::Uniform { bound: scale(bound) },
         Init::Normal { mean, std } => Init::Normal { mean: *mean, std: scale(std) },
         Init::TruncatedNormal { mean, std } => Init::TruncatedNormal { mean: *mean, std: scale(std) },

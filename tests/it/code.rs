@@ -139,7 +139,7 @@ fn a_users_op_trains_fused() {
             KernelKind::Contract(c) => c.body.nodes.iter().any(
                 |(_, n)| matches!(n, mlc::loops::Node::Op { op, .. } if *op == mlc::graph::ScalarOp::Abs),
             ),
-            KernelKind::Rows(_) | KernelKind::Scatter(_) => false,
+            KernelKind::Rows(_) | KernelKind::Scatter(_) | KernelKind::Scan(_) => false,
         });
     assert!(fused, "{}", mlc::loops::print(&program));
 

@@ -5,8 +5,9 @@
 use crate::ad::gradient;
 use crate::base::{Dim, Shape, TensorType};
 use crate::graph::arbitrary::{difference, inputs};
+use crate::graph::examples::{self, Sizes};
 use crate::graph::interp::run;
-use crate::graph::{Builder, Init, OutputKind, SCALARS, ScalarOp, Value, print, verify};
+use crate::graph::{Builder, Init, OutputKind, SCALARS, ScalarOp, ScanInputs, Value, print, verify};
 
 /// Whether the gradient of `op`'s result agrees with differences, element by element.
 fn check(what: &str, shapes: &[&[usize]], op: impl Fn(&mut Builder, &[Value]) -> Value) {
@@ -220,5 +221,51 @@ fn second_derivatives() {
         let p = b.exp(e);
         let loss = b.sum_all(p);
         gradient(b, loss, &[x[0]])[0]
+    });
+}
+
+#[test]
+fn loops_over_time() {
+    for (steps, batch, units) in [(1, 1, 1), (3, 2, 2), (4, 1, 3)] {
+        let sizes = Sizes { steps, batch, units };
+        let shapes = sizes.shapes();
+        let shapes: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
+        for reverse in [false, true] {
+            check("lstm", &shapes, |b, x| examples::lstm(b, sizes, reverse, x));
+        }
+        check("odd", &[&[steps, 3], &[3], &[3]], |b, x| examples::odd(b, steps, x));
+    }
+}
+
+#[test]
+fn a_loop_in_a_loop() {
+    check("nested", &[&[2, 3, 4], &[4], &[4]], |b, x| {
+        let outer = ScanInputs {
+            length: 2.into(),
+            reverse: false,
+            carries: &x[1..2],
+            slices: &x[..1],
+            constants: &x[2..],
+        };
+        let built = b.scan(&outer, |b, step| {
+            let inner = ScanInputs {
+                length: 3.into(),
+                reverse: true,
+                carries: &step.carries,
+                slices: &step.slices,
+                constants: &step.constants,
+            };
+            let [last, ys] = b.scan(&inner, |b, step| {
+                let y = b.mul(step.carries[0], step.constants[0]);
+                let y = b.add(y, step.slices[0]);
+                let y = b.tanh(y);
+                Ok::<_, ()>([vec![y], vec![y]])
+            })?;
+            let all = b.sum(ys[0], &[0]);
+            Ok::<_, ()>([last, vec![all]])
+        });
+        let [last, ys] = built.expect("test: nothing fails");
+        let all = b.sum(ys[0], &[0]);
+        b.add(last[0], all)
     });
 }

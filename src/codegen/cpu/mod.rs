@@ -15,6 +15,7 @@ mod jit;
 mod lanes;
 mod nest;
 mod rows;
+mod scan;
 mod scatter;
 mod step;
 mod strip;
@@ -27,7 +28,7 @@ pub use instance::Instance;
 pub use jit::FunctionText;
 
 use crate::codegen::bind::{self, Binding};
-use crate::loops::{Kernel, KernelKind, Program};
+use crate::loops::{KernelKind, Program};
 use contract::Finish;
 use cranelift_module::FuncId;
 use jit::{Code, Jit};
@@ -81,61 +82,110 @@ enum Plan {
     Rows(Box<RowsPlan>, FuncId),
     Scatter(Box<ScatterPlan>, FuncId),
     Contract(Finish, Option<FuncId>),
+    /// What runs a step of it.
+    Scan(FuncId),
 }
 
 /// Compiles a program that the verifier of loops accepts.
 pub fn compile(program: &Program, options: &Options) -> Compiled {
-    let mut jit = Jit::new(options.texts);
-    let bound: Vec<(KernelKind, Binding)> =
-        program.kernels.iter().map(|kernel| bind::bind(program, &kernel.kind)).collect();
-    let mut plans: Vec<Plan> = Vec::new();
-    let mut known: BTreeMap<String, usize> = BTreeMap::new();
-    let plan_of: Vec<usize> = bound
-        .iter()
-        .map(|(kind, binding)| {
-            let text = format!("{:?} {kind:?}", binding.dtypes);
-            *known.entry(text).or_insert_with(|| {
-                let plan = plan(&mut jit, kind, binding, plans.len());
-                plans.push(plan);
-                plans.len() - 1
-            })
-        })
-        .collect();
-    let products: Vec<bool> = bound.iter().map(|(k, _)| matches!(k, KernelKind::Contract(_))).collect();
-    // The code holds their addresses, so they have them before they have a value: a descriptor
-    // names its epilogue, whose address is known only after the code is sealed.
-    let mut places: Vec<Option<Box<MaybeUninit<Gemm>>>> =
-        products.iter().map(|&is| is.then(Box::<Gemm>::new_uninit)).collect();
-    let launches: Vec<Launch> = bound
-        .iter()
-        .zip(&plan_of)
-        .zip(&places)
-        .map(|(((kind, binding), &plan), place)| {
-            let descriptor = place.as_ref().map_or(0, |p| p.as_ptr() as usize);
-            Launch { binding, what: launch(kind, &plans[plan], descriptor) }
-        })
-        .collect();
-    let step = step::define(&mut jit, "step", &launches);
-    let single = |(i, launch)| step::define(&mut jit, &format!("step.{i}"), std::slice::from_ref(launch));
-    let parts = if options.profile { launches.iter().enumerate().map(single).collect() } else { Vec::new() };
-    drop(launches);
-    let code = jit.seal();
-
+    let jit = Jit::new(options.texts);
+    let mut maker = Maker { jit, plans: Vec::new(), known: BTreeMap::new(), bodies: Vec::new() };
+    let made = maker.program(program, "step", options.profile);
+    let Maker { jit, plans, bodies, .. } = maker;
     let mut compiled = Compiled {
-        step,
-        parts,
+        step: made.step,
+        parts: made.parts.clone(),
         gemms: Vec::new(),
         schedule: Vec::new(),
         buffers: program.buffers.len(),
         scratch_bytes: 0,
         workspace_bytes: 0,
-        code,
+        code: jit.seal(),
     };
-    for (at, (kind, _)) in bound.iter().enumerate() {
-        let place = places[at].take();
-        compiled.finish_kernel(&program.kernels[at], kind, &plans[plan_of[at]], place, options);
-    }
+    bodies.into_iter().for_each(|body| compiled.finish_program(body, &plans, options));
+    let of_bodies = std::mem::take(&mut compiled.schedule);
+    compiled.finish_program(made, &plans, options);
+    compiled.schedule.extend(of_bodies);
     compiled
+}
+
+/// Makes the functions of programs: of the one that is compiled, and of its scans' bodies.
+struct Maker {
+    jit: Jit,
+    plans: Vec<Plan>,
+    /// The plan of each kernel seen, by its text.
+    known: BTreeMap<String, usize>,
+    /// What scans run, inner ones first.
+    bodies: Vec<Made>,
+}
+
+/// A program whose functions exist, but for the descriptors of its products.
+struct Made {
+    step: FuncId,
+    parts: Vec<FuncId>,
+    kernels: Vec<MadeKernel>,
+}
+
+struct MadeKernel {
+    label: String,
+    kind: KernelKind,
+    plan: usize,
+    /// The code holds its address, so it has one before it has a value: a descriptor names its
+    /// epilogue, whose address is known only after the code is sealed.
+    descriptor: Option<Box<MaybeUninit<Gemm>>>,
+}
+
+impl Maker {
+    /// `name` is that of the function that runs all kernels; each has one of its own if `parts`.
+    fn program(&mut self, program: &Program, name: &str, parts: bool) -> Made {
+        let mut bindings = Vec::new();
+        let mut kernels = Vec::new();
+        for kernel in &program.kernels {
+            let (kind, binding) = bind::bind(program, &kernel.kind);
+            let plan = self.plan(&kind, &binding);
+            let is_product = matches!(kind, KernelKind::Contract(_));
+            let descriptor = is_product.then(Box::<Gemm>::new_uninit);
+            kernels.push(MadeKernel { label: kernel.label.clone(), kind, plan, descriptor });
+            bindings.push(binding);
+        }
+        let launches: Vec<Launch> = kernels
+            .iter()
+            .zip(&bindings)
+            .map(|(kernel, binding)| {
+                let descriptor = kernel.descriptor.as_ref().map_or(0, |p| p.as_ptr() as usize);
+                Launch { binding, what: launch(&kernel.kind, &self.plans[kernel.plan], descriptor) }
+            })
+            .collect();
+        let jit = &mut self.jit;
+        let step = step::define(jit, name, &launches);
+        let parts = if parts { launches.iter().collect() } else { Vec::new() };
+        let single = |(i, launch)| step::define(jit, &format!("{name}.{i}"), std::slice::from_ref(launch));
+        let parts = parts.into_iter().enumerate().map(single).collect();
+        Made { step, parts, kernels }
+    }
+
+    /// The plan of a kernel, shared by all that are equal.
+    fn plan(&mut self, kind: &KernelKind, binding: &Binding) -> usize {
+        let text = format!("{:?} {kind:?}", binding.dtypes);
+        if let Some(&known) = self.known.get(&text) {
+            return known;
+        }
+        let plan = match kind {
+            KernelKind::Scan(scan) => {
+                let name = format!("scan{}", self.bodies.len());
+                let made = self.program(&scan.body, &name, false);
+                let function = made.step;
+                self.bodies.push(made);
+                Plan::Scan(function)
+            }
+            KernelKind::Rows(_) | KernelKind::Contract(_) | KernelKind::Scatter(_) => {
+                plan(&mut self.jit, kind, binding, self.plans.len())
+            }
+        };
+        self.plans.push(plan);
+        self.known.insert(text, self.plans.len() - 1);
+        self.plans.len() - 1
+    }
 }
 
 fn plan(jit: &mut Jit, kind: &KernelKind, binding: &Binding, number: usize) -> Plan {
@@ -162,10 +212,16 @@ fn plan(jit: &mut Jit, kind: &KernelKind, binding: &Binding, number: usize) -> P
             };
             Plan::Contract(finish, function)
         }
+        KernelKind::Scan(_) => unreachable!("codegen: a scan is a program of its own"),
     }
 }
 
-fn launch<'p>(kind: &KernelKind, plan: &'p Plan, descriptor: usize) -> What<'p> {
+fn describe_scan(kind: &KernelKind) -> String {
+    let KernelKind::Scan(scan) = kind else { panic!("codegen: a scan's plan is of a scan") };
+    format!("{} steps of {} kernels, listed at the end", scan.length, scan.body.kernels.len())
+}
+
+fn launch<'p>(kind: &'p KernelKind, plan: &'p Plan, descriptor: usize) -> What<'p> {
     match (plan, kind) {
         (Plan::Inline(plan), _) => What::Inline(plan),
         (Plan::Rows(plan, function), _) => What::Tasks {
@@ -188,28 +244,34 @@ fn launch<'p>(kind: &KernelKind, plan: &'p Plan, descriptor: usize) -> What<'p> 
             });
             What::Product { descriptor, lhs, rhs, out, epilogue }
         }
-        (Plan::Contract(..), KernelKind::Rows(_) | KernelKind::Scatter(_)) => {
+        (Plan::Scan(function), KernelKind::Scan(scan)) => What::Scan { scan, function: *function },
+        (Plan::Scan(_), KernelKind::Rows(_) | KernelKind::Scatter(_) | KernelKind::Contract(_)) => {
+            panic!("codegen: a scan's plan is of a scan")
+        }
+        (Plan::Contract(..), KernelKind::Rows(_) | KernelKind::Scatter(_) | KernelKind::Scan(_)) => {
             panic!("codegen: a product's plan is of a product")
         }
     }
 }
 
 impl Compiled {
+    fn finish_program(&mut self, made: Made, plans: &[Plan], options: &Options) {
+        for kernel in made.kernels {
+            let plan = &plans[kernel.plan];
+            self.finish_kernel(kernel, plan, options);
+        }
+    }
+
     /// Fills in a product's descriptor and notes what the kernel needs and how it runs.
-    fn finish_kernel(
-        &mut self,
-        kernel: &Kernel,
-        kind: &KernelKind,
-        plan: &Plan,
-        place: Option<Box<MaybeUninit<Gemm>>>,
-        options: &Options,
-    ) {
+    fn finish_kernel(&mut self, kernel: MadeKernel, plan: &Plan, options: &Options) {
+        let MadeKernel { label, kind, descriptor: place, .. } = kernel;
         let (how, scratch) = match plan {
             Plan::Inline(_) => ("numbers of the step".to_string(), 0),
             Plan::Rows(plan, _) => (plan.describe(), plan.scratch_bytes),
             Plan::Scatter(plan, _) => (plan.describe(), 0),
+            Plan::Scan(_) => (describe_scan(&kind), 0),
             Plan::Contract(finish, function) => {
-                let (KernelKind::Contract(contract), Some(place)) = (kind, place) else {
+                let (KernelKind::Contract(contract), Some(place)) = (&kind, place) else {
                     panic!("codegen: a product's plan is of a product")
                 };
                 let (out, tail, scratch) = match finish {
@@ -231,7 +293,7 @@ impl Compiled {
             }
         };
         self.scratch_bytes = self.scratch_bytes.max(scratch);
-        self.schedule.push(format!("{}: {how}", kernel.label));
+        self.schedule.push(format!("{label}: {how}"));
     }
 
     fn epilogue(&self, function: FuncId) -> EpilogueFn {

@@ -11,9 +11,10 @@ use super::facts::{Class, Facts};
 use super::jit::Jit;
 use super::nest::Nest;
 use super::rows::{RowsPlan, site_count};
+use super::scan;
 use crate::base::DType;
 use crate::codegen::bind::Binding;
-use crate::loops::{BufferId, Node, NodeId};
+use crate::loops::{BufferId, Node, NodeId, Scan};
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, StackSlotData, StackSlotKind, Value};
 use cranelift_frontend::FunctionBuilder;
@@ -41,6 +42,8 @@ pub enum What<'p> {
         out: Option<(BufferId, i64)>,
         epilogue: Option<&'p EpiloguePlan>,
     },
+    /// A loop over a step function of its own.
+    Scan { scan: &'p Scan, function: FuncId },
 }
 
 impl<'p> Launch<'p> {
@@ -51,7 +54,9 @@ impl<'p> Launch<'p> {
                 Some((&plan.nest, &plan.facts, &plan.uniforms))
             }
             What::Product { epilogue: Some(plan), .. } => Some((&plan.nest, &plan.facts, &plan.uniforms)),
-            What::Tasks { uniforms: None, .. } | What::Product { epilogue: None, .. } => None,
+            What::Tasks { uniforms: None, .. } | What::Product { epilogue: None, .. } | What::Scan { .. } => {
+                None
+            }
         }
     }
 
@@ -81,7 +86,7 @@ pub fn define(jit: &mut Jit, name: &str, launches: &[Launch]) -> FuncId {
     let functions: Vec<Option<FuncId>> = launches
         .iter()
         .map(|launch| match launch.what {
-            What::Tasks { function, .. } => Some(function),
+            What::Tasks { function, .. } | What::Scan { function, .. } => Some(function),
             What::Inline(_) | What::Product { .. } => None,
         })
         .collect();
@@ -96,6 +101,26 @@ pub fn define(jit: &mut Jit, name: &str, launches: &[Launch]) -> FuncId {
     })
 }
 
+/// Room on the stack.
+pub fn stack(g: &mut Gen, bytes: usize) -> Value {
+    let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, bytes as u32, 4);
+    let slot = g.b.create_sized_stack_slot(slot);
+    g.b.ins().stack_addr(I64, slot, 0)
+}
+
+/// A copy of a context with another table of addresses.
+pub fn context(g: &mut Gen, ctx: Value, table: Value) -> Value {
+    let copy = stack(g, size_of::<Ctx>());
+    for field in
+        [offset_of!(Ctx, seed), offset_of!(Ctx, step), offset_of!(Ctx, team), offset_of!(Ctx, workspace)]
+    {
+        let x = g.b.ins().load(I64, MEM, ctx, field as i32);
+        g.b.ins().store(MEM, x, copy, field as i32);
+    }
+    g.b.ins().store(MEM, table, copy, offset_of!(Ctx, buffers) as i32);
+    copy
+}
+
 struct Step {
     /// The program's own table of buffers.
     table: Value,
@@ -105,22 +130,9 @@ impl Step {
     /// Copies the context to the stack, with an array of parameters in place of the buffers.
     fn open(g: &mut Gen, ctx: Value, launches: &[Launch]) -> Step {
         let slots = launches.iter().map(Launch::slots).max().unwrap_or(0);
-        let stack = |g: &mut Gen, bytes: usize| {
-            let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, bytes as u32, 4);
-            let slot = g.b.create_sized_stack_slot(slot);
-            g.b.ins().stack_addr(I64, slot, 0)
-        };
-        let copy = stack(g, size_of::<Ctx>());
         let params = stack(g, 8 * slots.max(1));
         let table = g.b.ins().load(I64, MEM, ctx, offset_of!(Ctx, buffers) as i32);
-        for field in
-            [offset_of!(Ctx, seed), offset_of!(Ctx, step), offset_of!(Ctx, team), offset_of!(Ctx, workspace)]
-        {
-            let x = g.b.ins().load(I64, MEM, ctx, field as i32);
-            g.b.ins().store(MEM, x, copy, field as i32);
-        }
-        g.b.ins().store(MEM, params, copy, offset_of!(Ctx, buffers) as i32);
-        g.ctx = copy;
+        g.ctx = context(g, ctx, params);
         g.params = params;
         Step { table }
     }
@@ -157,6 +169,9 @@ impl Step {
                     None => g.iconst(0),
                 };
                 g.call("mlc_gemm", &[g.ctx, gemm, lhs, rhs, out]);
+            }
+            What::Scan { scan, .. } => {
+                scan::emit(g, scan, function.expect("codegen: a scan has a step"));
             }
         }
     }

@@ -216,6 +216,12 @@ pub fn compile(
     seed: u64,
     target: &Target,
 ) -> Result<Shaders, Lack> {
+    if program.kernels.iter().any(|k| matches!(k.kind, KernelKind::Scan(_))) {
+        return Err(Lack {
+            what: "a recurrent layer needs a loop over time".into(),
+            limit: "this backend has none: it trains on `--device cpu`".into(),
+        });
+    }
     let bound: Vec<(KernelKind, Binding)> = program.kernels.iter().map(|k| bind(program, &k.kind)).collect();
     let piece = |k: usize, position: usize| {
         let (kind, binding): &(KernelKind, Binding) = &bound[k];
@@ -254,6 +260,7 @@ fn lower(kind: &KernelKind, dtypes: &[DType], prefix: &str, target: &Target) -> 
         KernelKind::Rows(rows) => rows::lower(rows, dtypes, prefix, target),
         KernelKind::Contract(contract) => contract::lower(contract, dtypes, prefix, target),
         KernelKind::Scatter(scatter) => scatter::lower(scatter, prefix, target),
+        KernelKind::Scan(_) => unreachable!("wgsl: loops over time were refused"),
     }
 }
 

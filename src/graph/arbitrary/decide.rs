@@ -42,7 +42,8 @@ pub fn is_clear(graph: &Graph, node: &Node, values: &[Tensor]) -> bool {
         | Prim::Window { .. }
         | Prim::Gather { .. }
         | Prim::Scatter { .. }
-        | Prim::Random { .. } => true,
+        | Prim::Random { .. }
+        | Prim::Scan { .. } => true,
     }
 }
 
@@ -74,7 +75,8 @@ pub fn decisions(graph: &Graph, values: &[Tensor]) -> Vec<i64> {
             | Prim::Window { .. }
             | Prim::Gather { .. }
             | Prim::Scatter { .. }
-            | Prim::Random { .. } => {}
+            | Prim::Random { .. }
+            | Prim::Scan { .. } => {}
         }
     }
     all

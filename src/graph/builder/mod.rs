@@ -58,7 +58,8 @@ impl Once {
             | Prim::Window { .. }
             | Prim::Gather { .. }
             | Prim::Scatter { .. }
-            | Prim::Random { .. } => None,
+            | Prim::Random { .. }
+            | Prim::Scan { .. } => None,
         }
     }
 }
@@ -146,7 +147,8 @@ impl Builder {
             | Prim::Window { .. }
             | Prim::Gather { .. }
             | Prim::Scatter { .. }
-            | Prim::Random { .. } => false,
+            | Prim::Random { .. }
+            | Prim::Scan { .. } => false,
         }
     }
 
@@ -196,6 +198,13 @@ impl Builder {
         self.note_site(&node.prim);
         let Some(key) = Once::of(&node) else { return self.graph.nodes.push(node) };
         *self.once.entry(key).or_insert_with(|| self.graph.nodes.push(node))
+    }
+
+    /// Gives a scan more results, behind those that it has.
+    pub fn widen(&mut self, scan: Value, prim: Prim, ty: TensorType) {
+        let node = &mut self.graph.nodes[scan];
+        assert!(matches!(node.prim, Prim::Scan { .. }), "graph: a scan is widened");
+        (node.prim, node.ty) = (prim, ty);
     }
 
     /// A trainable weight, `f32`.

@@ -4,6 +4,7 @@
 //! with this one. Numbers of `i32` wrap as machine integers do.
 
 mod rounding;
+mod scan;
 mod tensor;
 
 use super::ir::{Einsum, Fold, Graph, Leaf, Node, Prim, Value};
@@ -147,6 +148,9 @@ impl Run<'_> {
             }
             Prim::Gather { inputs: [table, index] } => gather(get(table), get(index), shape),
             Prim::Scatter { inputs: [index, updates] } => scatter(get(index), get(updates), shape),
+            Prim::Scan { body, inputs } => {
+                scan::run(self, body, &inputs.iter().map(get).collect::<Vec<_>>(), shape)
+            }
             Prim::Random { site } => {
                 let key = rng::key(self.inputs.seed, site);
                 let len = shape.iter().product::<usize>() as u64;

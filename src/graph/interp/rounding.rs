@@ -22,10 +22,12 @@
 //! rewriting changes what is rounded. Terms whose errors are the same (rows that one rounded number scales) add up
 //! plainly in truth; the margin for that lies in the rounding of the sum itself, which counts magnitudes.
 
+use super::scan;
 use super::{Inputs, Run, Tensor, bindings, contract, gather, pad, reduce, scatter};
 use crate::base::DType;
 use crate::graph::ir::{Einsum, Fold, Graph, Node, Prim};
 use crate::graph::scalar::ScalarOp;
+use std::collections::BTreeMap;
 
 /// Half the distance from 1 to the next larger `f32`: the relative error of one rounding.
 pub const UNIT: f64 = 1.0 / (1u64 << 24) as f64;
@@ -46,12 +48,18 @@ pub struct Bounded {
 /// # Panics
 /// As [`run`](super::run).
 pub fn run_bounded(graph: &Graph, inputs: &Inputs) -> Vec<Bounded> {
+    bounded(graph, inputs, &BTreeMap::new())
+}
+
+/// The same where some leaves are off already.
+pub(super) fn bounded(graph: &Graph, inputs: &Inputs, off: &BTreeMap<String, Tensor>) -> Vec<Bounded> {
     let run = Run { bindings: bindings(graph, inputs), graph, inputs };
     let last = graph.last_uses();
     let (mut values, mut errors): (Vec<Tensor>, Vec<Tensor>) = (Vec::new(), Vec::new());
     for (id, node) in graph.nodes.iter() {
         let value = run.node(node, &values);
-        let error = error(&run, node, &value, &values, &errors);
+        let given = if let Prim::Leaf(leaf) = node.prim { off.get(&*graph.leaves[leaf].name) } else { None };
+        let error = given.cloned().unwrap_or_else(|| error(&run, node, &value, &values, &errors));
         values.push(value);
         errors.push(error);
         for input in node.prim.inputs().iter().filter(|v| last[v.index()] == Some(id)) {
@@ -114,6 +122,10 @@ fn error(run: &Run, node: &Node, value: &Tensor, values: &[Tensor], errors: &[Te
             let squares = scatter(at, &each(e, square), shape.clone());
             let sizes = scatter(at, &magnitudes(&values[updates.index()], e), shape);
             zip(&squares, &sizes, |squares, size| squares.sqrt() + rounded(at.data.len(), size))
+        }
+        Prim::Scan { body, inputs } => {
+            let given = inputs.iter().map(|v| (&values[v.index()], &errors[v.index()]));
+            scan::errors(run, body, &given.collect::<Vec<_>>(), shape)
         }
     }
 }

@@ -87,7 +87,7 @@ fn touch(kind: &KernelKind, buffer: BufferId) -> Option<&Access> {
     let body = match kind {
         KernelKind::Rows(rows) => &rows.body,
         KernelKind::Contract(contract) => &contract.body,
-        KernelKind::Scatter(_) => return None,
+        KernelKind::Scatter(_) | KernelKind::Scan(_) => return None,
     };
     let plain = body.nodes.iter().filter_map(|(_, node)| match node {
         Node::Load(access) => Some(access),
@@ -170,7 +170,7 @@ fn has_rows(kind: &KernelKind) -> bool {
     match kind {
         KernelKind::Rows(_) => true,
         KernelKind::Contract(c) => c.folds(),
-        KernelKind::Scatter(_) => false,
+        KernelKind::Scatter(_) | KernelKind::Scan(_) => false,
     }
 }
 
@@ -179,7 +179,7 @@ fn folds_over(kind: &KernelKind, fusion: &Fusion) -> bool {
     match kind {
         KernelKind::Rows(_) => true,
         KernelKind::Contract(c) => (1..=fusion.row_epilogue).contains(&c.n.iter().product()),
-        KernelKind::Scatter(_) => false,
+        KernelKind::Scatter(_) | KernelKind::Scan(_) => false,
     }
 }
 

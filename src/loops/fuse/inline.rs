@@ -98,7 +98,7 @@ impl Inliner<'_> {
         let own = &buffers[formula.buffer];
         let is_operand = |&reader: &usize| match &self.kernel(reader).kind {
             KernelKind::Contract(c) => c.multiplies(formula.buffer),
-            KernelKind::Rows(_) | KernelKind::Scatter(_) => false,
+            KernelKind::Rows(_) | KernelKind::Scatter(_) | KernelKind::Scan(_) => false,
         };
         let is_epilogue = |access: &Access| {
             let buffer = &buffers[access.buffer];
@@ -139,7 +139,7 @@ impl Inliner<'_> {
             KernelKind::Contract(_) | KernelKind::Rows(_) => {
                 format!("is computed again in {}", name(&kernel))
             }
-            KernelKind::Scatter(_) => return None,
+            KernelKind::Scatter(_) | KernelKind::Scan(_) => return None,
         };
         while let Err(uncut) = replace(&mut kernel.kind, formula) {
             match uncut {

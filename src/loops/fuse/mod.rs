@@ -248,6 +248,7 @@ fn name(kernel: &Kernel) -> &'static str {
     match &kernel.kind {
         KernelKind::Contract(_) => "product",
         KernelKind::Scatter(_) => "scatter",
+        KernelKind::Scan(_) => "loop",
         KernelKind::Rows(rows) => {
             let mut folds = rows.body.nodes.iter().filter_map(|(_, node)| match node {
                 Node::Fold { fold, .. } => Some(fold),
@@ -295,7 +296,7 @@ fn body_of(kind: &mut KernelKind) -> Option<&mut Body> {
     match kind {
         KernelKind::Rows(rows) => Some(&mut rows.body),
         KernelKind::Contract(contract) => Some(&mut contract.body),
-        KernelKind::Scatter(_) => None,
+        KernelKind::Scatter(_) | KernelKind::Scan(_) => None,
     }
 }
 

@@ -98,7 +98,9 @@ impl<'a> Emitter<'a> {
             }
             Prim::Iota { axis } => Ok(self.index(&at[*axis])),
             Prim::Map { op, inputs } => self.map(*op, inputs, at, guards, dtype),
-            Prim::Reduce { .. } | Prim::Contract { .. } | Prim::Scatter { .. } => Err(Obstacle::Store(v)),
+            Prim::Reduce { .. } | Prim::Contract { .. } | Prim::Scatter { .. } | Prim::Scan { .. } => {
+                Err(Obstacle::Store(v))
+            }
             Prim::Reshape { input } => self.reshape(*input, &flatten(at, shape, self.rank()), guards),
             Prim::Permute { input, perm } => {
                 let mut inner = at.to_vec();
@@ -349,7 +351,8 @@ fn behind_movement(graph: &Graph, mut v: Value) -> Value {
             | Prim::Pad { .. }
             | Prim::Gather { .. }
             | Prim::Scatter { .. }
-            | Prim::Random { .. } => return v,
+            | Prim::Random { .. }
+            | Prim::Scan { .. } => return v,
         }
     }
 }

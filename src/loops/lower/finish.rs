@@ -38,6 +38,7 @@ fn rename(kernel: &mut Kernel, to: impl Fn(BufferId) -> BufferId) {
             s.updates = to(s.updates);
             s.out = to(s.out);
         }
+        KernelKind::Scan(scan) => scan.rename(&to),
     }
     for body in kernel.bodies_mut() {
         for access in body.nodes.iter_mut().filter_map(Node::access_mut) {

@@ -2,11 +2,15 @@
 
 use super::super::affine::{Affine, flatten};
 use super::super::dims::Role;
+use super::super::ir::Program;
 use super::super::ir::{Access, BufferId, Contract, KernelKind, Node, NodeId, Operand, Rows, Scatter, Store};
-use super::Shapes;
+use super::super::scan::Scan;
 use super::emit::{Emitter, Obstacle, Stored, resolve};
 use super::space::Space;
-use crate::graph::{Einsum, Graph, Prim, Value};
+use super::{Shapes, known};
+use crate::graph::{Einsum, Graph, Prim, ScanBody, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a kernel is written from.
 #[derive(Clone, Copy)]
@@ -14,6 +18,8 @@ pub struct Sources<'a> {
     pub graph: &'a Graph,
     pub shapes: &'a Shapes,
     pub stored: &'a Stored,
+    /// The body of each scan, and the buffer that is its room.
+    pub scans: &'a BTreeMap<Value, (Arc<Program>, BufferId)>,
 }
 
 type Written<T = KernelKind> = Result<T, Obstacle>;
@@ -27,6 +33,7 @@ impl Sources<'_> {
             let written = match &self.graph.nodes[v].prim {
                 Prim::Contract { spec, inputs } => self.contract(v, spec, *inputs, &space, out),
                 Prim::Scatter { inputs: [index, updates] } => self.scatter(v, *index, *updates, out),
+                Prim::Scan { body, inputs } => self.scan(v, body, inputs, out),
                 Prim::Reduce { .. } => self.fold(v, &space, out),
                 Prim::Leaf(_)
                 | Prim::Const(_)
@@ -82,7 +89,8 @@ impl Sources<'_> {
             | Prim::Window { .. }
             | Prim::Gather { .. }
             | Prim::Scatter { .. }
-            | Prim::Random { .. } => {
+            | Prim::Random { .. }
+            | Prim::Scan { .. } => {
                 Space::new(&self.shapes[v].iter().map(|&n| (n, Role::Outer)).collect::<Vec<_>>())
             }
         }
@@ -178,6 +186,33 @@ impl Sources<'_> {
         let count = self.shapes[index].iter().product();
         let (index, updates) = (self.dense(index)?, self.dense(updates)?);
         Ok(KernelKind::Scatter(Scatter { index, updates, out, count, rows, width }))
+    }
+
+    fn scan(self, v: Value, body: &ScanBody, inputs: &[Value], out: BufferId) -> Written {
+        let (program, room) = &self.scans[&v];
+        Ok(KernelKind::Scan(Scan {
+            body: program.clone(),
+            length: usize::try_from(known(&body.length)).expect("graph: a scan has at least one step"),
+            reverse: body.reverse,
+            carries: body.carries,
+            slices: body.slices,
+            inputs: inputs.iter().map(|&input| self.run_of(input)).collect::<Written<_>>()?,
+            out,
+            room: *room,
+        }))
+    }
+
+    /// Where all elements of `v` lie side by side, in order: a buffer, and an element of it.
+    fn run_of(self, v: Value) -> Written<(BufferId, usize)> {
+        match (&self.graph.nodes[v].prim, self.stored.get(&v)) {
+            (_, Some(&buffer)) => Ok((buffer, 0)),
+            (Prim::Reshape { input }, None) => self.run_of(*input),
+            (Prim::Slice { input, start, step }, None) if start.len() == 1 && step[0] == 1 => {
+                let (buffer, at) = self.run_of(*input)?;
+                Ok((buffer, at + usize::try_from(known(&start[0])).expect("graph: slices start inside")))
+            }
+            (_, None) => Err(Obstacle::Store(v)),
+        }
     }
 
     /// The buffer that holds exactly the elements of `v`, in order.

@@ -27,6 +27,7 @@ use super::affine::dense_strides;
 use super::fuse;
 use super::fusion::Fusion;
 use super::ir::*;
+use super::scan::ScanLayout;
 use crate::base::Dim;
 use crate::graph::{Graph, LeafId, LeafKind, OutputKind, Prim, Value};
 use emit::Stored;
@@ -71,31 +72,47 @@ pub struct Draft {
 
 /// The program of a graph whose sizes are all numbers, for a backend that takes such fusion.
 pub fn lower(graph: &Graph, fusion: &Fusion) -> Program {
-    let mut draft = draft(graph);
-    fuse::run(&mut draft, fusion);
-    finish::run(draft)
+    finish::run(draft(graph, Some(fusion), false))
 }
 
 /// The same without joining kernels: one for each stored value.
 pub fn lower_unfused(graph: &Graph) -> Program {
-    finish::run(draft(graph))
+    finish::run(draft(graph, None, false))
 }
 
-fn draft(graph: &Graph) -> Draft {
+/// Kernels joined as `fusion` says, if it does. With `apart`, no two results share a buffer.
+fn draft(graph: &Graph, fusion: Option<&Fusion>, apart: bool) -> Draft {
     let graph = &prepare::run(graph);
     let shapes = &Shapes::of(graph);
+    let bodies = bodies(graph, fusion);
     let (draft, links) = (Draft::default(), Links::default());
-    let mut lowering = Lowering { graph, shapes, draft, links, leaves: Vec::new() };
+    let mut lowering = Lowering { graph, shapes, bodies: &bodies, apart, draft, links, leaves: Vec::new() };
     lowering.draft.program.name = graph.name.clone();
     lowering.add_leaves();
     let stored = lowering.store();
     lowering.hand_out(&stored);
-    lowering.draft
+    let mut draft = lowering.draft;
+    if let Some(fusion) = fusion {
+        fuse::run(&mut draft, fusion);
+    }
+    draft
+}
+
+/// The program of each scan's body.
+fn bodies(graph: &Graph, fusion: Option<&Fusion>) -> BTreeMap<Value, Arc<Program>> {
+    let scans = graph.nodes.iter().filter_map(|(v, node)| {
+        let Prim::Scan { body, .. } = &node.prim else { return None };
+        Some((v, Arc::new(finish::run(draft(&body.graph, fusion, true)))))
+    });
+    scans.collect()
 }
 
 struct Lowering<'a> {
     graph: &'a Graph,
     shapes: &'a Shapes,
+    bodies: &'a BTreeMap<Value, Arc<Program>>,
+    /// Whether each result has a buffer that no other has.
+    apart: bool,
     draft: Draft,
     /// Of the draft's kernels, once they are all there.
     links: Links,
@@ -134,7 +151,15 @@ impl Lowering<'_> {
                 let name = Arc::from(format!("v{}", v.index()));
                 stored.insert(v, buffers.push(Buffer { name, dtype, shape, kind: BufferKind::Temp }));
             }
-            let sources = Sources { graph: self.graph, shapes: self.shapes, stored: &stored };
+            let mut scans = BTreeMap::new();
+            for (&v, body) in self.bodies.iter().filter(|(v, _)| roots.contains(v)) {
+                let Prim::Scan { body: scan, .. } = &self.graph.nodes[v].prim else {
+                    unreachable!("loops: bodies are of scans")
+                };
+                let room = ScanLayout::of(body, scan.carries).buffer();
+                scans.insert(v, (body.clone(), buffers.push(room)));
+            }
+            let sources = Sources { graph: self.graph, shapes: self.shapes, stored: &stored, scans: &scans };
             let mut missing = BTreeSet::new();
             let mut kernels = Vec::new();
             for &v in &roots {
@@ -188,6 +213,10 @@ impl Lowering<'_> {
     /// Makes a temporary a result; what cannot be is copied.
     fn result(&mut self, buffer: BufferId, name: &Arc<str>) -> BufferId {
         match self.draft.program.buffers[buffer].kind {
+            BufferKind::Output if self.apart => {
+                let copy = self.copy(buffer);
+                self.result(copy, name)
+            }
             BufferKind::Output => buffer,
             BufferKind::Temp => {
                 let found = &mut self.draft.program.buffers[buffer];

@@ -134,7 +134,7 @@ pub fn overwrites_safely(kernel: &Kernel, temp: BufferId, leaf: BufferId) -> boo
         return true;
     }
     let body = match &kernel.kind {
-        KernelKind::Scatter(_) => return false,
+        KernelKind::Scatter(_) | KernelKind::Scan(_) => return false,
         KernelKind::Contract(c) if c.multiplies(leaf) => return false,
         KernelKind::Contract(c) => &c.body,
         KernelKind::Rows(rows) => &rows.body,

@@ -86,7 +86,8 @@ fn formula(
         | Prim::Broadcast { .. }
         | Prim::Slice { .. }
         | Prim::Window { .. }
-        | Prim::Scatter { .. } => 0,
+        | Prim::Scatter { .. }
+        | Prim::Scan { .. } => 0,
     };
     let inputs: BTreeSet<&Value> = node.prim.inputs().iter().collect();
     inputs.into_iter().fold(Formula { cost: own, streams: 0 }, |sum, input| {
@@ -103,7 +104,7 @@ fn formula(
 
 fn wants_storing(graph: &Graph, shapes: &Shapes, users: &[Vec<Value>], v: Value, formula: Formula) -> bool {
     match &graph.nodes[v].prim {
-        Prim::Reduce { .. } | Prim::Contract { .. } | Prim::Scatter { .. } => true,
+        Prim::Reduce { .. } | Prim::Contract { .. } | Prim::Scatter { .. } | Prim::Scan { .. } => true,
         Prim::Map { .. } | Prim::Random { .. } | Prim::Gather { .. } => {
             let mut readers = Vec::new();
             collect_readers(graph, shapes, users, v, false, &mut readers);
@@ -169,7 +170,7 @@ fn collect_readers(
             | Prim::Map { .. }
             | Prim::Gather { .. }
             | Prim::Random { .. } => readers.push(Reader { value: user, repeats: grows }),
-            Prim::Reduce { .. } | Prim::Contract { .. } | Prim::Scatter { .. } => {
+            Prim::Reduce { .. } | Prim::Contract { .. } | Prim::Scatter { .. } | Prim::Scan { .. } => {
                 readers.push(Reader { value: user, repeats })
             }
         }

@@ -16,7 +16,9 @@ fn gpu(graph: &Graph) -> Program {
 fn product(kernel: &Kernel) -> &Contract {
     match &kernel.kind {
         KernelKind::Contract(contract) => contract,
-        KernelKind::Rows(_) | KernelKind::Scatter(_) => panic!("{} is no product", kernel.label),
+        KernelKind::Rows(_) | KernelKind::Scatter(_) | KernelKind::Scan(_) => {
+            panic!("{} is no product", kernel.label)
+        }
     }
 }
 
@@ -145,7 +147,7 @@ fn a_map_stays_where_its_reader_would_come_too_late() {
     assert!(
         program.kernels.iter().all(|k| match &k.kind {
             KernelKind::Contract(c) => c.operands().iter().all(|operand| operand.plain().is_some()),
-            KernelKind::Rows(_) | KernelKind::Scatter(_) => true,
+            KernelKind::Rows(_) | KernelKind::Scatter(_) | KernelKind::Scan(_) => true,
         }),
         "{}",
         loops::print(&program)

@@ -78,7 +78,9 @@ fn made() -> Made {
 fn product(program: &mut Program) -> &mut Contract {
     match &mut program.kernels[0].kind {
         KernelKind::Contract(contract) => contract,
-        KernelKind::Rows(_) | KernelKind::Scatter(_) => unreachable!("made as a product"),
+        KernelKind::Rows(_) | KernelKind::Scatter(_) | KernelKind::Scan(_) => {
+            unreachable!("made as a product")
+        }
     }
 }
 

@@ -18,7 +18,7 @@ fn buffer(p: &Program, name: &str) -> BufferId {
 fn rows(p: &mut Program) -> &mut Rows {
     let found = p.kernels.iter_mut().find_map(|k| match &mut k.kind {
         KernelKind::Rows(rows) if !rows.row.is_empty() => Some(rows),
-        KernelKind::Rows(_) | KernelKind::Contract(_) | KernelKind::Scatter(_) => None,
+        KernelKind::Rows(_) | KernelKind::Contract(_) | KernelKind::Scatter(_) | KernelKind::Scan(_) => None,
     });
     found.expect("the step has rows")
 }
@@ -26,7 +26,7 @@ fn rows(p: &mut Program) -> &mut Rows {
 fn product(p: &mut Program) -> &mut Contract {
     let found = p.kernels.iter_mut().find_map(|k| match &mut k.kind {
         KernelKind::Contract(c) => Some(c),
-        KernelKind::Rows(_) | KernelKind::Scatter(_) => None,
+        KernelKind::Rows(_) | KernelKind::Scatter(_) | KernelKind::Scan(_) => None,
     });
     found.expect("the step has products")
 }

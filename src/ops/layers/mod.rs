@@ -18,6 +18,7 @@ mod penalty;
 mod places;
 mod pooling;
 mod prelu;
+mod recurrent;
 mod shape;
 mod sides;
 
@@ -131,6 +132,9 @@ static LAYERS: &[&dyn OpDef] = &[
     &activation::LOG_SIGMOID,
     &prelu::PReLU,
     &embedding::Embedding,
+    &recurrent::SimpleRnn,
+    &recurrent::Lstm,
+    &recurrent::Gru,
     &attention::MultiHeadAttention,
 ];
 
@@ -140,8 +144,7 @@ pub fn later_layers() -> impl Iterator<Item = &'static str> {
 }
 
 /// Layers of Keras that are not built yet: a spec that names one is told so.
-static LATER: &[&str] =
-    &["Conv3D", "LSTM", "GRU", "SimpleRNN", "Bidirectional", "TimeDistributed", "Attention"];
+static LATER: &[&str] = &["Conv3D", "Bidirectional", "TimeDistributed", "Attention"];
 
 /// Every layer.
 pub fn layers() -> &'static [&'static dyn OpDef] {
@@ -321,9 +324,11 @@ impl Call {
         let (fits, kind) = match init {
             Init::Orthogonal { .. } => (shape.rank() >= 2, "an orthogonal matrix"),
             Init::Identity { .. } => (shape.rank() == 2, "an identity matrix"),
-            Init::Constant(_) | Init::Uniform { .. } | Init::Normal { .. } | Init::TruncatedNormal { .. } => {
-                (true, "")
-            }
+            Init::Constant(_)
+            | Init::Parts(_)
+            | Init::Uniform { .. }
+            | Init::Normal { .. }
+            | Init::TruncatedNormal { .. } => (true, ""),
         };
         match fits {
             true => Ok(()),

@@ -66,6 +66,7 @@ fn rule(r: &mut Rebuild, prim: &Prim, ty: &TensorType) -> Option<Value> {
         | Prim::Iota { .. }
         | Prim::Gather { .. }
         | Prim::Scatter { .. }
-        | Prim::Random { .. } => None,
+        | Prim::Random { .. }
+        | Prim::Scan { .. } => None,
     }
 }

@@ -275,7 +275,7 @@ impl<'a> Subject<'a> {
     fn report(&self) -> Report {
         let forwards: Vec<Graph> =
             self.plan.forwards().map(|forward| with_batch(forward, &self.bindings, self.batch)).collect();
-        let forward_flops = forwards.iter().map(|forward| contraction_flops(forward, |_| true)).sum();
+        let forward_flops = forwards.iter().map(|forward| contraction_flops(forward, &|_| true)).sum();
         Report {
             spec: self.job.name.clone(),
             batch: self.batch,
@@ -320,11 +320,11 @@ fn with_batch(graph: &Graph, bindings: &Bindings, batch: usize) -> Graph {
 /// Floating-point operations of the forward pass' matrix products on a batch: two for each
 /// multiply-add.
 pub fn forward_flops(plan: &TrainPlan, bindings: &Bindings, batch: usize) -> u64 {
-    plan.forwards().map(|forward| contraction_flops(&with_batch(forward, bindings, batch), |_| true)).sum()
+    plan.forwards().map(|forward| contraction_flops(&with_batch(forward, bindings, batch), &|_| true)).sum()
 }
 
 /// Of the contractions whose text satisfies `wanted`.
-fn contraction_flops(graph: &Graph, wanted: impl Fn(Span) -> bool) -> u64 {
+fn contraction_flops(graph: &Graph, wanted: &dyn Fn(Span) -> bool) -> u64 {
     let of = |(_, node): (_, &crate::graph::Node)| match &node.prim {
         Prim::Contract { spec, inputs } if wanted(node.span) => {
             2 * points(spec, inputs.map(|i| graph.ty(i).shape.as_const().expect("runtime: sizes are bound")))
@@ -345,6 +345,11 @@ fn contraction_flops(graph: &Graph, wanted: impl Fn(Span) -> bool) -> u64 {
         | Prim::Gather { .. }
         | Prim::Scatter { .. }
         | Prim::Random { .. } => 0,
+        // Nodes of a body bear the places of the text that they came from.
+        Prim::Scan { body, .. } => {
+            let length = body.length.as_const().expect("runtime: sizes are bound");
+            length as u64 * contraction_flops(&body.graph, wanted)
+        }
     };
     graph.nodes.iter().map(of).sum()
 }
@@ -364,7 +369,7 @@ fn layers(job: &Job, forwards: &[Graph], weights: &Weights, bindings: &Bindings,
         // Copies that `repeat` makes stand on one text: each has its share.
         let copies = all.iter().filter(|l| l.span == layer.span).count() as u64;
         let own = weights.slots().iter().filter(|s| layer.params.iter().any(|p| **p == *s.name));
-        let flops = |forward| contraction_flops(forward, |span| layer.span.contains(span));
+        let flops = |forward| contraction_flops(forward, &|span| layer.span.contains(span));
         Layer {
             model: model.to_string(),
             path: layer.path.clone(),

@@ -108,6 +108,10 @@ fn work(graph: &Graph, bindings: &Bindings) -> u64 {
             let alone = spec.rhs.iter().zip(&rhs).filter(|(l, _)| !spec.lhs.contains(l));
             elements(&lhs) * alone.map(|(_, &n)| n as u64).product::<u64>()
         }
+        Prim::Scan { body, .. } => {
+            let length = body.length.bind(bindings).as_const().expect("verify: all sizes are known");
+            length as u64 * work(&body.graph, bindings)
+        }
         Prim::Leaf(_)
         | Prim::Const(_)
         | Prim::Size(_)

@@ -197,6 +197,7 @@ fn initialisers_have_the_moments_of_keras() {
         match init {
             Init::Normal { .. } | Init::Orthogonal { .. } => {}
             Init::Constant(_)
+            | Init::Parts(_)
             | Init::Uniform { .. }
             | Init::TruncatedNormal { .. }
             | Init::Identity { .. } => {

@@ -6,5 +6,6 @@ mod gradients;
 mod images;
 mod layers;
 mod mistakes;
+mod recurrent;
 mod tables;
 mod values;

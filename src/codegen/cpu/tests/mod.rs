@@ -3,6 +3,7 @@
 mod contract;
 mod mlp;
 mod rows;
+mod scan;
 
 use super::{Instance, Options};
 use crate::base::{Bindings, DType};

@@ -19,7 +19,7 @@ fn piece(program: &Program, kernel: &Kernel, target: &Target) -> Option<(Piece, 
     let piece = match &kind {
         KernelKind::Rows(rows) => lower(rows, &binding.dtypes, "k_", target),
         KernelKind::Scatter(s) => scatter::lower(s, "k_", target),
-        KernelKind::Contract(_) => return None,
+        KernelKind::Contract(_) | KernelKind::Scan(_) => return None,
     };
     Some((piece, binding))
 }

@@ -1,0 +1,203 @@
+//! Loops over time: what a scan is, and how its results lie in one tensor.
+//!
+//! A scan runs a body once for each step. A node is one tensor, so all results of a scan
+//! lie in one `f32` vector, one after the other in the order of the body's outputs: the
+//! last value of each carry, then every per-step output along a new axis 0. A reader
+//! takes its part by a slice and a reshape, which cost nothing.
+
+use super::builder::Builder;
+use super::ir::{Graph, LeafKind, OutputKind, Prim, Value};
+use super::print::print;
+use crate::base::{Bindings, DType, Dim, Shape, TensorType};
+use std::sync::Arc;
+
+/// What a scan does at each step.
+///
+/// The leaves of the graph are, in this order, carries (at the first step what the node
+/// was given, then what the step before made), slices (at step `t` row `t` of what the
+/// node was given) and what is the same at every step. Its outputs are the next value of
+/// each carry, then per-step outputs, all `f32`. Random numbers are drawn outside, along
+/// an axis of time: a body is a pure function of its leaves.
+#[derive(Clone, Debug)]
+pub struct ScanBody {
+    /// How many steps, at least one.
+    pub length: Dim,
+    /// Whether the last row comes first. Rows of slices and of outputs keep their places.
+    pub reverse: bool,
+    pub carries: usize,
+    pub slices: usize,
+    pub graph: Graph,
+}
+
+impl PartialEq for ScanBody {
+    /// The text of a graph tells all of it but where it came from, also 0 from -0.
+    fn eq(&self, other: &Self) -> bool {
+        let heads = |b: &ScanBody| (b.length.clone(), b.reverse, b.carries, b.slices);
+        heads(self) == heads(other) && print(&self.graph) == print(&other.graph)
+    }
+}
+
+impl ScanBody {
+    /// The shape of a result as its readers see it.
+    pub fn result(&self, k: usize) -> Shape {
+        let mut shape = self.graph.ty(self.graph.outputs[k].value).shape.clone();
+        if k >= self.carries {
+            shape.0.insert(0, self.length.clone());
+        }
+        shape
+    }
+
+    /// Where the result starts in the vector of all.
+    pub fn offset(&self, k: usize) -> Dim {
+        (0..k).fold(Dim::zero(), |at, k| at + self.result(k).size())
+    }
+
+    /// The type of the vector of all results.
+    pub fn ty(&self) -> TensorType {
+        TensorType::f32(Shape(vec![self.offset(self.graph.outputs.len())]))
+    }
+
+    /// The type of input `i` of the node.
+    pub fn input(&self, i: usize) -> TensorType {
+        let leaf = self.graph.leaves.iter().nth(i).expect("scan: an input has a leaf").1;
+        let mut ty = leaf.ty.clone();
+        if self.is_slice(i) {
+            ty.shape.0.insert(0, self.length.clone());
+        }
+        ty
+    }
+
+    pub fn is_slice(&self, i: usize) -> bool {
+        (self.carries..self.carries + self.slices).contains(&i)
+    }
+
+    pub fn bind(&self, bindings: &Bindings) -> ScanBody {
+        ScanBody { length: self.length.bind(bindings), graph: self.graph.bind(bindings), ..self.clone() }
+    }
+
+    /// The row that is worked on at a step.
+    pub fn row(&self, step: usize, length: usize) -> usize {
+        if self.reverse { length - 1 - step } else { step }
+    }
+
+    /// Whether inputs of these types are what the body takes, and its outputs what a scan gives.
+    pub fn check(&self, inputs: &[&TensorType]) -> Result<(), String> {
+        let leaves = self.graph.leaves.len();
+        if inputs.len() != leaves || self.carries + self.slices > leaves {
+            return Err(format!("a body of {leaves} leaves is given {}", inputs.len()));
+        }
+        for (i, found) in inputs.iter().enumerate() {
+            if **found != self.input(i) {
+                return Err(format!("input {i} is {found}, not {}", self.input(i)));
+            }
+        }
+        if self.length.as_const().is_some_and(|n| n < 1) {
+            return Err("a scan has at least one step".into());
+        }
+        if self.graph.outputs.len() < self.carries {
+            return Err("a carry has no next value".into());
+        }
+        for (k, output) in self.graph.outputs.iter().enumerate() {
+            let ty = self.graph.ty(output.value);
+            if ty.dtype != DType::F32 || output.kind != OutputKind::Value {
+                return Err(format!("output {k} of the body is {ty}"));
+            }
+            if k < self.carries && *ty != self.input(k) {
+                return Err(format!("carry {k} is {} and then {ty}", self.input(k)));
+            }
+        }
+        let mut nodes = self.graph.nodes.iter();
+        match nodes.any(|(_, node)| matches!(node.prim, Prim::Random { .. })) {
+            true => Err("a body draws random numbers, which would be the same at each step".into()),
+            false => Ok(()),
+        }
+    }
+}
+
+/// What a scan is made of: what goes in, by its role.
+pub struct ScanInputs<'a> {
+    pub length: Dim,
+    pub reverse: bool,
+    /// The first value of each carry.
+    pub carries: &'a [Value],
+    /// Axis 0 is time.
+    pub slices: &'a [Value],
+    /// The same at every step.
+    pub constants: &'a [Value],
+}
+
+/// The leaves of a body, or its outputs: carries first.
+pub struct ScanStep {
+    pub carries: Vec<Value>,
+    pub slices: Vec<Value>,
+    pub constants: Vec<Value>,
+}
+
+impl Builder {
+    /// A loop over time whose step `build` writes into a graph of its own: it gives the next
+    /// carries and the per-step outputs. The result is the last carries, and the outputs
+    /// along a new axis 0.
+    pub fn scan<E>(
+        &mut self,
+        inputs: &ScanInputs,
+        build: impl FnOnce(&mut Builder, &ScanStep) -> Result<[Vec<Value>; 2], E>,
+    ) -> Result<[Vec<Value>; 2], E> {
+        let mut body = Builder::new("step");
+        let leaf = |b: &mut Builder, name: String, ty: TensorType| b.leaf(name, ty, LeafKind::Batch);
+        let named = |(i, &v): (usize, &Value)| (i, self.ty(v).clone());
+        let row = |mut ty: TensorType| {
+            ty.shape.0.remove(0);
+            ty
+        };
+        let step = ScanStep {
+            carries: inputs
+                .carries
+                .iter()
+                .enumerate()
+                .map(named)
+                .map(|(i, ty)| leaf(&mut body, format!("c{i}"), ty))
+                .collect(),
+            slices: inputs
+                .slices
+                .iter()
+                .enumerate()
+                .map(named)
+                .map(|(i, ty)| leaf(&mut body, format!("x{i}"), row(ty)))
+                .collect(),
+            constants: inputs
+                .constants
+                .iter()
+                .enumerate()
+                .map(named)
+                .map(|(i, ty)| leaf(&mut body, format!("w{i}"), ty))
+                .collect(),
+        };
+        let [next, outputs] = build(&mut body, &step)?;
+        next.iter().enumerate().for_each(|(i, &v)| body.output(format!("c{i}"), v, OutputKind::Value));
+        outputs.iter().enumerate().for_each(|(i, &v)| body.output(format!("y{i}"), v, OutputKind::Value));
+        let body = ScanBody {
+            length: inputs.length.clone(),
+            reverse: inputs.reverse,
+            carries: inputs.carries.len(),
+            slices: inputs.slices.len(),
+            graph: body.finish(),
+        };
+        let all = [inputs.carries, inputs.slices, inputs.constants].concat();
+        let body = Arc::new(body);
+        let packed = self.infer(Prim::Scan { body: body.clone(), inputs: all });
+        let mut results: Vec<Value> =
+            (0..body.graph.outputs.len()).map(|k| self.scan_result(&body, packed, k)).collect();
+        let outputs = results.split_off(body.carries);
+        Ok([results, outputs])
+    }
+
+    /// One result of a scan.
+    pub fn scan_result(&mut self, body: &ScanBody, packed: Value, k: usize) -> Value {
+        let shape = body.result(k);
+        let part = self.push(
+            Prim::Slice { input: packed, start: vec![body.offset(k)], step: vec![1] },
+            TensorType::f32(Shape(vec![shape.size()])),
+        );
+        self.push(Prim::Reshape { input: part }, TensorType::f32(shape))
+    }
+}

@@ -1,0 +1,60 @@
+//! Loops over time, with their gradients.
+
+use super::support::check;
+use crate::ad::gradient;
+use crate::graph::examples::{Sizes, loss_of, lstm, odd};
+use crate::graph::{Builder, Graph, OutputKind, Value, interp, parse, print};
+use crate::opt;
+
+/// A loss with the gradient of all leaves.
+fn trained(shapes: &[Vec<usize>], op: impl Fn(&mut Builder, &[Value]) -> Value) -> Graph {
+    let (graph, leaves) = loss_of(shapes, op);
+    let loss = graph.outputs[1].value;
+    let mut b = Builder::resume(graph);
+    for (i, grad) in gradient(&mut b, loss, &leaves).into_iter().enumerate() {
+        b.output(format!("d{i}"), grad, OutputKind::Value);
+    }
+    b.finish()
+}
+
+/// As it is, and rewritten: programs do what the graph does, and rewriting keeps that.
+fn check_both(graph: &Graph) -> Graph {
+    let again = parse(&print(graph)).expect("what is printed reads");
+    assert_eq!(print(&again), print(graph));
+    check(graph);
+    let mut rewritten = graph.clone();
+    opt::run(&mut rewritten);
+    check(&rewritten);
+    let inputs = super::support::inputs(graph, 7);
+    let pairs = interp::run(graph, &inputs).into_iter().zip(interp::run(&rewritten, &inputs));
+    for (before, after) in pairs {
+        for (x, y) in before.data.iter().zip(&after.data) {
+            assert!((x - y).abs() <= 1e-9 * (1.0 + x.abs()), "{x} became {y}\n{}", print(&rewritten));
+        }
+    }
+    rewritten
+}
+
+#[test]
+fn an_lstm_and_its_gradient() {
+    for (steps, batch, units) in [(1, 1, 1), (3, 2, 2), (4, 3, 5)] {
+        let sizes = Sizes { steps, batch, units };
+        for reverse in [false, true] {
+            check_both(&trained(&sizes.shapes(), |b, x| lstm(b, sizes, reverse, x)));
+        }
+    }
+}
+
+#[test]
+fn carries_that_stay_and_results_that_nobody_reads() {
+    for steps in [1, 2, 5] {
+        check_both(&trained(&[vec![steps, 3], vec![3], vec![3]], |b, x| odd(b, steps, x)));
+    }
+}
+
+#[test]
+fn the_gradient_of_a_recurrent_weight_is_one_product() {
+    let sizes = Sizes { steps: 4, batch: 3, units: 5 };
+    let graph = check_both(&trained(&sizes.shapes(), |b, x| lstm(b, sizes, false, x)));
+    insta::assert_snapshot!(print(&graph));
+}

@@ -70,10 +70,10 @@ model Vae {
   input image: f32[B, 8, 8]
   input eps: f32[B, 4]
   let h = image |> Flatten |> Dense(32, activation=relu) as enc
-  let mean = h |> Dense(4) as mean
+  let centre = h |> Dense(4) as mean
   let log_var = h |> Dense(4) as log_var
-  output kl: f32[] = mean(sum(exp(log_var) + mean^2 - 1 - log_var, axis=-1)) / 2
-  output pixels: f32[B, 64] = (mean + exp(log_var / 2) * eps) |> Dense(32, activation=relu) as dec |> Dense(64) as out
+  output kl: f32[] = mean(sum(exp(log_var) + centre^2 - 1 - log_var, axis=-1)) / 2
+  output pixels: f32[B, 64] = (centre + exp(log_var / 2) * eps) |> Dense(32, activation=relu) as dec |> Dense(64) as out
 }
 
 train {

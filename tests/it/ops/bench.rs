@@ -8,6 +8,7 @@ use mlc::ops::formula::{Checked, Eval, Item, Reported, Scope};
 use mlc::ops::{self, Call, Framework, Library, Mode};
 use mlc::syntax::ast::{Arg, Expr, ExprKind, Ident};
 use mlc::syntax::{parse, parse_value};
+use std::collections::BTreeMap;
 
 /// A scope with two tensors and every layer.
 struct Body {
@@ -15,6 +16,8 @@ struct Body {
     i: Value,
     mode: Mode,
     penalties: Vec<Value>,
+    /// Which steps of a value count, if not all do.
+    masks: BTreeMap<Value, Value>,
 }
 
 #[derive(Clone, Debug)]
@@ -65,10 +68,15 @@ fn apply(
     let x = ev.tensor(input)?;
     let attrs = ops::attrs::attrs(ev, layer.sig(), args, span)?;
     let (sig, mode, framework) = (layer.sig(), ev.scope.mode, ev.lib.framework());
-    let call = Call { sig, inputs: vec![x], masks: Vec::new(), attrs, path, span, framework, mode };
+    let mask = ev.scope.masks.get(&x).copied();
+    let call = Call { sig, inputs: vec![x], masks: vec![mask], attrs, path, span, framework, mode };
     match layer.build(ev.lib, ev.b, &call) {
         Ok(built) => {
             ev.scope.penalties.extend(built.penalties);
+            let y = built.outputs[0];
+            if let Some(mask) = built.mask.follow(mask, ev.b.shape(x), ev.b.shape(y)) {
+                ev.scope.masks.insert(y, mask);
+            }
             Ok(Item::Tensor(built.outputs[0]))
         }
         Err(d) => ev.fail(d),
@@ -144,7 +152,7 @@ impl Bench {
         let x = b.leaf("x", TensorType::f32(self.x.clone()), LeafKind::Param(Init::Constant(0.0)));
         let rows = self.x.without(&[self.x.rank().saturating_sub(1)]);
         let i = b.batch("i", TensorType::new(DType::I32, rows));
-        let mut scope = Body { x, i, mode: self.mode, penalties: Vec::new() };
+        let mut scope = Body { x, i, mode: self.mode, penalties: Vec::new(), masks: BTreeMap::new() };
         let item = Eval::new(lib, &mut b, diags, &mut scope).eval(&expr)?;
         let items = match item {
             Item::Tuple(items) => items,

@@ -14,7 +14,7 @@ static SIG: Sig = Sig {
           have it, or with `reset_after=false` x @ W + bias + (r * h) @ U. h starts as 0. The result is the last h,\n\
           `f32[B, units]`, or all of them. `weight_ih: f32[n, 3 * units]`, `weight_hh: f32[units, 3 * units]`,\n\
           `bias: f32[3 * units]`, and with `reset_after` `bias_hh` of the same shape; gates in the order z r new.",
-    example: "Reshape(3, 2) |> GRU(2)",
+    example: "Reshape(-1, 1) |> GRU(2)",
     inputs: &["x"],
     attrs: &[
         UNITS,

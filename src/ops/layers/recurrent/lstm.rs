@@ -14,7 +14,7 @@ static SIG: Sig = Sig {
           h = sigmoid(o) * tanh(c). Both start as 0. The result is the last h, `f32[B, units]`, or all of them.\n\
           `weight_ih: f32[n, 4 * units]`, `weight_hh: f32[units, 4 * units]`, `bias: f32[4 * units]`, gates in the order\n\
           i f g o. Dropout draws once for a row and step of training: all gates see the same.",
-    example: "Reshape(3, 2) |> LSTM(2)",
+    example: "Reshape(-1, 1) |> LSTM(2)",
     inputs: &["x"],
     attrs: &[
         UNITS,

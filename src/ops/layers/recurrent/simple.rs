@@ -12,7 +12,7 @@ static SIG: Sig = Sig {
     doc: "The plainest recurrent layer (Elman, 1990) over `f32[B, T, n]`:\n\
           h = activation(x @ weight_ih + h @ weight_hh + bias). h starts as 0. The result is the last h, `f32[B, units]`, or\n\
           all of them. `weight_ih: f32[n, units]`, `weight_hh: f32[units, units]`, `bias: f32[units]`.",
-    example: "Reshape(3, 2) |> SimpleRNN(2)",
+    example: "Reshape(-1, 1) |> SimpleRNN(2)",
     inputs: &["x"],
     attrs: &[
         UNITS,

@@ -51,7 +51,8 @@ const LARGE: &[Floor] = &[
 ];
 
 /// Nets that train for minutes: once, with the seed that the spec has.
-const LONG: &[(&str, f64)] = &[("mnist_cnn", 0.988), ("mnist_cnn_mse", 0.98), ("fashion_resnet", 0.91), ("vit_mnist", 0.975)];
+const LONG: &[(&str, f64)] =
+    &[("mnist_cnn", 0.988), ("mnist_cnn_mse", 0.98), ("fashion_resnet", 0.91), ("vit_mnist", 0.975)];
 
 /// The metric for each of the seeds.
 fn of_seeds(name: &str, metric: &str, args: &[&str]) -> Vec<f64> {

@@ -92,7 +92,8 @@ pub fn bench(
     }
     let (parameters, group) = (trainer.weights().parameters(), trainer.engine().group());
     let prefetch = Prefetch::choose(data.train.store.row_bytes() * order.batch);
-    let mut batches = Batches::new(&data.train, order, 0, u64::MAX, prefetch);
+    let augmenter = data.augmenter(plan.seed);
+    let mut batches = Batches::augmented(&data.train, order, 0..u64::MAX, prefetch, &augmenter);
     // Steps one after the other, and the loss of the last once all are done.
     let mut steps = |count: u64| -> Result<f64, RunError> {
         let mut last = 0.0;

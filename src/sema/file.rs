@@ -222,6 +222,7 @@ pub(super) fn check(
     for section in cx.data.borrow().iter() {
         data::unused(&cx, section, ast);
         section.check_windows(&cx);
+        section.check_augment(&cx);
     }
     let roles: Vec<_> = cx.data.borrow().iter().map(|data| data::roles(&cx, ast, data)).collect();
     let plans: Option<Vec<_>> = cx.data.borrow().iter().zip(&roles).map(|(d, r)| d.plan(r.clone())).collect();

@@ -167,7 +167,11 @@ const DATA: &[Key] = &[
         "Warnings about leaks that you have looked at: `duplicates`, `target`, `time`, `groups`.",
     ),
     later("bucket", "rows of a batch have one shape; take it out"),
-    later("augment", "training rows are taken as they are; take it out"),
+    section(
+        "augment",
+        "image = image |> flip |> crop(32, pad=4)",
+        "What is done to images of training rows alone, drawn anew in each epoch: `flip`, `crop`.",
+    ),
 ];
 
 const SPLIT: &[Key] = &[

@@ -184,7 +184,7 @@ fn section_words() -> impl Iterator<Item = &'static str> {
     let inner = inner
         .filter(|key| matches!(key.status, keys::Status::Section | keys::Status::Named))
         .map(|key| key.name);
-    keys::WORDS.iter().map(|w| w.name).chain(inner).chain(["augment"])
+    keys::WORDS.iter().map(|w| w.name).chain(inner)
 }
 
 fn includes(names: &[&str]) -> Value {

@@ -109,7 +109,8 @@ averages |= {
     "CategoricalHinge(x, i)": loss(losses.CategoricalHinge(), one_hot, x),
     "Dice(x, sin(3 * x) > 0)": loss(losses.Dice(), sides, sigmoid(x)),
     "Tversky(x, sin(3 * x) > 0)": loss(losses.Tversky(), sides, sigmoid(x)),
-    "Tversky(x, sin(3 * x) > 0, alpha=0.3, beta=0.7)": loss(losses.Tversky(0.3, 0.7), sides, sigmoid(x)),
+    # Keras' code exchanges what its documentation calls false positives and negatives.
+    "Tversky(x, sin(3 * x) > 0, alpha=0.3, beta=0.7)": loss(losses.Tversky(0.7, 0.3), sides, sigmoid(x)),
     "GIoU(0.2 + one_hot(i, 4) * mean(x, axis=-1, keep=true), one_hot(i, 4))": giou(corner, np.eye(8)[i][:, :4]),
     "GIoU(-0.3 * one_hot(i - i, 4) + 0.1 * one_hot(i - i + 1, 4) + 0.9 * one_hot(i - i + 2, 4)"
     " + 1.4 * one_hot(i - i + 3, 4) + 0.1 * mean(x, axis=-1, keep=true), one_hot(i - i + 2, 4) + one_hot(i - i + 3, 4))": giou(

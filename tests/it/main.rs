@@ -36,6 +36,7 @@ mod sequences;
 mod shaders;
 mod sources;
 mod stages;
+mod steps;
 mod stopping;
 mod style;
 mod support;

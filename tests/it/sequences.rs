@@ -46,3 +46,32 @@ fn padding_is_what_the_mask_leaves_out() {
     // Padding is followed by padding, which is learnt first.
     assert!(with > without + 0.05, "{with} with a mask, {without} without");
 }
+
+/// The losses of a classifier that pools in some way what an embedding with a mask gives.
+fn pooled(by: &str) -> Vec<f64> {
+    let folder = root().join("tests/goldens/sequences");
+    let text = format!(
+        "mlspec 1\n\ndata ids {{\n  source = npz(\"sequences.npz\")\n  shuffle = false\n  batch = 32\n}}\n\n\
+         model M {{\n  input tokens: i32[B, 9]\n  let x = tokens |> Embedding(12, 4, mask_zero=true) as words\n  \
+         output logits: f32[B, 12] = {by} |> Dense(12) as out\n}}\n\n\
+         train {{\n  feed {{ tokens = ids.tokens  label = ids.tokens[0] }}\n  loss = CrossEntropy(M.logits, label)\n  \
+         optimizer = SGD(lr=0.1)\n  steps = 20\n}}\n"
+    );
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let spec = place.path().join("pooled.mlspec");
+    std::fs::write(&spec, text).expect("the temporary folder is writable");
+    let run = Run::train(&spec.display().to_string(), &["--data", &folder.display().to_string()]);
+    let records = run.records();
+    records.iter().filter(|r| r["of"] == "step").map(|r| r["loss"].as_f64().expect("a loss")).collect()
+}
+
+#[test]
+fn means_over_time_leave_padding_out() {
+    let layer = pooled("x |> GlobalAveragePooling1D");
+    let by_hand = pooled("einsum(\"btd,bt->bd\", x, padding(x)) / sum(padding(x), axis=1, keep=true)");
+    let all = pooled("mean(x, axis=1)");
+    assert_eq!(layer.len(), 20);
+    let apart = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(apart(&layer, &by_hand) < 1e-5, "{layer:?}\n{by_hand:?}");
+    assert!(apart(&layer, &all) > 1e-3, "padding moves the mean");
+}

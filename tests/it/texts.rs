@@ -88,7 +88,7 @@ fn a_character_that_no_training_row_has_is_named() {
         "tokens = text |> chars |> windows(3)\n  split { train = 50%  valid = 50%  ordered = true }";
     let out = train(folder.path(), &spec("text(\"t.txt\")", columns, "d.tokens / 3", "f32[B, 3]"), &[]);
     let said = stderr(&out);
-    assert!(said.contains("data::unseen") && said.contains("t.txt:2:12") && said.contains('ß'), "{said}");
+    assert!(said.contains("data::unseen") && said.contains("t.txt:2:13") && said.contains('ß'), "{said}");
 }
 
 #[test]
@@ -176,6 +176,22 @@ fn folders_of_images_are_classes() {
     let resized = text.replace("images(\"p\")", "images(\"p\", resize=[4, 4])");
     let out = train(folder.path(), &resized, &[]);
     assert!(out.status.success(), "{}", stderr(&out));
+}
+
+#[test]
+fn changed_training_rows_are_drawn_from_the_seed() {
+    let image = png(4, 4);
+    let folder = folder(&[("p/cat/1.png", &image), ("p/cat/2.png", &image), ("p/dog/1.png", &image)]);
+    let hash = |columns: &str| {
+        let out = train(folder.path(), &spec("images(\"p\")", columns, "d.image", "f32[B, 4, 4, 1]"), &[]);
+        assert!(out.status.success(), "{}", stderr(&out));
+        let run = kept(folder.path());
+        fs::remove_dir_all(folder.path().join("run")).expect("the run is there");
+        run.lines().find(|l| l.starts_with("weights_hash")).expect("weights have a hash").to_string()
+    };
+    let augment = "augment { image = image |> flip |> crop(4, pad=1) }\n  image = image / 255";
+    assert_eq!(hash(augment), hash(augment));
+    assert_ne!(hash(augment), hash("image = image / 255"));
 }
 
 #[test]

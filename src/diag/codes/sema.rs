@@ -231,6 +231,13 @@ pub const CODES: &[CodeInfo] = &[
                   pad(200)",
     },
     CodeInfo {
+        code: "column::augment",
+        title: "training rows cannot be changed so",
+        explain: "`augment { image = image |> flip |> crop(32, pad=4) }` changes a column that is fed, in its place, in training \
+                  rows alone; validation and test see images as they are, so `crop` keeps their size. The column is the \
+                  source's: arithmetic on it comes after.",
+    },
+    CodeInfo {
         code: "feed::cut",
         title: "a cut of a column that cannot be",
         explain: "`d.tokens[:-1]` leaves the last step of each row out, `d.tokens[-1]` takes it alone. Shapes in `feed` are of \

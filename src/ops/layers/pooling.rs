@@ -161,7 +161,7 @@ pool!(
     &[KEEP],
     "Reshape(-1, 1) |> GlobalAveragePooling1D",
     "The mean of all places of a sequence, for each channel: `f32[B, length, n]` becomes `f32[B, n]`.\n\
-     Also called GlobalAvgPool1D."
+     Padding does not count. Also called GlobalAvgPool1D."
 );
 pool!(
     GLOBAL_AVERAGE_2D,
@@ -207,8 +207,27 @@ impl OpDef for Pool {
     }
 }
 
+/// The mean of the steps that a mask keeps: `f32[B, T, n]` and `f32[B, T]`.
+fn kept_mean(b: &mut Builder, x: Value, mask: Value, keeps_axis: bool) -> Value {
+    let shape = b.shape(x).clone();
+    let over = b.broadcast(mask, shape.clone(), &[0, 1]);
+    let kept = b.mul(x, over);
+    let sums = b.sum(kept, &[1]);
+    let counts = b.sum_keep(mask, &[1]);
+    let one = b.constant(1.0);
+    let counts = b.max(counts, one);
+    let mean = b.div(sums, counts);
+    match keeps_axis {
+        true => b.reshape(mean, vec![shape[0].clone(), Dim::one(), shape[2].clone()]),
+        false => mean,
+    }
+}
+
 impl Pool {
     fn all(&self, b: &mut Builder, call: &Call, x: Value) -> Value {
+        if let (Of::Average, 1, Some(mask)) = (self.of, self.axes, call.mask(0)) {
+            return kept_mean(b, x, mask, call.flag("keepdims"));
+        }
         let places: Vec<usize> = (1..=self.axes).collect();
         match (self.of, call.flag("keepdims")) {
             (Of::Largest, false) => b.max_of(x, &places),

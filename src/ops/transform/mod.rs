@@ -4,10 +4,12 @@
 //! and the reference read nothing else. What a transform computes is `runtime::data::steps`, on training rows
 //! where there is something to fit.
 
+mod augment;
 mod table;
 mod text;
 
 use super::{AttrValue, Sig};
+pub use augment::{AUGMENTS, Augment, AugmentDef};
 use std::sync::Arc;
 use table::Settings;
 pub use table::TRANSFORMS;
@@ -244,7 +246,7 @@ pub const DATE_PARTS: &[(&str, DatePart)] = &[
 pub const DATE_SIGNS: &str = "YymdbBeHMSjfT%";
 
 /// Transforms of the language that are not built yet.
-pub const LATER: &[&str] = &["flip", "crop", "resize", "jitter"];
+pub const LATER: &[&str] = &["resize", "jitter"];
 
 /// The transform of that name.
 pub fn find(name: &str) -> Option<&'static TransformDef> {

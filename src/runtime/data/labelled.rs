@@ -51,6 +51,7 @@ pub fn labelled(
         warnings: Vec::new(),
         files: loaded.table.files,
         bindings,
+        augment: Vec::new(),
         counts: BTreeMap::new(),
     })
 }

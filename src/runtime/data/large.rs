@@ -127,6 +127,7 @@ pub fn load<'a>(plan: &'a DataPlan, places: &'a Places, budget: Budget) -> Resul
         warnings,
         files: [Some(main), valid, test].into_iter().flatten().flat_map(|l| l.files).collect(),
         bindings: sizes.unwrap_or_default(),
+        augment: plan.augment.clone(),
         counts,
     })
 }

@@ -4,6 +4,7 @@
 //! diagnostics at the source's call in the spec, each naming file, row and column. What is fitted is
 //! fitted on training rows alone. No file can make it panic or ask for more memory than it holds.
 
+mod augment;
 mod batch;
 mod calendar;
 mod cells;
@@ -48,6 +49,7 @@ mod wanted;
 mod when;
 mod windows;
 
+pub use augment::Augmenter;
 pub use batch::{Order, Rows};
 pub use encode::{FittedColumn, FittedField, apply, apply_file};
 pub use files::{FNV_START, FileInfo, Places, fnv1a};
@@ -60,7 +62,7 @@ pub use steps::{Fitted, Speech, Vocabulary};
 
 use crate::base::{Bindings, DType};
 use crate::diag::Diagnostic;
-use crate::sema::job::{Amount, Column, DataPlan, Field, SourcePlan};
+use crate::sema::job::{Amount, AugmentPlan, Column, DataPlan, Field, SourcePlan};
 use large::Budget;
 use spill::Spill;
 use std::collections::BTreeMap;
@@ -117,6 +119,8 @@ pub struct Dataset {
     pub warnings: Vec<Diagnostic>,
     pub files: Vec<FileInfo>,
     bindings: Bindings,
+    /// What is done to training rows alone.
+    augment: Vec<AugmentPlan>,
     /// By column of classes, how many training rows have each.
     counts: BTreeMap<String, Vec<usize>>,
 }
@@ -244,6 +248,11 @@ impl Part {
 }
 
 impl Dataset {
+    /// What changes training rows as they are gathered.
+    pub fn augmenter(&self, seed: u64) -> Augmenter {
+        Augmenter::new(&self.augment, &self.train.store, seed)
+    }
+
     /// Sizes that only data know: `people.features`, `d.col.classes`.
     pub fn bindings(&self) -> &Bindings {
         &self.bindings
@@ -412,6 +421,7 @@ fn made(
         warnings,
         files,
         bindings,
+        augment: plan.augment.clone(),
         counts,
     })
 }

@@ -5,8 +5,9 @@
 //! then sleep; the gatherer is woken only when half of the ring is free, so that most steps wake nobody.
 //! Small batches are gathered by the trainer itself: that is cheaper than handing them over.
 
-use super::{Order, Part, Rows};
+use super::{Augmenter, Order, Part, Rows};
 use crate::runtime::memory::{Block, lay_out};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -94,6 +95,18 @@ unsafe impl Sync for Slot {}
 impl Batches {
     /// The batches of steps `from` to `until` (not included) of a part.
     pub fn new(part: &Part, order: Order, from: u64, until: u64, prefetch: Prefetch) -> Batches {
+        Batches::augmented(part, order, from..until, prefetch, &Augmenter::default())
+    }
+
+    /// The batches of some steps, their rows changed at random.
+    pub fn augmented(
+        part: &Part,
+        order: Order,
+        steps: Range<u64>,
+        prefetch: Prefetch,
+        augmenter: &Augmenter,
+    ) -> Batches {
+        let Range { start: from, end: until } = steps;
         assert!(order.steps_per_epoch() > 0, "data: a part that is stepped through has a batch");
         let sizes = part.store.columns.iter().map(|c| c.row_bytes() * order.batch);
         let (offsets, total) = lay_out(sizes);
@@ -117,6 +130,7 @@ impl Batches {
             epoch: None,
             order: Vec::with_capacity(part.len()),
             scratch: Vec::with_capacity(part.store.row_bytes()),
+            augmenter: augmenter.clone(),
         };
         let (worker, inline) = match prefetch {
             Prefetch::Inline => (None, Some(gatherer())),
@@ -198,6 +212,7 @@ struct Gatherer {
     order: Vec<u32>,
     /// A row of a store on disk.
     scratch: Vec<u8>,
+    augmenter: Augmenter,
 }
 
 impl Gatherer {
@@ -215,7 +230,10 @@ impl Gatherer {
             };
             // SAFETY: the slot has room for `batch` rows of each column and `i` is below that; this thread
             // alone holds the slot.
-            unsafe { part.store.copy_row(*row, to, &mut self.scratch) };
+            unsafe {
+                part.store.copy_row(*row, to, &mut self.scratch);
+                self.augmenter.change(rows.epoch, *row, to);
+            }
         }
     }
 }

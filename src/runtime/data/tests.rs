@@ -62,7 +62,21 @@ fn plan(source: SourcePlan, columns: Vec<Column>) -> DataPlan {
     let (batch, shuffle, drop_last) = (2, true, false);
     let (name, span) = ("d".to_string(), Span::default());
     let (allow, roles) = (Vec::new(), Roles::default());
-    DataPlan { name, span, source, valid, test, columns, split, batch, shuffle, drop_last, allow, roles }
+    DataPlan {
+        name,
+        span,
+        source,
+        valid,
+        test,
+        columns,
+        split,
+        batch,
+        shuffle,
+        drop_last,
+        allow,
+        augment: Vec::new(),
+        roles,
+    }
 }
 
 fn beside(folder: &Path) -> Places {

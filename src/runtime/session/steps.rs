@@ -55,7 +55,9 @@ impl Run<'_, '_> {
         }
         let order = trainer.order();
         let prefetch = Prefetch::choose(self.data.train.store.row_bytes() * order.batch);
-        let mut batches = Batches::new(&self.data.train, order, state.done, self.until, prefetch);
+        let augmenter = self.data.augmenter(self.plan.seed);
+        let steps = state.done..self.until;
+        let mut batches = Batches::augmented(&self.data.train, order, steps, prefetch, &augmenter);
         while let Some(batch) = batches.advance() {
             trainer.step(&batch)?;
             state.done = batch.step + 1;

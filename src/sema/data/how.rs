@@ -2,7 +2,7 @@
 
 use crate::base::Span;
 use crate::diag::{Diagnostic, did_you_mean};
-use crate::ops::transform::{self, Kind, TRANSFORMS, Takes, TransformDef};
+use crate::ops::transform::{self, AUGMENTS, Kind, TRANSFORMS, Takes, TransformDef};
 use crate::sema::ctx::{Ctx, suggest};
 use crate::sema::job::{Classes, Encode};
 use crate::syntax::ast::{Arg, Expr, ExprKind, Ident};
@@ -192,7 +192,8 @@ fn read(cx: &Ctx, stage: &Expr) -> Option<(&'static TransformDef, Encode)> {
 
 /// Names of transforms, built or not.
 pub(super) fn names() -> impl Iterator<Item = &'static str> + Clone {
-    TRANSFORMS.iter().map(|t| t.sig.name).chain(transform::LATER.iter().copied())
+    let changes = AUGMENTS.iter().map(|change| change.sig.name);
+    TRANSFORMS.iter().map(|t| t.sig.name).chain(changes).chain(transform::LATER.iter().copied())
 }
 
 fn unknown(cx: &Ctx, name: &Ident) {
@@ -200,6 +201,12 @@ fn unknown(cx: &Ctx, name: &Ident) {
         let instead = "`docs/transforms.md` has the transforms that are built, and arithmetic on columns is";
         cx.later("later::transform", format!("the transform `{}`", name.name), name.span, instead);
         return;
+    }
+    if AUGMENTS.iter().any(|change| change.sig.name == &*name.name) {
+        let message = format!("`{}` changes training rows alone", name.name);
+        let d = Diagnostic::error("column::augment", message, name.span, "of every row?");
+        return cx
+            .report(d.help(format!("write `augment {{ image = image |> {} }}` in the section", name.name)));
     }
     if let Some(ours) = transform::alias(&name.name) {
         let message = format!("`{}` is called `{ours}` here", name.name);

@@ -5,6 +5,7 @@
 //! `name : how`), *derived* if it is arithmetic on columns. Batches hold
 //! stored columns; derived ones are computed in the graph.
 
+mod augment;
 mod columns;
 mod computed;
 mod fact;
@@ -27,7 +28,7 @@ pub(super) use source::{is_generator, is_source};
 pub(super) use unused::unused;
 
 use super::ctx::Ctx;
-use super::job::{Column, DataPlan, Leak, Roles, RowOrder, SourceKind, SourcePlan, SplitPlan};
+use super::job::{AugmentPlan, Column, DataPlan, Leak, Roles, RowOrder, SourceKind, SourcePlan, SplitPlan};
 use super::keyed::{Keyed, stray};
 use super::keys;
 use super::probe::{DataProbe, SourceSchema};
@@ -61,6 +62,7 @@ pub(super) struct Data<'a> {
     shuffle: bool,
     drop_last: bool,
     allow: Vec<Leak>,
+    augment: Vec<AugmentPlan>,
     /// Stored columns that some graph reads, in the order of first use.
     columns: RefCell<Vec<Column>>,
 }
@@ -86,6 +88,7 @@ impl<'a> Data<'a> {
             shuffle: keys.get("shuffle").and_then(|e| cx.flag("shuffle", e)).unwrap_or(true),
             drop_last: keys.get("drop_last").and_then(|e| cx.flag("drop_last", e)).unwrap_or(false),
             allow: keys.get("allow").map(|e| leaks::allowed(cx, e)).unwrap_or_default(),
+            augment: keys.inner("augment").map(|s| augment::read(cx, s)).unwrap_or_default(),
             columns: RefCell::default(),
         };
         for plan in [&data.valid, &data.test].into_iter().flatten() {
@@ -115,6 +118,7 @@ impl<'a> Data<'a> {
             shuffle: self.shuffle,
             drop_last: self.drop_last,
             allow: self.allow.clone(),
+            augment: self.augment.clone(),
             roles,
         }
     }

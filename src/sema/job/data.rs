@@ -1,6 +1,6 @@
 //! A `data` section, checked: columns, the parts of the rows, what may leak between them.
 
-use super::{Encode, SourcePlan, Windows};
+use super::{Augment, Encode, SourcePlan, Windows};
 use crate::base::{DType, Dim, Shape, Span, TensorType};
 use crate::diag::Code;
 use crate::graph::Graph;
@@ -24,7 +24,18 @@ pub struct DataPlan {
     pub drop_last: bool,
     /// Warnings that the author has answered.
     pub allow: Vec<Leak>,
+    /// What is done to training rows alone.
+    pub augment: Vec<AugmentPlan>,
     pub roles: Roles,
+}
+
+/// Changes of a column of images, in order, drawn anew for each row and epoch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AugmentPlan {
+    /// The leaf's name.
+    pub column: String,
+    pub steps: Vec<Augment>,
+    pub span: Span,
 }
 
 /// What columns of the source are to the train sections.

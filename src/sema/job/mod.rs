@@ -10,7 +10,7 @@ pub use crate::ops::metric::{Better, Finish};
 pub use crate::ops::plateau::Plateau;
 pub use crate::ops::schedule::Schedule;
 pub use crate::ops::stop::EarlyStopping;
-pub use crate::ops::transform::{Classes, Encode, Windows};
+pub use crate::ops::transform::{Augment, Classes, Encode, Windows};
 pub use data::*;
 pub use generate::*;
 pub use source::*;

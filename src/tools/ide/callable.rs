@@ -62,7 +62,7 @@ pub fn callable(analysis: &Analysis, kind: NameKind, name: &str) -> Option<Calla
         NameKind::Block | NameKind::Op | NameKind::Model => of_file(analysis, name),
         NameKind::Loss | NameKind::Function => {
             let op = analysis.library.op(name).map(|op| of_op(analysis.framework, kind, op));
-            op.or_else(|| of_builtin(name))
+            op.or_else(|| of_builtin(name)).or_else(|| of_function(name))
         }
         NameKind::Source => sema::sources().iter().find(|s| s.name == name).map(|s| of_source(kind, s)),
         NameKind::Generator => sema::generators().iter().find(|s| s.name == name).map(|s| of_source(kind, s)),
@@ -308,6 +308,36 @@ fn of_builtin(name: &str) -> Option<Callable> {
         result: String::new(),
         equation: None,
         example: Some(function.example.to_string()),
+    })
+}
+
+/// A function of models: `axis=-1` is a parameter with its default.
+fn of_function(name: &str) -> Option<Callable> {
+    let function = sema::FUNCTIONS.iter().find(|f| f.name == name)?;
+    let parameters = function.params.iter().map(|text| {
+        let (name, default) = match text.split_once('=') {
+            Some((name, default)) => (name, Some(default.to_string())),
+            None => (*text, None),
+        };
+        Parameter {
+            name: name.to_string(),
+            ty: String::new(),
+            required: default.is_none() && !["mask", "kv_heads", "scale"].contains(&name),
+            default,
+            elsewhere: None,
+            tensor: ["x", "a", "b", "q", "k", "v"].contains(&name),
+            doc: String::new(),
+            values: Values::Any,
+        }
+    });
+    Some(Callable {
+        name: name.to_string(),
+        kind: NameKind::Function,
+        doc: function.doc.to_string(),
+        parameters: parameters.collect(),
+        result: String::new(),
+        equation: None,
+        example: None,
     })
 }
 

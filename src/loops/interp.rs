@@ -176,8 +176,8 @@ impl Run<'_> {
         let mut carries: Vec<Vec<f64>> = (0..scan.carries).map(|i| self.given(scan, i, 0)).collect();
         for step in 0..scan.length {
             let row = scan.row(step);
-            for i in 0..scan.inputs.len() {
-                body[i] = carries.get(i).cloned().unwrap_or_else(|| self.given(scan, i, row));
+            for (i, leaf) in body.iter_mut().enumerate().take(scan.inputs.len()) {
+                *leaf = carries.get(i).cloned().unwrap_or_else(|| self.given(scan, i, row));
             }
             run(&scan.body, &mut body, self.seed, self.step);
             for (k, (_, buffer)) in scan.body.outputs.iter().enumerate() {

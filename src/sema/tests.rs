@@ -552,7 +552,11 @@ fn normative_specs_lack_only_what_is_not_built() {
         let (job, diags, sources) = run(&spec(&format!("grammar/corpus/{name}.mlspec")), &[], None);
         let wrong = diags.iter().filter(|d| d.severity == Severity::Error);
         assert!(wrong.clone().all(|d| d.code.starts_with("later::")), "{name}: {}", render(&diags, &sources));
-        assert_eq!(job.is_some(), wrong.count() == 0, "{name}");
+        let wrong = wrong.count();
+        // Of data that are not there, a training may lack the shapes.
+        let trusted = diags.iter().any(|d| d.code == "data::missing_file");
+        assert!(job.is_none() || wrong == 0, "{name}");
+        assert!(job.is_some() || wrong > 0 || trusted, "{name}");
         let _ = writeln!(text, "--- {name}\n{}", render(&diags, &sources));
     }
     insta::assert_snapshot!(text);

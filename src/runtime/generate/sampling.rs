@@ -182,7 +182,7 @@ mod tests {
     fn chain(texts: &[Vec<i32>]) -> Result<Vec<Vec<f32>>, ()> {
         let after = |text: &Vec<i32>| match text.last() {
             Some(0) => vec![-9.0, 0.5, 0.4],
-            Some(1) => vec![0.1, 0.0, 0.1],
+            Some(1) => vec![0.1, 0.0, 0.05],
             _ => vec![5.0, 0.0, 0.0],
         };
         Ok(texts.iter().map(after).collect())
@@ -228,11 +228,12 @@ mod tests {
             Sampling { no_repeat_ngram_size: Some(2), num_beams: 2, ..PLAIN },
             Sampling { no_repeat_ngram_size: Some(2), do_sample: true, ..PLAIN },
         ] {
-            let text = run(7, &sampling, 5).remove(0);
+            // With three words, no word has more than three others behind it.
+            let text = run(4, &sampling, 5).remove(0);
             let mut runs: Vec<&[i32]> = text.windows(2).collect();
             runs.sort_unstable();
             runs.dedup();
-            assert_eq!(runs.len(), 7, "{text:?}");
+            assert_eq!(runs.len(), 4, "{text:?}");
         }
     }
 

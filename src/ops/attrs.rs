@@ -3,6 +3,7 @@
 //! Positional arguments fill them in order; defaults come from the signature or the table of
 //! the chosen framework; ranges and kinds are checked here and nowhere else.
 
+mod foreign;
 mod places;
 mod regulariser;
 
@@ -13,115 +14,6 @@ use super::{Library, defaults};
 use crate::base::{Dim, Span};
 use crate::diag::{Diagnostic, did_you_mean};
 use crate::syntax::ast::{Arg, Expr, ExprKind, Ident};
-
-/// What people write who come from elsewhere: layer, their argument, ours (none: say why not).
-static FOREIGN: &[(&str, &str, Option<&str>, &str)] = &[
-    ("Dense", "in_features", None, "the width of the input is known from the shape before it"),
-    ("Dense", "input_dim", None, "the width of the input is known from the shape before it"),
-    ("Dense", "input_shape", None, "a model's `input` has the shape"),
-    ("Dense", "out_features", Some("units"), "Keras calls it `units`"),
-    ("Dense", "use_bias", Some("bias"), "it is shorter here"),
-    ("Dense", "kernel_initializer", Some("init"), "it is shorter here"),
-    ("Dense", "bias_initializer", Some("bias_init"), "it is shorter here"),
-    ("Dropout", "p", Some("rate"), "Keras calls it `rate`"),
-    ("LeakyReLU", "negative_slope", Some("slope"), "it is shorter here"),
-    ("LeakyReLU", "alpha", Some("slope"), "it is shorter here"),
-    ("Softmax", "dim", Some("axis"), "Keras calls it `axis`"),
-    ("LayerNorm", "eps", Some("epsilon"), "Keras calls it `epsilon`"),
-    ("LayerNorm", "bias", Some("center"), "Keras calls it `center`"),
-    ("LayerNorm", "normalized_shape", None, "the width of the input is known from the shape before it"),
-    ("LayerNorm", "elementwise_affine", None, "`scale=false, center=false` leaves both weights out"),
-    ("BatchNorm", "eps", Some("epsilon"), "Keras calls it `epsilon`"),
-    ("BatchNorm", "num_features", None, "the width of the input is known from the shape before it"),
-    ("BatchNorm", "affine", None, "`scale=false, center=false` leaves both weights out"),
-    ("BatchNorm", "track_running_stats", None, "the moving statistics are always kept"),
-    ("GroupNorm", "eps", Some("epsilon"), "Keras calls it `epsilon`"),
-    ("GroupNorm", "num_groups", Some("groups"), "Keras calls it `groups`"),
-    ("GroupNorm", "num_channels", None, "the width of the input is known from the shape before it"),
-    ("RMSNorm", "eps", Some("epsilon"), "Keras calls it `epsilon`"),
-    ("RMSNorm", "normalized_shape", None, "the width of the input is known from the shape before it"),
-    ("RMSNorm", "elementwise_affine", Some("scale"), "it is the weight that the rows are multiplied by"),
-    ("GaussianNoise", "stddev", Some("std"), "it is shorter here"),
-    ("PReLU", "alpha_initializer", Some("init"), "it is shorter here"),
-    ("PReLU", "shared_axes", None, "`per=channel` or `per=layer` shares the slopes"),
-    ("PReLU", "num_parameters", None, "`per=channel` gives each channel a slope, `per=layer` all the same"),
-    ("Embedding", "num_embeddings", Some("input_dim"), "Keras calls it `input_dim`"),
-    ("Embedding", "embedding_dim", Some("output_dim"), "Keras calls it `output_dim`"),
-    ("Embedding", "embeddings_initializer", Some("init"), "it is shorter here"),
-    ("Embedding", "padding_idx", None, "`mask_zero=true` makes the id 0 padding"),
-    ("Embedding", "input_length", None, "the length is known from the shape of the input"),
-    ("MultiHeadAttention", "num_heads", Some("heads"), "it is shorter here"),
-    ("MultiHeadAttention", "num_query_heads", Some("heads"), "it is shorter here"),
-    ("MultiHeadAttention", "num_key_value_heads", Some("kv_heads"), "it is shorter here"),
-    ("MultiHeadAttention", "head_dim", Some("key_dim"), "Keras calls it `key_dim`"),
-    (
-        "MultiHeadAttention",
-        "embed_dim",
-        None,
-        "the width is known from the input; `key_dim` is that of one head",
-    ),
-    ("MultiHeadAttention", "output_shape", Some("output_dim"), "it is one size here"),
-    ("MultiHeadAttention", "use_bias", Some("bias"), "it is shorter here"),
-    ("MultiHeadAttention", "use_causal_mask", Some("causal"), "it is shorter here"),
-    ("MultiHeadAttention", "kernel_initializer", Some("init"), "it is shorter here"),
-    ("MultiHeadAttention", "batch_first", None, "the batch is the first axis always"),
-    ("Adam", "learning_rate", Some("lr"), "it is shorter here"),
-    ("Adam", "eps", Some("epsilon"), "Keras calls it `epsilon`"),
-    ("Adam", "betas", None, "write `beta_1` and `beta_2`"),
-    ("Adam", "weight_decay", None, "`AdamW(weight_decay=0.01)` lets weights decay"),
-    ("SGD", "learning_rate", Some("lr"), "it is shorter here"),
-    ("AdamW", "learning_rate", Some("lr"), "it is shorter here"),
-    ("AdamW", "eps", Some("epsilon"), "Keras calls it `epsilon`"),
-    ("AdamW", "betas", None, "write `beta_1` and `beta_2`"),
-    ("Adamax", "learning_rate", Some("lr"), "it is shorter here"),
-    ("Adamax", "eps", Some("epsilon"), "Keras calls it `epsilon`"),
-    ("Adamax", "betas", None, "write `beta_1` and `beta_2`"),
-    ("Nadam", "learning_rate", Some("lr"), "it is shorter here"),
-    ("Nadam", "eps", Some("epsilon"), "Keras calls it `epsilon`"),
-    ("Nadam", "betas", None, "write `beta_1` and `beta_2`"),
-    ("Lion", "learning_rate", Some("lr"), "it is shorter here"),
-    ("Lion", "betas", None, "write `beta_1` and `beta_2`"),
-    ("RMSprop", "learning_rate", Some("lr"), "it is shorter here"),
-    ("RMSprop", "eps", Some("epsilon"), "Keras calls it `epsilon`"),
-    ("RMSprop", "alpha", Some("rho"), "Keras calls it `rho`"),
-    ("Adagrad", "learning_rate", Some("lr"), "it is shorter here"),
-    ("Adagrad", "eps", Some("epsilon"), "Keras calls it `epsilon`"),
-    ("Adadelta", "learning_rate", Some("lr"), "it is shorter here"),
-    ("Adadelta", "eps", Some("epsilon"), "Keras calls it `epsilon`"),
-    ("ELU", "slope", Some("alpha"), "Keras calls it `alpha`"),
-    ("Normal", "stddev", Some("std"), "it is shorter here"),
-    ("TruncatedNormal", "stddev", Some("std"), "it is shorter here"),
-    ("Uniform", "minval", None, "the range is from -bound to bound"),
-    ("Uniform", "maxval", Some("bound"), "the range is from -bound to bound"),
-    ("EarlyStopping", "restore_best_weights", Some("restore_best"), "it is shorter here"),
-    ("EarlyStopping", "verbose", None, "the run always says why it stops"),
-    ("step", "step_size", Some("every"), "it is shorter here"),
-    ("step", "gamma", Some("factor"), "it says what it does"),
-    ("exponential", "decay_steps", Some("every"), "it is shorter here"),
-    ("exponential", "decay_rate", Some("rate"), "it is shorter here"),
-    ("exponential", "gamma", Some("rate"), "Keras calls it a rate"),
-    ("polynomial", "decay_steps", Some("steps"), "it is shorter here"),
-    ("polynomial", "total_iters", Some("steps"), "it is shorter here"),
-    ("polynomial", "end_learning_rate", Some("end"), "it is shorter here"),
-    ("linear", "total_iters", Some("steps"), "it is shorter here"),
-    ("cosine", "decay_steps", Some("steps"), "it is shorter here"),
-    ("cosine", "T_max", Some("steps"), "it is a number of steps"),
-    ("cosine", "warmup_steps", Some("warmup"), "it is shorter here"),
-    ("cosine", "eta_min", Some("end"), "it is the rate at the end"),
-    ("cosine", "alpha", None, "`end` is a learning rate, not a share of `lr`"),
-    ("cosine", "warmup_target", None, "the optimizer's `lr` is the target"),
-    ("cosine_restarts", "first_decay_steps", Some("period"), "it is shorter here"),
-    ("cosine_restarts", "T_0", Some("period"), "it says what it is"),
-    ("cosine_restarts", "T_mult", Some("t_mul"), "Keras calls it `t_mul`"),
-    ("cosine_restarts", "eta_min", Some("end"), "it is the rate at the end"),
-    ("cosine_restarts", "alpha", None, "`end` is a learning rate, not a share of `lr`"),
-    ("plateau", "threshold", Some("min_delta"), "Keras calls it `min_delta`; it is a distance, not a share"),
-    ("plateau", "mode", None, "which values are better is known of every metric"),
-    ("plateau", "verbose", None, "`metrics.jsonl` has every validation"),
-    ("one_cycle", "max_lr", None, "the optimizer's `lr` is the largest"),
-    ("one_cycle", "total_steps", Some("steps"), "it is shorter here"),
-    ("one_cycle", "anneal_strategy", Some("anneal"), "it is shorter here"),
-];
 
 /// The checked settings of one call, one for each of `sig.attrs`, with where the user wrote
 /// them (`call` for defaults).
@@ -224,12 +116,7 @@ fn by_default(lib: &Library, attr: &Attr) -> AttrValue {
 fn foreign<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, args: &[Arg]) -> Vec<Arg> {
     let mut translated = Vec::new();
     for (i, arg) in args.iter().enumerate() {
-        let row = arg.name.as_ref().and_then(|name| {
-            let mut rows = FOREIGN.iter();
-            let row = rows.find(|(layer, theirs, ..)| *layer == sig.name && *theirs == &*name.name);
-            let row = row.map(|(_, _, ours, why)| (*ours, *why));
-            Some((name, row.or_else(|| places::foreign(sig.name, &name.name))?))
-        });
+        let row = arg.name.as_ref().and_then(|name| Some((name, foreign::ours(sig.name, &name.name)?)));
         if let Some(d) = regulariser::answer(sig, arg).or_else(|| momentum(ev.lib, sig, arg)) {
             ev.diags.push(d);
             continue;
@@ -707,29 +594,5 @@ pub fn as_item(value: &AttrValue) -> Option<Item> {
         | AttrValue::Activation(_)
         | AttrValue::Init(_)
         | AttrValue::None => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ops::{layers, optimizer};
-
-    #[test]
-    fn foreign_names_lead_to_settings_that_exist() {
-        let sigs: Vec<&Sig> = layers()
-            .iter()
-            .map(|l| l.sig())
-            .chain(optimizer::OPTIMIZERS.iter().map(|o| &o.sig))
-            .chain(init::INITS.iter().map(|i| &i.sig))
-            .chain(crate::ops::schedule::SCHEDULES.iter().map(|s| &s.sig))
-            .chain([&crate::ops::stop::EARLY_STOPPING, &crate::ops::plateau::SIG])
-            .collect();
-        for (layer, theirs, ours, _) in FOREIGN {
-            let sig = sigs.iter().find(|s| s.name == *layer).unwrap_or_else(|| panic!("there is a {layer}"));
-            assert!(sig.attrs.iter().all(|a| a.name != *theirs), "{layer} has {theirs} itself");
-            let known = ours.is_none_or(|ours| sig.attrs.iter().any(|a| a.name == ours));
-            assert!(known, "{layer} has {ours:?}");
-        }
     }
 }

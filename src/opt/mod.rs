@@ -12,6 +12,7 @@ mod dce;
 mod fold;
 mod movement;
 mod rewrite;
+pub mod stepwise;
 
 use crate::graph::Graph;
 

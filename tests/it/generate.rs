@@ -131,3 +131,79 @@ fn of_a_long_text_the_end_counts_and_other_prompts_are_checked() {
     assert!(stderr(&wrong).contains("the model knows no '2'"), "{}", stderr(&wrong));
     assert_eq!(wrong.status.code(), Some(1));
 }
+
+/// A training of one of several models, and texts that outgrow the context of twelve tokens.
+fn play(model: &str) -> String {
+    format!(
+        r#"mlspec 1
+
+data plays {{
+  source = text("play.txt")
+  tokens = text |> chars |> windows(13)
+  split  {{ train = 90%  valid = 10%  ordered = true }}
+  batch  = 8
+}}
+
+block Attention(n: int) (x: f32[B, 12, 16]) -> (y: f32[B, 12, 16]) {{
+  let q, k, v = x |> Dense(48) as c_attn |> split(3, axis=-1)
+  output y = x + (attend(q, k, v, heads=n, mask=causal, dropout=0.1) |> Dense(16) as c_proj)
+}}
+
+model Lm {{
+  input tokens: i32[B, 12]
+  let wte = Embedding(plays.vocab, 16)
+  let wpe = Embedding(12, 16)
+  let x = wte(tokens) + wpe(positions(tokens))
+  let h = x |> {model}
+  output logits: f32[B, 12, plays.vocab] = h |> Dense(plays.vocab) as out
+}}
+
+train {{
+  feed      {{ tokens = plays.tokens[:-1]  next = plays.tokens[1:] }}
+  loss      = CrossEntropy(Lm.logits, next)
+  optimizer = Adam(lr=1e-2)
+  steps     = 20
+}}
+
+generate greedy {{ model = Lm  prompt = "to"  max_new_tokens = 16 }}
+generate sample {{ model = Lm  prompt = "to be"  max_new_tokens = 16  top_k = 9  num_return_sequences = 3 }}
+generate beams  {{ model = Lm  prompt = "or "  max_new_tokens = 16  num_beams = 4  num_return_sequences = 4 }}
+"#
+    )
+}
+
+const QUESTION: &str =
+    "to be, or not to be, that is the question: whether tis nobler in the mind to suffer\n";
+
+#[test]
+fn steps_write_what_whole_passes_write() {
+    for model in [
+        "repeat(2) Attention(2) as h |> LayerNorm as ln",
+        "LSTM(16, return_sequences=true) as rnn",
+        "Conv1D(16, 3, padding=causal, activation=tanh) as conv |> GRU(8, return_sequences=true) as rnn",
+    ] {
+        let place = tempfile::tempdir().expect("a temporary folder");
+        written(place.path(), "play.txt", &QUESTION.repeat(12));
+        let trained = Run::train(&written(place.path(), "play.mlspec", &play(model)), &[]);
+        let folder = trained.file("").display().to_string();
+        let all = || ["greedy.jsonl", "sample.jsonl", "beams.jsonl"].map(|name| lines(&trained, name));
+        let by_steps = all();
+        run(&["generate", &folder, "--whole", "--threads", "1"]);
+        assert_eq!(all(), by_steps, "{model}");
+        let told = stderr(&mlc(&["generate", &folder]));
+        assert!(!told.contains("whole context"), "{model} looks back only: {told}");
+    }
+}
+
+#[test]
+fn a_model_that_looks_ahead_writes_nothing() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    written(place.path(), "play.txt", &QUESTION.repeat(12));
+    let spec =
+        written(place.path(), "play.mlspec", &play("Conv1D(16, 3, padding=same, activation=tanh) as conv"));
+    let out = place.path().join("run").display().to_string();
+    let trained = mlc(&["train", &spec, "--out", &out]);
+    let told = stderr(&trained);
+    assert!(told.contains("looks ahead") && told.contains("generate::ahead"), "{told}");
+    assert_eq!(trained.status.code(), Some(1));
+}

@@ -4,7 +4,7 @@ use super::{PARENT, POSITION, Parents, is_cache, stepwise};
 use crate::base::{DType, Dim, Shape, Sources, Span, TensorType};
 use crate::diag::Diagnostic;
 use crate::graph::interp::{Inputs, Tensor, run};
-use crate::graph::{Builder, Graph, Init, LeafKind, OutputKind, Prim, ScanInputs, Value, verify};
+use crate::graph::{Builder, Graph, Init, Keep, LeafKind, OutputKind, Prim, ScanInputs, Value, verify};
 use crate::ops::{Attention, Framework, Library, attend};
 use std::collections::BTreeMap;
 
@@ -65,6 +65,7 @@ fn recurrent(b: &mut Builder, x: Value, reverse: bool) -> Value {
     let weight = b.param("hidden", [4, 4], Init::Constant(0.0));
     let scan = ScanInputs {
         length: Dim::from(STEPS),
+        keep: Keep::Stacks,
         reverse,
         carries: &[first],
         slices: &[rows],

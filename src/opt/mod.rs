@@ -13,6 +13,7 @@ mod fold;
 mod movement;
 mod rewrite;
 pub mod stepwise;
+pub mod unroll;
 
 use crate::graph::Graph;
 

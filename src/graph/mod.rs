@@ -13,7 +13,7 @@ mod scalar;
 mod scan;
 mod verify;
 
-pub use builder::{Builder, broadcast_shapes};
+pub use builder::{Builder, Part, broadcast_shapes};
 pub use infer::window_places;
 pub use ir::*;
 pub use parse::parse;

@@ -6,6 +6,8 @@ use crate::diag::{Diagnostic, Severity};
 use crate::syntax::parse;
 use std::fmt::Write;
 
+mod copies;
+
 const GOOD: &str = r#"mlspec 1
 
 param hidden: int = 32 in [16, 32, 64]

@@ -40,9 +40,9 @@ use mlc_kernels::team::Team;
 use nest::Nest;
 use rows::RowsPlan;
 use scatter::ScatterPlan;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem::MaybeUninit;
-use step::{Launch, What};
+use step::{Launch, Launcher, What};
 
 /// What compilation may depend on beside the program. Results depend on none of it.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +70,8 @@ pub struct Compiled {
     /// Held for the code, which knows their addresses.
     #[allow(clippy::vec_box, reason = "a descriptor stays where it is while the list grows")]
     gemms: Vec<Box<Gemm>>,
+    /// Held for the same reason: what launchers read.
+    words: Vec<Box<[i64]>>,
     schedule: Vec<String>,
     buffers: usize,
     scratch_bytes: usize,
@@ -89,13 +91,20 @@ enum Plan {
 /// Compiles a program that the verifier of loops accepts.
 pub fn compile(program: &Program, options: &Options) -> Compiled {
     let jit = Jit::new(options.texts);
-    let mut maker = Maker { jit, plans: Vec::new(), known: BTreeMap::new(), bodies: Vec::new() };
+    let mut maker = Maker {
+        jit,
+        plans: Vec::new(),
+        known: BTreeMap::new(),
+        launchers: BTreeMap::new(),
+        bodies: Vec::new(),
+    };
     let made = maker.program(program, "step", options.profile);
     let Maker { jit, plans, bodies, .. } = maker;
     let mut compiled = Compiled {
         step: made.step,
         parts: made.parts.clone(),
         gemms: Vec::new(),
+        words: Vec::new(),
         schedule: Vec::new(),
         buffers: program.buffers.len(),
         scratch_bytes: 0,
@@ -115,6 +124,8 @@ struct Maker {
     plans: Vec<Plan>,
     /// The plan of each kernel seen, by its text.
     known: BTreeMap<String, usize>,
+    /// What launches the kernels of a plan, if there are several.
+    launchers: BTreeMap<usize, FuncId>,
     /// What scans run, inner ones first.
     bodies: Vec<Made>,
 }
@@ -130,6 +141,8 @@ struct MadeKernel {
     label: String,
     kind: KernelKind,
     plan: usize,
+    /// What its launcher is given; the code holds their address.
+    words: Box<[i64]>,
     /// The code holds its address, so it has one before it has a value: a descriptor names its
     /// epilogue, whose address is known only after the code is sealed.
     descriptor: Option<Box<MaybeUninit<Gemm>>>,
@@ -145,23 +158,41 @@ impl Maker {
             let plan = self.plan(&kind, &binding);
             let is_product = matches!(kind, KernelKind::Contract(_));
             let descriptor = is_product.then(Box::<Gemm>::new_uninit);
-            kernels.push(MadeKernel { label: kernel.label.clone(), kind, plan, descriptor });
+            let words = step::words(&binding, address(&descriptor));
+            kernels.push(MadeKernel { label: kernel.label.clone(), kind, plan, words, descriptor });
             bindings.push(binding);
         }
+        self.define_launchers(&kernels, &bindings);
+        let Maker { jit, plans, launchers, .. } = self;
         let launches: Vec<Launch> = kernels
             .iter()
             .zip(&bindings)
             .map(|(kernel, binding)| {
-                let descriptor = kernel.descriptor.as_ref().map_or(0, |p| p.as_ptr() as usize);
-                Launch { binding, what: launch(&kernel.kind, &self.plans[kernel.plan], descriptor) }
+                let what = launch(&kernel.kind, &plans[kernel.plan], address(&kernel.descriptor));
+                let function = launchers.get(&kernel.plan);
+                let launcher = function.map(|&function| Launcher { function, words: &kernel.words });
+                Launch { binding, what, launcher }
             })
             .collect();
-        let jit = &mut self.jit;
         let step = step::define(jit, name, &launches);
         let parts = if parts { launches.iter().collect() } else { Vec::new() };
         let single = |(i, launch)| step::define(jit, &format!("{name}.{i}"), std::slice::from_ref(launch));
         let parts = parts.into_iter().enumerate().map(single).collect();
         Made { step, parts, kernels }
+    }
+
+    /// A launcher for each plan that several kernels follow.
+    fn define_launchers(&mut self, kernels: &[MadeKernel], bindings: &[Binding]) {
+        let mut seen = BTreeSet::new();
+        for (kernel, binding) in kernels.iter().zip(bindings) {
+            if !seen.insert(kernel.plan) && !self.launchers.contains_key(&kernel.plan) {
+                let what = launch(&kernel.kind, &self.plans[kernel.plan], address(&kernel.descriptor));
+                let first = Launch { binding, what, launcher: None };
+                let launcher =
+                    step::define_launcher(&mut self.jit, &format!("launch{}", kernel.plan), &first);
+                self.launchers.insert(kernel.plan, launcher);
+            }
+        }
     }
 
     /// The plan of a kernel, shared by all that are equal.
@@ -221,6 +252,11 @@ fn describe_scan(kind: &KernelKind) -> String {
     format!("{} steps of {} kernels, listed at the end", scan.length, scan.body.kernels.len())
 }
 
+/// Where a descriptor will be; 0 without one.
+fn address(descriptor: &Option<Box<MaybeUninit<Gemm>>>) -> usize {
+    descriptor.as_ref().map_or(0, |p| p.as_ptr() as usize)
+}
+
 fn launch<'p>(kind: &'p KernelKind, plan: &'p Plan, descriptor: usize) -> What<'p> {
     match (plan, kind) {
         (Plan::Inline(plan), _) => What::Inline(plan),
@@ -264,7 +300,8 @@ impl Compiled {
 
     /// Fills in a product's descriptor and notes what the kernel needs and how it runs.
     fn finish_kernel(&mut self, kernel: MadeKernel, plan: &Plan, options: &Options) {
-        let MadeKernel { label, kind, descriptor: place, .. } = kernel;
+        let MadeKernel { label, kind, words, descriptor: place, .. } = kernel;
+        self.words.push(words);
         let (how, scratch) = match plan {
             Plan::Inline(_) => ("numbers of the step".to_string(), 0),
             Plan::Rows(plan, _) => (plan.describe(), plan.scratch_bytes),

@@ -4,6 +4,9 @@
 //! on its stack: the addresses of the buffers that it uses, the keys of its random sites, and the
 //! numbers that are the same everywhere in it. A copy of the context points at this array. So code
 //! knows slots only, equal kernels share it, and what is uniform is computed once.
+//!
+//! Kernels that are equal but for their slots share the code that fills them, too: it reads from a list of words which
+//! buffers, sites and descriptor are meant, so a deep net costs two instructions a kernel here.
 
 use super::contract::EpiloguePlan;
 use super::emit::{Gen, MEM};
@@ -27,6 +30,24 @@ use mlc_kernels::abi::Ctx;
 pub struct Launch<'p> {
     pub binding: &'p Binding,
     pub what: What<'p>,
+    /// What it has in common with kernels that are equal.
+    pub launcher: Option<Launcher<'p>>,
+}
+
+/// A function that launches any of some equal kernels, given the context and the words of one.
+#[derive(Clone, Copy)]
+pub struct Launcher<'p> {
+    pub function: FuncId,
+    /// See [`words`]; where they lie is known to the code.
+    pub words: &'p [i64],
+}
+
+/// What tells a kernel from others that are equal: where its buffers stand in the table, in bytes, its sites, and the
+/// address of its descriptor.
+pub fn words(binding: &Binding, descriptor: usize) -> Box<[i64]> {
+    let buffers = binding.buffers.iter().map(|buffer| 8 * buffer.index() as i64);
+    let sites = binding.sites.iter().map(|site| mlc_kernels::rng::site(site) as i64);
+    buffers.chain(sites).chain([descriptor as i64]).collect()
 }
 
 pub enum What<'p> {
@@ -73,6 +94,40 @@ pub fn is_inline(plan: &RowsPlan) -> bool {
 
 /// Compiles the step function.
 pub fn define(jit: &mut Jit, name: &str, launches: &[Launch]) -> FuncId {
+    let (empty, facts) = nothing();
+    jit.define(name, &[I64], |jit, func, context| {
+        let b = FunctionBuilder::new(func, context);
+        let (mut g, args) = Gen::open(jit, b, &empty, &facts);
+        let own = launches.iter().filter(|launch| launch.launcher.is_none());
+        let step = Step::open(&mut g, args[0], own, None);
+        for launch in launches {
+            match launch.launcher {
+                Some(Launcher { function, words }) => {
+                    let callee = g.jit.local(function, g.b.func);
+                    let words = g.iconst(words.as_ptr() as i64);
+                    g.b.ins().call(callee, &[args[0], words]);
+                }
+                None => step.emit(&mut g, launch),
+            }
+        }
+        g.close();
+    })
+}
+
+/// Compiles a function that launches all kernels that are equal to this one.
+pub fn define_launcher(jit: &mut Jit, name: &str, launch: &Launch) -> FuncId {
+    let (empty, facts) = nothing();
+    jit.define(name, &[I64, I64], |jit, func, context| {
+        let b = FunctionBuilder::new(func, context);
+        let (mut g, args) = Gen::open(jit, b, &empty, &facts);
+        let step = Step::open(&mut g, args[0], std::iter::once(launch), Some(args[1]));
+        step.emit(&mut g, launch);
+        g.close();
+    })
+}
+
+/// The nest of a function that computes nothing by itself.
+fn nothing() -> (Nest, Facts) {
     let empty = Nest {
         form: super::nest::Form::Map,
         dims: vec![1],
@@ -83,22 +138,7 @@ pub fn define(jit: &mut Jit, name: &str, launches: &[Launch]) -> FuncId {
         dtypes: Vec::new(),
     };
     let facts = Facts::of(&empty);
-    let functions: Vec<Option<FuncId>> = launches
-        .iter()
-        .map(|launch| match launch.what {
-            What::Tasks { function, .. } | What::Scan { function, .. } => Some(function),
-            What::Inline(_) | What::Product { .. } => None,
-        })
-        .collect();
-    jit.define(name, &[I64], |jit, func, context| {
-        let b = FunctionBuilder::new(func, context);
-        let (mut g, args) = Gen::open(jit, b, &empty, &facts);
-        let step = Step::open(&mut g, args[0], launches);
-        for (launch, function) in launches.iter().zip(functions) {
-            step.emit(&mut g, launch, function);
-        }
-        g.close();
-    })
+    (empty, facts)
 }
 
 /// Room on the stack.
@@ -124,26 +164,45 @@ pub fn context(g: &mut Gen, ctx: Value, table: Value) -> Value {
 struct Step {
     /// The program's own table of buffers.
     table: Value,
+    /// Of a launcher: the words of the kernel that it launches.
+    words: Option<Value>,
 }
 
 impl Step {
     /// Copies the context to the stack, with an array of parameters in place of the buffers.
-    fn open(g: &mut Gen, ctx: Value, launches: &[Launch]) -> Step {
-        let slots = launches.iter().map(Launch::slots).max().unwrap_or(0);
+    fn open<'l>(
+        g: &mut Gen,
+        ctx: Value,
+        launches: impl Iterator<Item = &'l Launch<'l>>,
+        words: Option<Value>,
+    ) -> Step {
+        let slots = launches.map(Launch::slots).max().unwrap_or(0);
         let params = stack(g, 8 * slots.max(1));
         let table = g.b.ins().load(I64, MEM, ctx, offset_of!(Ctx, buffers) as i32);
         g.ctx = context(g, ctx, params);
         g.params = params;
-        Step { table }
+        Step { table, words }
     }
 
-    fn emit<'a>(&self, g: &mut Gen<'a, '_>, launch: &Launch<'a>, function: Option<FuncId>) {
-        g.buffers = launch
-            .binding
-            .buffers
-            .iter()
-            .map(|buffer| g.b.ins().load(I64, MEM, self.table, 8 * buffer.index() as i32))
-            .collect();
+    /// The word of this number, if words tell kernels apart here.
+    fn word(&self, g: &mut Gen, at: usize) -> Option<Value> {
+        self.words.map(|words| g.b.ins().load(I64, MEM, words, 8 * at as i32))
+    }
+
+    /// The address of slot `at`.
+    fn buffer(&self, g: &mut Gen, at: usize, buffer: BufferId) -> Value {
+        match self.word(g, at) {
+            Some(place) => {
+                let place = g.b.ins().iadd(self.table, place);
+                g.b.ins().load(I64, MEM, place, 0)
+            }
+            None => g.b.ins().load(I64, MEM, self.table, 8 * buffer.index() as i32),
+        }
+    }
+
+    fn emit<'a>(&self, g: &mut Gen<'a, '_>, launch: &Launch<'a>) {
+        let buffers = launch.binding.buffers.iter().enumerate();
+        g.buffers = buffers.map(|(at, buffer)| self.buffer(g, at, *buffer)).collect();
         self.emit_keys(g, launch);
         if let Some((nest, facts, roots)) = launch.uniforms() {
             self.emit_uniforms(g, nest, facts, roots);
@@ -154,14 +213,14 @@ impl Step {
                 g.index = vec![origin; plan.nest.dims.len()];
                 g.store_scalar(store);
             }),
-            What::Tasks { tasks, scratch, .. } => {
-                let function = function.expect("codegen: tasks have a function");
+            What::Tasks { function, tasks, scratch, .. } => {
                 self.store_buffers(g);
-                launch_tasks(g, function, *tasks, *scratch);
+                launch_tasks(g, *function, *tasks, *scratch);
             }
             What::Product { descriptor, lhs, rhs, out, .. } => {
                 self.store_buffers(g);
-                let gemm = g.iconst(*descriptor as i64);
+                let known = launch.binding.buffers.len() + launch.binding.sites.len();
+                let gemm = self.word(g, known).unwrap_or_else(|| g.iconst(*descriptor as i64));
                 let lhs = address(g, *lhs);
                 let rhs = address(g, *rhs);
                 let out = match out {
@@ -170,9 +229,7 @@ impl Step {
                 };
                 g.call("mlc_gemm", &[g.ctx, gemm, lhs, rhs, out]);
             }
-            What::Scan { scan, .. } => {
-                scan::emit(g, scan, function.expect("codegen: a scan has a step"));
-            }
+            What::Scan { scan, function } => scan::emit(g, scan, *function),
         }
     }
 
@@ -189,7 +246,10 @@ impl Step {
         }
         let seed = g.b.ins().load(I64, MEM, g.ctx, offset_of!(Ctx, seed) as i32);
         for (i, site) in launch.binding.sites.iter().enumerate() {
-            let mut z = g.b.ins().bxor_imm_u(seed, mlc_kernels::rng::site(site) as i64);
+            let mut z = match self.word(g, launch.binding.buffers.len() + i) {
+                Some(site) => g.b.ins().bxor(seed, site),
+                None => g.b.ins().bxor_imm_u(seed, mlc_kernels::rng::site(site) as i64),
+            };
             for (shift, factor) in [(30, 0xbf58_476d_1ce4_e5b9_u64), (27, 0x94d0_49bb_1331_11eb)] {
                 let high = g.b.ins().ushr_imm_u(z, shift);
                 z = g.b.ins().bxor(z, high);

@@ -5,6 +5,7 @@
 //! caller (who speaks to users) and panics naming the invariant.
 
 mod contract;
+mod copies;
 mod movement;
 mod scalars;
 
@@ -14,6 +15,7 @@ use crate::base::{DType, Dim, Shape, Span, TensorType};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub use copies::Part;
 pub use movement::broadcast_shapes;
 
 /// A graph in the making.

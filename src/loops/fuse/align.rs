@@ -8,6 +8,7 @@
 use super::super::dims::{self, Role};
 use super::super::fusion::Fusion;
 use super::super::ir::*;
+use std::borrow::Cow;
 
 /// A host whose dims may be split, and a guest with its body rewritten over them.
 pub struct Aligned {
@@ -32,35 +33,38 @@ enum Pairing {
     SplitGuest { dim: usize, inner: usize },
 }
 
-/// `guest` over the space of `host`. They agree on the first of `shared`, buffers that both touch;
+/// `guest`, rows, over the space of `host`. They agree on the first of `shared`, buffers that both touch;
 /// the others are asked about dims that it leaves open.
-pub fn align(host: &KernelKind, guest: &Rows, shared: &[BufferId], fusion: &Fusion) -> Option<Aligned> {
+pub fn align(host: &KernelKind, guest: &KernelKind, shared: &[BufferId], fusion: &Fusion) -> Option<Aligned> {
     if shared.is_empty() {
         return None;
     }
-    let mut host = host.clone();
-    let mut guest_kind = KernelKind::Rows(guest.clone());
+    // Most pairs do not agree, so nothing is copied before it is known that they do.
+    let (mut host, mut guest) = (Cow::Borrowed(host), Cow::Borrowed(guest));
     'split: loop {
-        let mut map: Vec<Option<usize>> = vec![None; dims::of(&guest_kind).len()];
+        let mut map: Vec<Option<usize>> = vec![None; dims::of(&guest).len()];
         for (i, &buffer) in shared.iter().enumerate() {
-            match pair(&host, &guest_kind, buffer, &mut map) {
+            match pair(&host, &guest, buffer, &mut map) {
                 Pairing::Paired => {}
                 Pairing::Differ if i == 0 => return None,
                 Pairing::Differ => {}
                 Pairing::SplitHost { dim, inner } => {
-                    dims::split(&mut host, dim, inner);
+                    dims::split(host.to_mut(), dim, inner);
                     continue 'split;
                 }
                 Pairing::SplitGuest { dim, inner } => {
-                    dims::split(&mut guest_kind, dim, inner);
+                    dims::split(guest.to_mut(), dim, inner);
                     continue 'split;
                 }
             }
         }
         let map: Vec<usize> = map.into_iter().collect::<Option<_>>()?;
-        let fits = fits(&host, &guest_kind, &map, fusion);
-        let KernelKind::Rows(rows) = guest_kind else { unreachable!("loops: a guest is rows") };
-        return fits.then(|| Aligned { guest: embed(rows.body, &map, body_rank(&host)), host });
+        if !fits(&host, &guest, &map, fusion) {
+            return None;
+        }
+        let KernelKind::Rows(rows) = guest.into_owned() else { unreachable!("loops: a guest is rows") };
+        let guest = embed(rows.body, &map, body_rank(&host));
+        return Some(Aligned { guest, host: host.into_owned() });
     }
 }
 

@@ -23,7 +23,7 @@ use super::lower::{Draft, Links, overwrites_safely, prune};
 use crate::graph::Fold;
 use align::align;
 use sequence::Sequence;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The longest row, in elements, that stays close between two phases over it.
 const CLOSE_ROW: usize = 16 * 1024;
@@ -52,6 +52,19 @@ struct Fuser {
     kernels: Vec<Option<Kernel>>,
     links: Links,
     sequence: Sequence,
+    /// By kernel: how often it took in others.
+    grown: Vec<u32>,
+    refused: BTreeMap<(usize, usize), Refusal>,
+}
+
+/// Two kernels that did not become one, and as which: until one of them takes in another, they never will. Their spaces
+/// do not fit, or something between them waits for both, which cannot but join one of them first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Refusal {
+    /// How often each had grown.
+    grown: [u32; 2],
+    /// Whether the second was to read what the first stores.
+    feeds: bool,
 }
 
 /// Two kernels in the order in which they run, and the buffers that they share.
@@ -68,7 +81,8 @@ impl Fuser {
         let links = Links::of(&draft.program.kernels, &draft.becomes);
         let kernels: Vec<_> = std::mem::take(&mut draft.program.kernels).into_iter().map(Some).collect();
         let sequence = Sequence::of(&links, kernels.len());
-        Fuser { fusion, draft, kernels, links, sequence }
+        let grown = vec![0; kernels.len()];
+        Fuser { fusion, draft, kernels, links, sequence, grown, refused: BTreeMap::new() }
     }
 
     fn finish(mut self) -> Draft {
@@ -159,14 +173,23 @@ impl Fuser {
 
     /// Makes one kernel of two if that is right and pays.
     fn join(&mut self, pair: &Pair) -> bool {
+        let both = (pair.first, pair.second);
+        let refusal = Refusal { grown: [self.grown[both.0], self.grown[both.1]], feeds: pair.feeds };
+        if self.refused.get(&both) == Some(&refusal) {
+            return false;
+        }
         let (first, second) = (self.kernel(pair.first), self.kernel(pair.second));
-        let Some(kind) = joined(first, second, pair, &self.fusion) else { return false };
+        let Some(kind) = joined(first, second, pair, &self.fusion) else {
+            self.refused.insert(both, refusal);
+            return false;
+        };
         let mut kernel = Kernel { label: String::new(), reasons: Vec::new(), kind };
         let unstored = self.drop_dead_stores(pair, &mut kernel);
         if !pays(first, second, &kernel, &unstored) || !self.keeps_weights(&kernel) {
             return false;
         }
         let Some(dependents) = self.sequence.dependents(&self.links, pair.first, pair.second) else {
+            self.refused.insert(both, refusal);
             return false;
         };
         let reason = self.reason(pair, &Joining::of(first, second), &unstored);
@@ -177,6 +200,7 @@ impl Fuser {
         self.links.insert(pair.first, &kernel);
         self.kernels[pair.second] = None;
         self.kernels[pair.first] = Some(kernel);
+        self.grown[pair.first] += 1;
         true
     }
 
@@ -273,8 +297,8 @@ fn name(kernel: &Kernel) -> &'static str {
 /// The kernel that does what both do, if their spaces can be laid into each other: the second into
 /// the first, or what comes before a fold or in an epilogue into the second.
 fn joined(first: &Kernel, second: &Kernel, pair: &Pair, fusion: &Fusion) -> Option<KernelKind> {
-    if let KernelKind::Rows(guest) = &second.kind
-        && let Some(mut aligned) = align(&first.kind, guest, &pair.shared, fusion)
+    if let KernelKind::Rows(_) = &second.kind
+        && let Some(mut aligned) = align(&first.kind, &second.kind, &pair.shared, fusion)
     {
         let body = body_of(&mut aligned.host)?;
         *body = join::bodies(body, &aligned.guest)?;
@@ -286,7 +310,7 @@ fn joined(first: &Kernel, second: &Kernel, pair: &Pair, fusion: &Fusion) -> Opti
     {
         return None;
     }
-    let mut aligned = align(&second.kind, guest, &pair.shared, fusion)?;
+    let mut aligned = align(&second.kind, &first.kind, &pair.shared, fusion)?;
     let body = body_of(&mut aligned.host)?;
     *body = join::bodies(&aligned.guest, body)?;
     Some(aligned.host)

@@ -30,7 +30,7 @@ const SHOWN: usize = 4;
 const MOST_LABELS: usize = 16;
 
 /// What writing out a use counts as, beside its nodes: binding its arguments takes so much longer than making one.
-const USE: usize = 4;
+pub const USE: usize = 4;
 
 /// How much of [`MOST_NODES`] a graph in the making has taken.
 pub fn written(b: &Builder) -> usize {

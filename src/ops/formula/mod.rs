@@ -26,7 +26,7 @@ pub use builtin::{Builtin, Kind as BuiltinKind, builtins};
 pub use call::{apply, apply_std};
 pub use decl::{OpDecl, OpParam, ParamKind, mentioned};
 pub use item::{Given, Item, Never, Number, Operand};
-pub use limit::{BLOCK, MOST_NODES, OP, depth, in_use, room, written};
+pub use limit::{BLOCK, MOST_NODES, OP, USE, depth, in_use, room, written};
 pub use memo::Memo;
 pub use types::{Bound, Mismatch, Pattern, PatternSize, TYPES, unify};
 

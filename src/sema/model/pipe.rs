@@ -3,13 +3,14 @@
 use super::apply::{self, Use};
 use super::bodies;
 use super::masks;
+use super::repeat::{Chain, repeat};
 use super::resolve::{is_function, pending};
 use super::several;
 use super::{Entity, Ev, Pending, Prob, What, note_stage};
 use crate::base::Span;
 use crate::diag::Diagnostic;
 use crate::ops;
-use crate::ops::formula::{Checked, Given, Item, Reported, in_use};
+use crate::ops::formula::{Checked, Given, Item};
 use crate::sema::facts::Mark;
 use crate::sema::train;
 use crate::syntax::ast::{Arg, Expr, ExprKind, Ident, Path};
@@ -17,9 +18,6 @@ use std::rc::Rc;
 
 type Found = Checked<Item<Entity>>;
 pub(super) type Inputs = Vec<Given<Item<Entity>>>;
-
-/// Longer chains are a slip of the pen: nobody trains them, and checking must end soon.
-const MOST_REPEATS: i64 = 10_000;
 
 pub(super) fn pipe(ev: &mut Ev, input: &Expr, stage: &Expr, span: Span) -> Found {
     let inputs = ev.piped(input);
@@ -60,7 +58,7 @@ fn split_as(stage: &Expr) -> (&Expr, Option<&Path>) {
 }
 
 /// What a stage calls, its settings checked.
-enum Called<'e> {
+pub(super) enum Called<'e> {
     Pending(Rc<Pending>),
     Model(Ident),
     Function(&'e Ident, &'e [Arg]),
@@ -68,7 +66,7 @@ enum Called<'e> {
 
 /// Resolves a stage; with `poisoned` inputs a function's arguments are looked at here, since
 /// nobody will call it.
-fn prepare<'e>(ev: &mut Ev, stage: &'e Expr, poisoned: bool) -> Checked<Called<'e>> {
+pub(super) fn prepare<'e>(ev: &mut Ev, stage: &'e Expr, poisoned: bool) -> Checked<Called<'e>> {
     let (callee, args): (&Expr, &[Arg]) = match &stage.bare().kind {
         ExprKind::Call { callee, args } => (callee, args),
         _ => (stage, &[]),
@@ -122,7 +120,14 @@ fn prepare<'e>(ev: &mut Ev, stage: &'e Expr, poisoned: bool) -> Checked<Called<'
 }
 
 /// Lets `inputs` flow into what a stage calls.
-fn flow(ev: &mut Ev, called: Called, inputs: Inputs, name: Option<&Path>, stage: Span, span: Span) -> Found {
+pub(super) fn flow(
+    ev: &mut Ev,
+    called: Called,
+    inputs: Inputs,
+    name: Option<&Path>,
+    stage: Span,
+    span: Span,
+) -> Found {
     match called {
         Called::Pending(pending) => {
             let name = match (name, &pending.name) {
@@ -157,7 +162,7 @@ fn flow(ev: &mut Ev, called: Called, inputs: Inputs, name: Option<&Path>, stage:
     }
 }
 
-fn named_again((known, first): &(String, Span), path: &Path) -> Diagnostic {
+pub(super) fn named_again((known, first): &(String, Span), path: &Path) -> Diagnostic {
     let message = format!("this layer is named `{known}` already");
     Diagnostic::error("name::twice", message, path.span, "named again").label(*first, "named here")
 }
@@ -265,129 +270,6 @@ pub(super) fn named(ev: &mut Ev, stage: &Expr, path: &Path, span: Span) -> Found
             )
             .label(stage.span, found);
             ev.fail(d.help("`let name = …` names a value"))
-        }
-    }
-}
-
-struct Chain<'e> {
-    var: Option<&'e Ident>,
-    count: &'e Expr,
-    body: &'e Expr,
-    name: Option<&'e Path>,
-    stage: Span,
-    span: Span,
-}
-
-/// Chains copies of `body`, each with weights of its own: `h.0`, `h.1`, …
-fn repeat(ev: &mut Ev, inputs: Checked<Inputs>, chain: Chain) -> Found {
-    let indices = indices(ev, &chain);
-    let mut flowing = inputs;
-    // A chain that cannot run is looked at once, for what is wrong in its body.
-    let indices = match (&flowing, indices) {
-        (Ok(_), Ok(indices)) => indices,
-        (_, Ok(indices)) if !indices.is_empty() => vec![indices[0]],
-        (_, Ok(indices)) => indices,
-        (_, Err(Reported)) => {
-            flowing = Err(Reported);
-            vec![1]
-        }
-    };
-    let hidden = chain.var.map(|var| (var, ev.scope.names.get(&var.name).cloned()));
-    if let Some(var) = chain.var {
-        crate::sema::names::shadows(ev.scope.cx, var);
-    }
-    let (copies, before) = (indices.len(), std::mem::take(ev.diags));
-    for i in indices {
-        if let Some(var) = chain.var {
-            ev.scope.names.insert(var.name.clone(), Some(Item::int(i)));
-        }
-        let copy = prepare(ev, chain.body, flowing.is_err());
-        flowing = copy.and_then(|called| {
-            named_before(ev, &called, &chain)?;
-            let called = numbered(called, &chain, i);
-            let made = flow(ev, called, flowing?, None, chain.body.span, chain.span)?;
-            let items = match made {
-                Item::Tuple(items) => items,
-                one => vec![one],
-            };
-            Ok(items.into_iter().map(|value| Given { name: None, value, span: chain.stage }).collect())
-        });
-        if flowing.is_err() {
-            break;
-        }
-    }
-    let found = std::mem::replace(ev.diags, before);
-    ev.diags.extend(in_use(found, &format!("a `repeat` of {copies} copies"), chain.stage, |_| false));
-    if let Some((var, before)) = hidden {
-        match before {
-            Some(item) => ev.scope.names.insert(var.name.clone(), item),
-            None => ev.scope.names.remove(&var.name),
-        };
-    }
-    let mut items: Vec<Item<Entity>> = flowing?.into_iter().map(|g| g.value).collect();
-    Ok(if items.len() == 1 { items.remove(0) } else { Item::Tuple(items) })
-}
-
-/// A `let` names one layer, and a chain of it shares its weights: `as` would name nothing.
-fn named_before(ev: &mut Ev, called: &Called, chain: &Chain) -> Checked<()> {
-    let (Called::Pending(pending), Some(path)) = (called, chain.name) else { return Ok(()) };
-    let Some(known) = &pending.name else { return Ok(()) };
-    let d = named_again(known, path);
-    ev.fail(d.help("take out `as …` to share the weights, or write the layer itself behind `repeat`"))
-}
-
-/// Gives copy `i` its path.
-fn numbered<'e>(called: Called<'e>, chain: &Chain, i: i64) -> Called<'e> {
-    match (called, chain.name) {
-        (Called::Pending(pending), Some(path)) => {
-            let name = Some((format!("{}.{i}", path.dotted()), path.span));
-            Called::Pending(Rc::new(Pending { name, ..(*pending).clone() }))
-        }
-        (called, _) => called,
-    }
-}
-
-/// `repeat(3)` counts 0 to 2; `repeat(i in 1..4)` counts 1 to 4.
-fn indices(ev: &mut Ev, chain: &Chain) -> Checked<Vec<i64>> {
-    let (from, to) = match (&chain.count.bare().kind, chain.var) {
-        (ExprKind::Range(from, to), Some(_)) => (whole(ev, from), whole(ev, to)),
-        (_, Some(_)) => {
-            let d = Diagnostic::error(
-                "value::type",
-                "`repeat(i in …)` takes a range",
-                chain.count.span,
-                "not a range",
-            );
-            return ev.fail(d.help("write `repeat(i in 1..4)`; both ends are included"));
-        }
-        (_, None) => (Ok(0), whole(ev, chain.count).map(|n| n - 1)),
-    };
-    let (from, to) = (from?, to?);
-    if chain.var.is_some() && to < from - 1 {
-        let message = format!("`{from}..{to}` runs backwards");
-        let d = Diagnostic::error("value::range", message, chain.count.span, "ends before it starts");
-        return ev.fail(d.help(format!("write `{to}..{from}`; `1..0` is no copy at all")));
-    }
-    if to < from - 1 || to - from > MOST_REPEATS {
-        let message = format!("`repeat` cannot chain {} copies", to - from + 1);
-        let d = Diagnostic::error("value::range", message, chain.count.span, "out of range");
-        return ev.fail(d.help(format!("choose from 0 to {MOST_REPEATS} copies")));
-    }
-    Ok((from..=to).collect())
-}
-
-fn whole(ev: &mut Ev, expr: &Expr) -> Checked<i64> {
-    let size = ev.size(expr)?;
-    match size.as_const() {
-        Some(n) => Ok(n),
-        None => {
-            let d = Diagnostic::error(
-                "value::type",
-                "`repeat` takes a known number",
-                expr.span,
-                format!("this is `{size}`"),
-            );
-            ev.fail(d.help("write a number or a param"))
         }
     }
 }

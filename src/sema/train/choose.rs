@@ -45,6 +45,11 @@ impl Word {
 }
 
 impl Choice {
+    /// Whether nothing is chosen.
+    pub fn is_none(&self) -> bool {
+        self.words.is_empty()
+    }
+
     /// Reads `[bias, fc1]`, or one word; what is no word is reported under the name of the key.
     pub fn read(cx: &Ctx, key: &str, expr: &Expr, prefix: &str) -> Option<Choice> {
         let items = match &expr.bare().kind {

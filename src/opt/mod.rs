@@ -13,6 +13,7 @@ mod fold;
 mod movement;
 mod phases;
 mod rewrite;
+pub mod stepwise;
 
 use crate::graph::Graph;
 

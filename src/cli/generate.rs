@@ -2,8 +2,9 @@
 
 use super::args::{GenerateArgs, SpecArgs};
 use super::lesson::Lesson;
+use super::sections::only_train;
 use super::spec;
-use super::train::{only_train, open, over, shown};
+use super::train::{open_ended, over, shown};
 use super::{Failure, Outcome, output};
 use crate::base::Sources;
 use crate::runtime::generate::{Made, Passes, generate};
@@ -12,7 +13,7 @@ use crate::runtime::{DeviceKind, On, RunError, session};
 use crate::sema::job::{GeneratePlan, Job, TrainPlan};
 
 pub fn run(args: &GenerateArgs) -> Result<Outcome, Failure> {
-    let run = open(&args.run)?;
+    let run = open_ended(&args.run)?;
     let lesson = if run.info.asked.file.is_none() { Some(Lesson::unpack()?) } else { None };
     let added = SpecArgs { data: args.data.clone(), set: args.set.clone(), variant: None };
     let given = over(&run, lesson.as_ref(), &added);

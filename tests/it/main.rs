@@ -32,6 +32,7 @@ mod run;
 mod runs;
 mod schedules;
 mod schema;
+mod sections;
 mod sequences;
 #[cfg(feature = "gpu")]
 mod shaders;

@@ -239,7 +239,7 @@ fn train(subject: Subject, args: &TrainArgs) -> Result<Outcome, Failure> {
         job.name = run.info.spec.clone();
     }
     let options = Options {
-        spec: String::from_utf8_lossy(&given.bytes).into_owned(),
+        spec: checked.text.clone(),
         asked,
         threads: args.threads.map_or(0, usize::from),
         out: args.out.clone(),

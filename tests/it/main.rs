@@ -18,6 +18,7 @@ mod fuzz;
 mod generate;
 #[cfg(feature = "gpu")]
 mod gpu;
+mod imports;
 mod labels;
 mod lessons;
 mod lsp;

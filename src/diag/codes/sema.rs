@@ -451,6 +451,25 @@ pub const CODES: &[CodeInfo] = &[
                   [accuracy]` and `valid` in `split`",
     },
     CodeInfo {
+        code: "import::missing",
+        title: "a file that is imported cannot be read",
+        explain: "The path of an import starts at the folder of the file that it stands in:\n\n    import \"layers.mlspec\"      \
+                  // beside this file\n    import \"../parts/norms.mlspec\"",
+    },
+    CodeInfo {
+        code: "import::cycle",
+        title: "files import each other",
+        explain: "What is imported stands as if it were written in the place of the import, so a file cannot contain \
+                  itself, directly or through others. Put what two files share in a third, and import that in both: a \
+                  file is taken once, however many ways lead to it.",
+    },
+    CodeInfo {
+        code: "import::defaults",
+        title: "an imported file is written for other defaults",
+        explain: "`mlspec 1 defaults torch` changes what `Dense(10)` means: its first weights, the epsilon of norms. \
+                  Blocks that are written for one table are others in a spec with the other, so both files say the same.",
+    },
+    CodeInfo {
         code: "later::section",
         title: "a section that is not built yet",
         explain: "It is part of the language, and this program cannot do it yet. It is an error rather than \

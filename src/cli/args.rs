@@ -240,6 +240,9 @@ pub struct GenerateArgs {
     /// Go on from this text instead of the section's
     #[arg(long, value_name = "TEXT")]
     pub prompt: Option<String>,
+    /// Compute the whole context for each token, as a check on what is kept from token to token
+    #[arg(long)]
+    pub whole: bool,
     /// Set a key of a section: `--set sample.temperature=0.5`
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub set: Vec<String>,

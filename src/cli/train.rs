@@ -290,7 +290,7 @@ fn generated(checked: &Checked, job: &Job, folder: &Path, options: &Options) -> 
         threads: options.threads,
     };
     for plan in &job.generates {
-        if asked.make(plan, None)? == Outcome::Errors {
+        if asked.make(plan, None, crate::runtime::generate::Passes::default())? == Outcome::Errors {
             return Ok(Outcome::Errors);
         }
     }

@@ -6,7 +6,7 @@ use super::ir::*;
 use super::scan::Scan;
 use super::verify::varies;
 use crate::base::DType;
-use crate::graph::Fold;
+use crate::graph::{Fold, ScanBody, drawn};
 use mlc_kernels::rng;
 
 /// What each buffer holds, by its id; `i32` and `u8` as whole numbers.
@@ -179,7 +179,7 @@ impl Run<'_> {
             for (i, leaf) in body.iter_mut().enumerate().take(scan.inputs.len()) {
                 *leaf = carries.get(i).cloned().unwrap_or_else(|| self.given(scan, i, row));
             }
-            run(&scan.body, &mut body, self.seed, self.step);
+            run(&scan.body, &mut body, self.seed, ScanBody::draws(self.step, row));
             for (k, (_, buffer)) in scan.body.outputs.iter().enumerate() {
                 let found = body[buffer.index()].clone();
                 let row = if k < scan.carries { 0 } else { row };
@@ -225,7 +225,8 @@ impl Run<'_> {
                 Node::Index { offset, strides } => affine(*offset, strides, point) as f64,
                 Node::Random { site, offset, strides } => {
                     let element = affine(*offset, strides, point);
-                    f64::from(rng::uniform(rng::key(self.seed, site), self.step, element as u64))
+                    let (site, step) = drawn(site, self.step);
+                    f64::from(rng::uniform(rng::key(self.seed, site), step, element as u64))
                 }
                 Node::Load(access) => self.load(access, point),
                 Node::LoadAt { access, index, rows, stride } => {

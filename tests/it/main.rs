@@ -1,5 +1,6 @@
 //! Everything that is tested from outside, in one binary.
 
+mod attention;
 mod bad_input;
 mod balanced;
 mod broken;

@@ -240,7 +240,7 @@ pub const CODES: &[CodeInfo] = &[
     CodeInfo {
         code: "feed::cut",
         title: "a cut of a column that cannot be",
-        explain: "`d.tokens[:-1]` leaves the last step of each row out, `d.tokens[-1]` takes it alone. Shapes in `feed` are of \
+        explain: "`d.tokens[:-1]` leaves the last step of each row out, `d.tokens[-1]` takes it alone. Shapes in `feed` and `data` are of \
                   one row: the batch is not counted. Places count from 0, or from the end with a minus; the end of a range is \
                   left out, as in Python.",
     },
@@ -505,11 +505,6 @@ pub const CODES: &[CodeInfo] = &[
         title: "a layer that is not built yet",
         explain: "It is part of the language; `Dense`, `Flatten`, `Reshape`, `Squeeze`, `Dropout` and the \
                   activations are built.",
-    },
-    CodeInfo {
-        code: "later::index",
-        title: "indexing a column in arithmetic is not built yet",
-        explain: "Models cut tensors (`x[:, 1:]`) and `feed` cuts columns; arithmetic in `data` takes them whole.",
     },
     CodeInfo {
         code: "later::metric",

@@ -1,7 +1,7 @@
 //! The same losses as Keras 3 and PyTorch, from the same weights and batches.
 //!
 //! `mnist_parity.py`, `optimizers.py`, `updates.py`, `losses.py`, `steps.py`, `norms.py`, `two_heads.py`, `gan.py`,
-//! `convolutions.py` and `sequences.py` in `tests/goldens` made the numbers.
+//! `convolutions.py`, `sequences.py` and `loops.py` in `tests/goldens` made the numbers.
 
 use crate::support::{Run, large_data, root};
 use serde_json::Value as Json;
@@ -33,7 +33,7 @@ fn fifty_losses_agree_with_keras_and_torch() {
     let Some(data) = large_data("fifty_losses_agree_with_keras_and_torch") else { return };
     let goldens = goldens("mnist_parity.json");
     let runs = goldens["runs"].as_object().expect("goldens by name");
-    assert_eq!(runs.len(), 4);
+    assert_eq!(runs.len(), 5);
     for (name, golden) in runs {
         let spec = root().join(format!("tests/goldens/mnist_{name}.mlspec")).display().to_string();
         compare(name, &Run::train(&spec, &["--data", &data]), &golden["losses"]);
@@ -167,6 +167,19 @@ fn transformers_have_the_losses_of_keras_torch_and_jax() {
     let folder = root().join("tests/goldens/sequences");
     let data = folder.display().to_string();
     let goldens = goldens("sequences.json");
+    let runs = goldens["runs"].as_object().expect("goldens by name");
+    assert_eq!(runs.len(), 5);
+    for (name, wanted) in runs {
+        let spec = folder.join(format!("{name}.mlspec")).display().to_string();
+        compare(name, &Run::train(&spec, &["--data", &data]), wanted);
+    }
+}
+
+#[test]
+fn recurrent_nets_and_a_text_cnn_have_the_losses_of_keras() {
+    let folder = root().join("tests/goldens/sequences");
+    let data = folder.display().to_string();
+    let goldens = goldens("loops.json");
     let runs = goldens["runs"].as_object().expect("goldens by name");
     assert_eq!(runs.len(), 5);
     for (name, wanted) in runs {

@@ -67,6 +67,23 @@ const EXPRESSIONS: &[(&str, &str, &str)] = &[
     ("x |> Dense(3, init=random_normal)", "name::init", "random_normal"),
     ("x |> Dense(3, bias_init=Orthogonal)", "shape::layer", "Dense(3, bias_init=Orthogonal)"),
     ("x |> Dense(3, bias_init=Identity)", "shape::layer", "Dense(3, bias_init=Identity)"),
+    ("x |> Reshape(3, 2) |> Bidirectional(2)", "call::type", "2"),
+    ("x |> Reshape(3, 2) |> Bidirectional(Dense(2))", "call::choice", "Dense"),
+    (
+        "x |> Reshape(3, 2) |> Bidirectional(LSTM(2, go_backwards=true))",
+        "call::choice",
+        "Bidirectional(LSTM(2, go_backwards=true))",
+    ),
+    ("x |> Reshape(3, 2) |> Bidirectional(LSTM(0))", "call::range", "0"),
+    ("x |> Reshape(3, 2) |> Bidirectional(LSTM(2) as b)", "call::type", "b"),
+    ("x |> Reshape(3, 2) |> Bidirectional(LSTM(2), merge_mode=sum)", "call::foreign", "merge_mode"),
+    ("x |> Reshape(3, 2) |> TimeDistributed(LSTM(2))", "shape::layer", "LSTM(2)"),
+    ("x |> TimeDistributed(Dens(2))", "call::choice", "Dens"),
+    ("x |> Reshape(3, 2) |> LSTM(2, initial_state=x)", "call::foreign", "initial_state"),
+    ("(x |> Reshape(3, 2), x) |> GRU(2)", "shape::layer", "GRU(2)"),
+    ("(x |> Reshape(3, 2), x) |> LSTM(6)", "shape::layer", "LSTM(6)"),
+    ("(x |> Reshape(3, 2), x) |> Bidirectional(GRU(6))", "shape::layer", "Bidirectional(GRU(6))"),
+    ("sum(x, axis=1) |> TimeDistributed(Dense(2))", "shape::layer", "TimeDistributed(Dense(2))"),
     ("(x |> Dense(6) as a) + (x |> Dense(6, bias=false) |> Dense(3) as a)", "shape::shared", "Dense(3)"),
 ];
 

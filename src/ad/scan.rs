@@ -6,11 +6,14 @@
 //! carries are carried, those of slices are stacked. What a step adds to the gradient of
 //! something that is the same at each step is summed behind the loop where it is a
 //! product or a fold: the weight of a recurrent layer gets one product over steps and rows.
+//! A scan that keeps nothing has only its carries stacked: its step is computed again on the way back, drawn numbers
+//! too, and what steps add is carried, so that memory is that of one step.
 
 use super::gradient;
 use crate::base::{DType, Dim, Shape};
 use crate::graph::{
-    Builder, Einsum, Fold, Graph, LeafKind, Output, OutputKind, Prim, ScalarOp, ScanBody, ScanInputs, Value,
+    Builder, Einsum, Fold, Graph, Keep, LeafKind, Output, OutputKind, Prim, ScalarOp, ScanBody, ScanInputs,
+    Value,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -77,8 +80,10 @@ impl Step {
         let varies = varies(&graph, body);
         let mut step =
             Step { body: body.clone(), graph, forward, leaves, seeds, grads, varies, terms: BTreeSet::new() };
-        let constants = body.carries + body.slices;
-        let sums: Vec<Value> = step.grads[constants..].iter().copied().flatten().collect();
+        let sums: Vec<Value> = match body.keep {
+            Keep::Stacks => step.grads[body.carries + body.slices..].iter().copied().flatten().collect(),
+            Keep::Nothing => Vec::new(),
+        };
         let mut terms = BTreeSet::new();
         sums.into_iter().for_each(|grad| step.collect_terms(grad, &mut terms));
         step.terms = terms;
@@ -102,14 +107,29 @@ impl Step {
         if v.index() >= self.forward || !self.varies[v.index()] || self.graph.ty(v).dtype != DType::F32 {
             return false;
         }
-        let read_back = self.terms.contains(&v) && !self.is_slice(v);
-        read_back || self.leaf_of(v).is_some_and(|i| i < self.body.carries) || is_dear(self.prim(v))
+        let carried = self.leaf_of(v).is_some_and(|i| i < self.body.carries);
+        match self.body.keep {
+            Keep::Stacks => {
+                carried || is_dear(self.prim(v)) || (self.terms.contains(&v) && !self.is_slice(v))
+            }
+            Keep::Nothing => carried,
+        }
     }
 
     /// What the way back computes at each step.
     fn roots(&self) -> Vec<Value> {
         let per_step = self.grads[..self.body.carries + self.body.slices].iter().copied().flatten();
-        per_step.chain(self.terms.iter().copied()).collect()
+        let added = self.added_up().into_iter().map(|(_, grad)| grad);
+        per_step.chain(self.terms.iter().copied()).chain(added).collect()
+    }
+
+    /// By leaf that is the same at every step: its gradient, if all steps' are added up on the way.
+    fn added_up(&self) -> Vec<(usize, Value)> {
+        let constants = self.body.carries + self.body.slices..self.leaves.len();
+        match self.body.keep {
+            Keep::Stacks => Vec::new(),
+            Keep::Nothing => constants.filter_map(|i| Some((i, self.grads[i]?))).collect(),
+        }
     }
 
     /// Everything that the way back computes or is given, in order.
@@ -163,9 +183,11 @@ impl Step {
         given.extend(stacked_seeds.map(|(k, seed)| (*seed, dys[k])));
         let fixed = (self.body.carries + self.body.slices..inputs.len()).map(|i| (self.leaves[i], inputs[i]));
         let fixed: Vec<(Value, Value)> = fixed.filter(|(v, _)| live.contains(v)).collect();
-        let firsts: Vec<Value> = (0..self.body.carries)
+        let added = self.added_up();
+        let mut firsts: Vec<Value> = (0..self.body.carries)
             .map(|k| dys.get(&k).copied().unwrap_or_else(|| super::zeros(b, inputs[k])))
             .collect();
+        firsts.extend(added.iter().map(|(i, _)| super::zeros(b, inputs[*i])));
         let slice_grads: Vec<(usize, Value)> = (self.body.carries..self.body.carries + self.body.slices)
             .filter_map(|i| Some((i, self.grads[i]?)))
             .collect();
@@ -180,6 +202,7 @@ impl Step {
         let ends = |pairs: &[(Value, Value)]| pairs.iter().map(|(_, outer)| *outer).collect::<Vec<_>>();
         let scan = ScanInputs {
             length: self.body.length.clone(),
+            keep: Keep::Stacks,
             reverse: !self.body.reverse,
             carries: &firsts,
             slices: &ends(&given),
@@ -199,7 +222,11 @@ impl Step {
                     }
                 }
                 let carried = self.grads[..self.body.carries].iter();
-                let next = carried.map(|grad| place[&grad.expect("ad: a carry has a gradient")]).collect();
+                let mut next: Vec<Value> =
+                    carried.map(|grad| place[&grad.expect("ad: a carry has a gradient")]).collect();
+                for ((_, grad), sum) in added.iter().zip(&step.carries[self.body.carries..]) {
+                    next.push(nb.add(*sum, place[grad]));
+                }
                 Ok::<_, std::convert::Infallible>([next, outputs.iter().map(|v| place[v]).collect()])
             })
             .unwrap_or_else(|never| match never {});
@@ -212,6 +239,9 @@ impl Step {
             .map(|i| match i {
                 i if i < self.body.carries => Some(lasts[i]),
                 i if self.body.is_slice(i) => self.grads[i].map(|grad| behind.stacks[&grad]),
+                i if self.body.keep == Keep::Nothing => {
+                    added.iter().position(|(of, _)| *of == i).map(|place| lasts[self.body.carries + place])
+                }
                 i => self.grads[i].map(|grad| behind.sum(b, grad)),
             })
             .collect()
@@ -366,6 +396,7 @@ fn varies(graph: &Graph, body: &ScanBody) -> Vec<bool> {
     for (v, node) in graph.nodes.iter() {
         varies[v.index()] = match &node.prim {
             Prim::Leaf(leaf) => !constants.contains(&leaf.index()),
+            Prim::Random { .. } => true,
             prim => prim.inputs().iter().any(|x| varies[x.index()]),
         };
     }

@@ -81,6 +81,14 @@ pub struct SpecArgs {
     pub variant: Option<String>,
 }
 
+/// One of several `train` sections.
+#[derive(Args, Clone, Default)]
+pub struct SectionArgs {
+    /// Take this `train` section of several, and none before it
+    #[arg(long = "train", value_name = "NAME")]
+    pub train: Option<String>,
+}
+
 /// A folder that may be empty: `MLC_DATA=` in the environment is as good as unset.
 fn folder() -> impl clap::builder::TypedValueParser<Value = PathBuf> {
     clap::builder::OsStringValueParser::new().map(PathBuf::from)
@@ -144,6 +152,8 @@ pub struct DumpArgs {
     /// What the loops are fused for
     #[arg(long, value_enum, default_value_t)]
     pub device: Device,
+    #[command(flatten)]
+    pub section: SectionArgs,
     #[command(flatten)]
     pub spec: SpecArgs,
 }
@@ -216,6 +226,8 @@ pub struct PlanArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
     #[command(flatten)]
+    pub section: SectionArgs,
+    #[command(flatten)]
     pub spec: SpecArgs,
 }
 
@@ -228,6 +240,9 @@ pub struct GenerateArgs {
     /// Go on from this text instead of the section's
     #[arg(long, value_name = "TEXT")]
     pub prompt: Option<String>,
+    /// Compute the whole context for each token, as a check on what is kept from token to token
+    #[arg(long)]
+    pub whole: bool,
     /// Set a key of a section: `--set sample.temperature=0.5`
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub set: Vec<String>,
@@ -261,6 +276,8 @@ pub struct BenchArgs {
     /// One JSON object, to standard output
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub section: SectionArgs,
     #[command(flatten)]
     pub spec: SpecArgs,
 }
@@ -318,6 +335,8 @@ pub struct VerifyArgs {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
+    pub section: SectionArgs,
+    #[command(flatten)]
     pub spec: SpecArgs,
 }
 
@@ -351,6 +370,8 @@ pub struct TrainArgs {
     /// How to report progress
     #[arg(long, value_enum, default_value_t)]
     pub progress: ProgressForm,
+    #[command(flatten)]
+    pub section: SectionArgs,
     #[command(flatten)]
     pub spec: SpecArgs,
 }

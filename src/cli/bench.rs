@@ -1,13 +1,14 @@
 //! `mlc bench`: the time of a training step.
 
 use super::args::BenchArgs;
-use super::train::{load, only_train, shown};
+use super::sections::only_train;
+use super::train::{load, shown};
 use super::{Failure, Outcome, output, spec};
 use crate::runtime::RunError;
 use crate::runtime::bench::{self, Options};
 
 pub fn run(args: &BenchArgs) -> Result<Outcome, Failure> {
-    let Some((checked, mut job)) = spec::job_with_data(&args.file, &args.spec)? else {
+    let Some((checked, mut job)) = spec::job_with_data(&args.file, &args.spec, &args.section)? else {
         return Ok(Outcome::Errors);
     };
     let Some(data_index) = only_train(&checked.sources, &job).map(|t| t.data) else {

@@ -96,7 +96,9 @@ fn each_train(
     args: &DumpArgs,
     text: impl Fn(&Checked, &Library, &Job, &TrainPlan) -> Option<String>,
 ) -> Result<Outcome, Failure> {
-    let Some((checked, job)) = spec::job(&args.file, &args.spec)? else { return Ok(Outcome::Errors) };
+    let Some((checked, job)) = spec::job(&args.file, &args.spec, &args.section)? else {
+        return Ok(Outcome::Errors);
+    };
     if job.trains.is_empty() {
         return Err(Failure(format!("{} has no `train` section to show", args.file.display())));
     }

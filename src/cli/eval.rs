@@ -3,8 +3,9 @@
 use super::args::{EvalArgs, SpecArgs, SplitName};
 use super::lesson::Lesson;
 use super::rows::Input;
+use super::sections::only_train;
 use super::spec::{self, Checked};
-use super::train::{load, only_train, open, other_data, over, shown};
+use super::train::{load, open_ended, other_data, over, shown};
 use super::{Failure, Outcome, output};
 use crate::diag::Severity;
 use crate::runtime::RunError;
@@ -15,7 +16,7 @@ use crate::sema::job::{Job, TrainPlan};
 use std::path::Path;
 
 pub fn run(args: &EvalArgs) -> Result<Outcome, Failure> {
-    let run = open(&args.run)?;
+    let run = open_ended(&args.run)?;
     let lesson = if run.info.asked.file.is_none() { Some(Lesson::unpack()?) } else { None };
     let given = over(&run, lesson.as_ref(), &SpecArgs { data: args.data.clone(), ..SpecArgs::default() });
     let Some((mut checked, job)) = spec::given_with_data(&given)? else { return Ok(Outcome::Errors) };

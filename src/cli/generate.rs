@@ -2,17 +2,18 @@
 
 use super::args::{GenerateArgs, SpecArgs};
 use super::lesson::Lesson;
+use super::sections::only_train;
 use super::spec;
-use super::train::{only_train, open, over, shown};
+use super::train::{open_ended, over, shown};
 use super::{Failure, Outcome, output};
 use crate::base::Sources;
-use crate::runtime::generate::{Made, generate};
+use crate::runtime::generate::{Made, Passes, generate};
 use crate::runtime::run_dir::Run;
 use crate::runtime::{DeviceKind, On, RunError, session};
 use crate::sema::job::{GeneratePlan, Job, TrainPlan};
 
 pub fn run(args: &GenerateArgs) -> Result<Outcome, Failure> {
-    let run = open(&args.run)?;
+    let run = open_ended(&args.run)?;
     let lesson = if run.info.asked.file.is_none() { Some(Lesson::unpack()?) } else { None };
     let added = SpecArgs { data: args.data.clone(), set: args.set.clone(), variant: None };
     let given = over(&run, lesson.as_ref(), &added);
@@ -27,8 +28,9 @@ pub fn run(args: &GenerateArgs) -> Result<Outcome, Failure> {
         device,
         threads: args.threads.map_or(0, usize::from),
     };
+    let passes = if args.whole { Passes::Whole } else { Passes::Steps };
     for plan in plans {
-        if asked.make(plan, args.prompt.as_deref())? == Outcome::Errors {
+        if asked.make(plan, args.prompt.as_deref(), passes)? == Outcome::Errors {
             return Ok(Outcome::Errors);
         }
     }
@@ -65,11 +67,16 @@ pub struct Asked<'a> {
 
 impl Asked<'_> {
     /// Makes what one section says, and tells it.
-    pub fn make(&self, plan: &GeneratePlan, prompt: Option<&str>) -> Result<Outcome, Failure> {
+    pub fn make(
+        &self,
+        plan: &GeneratePlan,
+        prompt: Option<&str>,
+        passes: Passes,
+    ) -> Result<Outcome, Failure> {
         let threads = if self.threads == 0 { session::default_threads() } else { self.threads };
         let made = On::open(self.device, threads, plan.span)
             .map_err(|wrong| RunError::from(*wrong))
-            .and_then(|on| generate(plan, self.train, self.run, on, prompt));
+            .and_then(|on| generate(plan, self.train, self.run, on, prompt, passes));
         match made {
             Ok(made) => {
                 tell(&plan.name, &made);
@@ -86,6 +93,9 @@ fn tell(name: &str, made: &Made) {
     for (i, line) in made.lines.iter().enumerate() {
         let rule = if i == 0 { "" } else { "\n---\n\n" };
         output::out(&format!("{rule}{}\n", line.text));
+    }
+    if let Some(note) = &made.note {
+        output::err(&format!("{name}: {note}\n"));
     }
     for file in &made.files {
         output::err(&format!("generated {name}, into {}\n", file.display()));

@@ -23,6 +23,7 @@ mod predict;
 mod progress;
 mod render;
 mod rows;
+mod sections;
 mod spec;
 mod train;
 mod verify;

@@ -2,8 +2,8 @@
 
 use super::args::PlanArgs;
 use super::spec::{self, Checked};
-use super::train::{only_train, shown};
-use super::{Failure, Outcome, output};
+use super::train::shown;
+use super::{Failure, Outcome, output, sections};
 use crate::diag::Diagnostic;
 use crate::runtime::On;
 use crate::runtime::data::{self, Dataset};
@@ -13,26 +13,43 @@ use crate::sema::Job;
 use crate::sema::job::TrainPlan;
 
 pub fn run(args: &PlanArgs) -> Result<Outcome, Failure> {
-    let Some((checked, job)) = spec::job(&args.file, &args.spec)? else { return Ok(Outcome::Errors) };
-    let Some(train) = only_train(&checked.sources, &job) else { return Ok(Outcome::Errors) };
+    let Some((checked, job)) = spec::job(&args.file, &args.spec, &args.section)? else {
+        return Ok(Outcome::Errors);
+    };
+    let Some(trains) = sections::all(&checked.sources, &job) else { return Ok(Outcome::Errors) };
+    let mut reports = Vec::new();
+    for train in trains {
+        match report(args, &checked, &job, train) {
+            Ok(report) => reports.push(report),
+            Err(wrong) => return Ok(shown(&checked.sources, &wrong)),
+        }
+    }
+    for (train, report) in trains.iter().zip(&reports).filter(|_| !args.json) {
+        sections::heading(&job, train).into_iter().for_each(|line| output::out(&format!("{line}\n\n")));
+        output::out(&plan::text(report));
+    }
+    if args.json {
+        let json = match reports.as_slice() {
+            [one] => serde_json::to_string(one),
+            all => serde_json::to_string(all),
+        };
+        output::out(&format!("{}\n", json.expect("cli: a report is plain data")));
+    }
+    Ok(Outcome::Clean)
+}
+
+fn report(
+    args: &PlanArgs,
+    checked: &Checked,
+    job: &Job,
+    train: &TrainPlan,
+) -> Result<Report, Vec<Diagnostic>> {
     let threads = match args.threads {
         Some(threads) => usize::from(threads),
         None => session::default_threads(),
     };
-    let on = match On::open(args.device.kind(), threads, train.span) {
-        Ok(on) => on,
-        Err(wrong) => return Ok(shown(&checked.sources, &[*wrong])),
-    };
-    let report = match planned(&checked, &job, train, on) {
-        Ok(report) => report,
-        Err(wrong) => return Ok(shown(&checked.sources, &wrong)),
-    };
-    if args.json {
-        output::out(&format!("{}\n", serde_json::to_string(&report).expect("cli: a report is plain data")));
-    } else {
-        output::out(&plan::text(&report));
-    }
-    Ok(Outcome::Clean)
+    let on = On::open(args.device.kind(), threads, train.span).map_err(|wrong| vec![*wrong])?;
+    planned(checked, job, train, on)
 }
 
 /// Data that are not here are done without, unless a size comes from them.

@@ -3,8 +3,9 @@
 use super::args::{PredictArgs, SpecArgs};
 use super::lesson::Lesson;
 use super::rows::Input;
+use super::sections::only_train;
 use super::spec;
-use super::train::{only_train, open, over, shown};
+use super::train::{open_ended, over, shown};
 use super::{Failure, Outcome, output};
 use crate::diag::Diagnostic;
 use crate::runtime::data::{FittedColumn, FittedField, Frame, Frames, Places, Store};
@@ -22,7 +23,7 @@ use std::time::Instant;
 const TOLD: usize = 20;
 
 pub fn run(args: &PredictArgs) -> Result<Outcome, Failure> {
-    let run = open(&args.run)?;
+    let run = open_ended(&args.run)?;
     let lesson = if run.info.asked.file.is_none() { Some(Lesson::unpack()?) } else { None };
     let given = over(&run, lesson.as_ref(), &SpecArgs { data: args.data.clone(), ..SpecArgs::default() });
     let Some((mut checked, job)) = spec::given_with_data(&given)? else { return Ok(Outcome::Errors) };

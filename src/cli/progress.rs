@@ -2,7 +2,9 @@
 
 use super::output;
 use crate::runtime::folds;
-use crate::runtime::progress::{Begin, End, Progress, begin_line, end_lines, epoch_lines, fold_line};
+use crate::runtime::progress::{
+    Begin, End, Progress, begin_line, end_lines, epoch_lines, fold_line, section_line,
+};
 use crate::runtime::run_dir::{Record, RunInfo};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::Path;
@@ -53,6 +55,10 @@ impl Progress for Bar {
 
     fn fold(&mut self, fold: usize, of: usize) {
         output::err(&format!("{}\n", fold_line(fold, of)));
+    }
+
+    fn section(&mut self, name: &str, section: usize, of: usize) {
+        output::err(&format!("{}\n", section_line(name, section, of)));
     }
 
     fn folds(&mut self, info: &RunInfo, folder: &Path) {

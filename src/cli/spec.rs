@@ -1,7 +1,7 @@
 //! Reading and checking the spec that a command is about.
 
-use super::args::SpecArgs;
-use super::{Failure, output};
+use super::args::{SectionArgs, SpecArgs};
+use super::{Failure, output, sections};
 use crate::base::{FileId, Sources, Span};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::ops::{Framework, Library};
@@ -72,13 +72,15 @@ pub struct Given {
     pub places: Places,
     pub set: Vec<String>,
     pub variant: Option<String>,
+    /// The `train` section that is asked for; all of them otherwise.
+    pub train: Option<String>,
 }
 
 impl Given {
     pub fn file(path: &Path, args: &SpecArgs) -> Result<Given, Failure> {
         let places = Places { spec: folder(path), data: data_folder(args) };
         let (set, variant) = (args.set.clone(), args.variant.clone());
-        Ok(Given { name: name(path), bytes: read(path)?, places, set, variant })
+        Ok(Given { name: name(path), bytes: read(path)?, places, set, variant, train: None })
     }
 }
 
@@ -117,11 +119,6 @@ pub fn folder(path: &Path) -> Option<PathBuf> {
     path.parent().map(|p| if p.as_os_str().is_empty() { PathBuf::from(".") } else { p.to_path_buf() })
 }
 
-/// Parses and checks a file.
-pub fn check(path: &Path, args: &SpecArgs) -> Result<Checked, Failure> {
-    check_given(&Given::file(path, args)?)
-}
-
 /// Parses and checks. What is sound is checked even if something else did not parse.
 pub fn check_given(given: &Given) -> Result<Checked, Failure> {
     check_with(given, &DiskProbe { places: given.places.clone() })
@@ -145,7 +142,10 @@ fn check_with(given: &Given, probe: &dyn DataProbe) -> Result<Checked, Failure> 
         diagnostics.extend(found.sorted());
         job = checked;
     }
-    let job = job.filter(|_| !diagnostics.has_errors());
+    let mut job = job.filter(|_| !diagnostics.has_errors());
+    if let (Some(job), Some(name)) = (&mut job, &given.train) {
+        sections::choose(job, name)?;
+    }
     let ast = sema::resolved(&sources, &ast, &settings);
     let framework = sema::framework(&ast);
     Ok(Checked { sources, ast, framework, job, diagnostics: diagnostics.sorted(), places })
@@ -177,17 +177,21 @@ pub fn check_data(given: &Given) -> Result<CheckedData, Failure> {
     Ok(CheckedData { sources, ast, file, job, views, diagnostics: diagnostics.sorted(), places })
 }
 
-/// The job of a spec, or `None` with its errors reported.
-pub fn job(path: &Path, args: &SpecArgs) -> Result<Option<(Checked, Job)>, Failure> {
-    let mut checked = check(path, args)?;
+/// The job of a spec with one of its `train` sections or all, or `None` with its errors reported.
+pub fn job(path: &Path, args: &SpecArgs, of: &SectionArgs) -> Result<Option<(Checked, Job)>, Failure> {
+    let mut checked = check_given(&Given { train: of.train.clone(), ..Given::file(path, args)? })?;
     output::report(&checked.sources, &checked.diagnostics);
     Ok(checked.job.take().map(|job| (checked, job)))
 }
 
 /// The same for a command that goes on to read the data: it will say itself, as an error, what is
 /// not there.
-pub fn job_with_data(path: &Path, args: &SpecArgs) -> Result<Option<(Checked, Job)>, Failure> {
-    given_with_data(&Given::file(path, args)?)
+pub fn job_with_data(
+    path: &Path,
+    args: &SpecArgs,
+    of: &SectionArgs,
+) -> Result<Option<(Checked, Job)>, Failure> {
+    given_with_data(&Given { train: of.train.clone(), ..Given::file(path, args)? })
 }
 
 pub fn given_with_data(given: &Given) -> Result<Option<(Checked, Job)>, Failure> {

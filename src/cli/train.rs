@@ -5,14 +5,15 @@ use super::interrupt::Interrupts;
 use super::lesson::Lesson;
 use super::progress::Bar;
 use super::spec::{self, Checked, Given};
-use super::{Failure, Outcome, generate, output};
+use super::{Failure, Outcome, generate, output, sections};
 use crate::base::{Sources, Span};
 use crate::diag::{Diagnostic, Severity};
 use crate::runtime::data::{self, Dataset, FileInfo, Places};
 use crate::runtime::progress::{Ending, Json, Plain, Progress};
 use crate::runtime::run_dir::{Asked, Run, changed_files};
+use crate::runtime::sections::ended_in;
 use crate::runtime::session::{self, Options, Resumption};
-use crate::runtime::{RunError, folds};
+use crate::runtime::{RunError, folds, sections as in_turn};
 use crate::sema::Job;
 use crate::sema::job::TrainPlan;
 use crate::tools::{Change, changes};
@@ -44,7 +45,7 @@ struct Subject {
 
 impl Subject {
     fn file(file: &Path, args: &TrainArgs) -> Result<Subject, Failure> {
-        let given = Given::file(file, &args.spec)?;
+        let given = Given { train: args.section.train.clone(), ..Given::file(file, &args.spec)? };
         let asked = Asked { file: Some(spec::name(file)), ..asked(&given, args)? };
         Ok(Subject { given, asked, from: None, resume: None, then: None, _lesson: None })
     }
@@ -61,9 +62,17 @@ impl Subject {
     fn like(folder: &Path, args: &TrainArgs) -> Result<Subject, Failure> {
         let run = open(folder)?;
         let lesson = if run.info.asked.file.is_none() { Some(Lesson::unpack()?) } else { None };
-        let given = over(&run, lesson.as_ref(), &args.spec);
+        let mut given = over(&run, lesson.as_ref(), &args.spec);
         let then = &run.info.asked;
+        let earlier = match &args.section.train {
+            Some(name) if then.train.as_ref() != Some(name) => {
+                given.train = Some(name.clone());
+                Vec::new()
+            }
+            Some(_) | None => then.earlier.clone(),
+        };
         let asked = Asked {
+            earlier,
             file: then.file.clone(),
             folder: then.folder.clone(),
             steps: args.steps.or(then.steps),
@@ -80,8 +89,19 @@ impl Subject {
         let run = subject.from.as_ref().expect("train: a subject like a run has one");
         let resume = Resumption::read(run).map_err(|wrong| Failure(wrong.to_string()))?;
         let adds = !args.spec.set.is_empty() || args.spec.variant.is_some() || args.file.is_some();
+        let shown = run.path.display();
+        if args.section.train.is_some() {
+            return Err(Failure(format!("`{shown}` goes on with what it trains: leave `--train` out")));
+        }
+        if let (Some(sections), true) = (&run.info.sections, adds || args.steps.is_some()) {
+            let last = sections.of.last().map_or("", String::as_str);
+            return Err(Failure(format!(
+                "`{shown}` holds a run for each section, and those that are done stay as they are: go on as it was \
+                 begun, go on with a section alone, such as `mlc train --resume {shown}/{last}`, or train anew with \
+                 `mlc train --like {shown}`"
+            )));
+        }
         if run.info.folds.is_some() && (adds || args.steps.is_some()) {
-            let shown = run.path.display();
             return Err(Failure(format!(
                 "`{shown}` holds a run for each fold, and those that are done stay as they are: go on as it was \
                  begun, or train anew with `mlc train --like {shown}`"
@@ -114,12 +134,18 @@ pub fn over(run: &Run, lesson: Option<&Lesson>, args: &SpecArgs) -> Given {
         places: Places { spec: folder, data: spec::data_folder(args).or(then.data.clone()) },
         set: then.set.iter().chain(&args.set).cloned().collect(),
         variant: args.variant.clone().or(then.variant.clone()),
+        train: then.train.clone(),
     }
 }
 
 /// The run in a folder.
 pub fn open(folder: &Path) -> Result<Run, Failure> {
     Run::open(folder).map_err(|wrong| Failure(wrong.to_string()))
+}
+
+/// The run whose weights are those of a folder: of several sections the last one's.
+pub fn open_ended(folder: &Path) -> Result<Run, Failure> {
+    open(folder).and_then(|run| ended_in(run).map_err(|wrong| Failure(wrong.to_string())))
 }
 
 /// What of the command line says what is run.
@@ -137,7 +163,9 @@ fn asked(given: &Given, args: &TrainArgs) -> Result<Asked, Failure> {
         variant: given.variant.clone(),
         set: given.set.clone(),
         steps: args.steps,
+        train: given.train.clone(),
         init: None,
+        earlier: Vec::new(),
         device: args.device.unwrap_or_default().kind(),
     })
 }
@@ -163,13 +191,28 @@ fn initial(args: &TrainArgs, asked: &mut Asked) -> Result<(Option<Named>, Vec<St
     Ok((Some((name, bytes)), changed))
 }
 
+/// Reads the weights that earlier sections ended with, and tells which are others than then.
+fn earlier(asked: &Asked) -> Result<(Vec<Named>, Vec<String>), Failure> {
+    let (mut files, mut now) = (Vec::new(), Vec::new());
+    for then in &asked.earlier {
+        let path = PathBuf::from(&then.path);
+        let bytes = spec::read(&path)?;
+        now.push(FileInfo::of(&path, &bytes));
+        files.push((then.path.clone(), bytes));
+    }
+    Ok((files, changed_files(&asked.earlier, &now)))
+}
+
 fn train(subject: Subject, args: &TrainArgs) -> Result<Outcome, Failure> {
     let Subject { given, mut asked, from, resume, then, _lesson } = subject;
-    let (init, mut changed) = match resume {
-        // The weights of its checkpoint go over those that it started from.
-        Some(_) => (None, Vec::new()),
-        None => initial(args, &mut asked)?,
+    let first = resume.as_ref().is_none_or(Resumption::from_start);
+    let (init, mut changed) = match first {
+        // The weights of a checkpoint go over those that it started from.
+        false => (None, Vec::new()),
+        true => initial(args, &mut asked)?,
     };
+    let (earlier, others) = if first { earlier(&asked)? } else { (Vec::new(), Vec::new()) };
+    changed.extend(others);
     let Some((checked, mut job)) = spec::given_with_data(&given)? else { return Ok(Outcome::Errors) };
     if let Some(then) = &then {
         let wrong = other_spec(&spec::check_given(then)?, &checked);
@@ -177,16 +220,15 @@ fn train(subject: Subject, args: &TrainArgs) -> Result<Outcome, Failure> {
             return Ok(shown(&checked.sources, &wrong));
         }
     }
-    let Some(plan) = only_train(&checked.sources, &job) else { return Ok(Outcome::Errors) };
-    let data = match data::load_linted(&job.data[plan.data], &checked.places) {
-        Ok(data) => {
-            output::report(&checked.sources, &data.warnings);
-            data
-        }
-        Err(wrong) => return Ok(shown(&checked.sources, &wrong)),
+    let Some(plan) = sections::all(&checked.sources, &job).map(|all| &all[0]) else {
+        return Ok(Outcome::Errors);
     };
+    if let Some(wrong) = sections::folds_in_turn(&job) {
+        return Ok(shown(&checked.sources, &[wrong]));
+    }
+    let Some(mut data) = sections::load_all(&checked, &job) else { return Ok(Outcome::Errors) };
     if let Some(run) = &from {
-        changed.extend(changed_files(&run.info.data, &data.files));
+        changed.extend(sections::changed_data(run, &data));
         let span = job.data[plan.data].source.path_span;
         let severity = if resume.is_some() { Severity::Error } else { Severity::Warning };
         let told: Vec<Diagnostic> = changed.iter().map(|what| other_data(what, span, severity)).collect();
@@ -202,6 +244,7 @@ fn train(subject: Subject, args: &TrainArgs) -> Result<Outcome, Failure> {
         threads: args.threads.map_or(0, usize::from),
         out: args.out.clone(),
         init,
+        earlier,
         resume,
     };
     let mut progress: Box<dyn Progress> = match args.progress {
@@ -211,15 +254,22 @@ fn train(subject: Subject, args: &TrainArgs) -> Result<Outcome, Failure> {
     };
     let interrupts = Interrupts::watch()?;
     let library = checked.library();
-    let plan = &job.trains[0];
-    if folds::runs(&job).is_some() {
-        let places = &checked.places;
-        let done = folds::train(&library, &job, places, data, &options, &mut *progress, &interrupts.stop);
-        return ended(done.map(|o| (o.folder, o.ending, o.problem)), &checked.sources, &interrupts);
-    }
-    let done = session::train(&library, &job, plan, &data, &options, &mut *progress, &interrupts.stop);
-    let folder = done.as_ref().ok().map(|outcome| outcome.folder.clone());
-    let outcome = ended(done.map(|o| (o.folder, o.ending, o.problem)), &checked.sources, &interrupts)?;
+    let (progress, stop) = (&mut *progress, &interrupts.stop);
+    let done = if job.trains.len() > 1 {
+        let done = in_turn::train(&library, &job, &data, &options, progress, stop);
+        done.map(|o| (o.folder, o.ending, o.problem))
+    } else {
+        let plan = &job.trains[0];
+        let data = data.remove(&plan.data).expect("cli: the data of each section are read");
+        if folds::runs(&job).is_some() {
+            let done = folds::train(&library, &job, &checked.places, data, &options, progress, stop);
+            return ended(done.map(|o| (o.folder, o.ending, o.problem)), &checked.sources, &interrupts);
+        }
+        let done = session::train(&library, &job, plan, &data, &options, progress, stop);
+        done.map(|o| (o.folder, o.ending, o.problem))
+    };
+    let folder = done.as_ref().ok().map(|(folder, ..)| folder.clone());
+    let outcome = ended(done, &checked.sources, &interrupts)?;
     match (outcome, folder) {
         (Outcome::Clean, Some(folder)) => generated(&checked, &job, &folder, &options),
         (outcome, _) => Ok(outcome),
@@ -231,16 +281,16 @@ fn generated(checked: &Checked, job: &Job, folder: &Path, options: &Options) -> 
     if job.generates.is_empty() {
         return Ok(Outcome::Clean);
     }
-    let run = open(folder)?;
+    let run = open_ended(folder)?;
     let asked = generate::Asked {
         sources: &checked.sources,
-        train: &job.trains[0],
+        train: job.trains.last().expect("cli: something was trained"),
         run: &run,
         device: options.asked.device,
         threads: options.threads,
     };
     for plan in &job.generates {
-        if asked.make(plan, None)? == Outcome::Errors {
+        if asked.make(plan, None, crate::runtime::generate::Passes::default())? == Outcome::Errors {
             return Ok(Outcome::Errors);
         }
     }
@@ -294,26 +344,6 @@ fn other_spec(then: &Checked, now: &Checked) -> Vec<Diagnostic> {
             .help("leave it as it was, or train anew: only `epochs` and `steps` may change")
     };
     changes(&then.ast, &now.ast).into_iter().map(told).collect()
-}
-
-/// The one train section of a spec; what else there is, is reported.
-pub fn only_train<'a>(sources: &Sources, job: &'a Job) -> Option<&'a TrainPlan> {
-    match job.trains.as_slice() {
-        [plan] => Some(plan),
-        [] => {
-            let span = crate::base::Span::default();
-            let wrong =
-                Diagnostic::error("run::no_train", "the spec has no `train` section", span, "in this file");
-            output::report(sources, &[wrong.help("add `train { … }` to say how the model is trained")]);
-            None
-        }
-        [_, second, ..] => {
-            let wrong = "several `train` sections that run in turn are not built yet";
-            let wrong = Diagnostic::error("run::several", wrong, second.span, "the second one");
-            output::report(sources, &[wrong.help("keep one of them in this file")]);
-            None
-        }
-    }
 }
 
 /// The data of a train section in memory, or none with the problems reported.

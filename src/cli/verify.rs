@@ -2,8 +2,8 @@
 
 use super::args::{Device, VerifyArgs};
 use super::spec::{self, Checked};
-use super::train::{only_train, shown};
-use super::{Failure, Outcome, output};
+use super::train::shown;
+use super::{Failure, Outcome, output, sections};
 use crate::diag::Diagnostic;
 use crate::runtime::data;
 use crate::sema::Job;
@@ -11,8 +11,10 @@ use crate::sema::job::TrainPlan;
 use crate::tools::verify::{self, Gpu, Options, Report};
 
 pub fn run(args: &VerifyArgs) -> Result<Outcome, Failure> {
-    let Some((checked, job)) = spec::job(&args.file, &args.spec)? else { return Ok(Outcome::Errors) };
-    let Some(train) = only_train(&checked.sources, &job) else { return Ok(Outcome::Errors) };
+    let Some((checked, job)) = spec::job(&args.file, &args.spec, &args.section)? else {
+        return Ok(Outcome::Errors);
+    };
+    let Some(trains) = sections::all(&checked.sources, &job) else { return Ok(Outcome::Errors) };
     let options = Options {
         batch: args.batch.map(|batch| batch as usize),
         threads: args.threads.map_or(0, usize::from),
@@ -23,16 +25,26 @@ pub fn run(args: &VerifyArgs) -> Result<Outcome, Failure> {
         },
         tamper: None,
     };
-    let report = match verified(&checked, &job, train, &options) {
-        Ok(report) => report,
-        Err(wrong) => return Ok(shown(&checked.sources, &wrong)),
-    };
-    if args.json {
-        output::out(&format!("{}\n", serde_json::to_string(&report).expect("cli: a report is plain data")));
-    } else {
-        output::out(&verify::text(&report));
+    let mut reports = Vec::new();
+    for train in trains {
+        match verified(&checked, &job, train, &options) {
+            Ok(report) => reports.push(report),
+            Err(wrong) => return Ok(shown(&checked.sources, &wrong)),
+        }
     }
-    match verify::diagnostics(&report).as_slice() {
+    for (train, report) in trains.iter().zip(&reports).filter(|_| !args.json) {
+        sections::heading(&job, train).into_iter().for_each(|line| output::out(&format!("{line}\n\n")));
+        output::out(&verify::text(report));
+    }
+    if args.json {
+        let json = match reports.as_slice() {
+            [one] => serde_json::to_string(one),
+            all => serde_json::to_string(all),
+        };
+        output::out(&format!("{}\n", json.expect("cli: a report is plain data")));
+    }
+    let wrong: Vec<Diagnostic> = reports.iter().flat_map(verify::diagnostics).collect();
+    match wrong.as_slice() {
         [] => Ok(Outcome::Clean),
         wrong => Ok(shown(&checked.sources, wrong)),
     }

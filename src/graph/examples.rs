@@ -1,6 +1,6 @@
 //! Loops over time that tests of several stages run.
 
-use super::{Builder, Graph, Init, OutputKind, ScanInputs, Value};
+use super::{Builder, Graph, Init, Keep, OutputKind, ScanInputs, Value};
 use crate::base::{Dim, TensorType};
 
 /// Sizes of [`lstm`].
@@ -32,6 +32,7 @@ pub fn lstm(b: &mut Builder, sizes: Sizes, reverse: bool, inputs: &[Value]) -> V
     let units = Dim::from(sizes.units);
     let scan = ScanInputs {
         length: Dim::from(sizes.steps),
+        keep: Keep::Stacks,
         reverse,
         carries: &[h, c],
         slices: &[x],
@@ -64,6 +65,7 @@ pub fn odd(b: &mut Builder, steps: usize, inputs: &[Value]) -> Value {
     let number = b.iota([steps], 0);
     let scan = ScanInputs {
         length: Dim::from(steps),
+        keep: Keep::Stacks,
         reverse: false,
         carries: &[first, first],
         slices: &[x, number],
@@ -84,6 +86,33 @@ pub fn odd(b: &mut Builder, steps: usize, inputs: &[Value]) -> Value {
     let spread = b.broadcast(last[1], shape, &[1]);
     let sum = b.mul(ys[0], spread);
     b.add(sum, ys[2])
+}
+
+/// A loop that draws: each step keeps a random part of a product and of its carry. It may compute all again on the way back.
+pub fn drawn(b: &mut Builder, steps: usize, [keep, reverse]: [bool; 2], inputs: &[Value]) -> Value {
+    let &[x, first, weight] = inputs else { panic!("test: three inputs") };
+    let scan = ScanInputs {
+        length: Dim::from(steps),
+        keep: if keep { Keep::Stacks } else { Keep::Nothing },
+        reverse,
+        carries: &[first],
+        slices: &[x],
+        constants: &[weight],
+    };
+    let built = b.scan(&scan, |b, step| {
+        let z = b.contract("bi,ij->bj", step.slices[0], step.constants[0]);
+        let z = b.add(z, step.carries[0]);
+        let z = b.tanh(z);
+        let draw = b.random("drawn", b.shape(z).clone());
+        let (bound, zero) = (b.constant(0.3), b.constant(0.0));
+        let kept = b.ge(draw, bound);
+        let z = b.select(kept, z, zero);
+        Ok::<_, ()>([vec![z], vec![z]])
+    });
+    let [last, ys] = built.expect("test: nothing fails");
+    let shape = b.shape(ys[0]).clone();
+    let spread = b.broadcast(last[0], shape, &[1, 2]);
+    b.add(ys[0], spread)
 }
 
 /// A loss of a scan, for an `op` of leaves of these shapes.

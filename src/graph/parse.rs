@@ -9,7 +9,7 @@ use super::infer;
 use super::ir::{Einsum, Fold, Graph, Init, InitScale, LeafKind, Output, OutputKind, Prim, Value};
 use super::print::is_word;
 use super::scalar::ScalarOp;
-use super::scan::ScanBody;
+use super::scan::{Keep, ScanBody};
 use crate::base::{DType, Dim, Shape, TensorType};
 use std::sync::Arc;
 
@@ -164,9 +164,11 @@ impl Reader {
     }
 
     fn scan(&mut self, at: &mut Cursor) -> Result<Prim, String> {
-        let reverse = match at.word()? {
-            "forward" => false,
-            "reverse" => true,
+        let (reverse, keep) = match at.word()? {
+            "forward" => (false, Keep::Stacks),
+            "reverse" => (true, Keep::Stacks),
+            "forward_again" => (false, Keep::Nothing),
+            "reverse_again" => (true, Keep::Nothing),
             other => return Err(format!("`{other}` is no direction")),
         };
         let [length] = <[Dim; 1]>::try_from(at.dims()?).map_err(|_| "a scan has one length")?;
@@ -174,7 +176,7 @@ impl Reader {
         let graph = self.body.take().ok_or("a scan has a body")?;
         let inputs = self.operands(at, graph.leaves.len())?;
         at.expect("{")?;
-        Ok(Prim::Scan { body: Arc::new(ScanBody { length, reverse, carries, slices, graph }), inputs })
+        Ok(Prim::Scan { body: Arc::new(ScanBody { length, keep, reverse, carries, slices, graph }), inputs })
     }
 
     fn operands(&mut self, at: &mut Cursor, count: usize) -> Result<Vec<Value>, String> {

@@ -19,7 +19,7 @@
 //! reads the same text back; places in the user's source are not part of it.
 
 use super::ir::{Graph, Init, InitScale, Leaf, LeafKind, Output, OutputKind, Prim, Value};
-use super::scan::ScanBody;
+use super::scan::{Keep, ScanBody};
 use crate::base::{DType, Dim};
 use std::fmt::{Display, Write};
 
@@ -151,7 +151,12 @@ fn inline(graph: &Graph, prim: &Prim, dtype: DType) -> Option<String> {
 
 /// A line, the lines of the body without its title, and a closing brace.
 fn scan_text(body: &ScanBody, of: &str) -> String {
-    let direction = if body.reverse { "reverse" } else { "forward" };
+    let direction = match (body.reverse, body.keep) {
+        (false, Keep::Stacks) => "forward",
+        (true, Keep::Stacks) => "reverse",
+        (false, Keep::Nothing) => "forward_again",
+        (true, Keep::Nothing) => "reverse_again",
+    };
     let (carries, slices) = (body.carries, body.slices);
     let mut text = format!("scan {direction} [{}] carries {carries} slices {slices} {of} {{\n", body.length);
     for line in print(&body.graph).lines().skip(1) {

@@ -6,7 +6,7 @@
 //! takes its part by a slice and a reshape, which cost nothing.
 
 use super::builder::Builder;
-use super::ir::{Graph, LeafKind, OutputKind, Prim, Value};
+use super::ir::{Graph, LeafKind, Node, OutputKind, Prim, Value};
 use super::print::print;
 use crate::base::{Bindings, DType, Dim, Shape, TensorType};
 use std::sync::Arc;
@@ -16,12 +16,13 @@ use std::sync::Arc;
 /// The leaves of the graph are, in this order, carries (at the first step what the node
 /// was given, then what the step before made), slices (at step `t` row `t` of what the
 /// node was given) and what is the same at every step. Its outputs are the next value of
-/// each carry, then per-step outputs, all `f32`. Random numbers are drawn outside, along
-/// an axis of time: a body is a pure function of its leaves.
+/// each carry, then per-step outputs, all `f32`. Random numbers are those of the row, whatever
+/// the direction ([`ScanBody::draws`]); a body within a body draws none.
 #[derive(Clone, Debug)]
 pub struct ScanBody {
     /// How many steps, at least one.
     pub length: Dim,
+    pub keep: Keep,
     /// Whether the last row comes first. Rows of slices and of outputs keep their places.
     pub reverse: bool,
     pub carries: usize,
@@ -32,7 +33,7 @@ pub struct ScanBody {
 impl PartialEq for ScanBody {
     /// The text of a graph tells all of it but where it came from, also 0 from -0.
     fn eq(&self, other: &Self) -> bool {
-        let heads = |b: &ScanBody| (b.length.clone(), b.reverse, b.carries, b.slices);
+        let heads = |b: &ScanBody| (b.length.clone(), b.keep, b.reverse, b.carries, b.slices);
         heads(self) == heads(other) && print(&self.graph) == print(&other.graph)
     }
 }
@@ -80,6 +81,12 @@ impl ScanBody {
         if self.reverse { length - 1 - step } else { step }
     }
 
+    /// The step that the random numbers of a row are those of, in a run of the program for `step`. Steps count
+    /// to less than 2^40, rows from 0.
+    pub fn draws(step: u64, row: usize) -> u64 {
+        step + ((row as u64 + 1) << DRAWN_ROWS)
+    }
+
     /// Whether inputs of these types are what the body takes, and its outputs what a scan gives.
     pub fn check(&self, inputs: &[&TensorType]) -> Result<(), String> {
         let leaves = self.graph.leaves.len();
@@ -107,16 +114,39 @@ impl ScanBody {
             }
         }
         let mut nodes = self.graph.nodes.iter();
-        match nodes.any(|(_, node)| matches!(node.prim, Prim::Random { .. })) {
-            true => Err("a body draws random numbers, which would be the same at each step".into()),
+        let draws = |(_, node): (Value, &Node)| match &node.prim {
+            Prim::Scan { body, .. } => {
+                body.graph.nodes.iter().any(|(_, node)| matches!(node.prim, Prim::Random { .. }))
+            }
+            _other => false,
+        };
+        match nodes.any(draws) {
+            true => {
+                Err("a body within a body draws random numbers, which would be the same at each step".into())
+            }
             false => Ok(()),
         }
     }
 }
 
+/// Where the row stands in the number that draws are counted by.
+pub const DRAWN_ROWS: u32 = 40;
+
+/// What the way back through a scan has of the way there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keep {
+    /// Carries and what is dear to compute, of all steps.
+    #[default]
+    Stacks,
+    /// Carries alone: all else is computed again, step by step, and what steps add to the gradient of something that is
+    /// the same at each of them is added up on the way. Memory is that of one step.
+    Nothing,
+}
+
 /// What a scan is made of: what goes in, by its role.
 pub struct ScanInputs<'a> {
     pub length: Dim,
+    pub keep: Keep,
     pub reverse: bool,
     /// The first value of each carry.
     pub carries: &'a [Value],
@@ -177,6 +207,7 @@ impl Builder {
         outputs.iter().enumerate().for_each(|(i, &v)| body.output(format!("y{i}"), v, OutputKind::Value));
         let body = ScanBody {
             length: inputs.length.clone(),
+            keep: inputs.keep,
             reverse: inputs.reverse,
             carries: inputs.carries.len(),
             slices: inputs.slices.len(),

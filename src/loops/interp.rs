@@ -6,7 +6,7 @@ use super::ir::*;
 use super::scan::Scan;
 use super::verify::varies;
 use crate::base::DType;
-use crate::graph::Fold;
+use crate::graph::{Fold, ScanBody};
 use mlc_kernels::rng;
 
 /// What each buffer holds, by its id; `i32` and `u8` as whole numbers.
@@ -179,7 +179,7 @@ impl Run<'_> {
             for (i, leaf) in body.iter_mut().enumerate().take(scan.inputs.len()) {
                 *leaf = carries.get(i).cloned().unwrap_or_else(|| self.given(scan, i, row));
             }
-            run(&scan.body, &mut body, self.seed, self.step);
+            run(&scan.body, &mut body, self.seed, ScanBody::draws(self.step, row));
             for (k, (_, buffer)) in scan.body.outputs.iter().enumerate() {
                 let found = body[buffer.index()].clone();
                 let row = if k < scan.carries { 0 } else { row };

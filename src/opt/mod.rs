@@ -11,7 +11,9 @@ mod cse;
 mod dce;
 mod fold;
 mod movement;
+mod phases;
 mod rewrite;
+pub mod stepwise;
 
 use crate::graph::Graph;
 
@@ -36,6 +38,11 @@ pub const PASSES: &[Pass] = &[
         name: "movement",
         why: "elementwise chains fuse when no reshape stands between",
         run: movement::run,
+    },
+    Pass {
+        name: "phases",
+        why: "a stride leaves zeros between places, which need not be multiplied",
+        run: phases::run,
     },
     Pass { name: "cse", why: "forward and backward compute the same values", run: cse::run },
     Pass { name: "bodies", why: "a step of a loop is a graph like any other", run: bodies::run },

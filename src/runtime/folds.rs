@@ -112,14 +112,14 @@ pub fn train(
     Ok(Outcome { folder: dir.path().to_path_buf(), ending, info, problem })
 }
 
-/// What an earlier process did of a fold.
-enum Before {
+/// What an earlier process did of a run below another.
+pub(super) enum Before {
     Nothing,
     Part(Box<Resumption>),
     All(Box<RunInfo>),
 }
 
-fn state_of(folder: &Path) -> Result<Before, RunError> {
+pub(super) fn state_of(folder: &Path) -> Result<Before, RunError> {
     if !folder.exists() {
         return Ok(Before::Nothing);
     }

@@ -27,6 +27,7 @@ pub mod progress;
 #[cfg(any(feature = "gpu", feature = "parquet"))]
 mod quiet;
 pub mod run_dir;
+pub mod sections;
 pub mod session;
 pub mod table_out;
 mod tables;

@@ -71,6 +71,8 @@ pub trait Progress {
     fn end(&mut self, end: &End);
     /// The next run is that of a fold, counted from 1.
     fn fold(&mut self, _fold: usize, _of: usize) {}
+    /// The next run is that of one of several `train` sections, counted from 1.
+    fn section(&mut self, _name: &str, _section: usize, _of: usize) {}
     /// The last fold is done.
     fn folds(&mut self, _info: &RunInfo, _folder: &Path) {}
 }
@@ -156,6 +158,11 @@ pub fn fold_line(fold: usize, of: usize) -> String {
     format!("fold {fold} of {of}")
 }
 
+/// What is said before one of several sections.
+pub fn section_line(name: &str, section: usize, of: usize) -> String {
+    format!("train {name}, {section} of {of}")
+}
+
 impl<W: Write> Progress for Plain<W> {
     fn begin(&mut self, begin: &Begin) {
         self.epochs = begin.epochs();
@@ -174,6 +181,10 @@ impl<W: Write> Progress for Plain<W> {
 
     fn fold(&mut self, fold: usize, of: usize) {
         self.line(&fold_line(fold, of));
+    }
+
+    fn section(&mut self, name: &str, section: usize, of: usize) {
+        self.line(&section_line(name, section, of));
     }
 
     fn folds(&mut self, info: &RunInfo, folder: &Path) {
@@ -226,6 +237,10 @@ impl<W: Write> Progress for Json<W> {
 
     fn fold(&mut self, fold: usize, of: usize) {
         self.event("fold", &serde_json::json!({ "fold": fold, "of": of }));
+    }
+
+    fn section(&mut self, name: &str, section: usize, of: usize) {
+        self.event("section", &serde_json::json!({ "name": name, "section": section, "of": of }));
     }
 
     fn folds(&mut self, info: &RunInfo, folder: &Path) {

@@ -255,30 +255,60 @@ impl Weights {
         }
         let mut good = Vec::new();
         for (name, i) in &wanted {
-            let shape = &self.slots[*i].shape;
             match file.tensor(name) {
                 Err(_) => wrong.push(format!("it lacks `{name}`")),
-                Ok(view) if view.dtype() != Dtype::F32 => {
-                    wrong.push(format!("`{name}` is {:?}, not F32", view.dtype()));
-                }
-                Ok(view) if view.shape() != shape => {
-                    let found = view.shape();
-                    wrong.push(format!("`{name}` has the shape {found:?}, the model's {shape:?}"));
-                }
-                Ok(view) => good.push((*i, view)),
+                Ok(view) => match self.unlike(name, *i, &view) {
+                    Some(why) => wrong.push(why),
+                    None => good.push((*i, view)),
+                },
             }
         }
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        for (i, view) in good {
-            let numbers = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-            self.values_mut(i).iter_mut().zip(numbers).for_each(|(to, x)| *to = x);
-        }
+        self.take(&good);
         if kind == SlotKind::Weight {
             self.restart_weights();
         }
         Ok(())
+    }
+
+    /// Takes the weights that a file of another training has under names that are used here too, less `own`; what only
+    /// one of the two has is left alone. Training goes on from averages, if the file has those.
+    pub fn read_shared(&mut self, bytes: &[u8], own: &[&str]) -> Result<(), Misfits> {
+        let file =
+            SafeTensors::deserialize(bytes).map_err(|e| vec![format!("it is not safetensors: {e}")])?;
+        let (mut wrong, mut good) = (Vec::new(), Vec::new());
+        for (name, i) in self.in_file(SlotKind::Weight) {
+            let Some(view) = file.tensor(&name).ok().filter(|_| !own.contains(&&*name)) else { continue };
+            match self.unlike(&name, i, &view) {
+                Some(why) => wrong.push(why),
+                None => good.push((i, view)),
+            }
+        }
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        self.take(&good);
+        self.restart_weights();
+        Ok(())
+    }
+
+    /// Why a tensor of a file cannot be what a slot holds.
+    fn unlike(&self, name: &str, slot: usize, view: &TensorView) -> Option<String> {
+        let shape = &self.slots[slot].shape;
+        if view.dtype() != Dtype::F32 {
+            return Some(format!("`{name}` is {:?}, not F32", view.dtype()));
+        }
+        let found = view.shape();
+        (found != shape).then(|| format!("`{name}` has the shape {found:?}, the model's {shape:?}"))
+    }
+
+    fn take(&mut self, tensors: &[(usize, TensorView)]) {
+        for (i, view) in tensors {
+            let numbers = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+            self.values_mut(*i).iter_mut().zip(numbers).for_each(|(to, x)| *to = x);
+        }
     }
 }
 

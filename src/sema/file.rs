@@ -306,21 +306,25 @@ fn sections(cx: &Ctx, file: &ast::File, word: &str) {
             cx.later("later::section", format!("`{word}`"), path.span, "copy the items into this file");
         }
     }
-    let mut unnamed: Option<Span> = None;
-    for section in ast_sections(file, "train") {
-        match (unnamed, &section.name) {
-            (Some(first), None) => {
-                let d = Diagnostic::error(
-                    "section::twice",
-                    "there are two `train` sections",
-                    section.word.span,
-                    "the second",
-                )
-                .label(first, "the first");
-                cx.report(d.help("give each a name, `train warmup { … }`, to run them in turn"));
-            }
-            (_, None) => unnamed = Some(section.word.span),
-            (_, Some(_)) => {}
+    several_trains(cx, file);
+}
+
+/// Several `train` sections each have a name of their own: runs, folders and overrides bear it.
+fn several_trains(cx: &Ctx, file: &ast::File) {
+    let all: Vec<&Section> = ast_sections(file, "train").collect();
+    let [first, second, ..] = all.as_slice() else { return };
+    if let Some(nameless) = all.iter().rfind(|section| section.name.is_none()) {
+        let other = if nameless.word.span == first.word.span { second } else { first };
+        let message = "one of several `train` sections has no name";
+        let d = Diagnostic::error("section::twice", message, nameless.word.span, "no name behind it");
+        let d = d.label(other.word.span, "another one");
+        cx.report(d.help("give each a name, `train warmup { … }`, to run them in turn"));
+    }
+    let mut names: BTreeMap<&str, Span> = BTreeMap::new();
+    for name in all.iter().filter_map(|section| section.name.as_ref()) {
+        match names.get(&*name.name) {
+            Some(first) => cx.report(names::duplicate(name, *first)),
+            None => drop(names.insert(&name.name, name.span)),
         }
     }
 }

@@ -184,7 +184,10 @@ fn text<'a>(
     let (mut graph, (input, context)) = graph(
         cx,
         model,
-        |ev| Some(placeholders(ev, model.1)),
+        |ev| {
+            ev.b.along_time = true;
+            Some(placeholders(ev, model.1))
+        },
         |ev, outputs| next_tokens(ev, model.0, &outputs),
     )?;
     let leaf = graph.leaf(&input).expect("generate: the input was just made");

@@ -181,6 +181,10 @@ fn unknown_path(wanted: &Ident, known: &[String]) -> Diagnostic {
 
 fn set_key(file: &mut File, wanted: &Ident, rest: &[Ident], over: &Override) -> Result<(), Diagnostic> {
     let known = settable(file);
+    let (wanted, rest) = match several_trains(file, wanted, rest)? {
+        Some(named) => (&rest[0], named),
+        None => (wanted, rest),
+    };
     let section = file.items.iter_mut().find_map(|item| match &mut item.kind {
         ItemKind::Section(s) if handle(s) == Some(&wanted.name) || is_word(s, &wanted.name) => Some(s),
         _ => None,
@@ -189,6 +193,34 @@ fn set_key(file: &mut File, wanted: &Ident, rest: &[Ident], over: &Override) -> 
         Some(section) => set_in(section, rest, over),
         None => Err(unknown_path(wanted, &known)),
     }
+}
+
+/// Of `train.main.epochs` where `main` is one of several `train` sections: what is behind the section's name.
+///
+/// # Errors
+/// If none of several is named: `train.epochs` may mean any.
+fn several_trains<'a>(
+    file: &File,
+    wanted: &Ident,
+    rest: &'a [Ident],
+) -> Result<Option<&'a [Ident]>, Diagnostic> {
+    let trains = file.items.iter().filter_map(|item| match &item.kind {
+        ItemKind::Section(s) if &*s.word.name == "train" => Some(s),
+        _ => None,
+    });
+    let all: Vec<&Section> = trains.collect();
+    let names: Vec<&str> = all.iter().filter_map(|s| s.name.as_ref()).map(|n| &*n.name).collect();
+    if &*wanted.name != "train" || all.len() < 2 || names.len() < all.len() {
+        return Ok(None);
+    }
+    let [name, behind @ ..] = rest else { return Ok(None) };
+    if !behind.is_empty() && names.contains(&&*name.name) {
+        return Ok(Some(behind));
+    }
+    let message = "there are several `train` sections to set this in";
+    let diagnostic = Diagnostic::error("override::unknown", message, wanted.span, "names none of them");
+    let examples = names.iter().map(|n| format!("`{n}.{}`", name.name));
+    Err(diagnostic.help(format!("write one of {}", examples.collect::<Vec<_>>().join(", "))))
 }
 
 /// `train.epochs` reaches the only `train` even if it bears a name.

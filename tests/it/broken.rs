@@ -80,6 +80,7 @@ const WITHOUT_SPEC: &[(&str, &str)] = &[
     ("leak::time", "only the rows tell, tested with the binary"),
     ("leak::groups", "only the rows tell, tested with the binary"),
     ("generate::prompt", "only a run knows the signs of its texts, tested with the binary"),
+    ("generate::ahead", "only a run shows what a model does, tested with the binary"),
     ("call::constant", "only the data know the size of a row before they are read"),
 ];
 

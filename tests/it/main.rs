@@ -1,5 +1,6 @@
 //! Everything that is tested from outside, in one binary.
 
+mod attention;
 mod bad_input;
 mod balanced;
 mod broken;
@@ -31,6 +32,7 @@ mod run;
 mod runs;
 mod schedules;
 mod schema;
+mod sections;
 mod sequences;
 #[cfg(feature = "gpu")]
 mod shaders;

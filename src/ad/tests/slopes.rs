@@ -7,7 +7,7 @@ use crate::base::{Dim, Shape, TensorType};
 use crate::graph::arbitrary::{difference, inputs};
 use crate::graph::examples::{self, Sizes};
 use crate::graph::interp::run;
-use crate::graph::{Builder, Init, OutputKind, SCALARS, ScalarOp, ScanInputs, Value, print, verify};
+use crate::graph::{Builder, Init, Keep, OutputKind, SCALARS, ScalarOp, ScanInputs, Value, print, verify};
 
 /// Whether the gradient of `op`'s result agrees with differences, element by element.
 fn check(what: &str, shapes: &[&[usize]], op: impl Fn(&mut Builder, &[Value]) -> Value) {
@@ -234,6 +234,9 @@ fn loops_over_time() {
             check("lstm", &shapes, |b, x| examples::lstm(b, sizes, reverse, x));
         }
         check("odd", &[&[steps, 3], &[3], &[3]], |b, x| examples::odd(b, steps, x));
+        for how in [[false, false], [false, true], [true, false]] {
+            check("drawn", &[&[steps, 2, 3], &[2, 4], &[3, 4]], |b, x| examples::drawn(b, steps, how, x));
+        }
     }
 }
 
@@ -242,6 +245,7 @@ fn a_loop_in_a_loop() {
     check("nested", &[&[2, 3, 4], &[4], &[4]], |b, x| {
         let outer = ScanInputs {
             length: 2.into(),
+            keep: Keep::Stacks,
             reverse: false,
             carries: &x[1..2],
             slices: &x[..1],
@@ -250,6 +254,7 @@ fn a_loop_in_a_loop() {
         let built = b.scan(&outer, |b, step| {
             let inner = ScanInputs {
                 length: 3.into(),
+                keep: Keep::Stacks,
                 reverse: true,
                 carries: &step.carries,
                 slices: &step.slices,

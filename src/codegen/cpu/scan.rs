@@ -6,10 +6,14 @@
 
 use super::emit::{Gen, MEM};
 use super::step::{context, stack};
+use crate::graph::DRAWN_ROWS;
 use crate::loops::{BufferId, Scan, ScanLayout};
 use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, Value};
 use cranelift_module::FuncId;
+use mlc_kernels::abi::Ctx;
+use std::mem::offset_of;
 
 /// Emits the loop; `g.buffers` holds the addresses of the kernel's slots.
 pub fn emit(g: &mut Gen, scan: &Scan, function: FuncId) {
@@ -18,8 +22,15 @@ pub fn emit(g: &mut Gen, scan: &Scan, function: FuncId) {
     let frame = Frame { scan, layout: ScanLayout::of(&scan.body, scan.carries), table };
     frame.fix(g);
     let callee = g.jit.local(function, g.b.func);
+    let drawn = g.b.ins().load(I64, MEM, g.ctx, offset_of!(Ctx, step) as i32);
     g.repeat(scan.length, &mut |g, step| {
-        frame.advance(g, step);
+        let row = frame.row(g, step);
+        frame.advance(g, step, row);
+        // As `ScanBody::draws` counts.
+        let next = g.plus(row, 1);
+        let next = g.b.ins().ishl_imm_u(next, i64::from(DRAWN_ROWS));
+        let draws = g.b.ins().iadd(drawn, next);
+        g.b.ins().store(MEM, draws, ctx, offset_of!(Ctx, step) as i32);
         g.b.ins().call(callee, &[ctx]);
     });
 }
@@ -58,15 +69,18 @@ impl Frame<'_> {
         g.plus(g.buffers[buffer.index()], (at * bytes) as i64)
     }
 
-    /// What moves, at a step.
-    fn advance(&self, g: &mut Gen, step: Value) {
-        let scan = self.scan;
-        let row = if scan.reverse {
-            let last = g.iconst(scan.length as i64 - 1);
+    fn row(&self, g: &mut Gen, step: Value) -> Value {
+        if self.scan.reverse {
+            let last = g.iconst(self.scan.length as i64 - 1);
             g.b.ins().isub(last, step)
         } else {
             step
-        };
+        }
+    }
+
+    /// What moves, at a step that works on `row`.
+    fn advance(&self, g: &mut Gen, step: Value, row: Value) {
+        let scan = self.scan;
         for i in 0..scan.carries {
             self.turn(g, i, step);
         }

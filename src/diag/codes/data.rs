@@ -232,9 +232,11 @@ pub const CODES: &[CodeInfo] = &[
     },
     CodeInfo {
         code: "run::several",
-        title: "a spec has more than one train section",
-        explain: "Sections that run in turn, each going on with the weights of the last, are part of the language and not \
-                  built yet. Keep one in the file.",
+        title: "one train section of several is wanted",
+        explain: "Several `train` sections run in turn, each on the weights that those before it ended with:\n\n    \
+                  train head { … }\n    train whole { … }\n\n`mlc bench` times one of them, so name it: \
+                  `--train head`. Where rows are cut into folds (`kfold`), sections are run on one fold, \
+                  `--set table.split.fold=1`, for the weights of each fold are its own.",
     },
     CodeInfo {
         code: "run::no_batch",

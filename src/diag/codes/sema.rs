@@ -352,6 +352,13 @@ pub const CODES: &[CodeInfo] = &[
                   with `chars(pad=true)`, which keeps an id for what is unknown.",
     },
     CodeInfo {
+        code: "generate::ahead",
+        title: "a model of texts looks ahead",
+        explain: "A text goes on token by token, so what a model says of a token must depend on that token and those before it \
+                  alone. Hide later steps in every layer that mixes steps:\n\n    attend(q, k, v, heads=4, mask=causal)\n    \
+                  MultiHeadAttention(4, 32, causal=true)\n    Conv1D(64, 3, padding=causal)",
+    },
+    CodeInfo {
         code: "train::groups",
         title: "a weight is in two groups",
         explain: "A group gives its weights settings of their own, so a weight is in one group at \

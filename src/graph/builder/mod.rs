@@ -31,6 +31,8 @@ pub struct Builder {
     pub nesting: usize,
     /// How many uses of layers, blocks and ops were written out so far.
     pub uses: usize,
+    /// Whether the graph will be cut along time, so that no layer may cut it first.
+    pub along_time: bool,
 }
 
 /// What a graph needs only one node for.
@@ -76,7 +78,16 @@ impl Builder {
         let leaves = graph.leaves.iter().map(|(id, leaf)| (leaf.name.clone(), id)).collect();
         let (graph_so_far, span, once) = (Graph::default(), Span::default(), BTreeMap::new());
         let sites = BTreeSet::new();
-        let mut b = Builder { graph: graph_so_far, span, once, leaves, sites, nesting: 0, uses: 0 };
+        let mut b = Builder {
+            graph: graph_so_far,
+            span,
+            once,
+            leaves,
+            sites,
+            nesting: 0,
+            uses: 0,
+            along_time: false,
+        };
         for (value, node) in graph.nodes.iter() {
             b.remember(value, node);
         }
@@ -96,6 +107,9 @@ impl Builder {
         if let Prim::Random { site } = prim {
             self.sites.insert(site.clone());
         }
+        if let Prim::Scan { body, .. } = prim {
+            body.graph.nodes.iter().for_each(|(_, node)| self.note_site(&node.prim));
+        }
     }
 
     /// Whether random numbers are drawn from this site already.
@@ -114,6 +128,10 @@ impl Builder {
     /// The user's text that the nodes to follow come from.
     pub fn at(&mut self, span: Span) {
         self.span = span;
+    }
+
+    pub fn span(&self) -> Span {
+        self.span
     }
 
     pub fn ty(&self, v: Value) -> &TensorType {
@@ -168,7 +186,10 @@ impl Builder {
     pub fn infer(&mut self, prim: Prim) -> Value {
         let inputs: Vec<&TensorType> = prim.inputs().iter().map(|&v| self.graph.ty(v)).collect();
         match infer::infer(&prim, &inputs) {
-            Ok(Some(ty)) => self.graph.nodes.push(Node { prim, ty, span: self.span }),
+            Ok(Some(ty)) => {
+                self.note_site(&prim);
+                self.graph.nodes.push(Node { prim, ty, span: self.span })
+            }
             Ok(None) => panic!("graph: {prim:?} does not determine its own type"),
             Err(why) => panic!("graph: operands were checked before {prim:?} was built: {why}"),
         }

@@ -9,8 +9,7 @@ use std::collections::BTreeMap;
 pub(super) fn run(run: &Run, body: &ScanBody, given: &[&Tensor], shape: Vec<usize>) -> Tensor {
     let mut results = Results::new(run, body, given);
     for step in 0..results.length {
-        let inputs = results.inputs(given);
-        let inputs = Inputs { leaves: inputs, ..results.frame.clone() };
+        let inputs = Inputs { leaves: results.inputs(given), ..results.frame() };
         results.take(step, run_graph(&body.graph, &inputs));
         results.at = step + 1;
     }
@@ -23,7 +22,7 @@ pub(super) fn errors(run: &Run, body: &ScanBody, given: &[(&Tensor, &Tensor)], s
     let off: Vec<&Tensor> = given.iter().map(|(_, error)| *error).collect();
     let (mut results, mut errors) = (Results::new(run, body, &values), Results::new(run, body, &off));
     for step in 0..results.length {
-        let inputs = Inputs { leaves: results.inputs(&values), ..results.frame.clone() };
+        let inputs = Inputs { leaves: results.inputs(&values), ..results.frame() };
         let found = bounded(&body.graph, &inputs, &errors.inputs(&off));
         let (value, error) = found.into_iter().map(|Bounded { value, error }| (value, error)).unzip();
         results.take(step, value);
@@ -37,7 +36,7 @@ pub(super) fn errors(run: &Run, body: &ScanBody, given: &[(&Tensor, &Tensor)], s
 struct Results<'a> {
     body: &'a ScanBody,
     length: usize,
-    /// What each step reads beside its leaves.
+    /// What the node reads beside its inputs.
     frame: Inputs,
     /// The step to come.
     at: usize,
@@ -61,6 +60,12 @@ impl<'a> Results<'a> {
     }
 
     /// What the body's leaves are at this step.
+    /// What the step to come reads beside its leaves.
+    fn frame(&self) -> Inputs {
+        let row = self.body.row(self.at, self.length);
+        Inputs { step: ScanBody::draws(self.frame.step, row), ..self.frame.clone() }
+    }
+
     fn inputs(&self, given: &[&Tensor]) -> BTreeMap<String, Tensor> {
         let names = self.body.graph.leaves.iter().map(|(_, leaf)| leaf.name.to_string());
         let row = self.body.row(self.at, self.length);

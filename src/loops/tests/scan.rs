@@ -2,7 +2,7 @@
 
 use super::support::check;
 use crate::ad::gradient;
-use crate::graph::examples::{Sizes, loss_of, lstm, odd};
+use crate::graph::examples::{Sizes, drawn, loss_of, lstm, odd};
 use crate::graph::{Builder, Graph, OutputKind, Value, interp, parse, print};
 use crate::opt;
 
@@ -49,6 +49,22 @@ fn an_lstm_and_its_gradient() {
 fn carries_that_stay_and_results_that_nobody_reads() {
     for steps in [1, 2, 5] {
         check_both(&trained(&[vec![steps, 3], vec![3], vec![3]], |b, x| odd(b, steps, x)));
+    }
+}
+
+#[test]
+fn steps_that_draw() {
+    for how in [[false, false], [false, true], [true, false]] {
+        let graph =
+            check_both(&trained(&[vec![3, 2, 3], vec![2, 4], vec![3, 4]], |b, x| drawn(b, 3, how, x)));
+        let inputs = super::support::inputs(&graph, 7);
+        let y = interp::run(&graph, &inputs).remove(0);
+        // What a row dropped is the last carry alone, which the row that came last has twice.
+        let last = if how[1] { 0 } else { 2 };
+        let dropped =
+            |row: usize| (0..8).map(|i| 2.0 * y.data[8 * row + i] == y.data[8 * last + i]).collect();
+        let [one, other]: [Vec<bool>; 2] = [dropped(1), dropped(2 - last)];
+        assert!(one != other && one.contains(&true) && one.contains(&false), "each row draws anew: {y:?}");
     }
 }
 

@@ -12,7 +12,7 @@ mod hoist;
 mod pad;
 mod push;
 mod reduce;
-mod regroup;
+pub(super) mod regroup;
 
 use super::rewrite::{Rebuild, rewrite};
 use crate::base::TensorType;

@@ -6,20 +6,24 @@
 mod samples;
 mod sampling;
 mod text;
+mod writer;
 
 pub use text::Line;
 
 use super::data::{Batch, Rows};
 use super::engine::{Engine, On};
 use super::error::RunError;
+use super::paces::Scalars;
 use super::predict::weights_of;
 use super::run_dir::{Run, RunDir};
 use super::trainer::lowered;
 use crate::base::{Bindings, Sym};
 use crate::diag::Diagnostic;
 use crate::graph::{Graph, LeafKind};
+use crate::opt::stepwise::is_cache;
 use crate::pipeline;
 use crate::sema::job::{GeneratePlan, Makes, TrainPlan};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// The folder of a run that holds what was made.
@@ -31,6 +35,8 @@ pub struct Made {
     pub files: Vec<PathBuf>,
     /// Of a text.
     pub lines: Vec<Line>,
+    /// What whoever waited should know.
+    pub note: Option<String>,
 }
 
 /// Makes what a section says with the weights of a run; `prompt` is another than the section's.
@@ -43,6 +49,7 @@ pub fn generate(
     run: &Run,
     on: On,
     prompt: Option<&str>,
+    passes: Passes,
 ) -> Result<Made, RunError> {
     let folder = run.path.join(FOLDER);
     std::fs::create_dir_all(&folder).map_err(|e| RunError::io("make the folder", &folder, &e))?;
@@ -53,7 +60,7 @@ pub fn generate(
             Err(RunError::Io(format!("`{name}` makes samples of random numbers: it takes no prompt")))
         }
         Makes::Samples(samples) => samples::make(&asked, samples, on),
-        Makes::Text(text) => text::make(&asked, text, on, prompt),
+        Makes::Text(text) => text::make(&asked, text, on, prompt, passes),
     }
 }
 
@@ -65,11 +72,26 @@ struct Asked<'a> {
     dir: RunDir,
 }
 
-/// A model with the weights of a run, compiled for batches of so many rows.
+/// What each token of a text is computed by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Passes {
+    /// By one step, if the model looks back only and the text fits its context; by a pass over the whole context if not.
+    #[default]
+    Steps,
+    /// By a pass over the whole context, in any case.
+    Whole,
+}
+
+/// Graphs with the weights of a run, compiled for batches of so many rows.
 struct Model {
     engine: Engine,
-    program: usize,
+    programs: Vec<Program>,
     batch: usize,
+}
+
+struct Program {
+    /// Its place in the engine.
+    at: usize,
     /// The name and shape of each output.
     outputs: Vec<(String, Vec<usize>)>,
 }
@@ -80,40 +102,67 @@ impl Asked<'_> {
         self.run.info.sizes.iter().map(|(name, size)| (Sym::from(name.as_str()), *size)).collect()
     }
 
-    fn model(&self, graph: &Graph, batch: usize, columns: &[&str], on: On) -> Result<Model, RunError> {
-        let bindings = self.bindings();
-        let (graph, _) = pipeline::rewrite(graph.clone());
-        let weights = weights_of(self.train, self.run, &bindings)?;
-        for (_, leaf) in graph.leaves.iter() {
-            let held = matches!(leaf.kind, LeafKind::Param(_) | LeafKind::State(_));
-            if held && weights.slots().iter().all(|slot| slot.name != leaf.name) {
+    /// A program of each graph, in order; what they keep from run to run is zero at first.
+    fn model(&self, graphs: &[Graph], batch: usize, columns: &[&str], on: On) -> Result<Model, RunError> {
+        let mut bindings = self.bindings();
+        bindings.insert(Sym::from("B"), batch as i64);
+        let graphs: Vec<Graph> = graphs.iter().map(|graph| pipeline::rewrite(graph.clone()).0).collect();
+        self.trained(&graphs)?;
+        let weights = weights_of(self.train, self.run, &bindings, &graphs)?;
+        let seeded = TrainPlan { seed: self.plan.seed, ..self.train.clone() };
+        let mut engine = Engine::new(on, &weights, &seeded).map_err(|wrong| *wrong)?;
+        let mut programs = Vec::with_capacity(graphs.len());
+        for graph in &graphs {
+            let program = lowered(graph, &bindings, batch, engine.fusion());
+            let shape = |(name, buffer): &(std::sync::Arc<str>, crate::loops::BufferId)| {
+                (name.to_string(), program.buffers[*buffer].shape.clone())
+            };
+            let outputs: Vec<(String, Vec<usize>)> = program.outputs.iter().map(shape).collect();
+            let kept: Vec<usize> = (0..outputs.len()).collect();
+            let at = engine.add(program, &weights, columns, &kept).map_err(|wrong| *wrong)?;
+            programs.push(Program { at, outputs });
+        }
+        if engine.plans_ahead() {
+            engine.allocate(&weights).map_err(|wrong| *wrong)?;
+        }
+        for program in &programs {
+            engine.prepare(program.at).map_err(|wrong| *wrong)?;
+        }
+        Ok(Model { engine, programs, batch })
+    }
+
+    /// Whether all that graphs read was trained.
+    fn trained(&self, graphs: &[Graph]) -> Result<(), RunError> {
+        let names: BTreeSet<&str> =
+            self.train.graphs().flat_map(|graph| graph.leaves.iter()).map(|(_, leaf)| &*leaf.name).collect();
+        for (_, leaf) in graphs.iter().flat_map(|graph| graph.leaves.iter()) {
+            let held = match leaf.kind {
+                LeafKind::Param(_) => true,
+                LeafKind::State(_) => !is_cache(&leaf.name),
+                LeafKind::Batch | LeafKind::Scalar => false,
+            };
+            if held && !names.contains(&*leaf.name) {
                 let message = format!("`{}` is no weight of what was trained", leaf.name);
                 let d = Diagnostic::error("generate::model", message, self.plan.span, "made by this");
                 return Err(d.help("generate with a model that the training uses").into());
             }
         }
-        let seeded = TrainPlan { seed: self.plan.seed, ..self.train.clone() };
-        let mut engine = Engine::new(on, &weights, &seeded).map_err(|wrong| *wrong)?;
-        let program = lowered(&graph, &bindings, batch, engine.fusion());
-        let shape = |(name, buffer): &(std::sync::Arc<str>, crate::loops::BufferId)| {
-            (name.to_string(), program.buffers[*buffer].shape.clone())
-        };
-        let outputs: Vec<(String, Vec<usize>)> = program.outputs.iter().map(shape).collect();
-        let kept: Vec<usize> = (0..outputs.len()).collect();
-        let at = engine.add(program, &weights, columns, &kept).map_err(|wrong| *wrong)?;
-        if engine.plans_ahead() {
-            engine.allocate(&weights).map_err(|wrong| *wrong)?;
-        }
-        engine.prepare(at).map_err(|wrong| *wrong)?;
-        Ok(Model { engine, program: at, batch, outputs })
+        Ok(())
     }
 }
 
 impl Model {
-    /// All outputs of one run, one behind the other; random numbers are those of `step`.
-    fn run(&mut self, columns: &[*mut u8], step: u64) -> Result<Vec<f32>, RunError> {
+    /// All outputs of one run of a program, one behind the other; random numbers are those of `step`.
+    fn run(
+        &mut self,
+        program: usize,
+        columns: &[*mut u8],
+        scalars: &Scalars,
+        step: u64,
+    ) -> Result<Vec<f32>, RunError> {
         let batch = Batch { step, rows: Rows { epoch: 0, start: 0, count: self.batch }, columns };
-        self.engine.run(self.program, &batch, &[], step).map_err(|wrong| *wrong)?;
+        let program = self.programs[program].at;
+        self.engine.run(program, &batch, scalars, step).map_err(|wrong| *wrong)?;
         self.engine.finish().map_err(|wrong| *wrong)?;
         Ok(self.engine.landed().expect("generate: a run that ended has results").to_vec())
     }

@@ -13,11 +13,11 @@ const GRID: usize = 10;
 
 pub(super) fn make(asked: &Asked, plan: &SamplesPlan, on: On) -> Result<Made, RunError> {
     let batch = plan.count.min(BATCH);
-    let mut model = asked.model(&plan.graph, batch, &[], on)?;
-    let outputs = model.outputs.clone();
+    let mut model = asked.model(std::slice::from_ref(&plan.graph), batch, &[], on)?;
+    let outputs = model.programs[0].outputs.clone();
     let mut numbers: Vec<Vec<f32>> = vec![Vec::new(); outputs.len()];
     for step in 0..plan.count.div_ceil(batch) {
-        let values = model.run(&[], step as u64)?;
+        let values = model.run(0, &[], &[], step as u64)?;
         let mut rest = values.as_slice();
         for ((_, shape), numbers) in outputs.iter().zip(&mut numbers) {
             let (own, others) = rest.split_at(shape.iter().product());
@@ -43,7 +43,7 @@ pub(super) fn make(asked: &Asked, plan: &SamplesPlan, on: On) -> Result<Made, Ru
             keep(format!("{stem}.png"), &image.picture(&numbers))?;
         }
     }
-    Ok(Made { files, lines: Vec::new() })
+    Ok(Made { files, lines: Vec::new(), note: None })
 }
 
 /// A file of NumPy, version 1.0: `f32[count, row..]`.

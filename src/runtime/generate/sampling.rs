@@ -246,4 +246,27 @@ mod tests {
         };
         assert_eq!([kept(0.4), kept(0.6), kept(0.9), kept(1.0)], [1, 2, 3, 3]);
     }
+
+    /// What Hugging Face's filters keep (`tests/goldens/generate.py`).
+    #[test]
+    fn filters_keep_what_those_of_transformers_keep() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/goldens/generate.json");
+        let goldens: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        for case in goldens["filters"].as_array().unwrap() {
+            let numbers = case["logits"].as_array().unwrap();
+            let mut logits: Vec<f64> = numbers.iter().map(|x| x.as_f64().unwrap()).collect();
+            if let Some(temperature) = case["temperature"].as_f64() {
+                logits.iter_mut().for_each(|x| *x /= temperature);
+            }
+            if let Some(k) = case["top_k"].as_u64() {
+                top_k(&mut logits, k as usize);
+            }
+            if let Some(p) = case["top_p"].as_f64() {
+                top_p(&mut logits, p);
+            }
+            let kept: Vec<usize> = (0..logits.len()).filter(|id| logits[*id].is_finite()).collect();
+            assert_eq!(serde_json::Value::from(kept), case["kept"], "{case}");
+        }
+    }
 }

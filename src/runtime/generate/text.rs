@@ -1,15 +1,15 @@
 //! Texts that go on: a prompt, and the tokens that a model puts behind it.
 //!
 //! Each token is computed from all before it, up to the model's context; of a longer text the last tokens count, as many
-//! as the context has. What stands behind the last token is filled up with 0, so the model may look back only.
+//! as the context has. A model of texts looks back only.
 
-use super::sampling::{rows, texts};
-use super::{Asked, FOLDER, Made, Model};
+use super::sampling::texts;
+use super::writer::Writer;
+use super::{Asked, FOLDER, Made, Passes};
 use crate::diag::Diagnostic;
 use crate::runtime::data::{FittedColumn, Speech};
 use crate::runtime::engine::On;
 use crate::runtime::error::RunError;
-use crate::runtime::memory::Block;
 use crate::sema::job::TextPlan;
 use serde::Serialize;
 
@@ -22,16 +22,18 @@ pub struct Line {
     pub tokens: Vec<i32>,
 }
 
-pub(super) fn make(asked: &Asked, plan: &TextPlan, on: On, prompt: Option<&str>) -> Result<Made, RunError> {
+pub(super) fn make(
+    asked: &Asked,
+    plan: &TextPlan,
+    on: On,
+    prompt: Option<&str>,
+    passes: Passes,
+) -> Result<Made, RunError> {
     let speech = speech_of(asked, plan)?;
     let prompt = prompt.unwrap_or(&plan.prompt);
     let start = tokens_of(&speech, plan, prompt)?;
-    let context = plan.context.bind(&asked.bindings()).as_const();
-    let context = context.expect("generate: a run knows every size") as usize;
-    let batch = rows(&plan.sampling);
-    let mut model = asked.model(&plan.graph, batch, &["tokens"], on)?;
-    let block = Block::new(batch * context * size_of::<i32>());
-    let mut next = |texts: &[Vec<i32>]| next(&mut model, &block, texts, context);
+    let mut writer = Writer::new(asked, plan, on, start.len(), passes)?;
+    let mut next = |texts: &[Vec<i32>]| writer.next(texts);
     let made = texts(&start, plan.max_new_tokens, &plan.sampling, asked.plan.seed, &mut next)?;
     let line = |tokens: Vec<i32>| {
         let text = format!("{prompt}{}", speech.behind(&tokens, start.len()));
@@ -41,34 +43,7 @@ pub(super) fn make(asked: &Asked, plan: &TextPlan, on: On, prompt: Option<&str>)
     let json = |line: &Line| serde_json::to_string(line).expect("generate: a line is plain data") + "\n";
     let name = format!("{}.jsonl", asked.plan.name);
     asked.dir.write(&name, lines.iter().map(json).collect::<String>().as_bytes())?;
-    Ok(Made { files: vec![asked.run.path.join(FOLDER).join(name)], lines })
-}
-
-/// The logits of what follows each text.
-fn next(
-    model: &mut Model,
-    block: &Block,
-    texts: &[Vec<i32>],
-    context: usize,
-) -> Result<Vec<Vec<f32>>, RunError> {
-    let mut tokens = vec![0i32; texts.len() * context];
-    let mut lengths = Vec::new();
-    for (text, row) in texts.iter().zip(tokens.chunks_mut(context)) {
-        let seen = &text[text.len().saturating_sub(context)..];
-        row[..seen.len()].copy_from_slice(seen);
-        lengths.push(seen.len());
-    }
-    let bytes = size_of_val(tokens.as_slice());
-    assert!(bytes <= block.len(), "generate: the block has room for every text");
-    // SAFETY: the block has room for all tokens, which lie elsewhere, and no run is under way that reads it.
-    unsafe { std::ptr::copy_nonoverlapping(tokens.as_ptr().cast::<u8>(), block.at(0), bytes) };
-    let logits = model.run(&[block.at(0)], 0)?;
-    let ids = logits.len() / tokens.len();
-    let at = |(row, length): (usize, &usize)| {
-        let start = (row * context + length - 1) * ids;
-        logits[start..start + ids].to_vec()
-    };
-    Ok(lengths.iter().enumerate().map(at).collect())
+    Ok(Made { files: vec![asked.run.path.join(FOLDER).join(name)], lines, note: writer.note() })
 }
 
 /// How the run makes tokens of texts.

@@ -4,6 +4,9 @@
 //! them (a test compares the two); files and compiler aside.
 
 mod text;
+mod tiles;
+
+pub use tiles::Tiles;
 
 pub use text::{bytes, table, text};
 
@@ -39,6 +42,9 @@ pub struct Report {
     /// Of one training step, by matrix products: forward, and by convention three times as much.
     pub forward_flops: u64,
     pub step_flops: u64,
+    /// Where scores are never all there at once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tiles: Vec<Tiles>,
     /// If the spec has a schedule and its length is known.
     pub learning_rate: Option<LearningRate>,
     pub memory: Memory,
@@ -285,6 +291,7 @@ impl<'a> Subject<'a> {
             parameters: self.weights.parameters(),
             forward_flops,
             step_flops: 3 * forward_flops,
+            tiles: tiles::of(&forwards),
             learning_rate: self.learning_rate.clone(),
             memory: Memory::default(),
             disk: Disk::of(self.plan, &self.weights),

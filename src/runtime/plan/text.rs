@@ -1,6 +1,6 @@
 //! What a plan says, for people: tables of layers, memory and kernels.
 
-use super::{OnGpu, Report, Row};
+use super::{OnGpu, Report, Row, Tiles};
 
 /// `412 B`, `1.5 KiB`, `47.0 MiB`.
 pub fn bytes(n: usize) -> String {
@@ -78,6 +78,13 @@ fn network(report: &Report) -> String {
         short(report.forward_flops),
         short(report.step_flops)
     );
+    for Tiles { count, steps, queries } in &report.tiles {
+        let times = if *count == 1 { String::new() } else { format!(", {count} times") };
+        text += &format!(
+            "attention of {steps} steps by tiles of {queries}{times}: memory grows with the length, and scores are computed \
+             again on the way back\n\n"
+        );
+    }
     if let Some(rate) = &report.learning_rate {
         text += &format!(
             "learning rate by {} over {} steps: first {:?}, peak {:?} at step {}, last {:?}\n\n",

@@ -50,7 +50,7 @@ impl Predictor {
             return Err(no_rows(column, plan).into());
         }
         let heads = plan.answers.iter().map(|answer| Head::new(answer, &run.info.fitted)).collect();
-        let weights = weights_of(plan, run, &bindings)?;
+        let weights = weights_of(plan, run, &bindings, &[])?;
         let engine = Engine::new(on, &weights, plan).map_err(|wrong| *wrong)?;
         let mut predictor = Predictor { engine, program: 0, batch, heads, fitted };
         predictor.load(&graph, &bindings, &weights).map_err(|wrong| *wrong)?;
@@ -175,8 +175,14 @@ fn columns_of(graph: &Graph) -> BTreeSet<&str> {
 }
 
 /// All weights of the model, as the run left them.
-pub(super) fn weights_of(plan: &TrainPlan, run: &Run, bindings: &Bindings) -> Result<Weights, RunError> {
-    let mut weights = Weights::new(&plan.graphs().collect::<Vec<_>>(), bindings, Backing::Memory);
+pub(super) fn weights_of(
+    plan: &TrainPlan,
+    run: &Run,
+    bindings: &Bindings,
+    others: &[Graph],
+) -> Result<Weights, RunError> {
+    let graphs: Vec<&Graph> = plan.graphs().chain(others).collect();
+    let mut weights = Weights::new(&graphs, bindings, Backing::Memory);
     let path = run.path.join("model.safetensors");
     let bytes = std::fs::read(&path).map_err(|e| RunError::io("read", &path, &e))?;
     let name = path.display().to_string();

@@ -32,9 +32,15 @@ pub struct Asked {
     /// Instead of the plan's length.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<u64>,
+    /// The `train` section that was run, if one was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train: Option<String>,
     /// Weights it started from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<FileInfo>,
+    /// The weights of sections that were run before this one, in their order: it goes on with those that it has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<FileInfo>,
     pub device: DeviceKind,
 }
 
@@ -112,6 +118,10 @@ pub struct RunInfo {
     /// Of a run of several folds, each of which is a run in a folder of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folds: Option<Folds>,
+    /// Of a run of several sections, each of which is a run in a folder of its own: those that are done, in order.
+    /// Weights and results of the whole are the last one's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sections: Option<Sections>,
 }
 
 /// Loss and metrics by name, for each split.
@@ -126,6 +136,25 @@ pub struct Folds {
     pub spread: Results,
     /// Those that are done, in order.
     pub done: Vec<Fold>,
+}
+
+/// Several `train` sections that are run in turn.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Sections {
+    /// Their names, which are those of their folders, in the order of the spec.
+    pub of: Vec<String>,
+    /// Those that are done, in order.
+    pub done: Vec<Section>,
+}
+
+/// What came of one of them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Section {
+    pub name: String,
+    pub rows: BTreeMap<String, usize>,
+    pub steps: u64,
+    pub weights_hash: String,
+    pub results: Results,
 }
 
 /// One of them.

@@ -9,7 +9,9 @@ mod events;
 mod info;
 mod record;
 
-pub use info::{Asked, Finished, Fold, Folds, Results, Run, RunInfo, WeightsOf, changed_files};
+pub use info::{
+    Asked, Finished, Fold, Folds, Results, Run, RunInfo, Section, Sections, WeightsOf, changed_files,
+};
 pub use record::{Lengths, MetricsLog, Record, Scope, Split};
 
 use super::error::RunError;

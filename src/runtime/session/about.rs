@@ -60,6 +60,7 @@ impl About<'_> {
             weights_of: None,
             results: BTreeMap::new(),
             folds: None,
+            sections: None,
         }
     }
 

@@ -41,6 +41,9 @@ pub struct Options {
     pub out: Option<PathBuf>,
     /// Weights to start from: the name of the file and its bytes.
     pub init: Option<(String, Vec<u8>)>,
+    /// Weights of the sections that were run before, in order, over those of `init`: of each file what this section
+    /// has too.
+    pub earlier: Vec<(String, Vec<u8>)>,
     /// A run to go on with, instead of a new one.
     pub resume: Option<Resumption>,
 }
@@ -196,6 +199,12 @@ fn first_weights(
 ) -> Result<Option<Vec<u8>>, RunError> {
     if let Some((name, bytes)) = &options.init {
         let read = trainer.set_weights(|weights| weights.read_safetensors(SlotKind::Weight, bytes))?;
+        read.map_err(|wrong| misfit(name, &wrong, plan.span))?;
+    }
+    for (name, bytes) in &options.earlier {
+        // Weights of classes are of the rows at hand.
+        let own: Vec<&str> = plan.balanced.iter().map(|balance| &*balance.state).collect();
+        let read = trainer.set_weights(|weights| weights.read_shared(bytes, &own))?;
         read.map_err(|wrong| misfit(name, &wrong, plan.span))?;
     }
     match &options.resume {

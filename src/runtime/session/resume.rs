@@ -47,6 +47,11 @@ impl Resumption {
         Ok(Resumption { state, weights, best, ..start })
     }
 
+    /// Whether no weights are there yet, so that the first ones are wanted.
+    pub fn from_start(&self) -> bool {
+        self.weights.is_none()
+    }
+
     /// Whether there is anything left to do.
     pub fn goes_on(&self, until: u64) -> Result<(), RunError> {
         let (shown, done) = (self.folder.display(), self.state.done);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::ad::gradient;
-use crate::graph::examples::{Sizes, loss_of, lstm, odd};
+use crate::graph::examples::{Sizes, drawn, loss_of, lstm, odd};
 use crate::graph::{Builder, OutputKind, Value};
 use crate::loops::{self, Fusion};
 
@@ -32,5 +32,13 @@ fn an_lstm_and_its_gradient() {
 fn carries_that_stay() {
     for steps in [1, 2, 6] {
         check(&trained(&[vec![steps, 3], vec![3], vec![3]], |b, x| odd(b, steps, x)), 1e-5);
+    }
+}
+
+#[test]
+fn steps_that_draw() {
+    for how in [[false, false], [false, true], [true, false]] {
+        let shapes = [vec![5, 3, 7], vec![3, 9], vec![7, 9]];
+        check(&trained(&shapes, |b, x| drawn(b, 5, how, x)), 2e-5);
     }
 }

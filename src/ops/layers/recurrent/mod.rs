@@ -18,7 +18,7 @@ pub use simple::SimpleRnn;
 use super::{Built, Masking, penalty};
 use crate::base::{Dim, Shape};
 use crate::diag::Diagnostic;
-use crate::graph::{Builder, Init, ScanInputs, Value};
+use crate::graph::{Builder, Init, Keep, ScanInputs, Value};
 use crate::ops::{Attr, AttrType, Call, Default, Framework, Library, Mode};
 
 const UNITS: Attr = Attr {
@@ -183,6 +183,7 @@ impl<'a> Recurrent<'a> {
             [self.weight].into_iter().chain(constants.iter().copied()).chain(hidden).collect();
         let scan = ScanInputs {
             length: self.steps.clone(),
+            keep: Keep::Stacks,
             reverse: backwards,
             carries: &first,
             slices: &slices,

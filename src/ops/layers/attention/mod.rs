@@ -1,10 +1,12 @@
 //! Attention: each step of a sequence takes a mean of the steps of another, weighed by how well they fit.
 
-use super::super::formula::{Given, Item, apply_std};
+mod tiles;
+
 use super::{Built, OpDef};
 use crate::base::{DType, Dim, Shape, Span};
 use crate::diag::Diagnostic;
 use crate::graph::{Builder, Init, Value};
+use crate::ops::formula::{Given, Item, apply_std};
 use crate::ops::{Attr, AttrType, AttrValue, Call, Default as Preset, Framework, Library, Mode, Sig};
 
 /// Below every score that counts; as in Keras not so far that rounding of a difference would blur the others.
@@ -38,6 +40,7 @@ impl Default for Attention {
 pub type Wrong<'w> = &'w dyn Fn(&str, &str) -> Diagnostic;
 
 /// Sizes of an attention: `q: [batch, steps, heads, width]` and so on.
+#[derive(Clone)]
 struct Sizes {
     batch: Dim,
     steps: Dim,
@@ -61,8 +64,24 @@ pub fn attend(
     wrong: Wrong,
 ) -> Result<Value, Diagnostic> {
     let sizes = sizes(b, tensors, how, wrong)?;
+    match tiles::queries(b, &sizes) {
+        Some(queries) => tiles::attend(lib, b, tensors, how, sizes, queries, wrong),
+        None => whole(lib, b, tensors, how, sizes, None, wrong),
+    }
+}
+
+/// All scores at once; `places` are those of the queries among the keys, from 0 unless said.
+fn whole(
+    lib: &Library,
+    b: &mut Builder,
+    tensors: [Value; 3],
+    how: &Attention,
+    sizes: Sizes,
+    places: Option<Value>,
+    wrong: Wrong,
+) -> Result<Value, Diagnostic> {
     let scores = scores(b, tensors, how, &sizes);
-    let scores = masked(b, scores, how, &sizes, wrong)?;
+    let scores = masked(b, scores, how, &sizes, places, wrong)?;
     let mut weights = softmax(lib, b, scores);
     if let Some((rate, site)) = &how.dropout {
         weights = dropped(b, weights, *rate, site);
@@ -151,34 +170,55 @@ fn masked(
     mut scores: Value,
     how: &Attention,
     sizes: &Sizes,
+    places: Option<Value>,
     wrong: Wrong,
 ) -> Result<Value, Diagnostic> {
     let shape = b.shape(scores).clone();
     let (t, s) = (shape.rank() - 2, shape.rank() - 1);
     let hidden = b.constant(OUT_OF_SIGHT);
     for &mask in &how.masks {
-        let of_mask = b.shape(mask).clone();
-        let Sizes { batch, steps, seen, .. } = sizes;
-        let axes = match of_mask.0.as_slice() {
-            [rows, keys] if rows == batch && keys == seen => vec![0, s],
-            [queries, keys] if queries == steps && keys == seen => vec![t, s],
-            [rows, queries, keys] if rows == batch && queries == steps && keys == seen => vec![0, t, s],
-            _ => {
-                return Err(wrong(
-                    &format!("cannot hide scores of {steps} steps among {seen} by a mask of {of_mask}"),
-                    "a mask is `[B, S]` of what is seen, `[T, S]`, or `[B, T, S]`",
-                ));
-            }
+        let axes = match form(b, mask, sizes, wrong)? {
+            Form::Keys => vec![0, s],
+            Form::Pairs => vec![t, s],
+            Form::Rows => vec![0, t, s],
         };
         let mask = b.broadcast(mask, shape.clone(), &axes);
         scores = b.select(mask, scores, hidden);
     }
     if how.causal {
-        let (queries, keys) = (b.iota(shape.clone(), t), b.iota(shape.clone(), s));
+        let queries = match places {
+            Some(places) => b.broadcast(places, shape.clone(), &[t]),
+            None => b.iota(shape.clone(), t),
+        };
+        let keys = b.iota(shape.clone(), s);
         let seen = b.ge(queries, keys);
         scores = b.select(seen, scores, hidden);
     }
     Ok(scores)
+}
+
+/// What a mask tells apart.
+enum Form {
+    /// Keys of each row: `[B, S]`.
+    Keys,
+    /// Queries and keys: `[T, S]`.
+    Pairs,
+    /// Those of each row: `[B, T, S]`.
+    Rows,
+}
+
+fn form(b: &Builder, mask: Value, sizes: &Sizes, wrong: Wrong) -> Result<Form, Diagnostic> {
+    let of_mask = b.shape(mask);
+    let Sizes { batch, steps, seen, .. } = sizes;
+    match of_mask.0.as_slice() {
+        [rows, keys] if rows == batch && keys == seen => Ok(Form::Keys),
+        [queries, keys] if queries == steps && keys == seen => Ok(Form::Pairs),
+        [rows, queries, keys] if rows == batch && queries == steps && keys == seen => Ok(Form::Rows),
+        _ => Err(wrong(
+            &format!("cannot hide scores of {steps} steps among {seen} by a mask of {of_mask}"),
+            "a mask is `[B, S]` of what is seen, `[T, S]`, or `[B, T, S]`",
+        )),
+    }
 }
 
 fn softmax(lib: &Library, b: &mut Builder, x: Value) -> Value {
@@ -356,3 +396,6 @@ impl Call {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! One step of a loop over time: its body, with carries that are states.
+
+use super::reach::{scan_result, with_axis};
+use super::{At, Checked, Steps};
+use crate::graph::{Node, Prim, ScanBody, Value};
+
+impl Steps<'_> {
+    /// A result along time, of which there is one row now.
+    pub(super) fn scanned(&mut self, of: Value) -> Checked<Value> {
+        let (scan, body, inputs, k) = scan_result(self.graph, of).expect("stepwise: a result of a loop");
+        if !self.scans.contains_key(&scan) {
+            let outputs = self.body(of, body, inputs)?;
+            self.scans.insert(scan, outputs);
+        }
+        let row = self.scans[&scan][k];
+        Ok(self.b.reshape(row, with_axis(self.shape(of), 0, 1)))
+    }
+
+    /// What the body makes of this step's rows and the carries of the step before.
+    fn body(&mut self, of: Value, body: &ScanBody, inputs: &[Value]) -> Checked<Vec<Value>> {
+        let mut leaves = Vec::with_capacity(inputs.len());
+        let mut states = Vec::new();
+        for (i, input) in inputs.iter().enumerate() {
+            let (_, leaf) = body.graph.leaves.iter().nth(i).expect("scan: an input has a leaf");
+            let value = if i < body.carries {
+                let first = self.whole(*input)?;
+                let (state, Some(before)) = self.state(&leaf.ty.shape) else { return self.unproven(of) };
+                states.push(state);
+                let zero = self.b.int(0);
+                let starts = self.b.eq(self.now, zero);
+                self.b.select(starts, first, before)
+            } else if body.is_slice(i) {
+                let row = self.pick(*input, 0, At::Now)?;
+                self.b.reshape(row, leaf.ty.shape.clone())
+            } else {
+                self.whole(*input)?
+            };
+            leaves.push(value);
+        }
+        let outputs = self.inlined(body, &leaves);
+        for (state, next) in states.into_iter().zip(&outputs) {
+            let name = self.b.graph().leaves[state].name.clone();
+            self.b.update(name, state, *next);
+        }
+        Ok(outputs)
+    }
+
+    fn inlined(&mut self, body: &ScanBody, leaves: &[Value]) -> Vec<Value> {
+        let mut values: Vec<Value> = Vec::with_capacity(body.graph.nodes.len());
+        for (_, node) in body.graph.nodes.iter() {
+            let value = match &node.prim {
+                Prim::Leaf(leaf) => leaves[leaf.index()],
+                prim @ (Prim::Const(_)
+                | Prim::Size(_)
+                | Prim::Iota { .. }
+                | Prim::Map { .. }
+                | Prim::Reduce { .. }
+                | Prim::Contract { .. }
+                | Prim::Reshape { .. }
+                | Prim::Permute { .. }
+                | Prim::Broadcast { .. }
+                | Prim::Slice { .. }
+                | Prim::Pad { .. }
+                | Prim::Window { .. }
+                | Prim::Gather { .. }
+                | Prim::Scatter { .. }
+                | Prim::Random { .. }
+                | Prim::Scan { .. }) => {
+                    let mut prim = prim.clone();
+                    prim.inputs_mut().iter_mut().for_each(|v| *v = values[v.index()]);
+                    self.b.copy(Node { prim, ..node.clone() })
+                }
+            };
+            values.push(value);
+        }
+        body.graph.outputs.iter().map(|o| values[o.value.index()]).collect()
+    }
+}

@@ -202,7 +202,7 @@ impl Step {
         let ends = |pairs: &[(Value, Value)]| pairs.iter().map(|(_, outer)| *outer).collect::<Vec<_>>();
         let scan = ScanInputs {
             length: self.body.length.clone(),
-            keep: Keep::Stacks,
+            keep: self.body.keep,
             reverse: !self.body.reverse,
             carries: &firsts,
             slices: &ends(&given),

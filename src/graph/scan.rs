@@ -163,7 +163,35 @@ pub struct ScanStep {
     pub constants: Vec<Value>,
 }
 
+/// Behind the name of a site: the row of a loop that was written out.
+const ROW_MARK: char = '@';
+
+/// The name of the site that `site` is, and the step that draws from it are those of: what a row of a loop draws from `attend`,
+/// `attend@7` draws where the loop is written out.
+pub fn drawn(site: &str, step: u64) -> (&str, u64) {
+    let row = site.split_once(ROW_MARK).and_then(|(name, row)| Some((name, row.parse().ok()?)));
+    row.map_or((site, step), |(name, row)| (name, ScanBody::draws(step, row)))
+}
+
 impl Builder {
+    /// A body's outputs for what its leaves are, written out; draws are those of `row`.
+    pub fn inline(&mut self, body: &ScanBody, leaves: &[Value], row: usize) -> Vec<Value> {
+        let mut values: Vec<Value> = Vec::with_capacity(body.graph.nodes.len());
+        for (_, node) in body.graph.nodes.iter() {
+            if let Prim::Leaf(leaf) = &node.prim {
+                values.push(leaves[leaf.index()]);
+                continue;
+            }
+            let mut node = node.clone();
+            node.prim.inputs_mut().iter_mut().for_each(|v| *v = values[v.index()]);
+            if let Prim::Random { site } = &mut node.prim {
+                *site = format!("{site}{ROW_MARK}{row}").into();
+            }
+            values.push(self.copy(node));
+        }
+        body.graph.outputs.iter().map(|o| values[o.value.index()]).collect()
+    }
+
     /// A loop over time whose step `build` writes into a graph of its own: it gives the next
     /// carries and the per-step outputs. The result is the last carries, and the outputs
     /// along a new axis 0.

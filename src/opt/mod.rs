@@ -14,6 +14,7 @@ mod movement;
 mod phases;
 mod rewrite;
 pub mod stepwise;
+pub mod unroll;
 
 use crate::graph::Graph;
 

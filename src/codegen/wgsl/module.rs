@@ -5,6 +5,7 @@ use super::skeleton;
 use super::{Dispatch, Heap, Piece, Place, Target, WORKGROUP};
 use crate::base::DType;
 use crate::codegen::bind::Binding;
+use crate::graph::drawn;
 use crate::loops::{BufferId, Program};
 use mlc_kernels::rng;
 use std::fmt::Write as _;
@@ -74,11 +75,17 @@ impl Module<'_> {
             self.slot(prefix, slot, buffer, dtype, [read, write]);
         }
         for (site, name) in binding.sites.iter().enumerate() {
+            let (name, row) = drawn(name, 0);
             let [low, high] = rng::key(seed, name);
             let key = format!("vec2<u32>({}, {})", self.param(low), self.param(high));
+            // Of a row that was written out, draws are those of a step of its own.
+            let step = match row {
+                0 => "now.step".to_string(),
+                row => format!("now.step + vec2<u32>(0u, {})", self.param((row >> 32) as u32)),
+            };
             let f = &mut self.accessors;
             _ = writeln!(f, "fn {prefix}random{site}(element: u32) -> f32 {{");
-            _ = writeln!(f, "    return mlc_uniform({key}, now.step, element);\n}}");
+            _ = writeln!(f, "    return mlc_uniform({key}, {step}, element);\n}}");
         }
     }
 

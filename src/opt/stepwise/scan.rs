@@ -2,7 +2,7 @@
 
 use super::reach::{scan_result, with_axis};
 use super::{At, Checked, Steps};
-use crate::graph::{Node, Prim, ScanBody, Value};
+use crate::graph::{ScanBody, Value};
 
 impl Steps<'_> {
     /// A result along time, of which there is one row now.
@@ -37,42 +37,12 @@ impl Steps<'_> {
             };
             leaves.push(value);
         }
-        let outputs = self.inlined(body, &leaves);
+        // What is proved to look back only draws nothing.
+        let outputs = self.b.inline(body, &leaves, 0);
         for (state, next) in states.into_iter().zip(&outputs) {
             let name = self.b.graph().leaves[state].name.clone();
             self.b.update(name, state, *next);
         }
         Ok(outputs)
-    }
-
-    fn inlined(&mut self, body: &ScanBody, leaves: &[Value]) -> Vec<Value> {
-        let mut values: Vec<Value> = Vec::with_capacity(body.graph.nodes.len());
-        for (_, node) in body.graph.nodes.iter() {
-            let value = match &node.prim {
-                Prim::Leaf(leaf) => leaves[leaf.index()],
-                prim @ (Prim::Const(_)
-                | Prim::Size(_)
-                | Prim::Iota { .. }
-                | Prim::Map { .. }
-                | Prim::Reduce { .. }
-                | Prim::Contract { .. }
-                | Prim::Reshape { .. }
-                | Prim::Permute { .. }
-                | Prim::Broadcast { .. }
-                | Prim::Slice { .. }
-                | Prim::Pad { .. }
-                | Prim::Window { .. }
-                | Prim::Gather { .. }
-                | Prim::Scatter { .. }
-                | Prim::Random { .. }
-                | Prim::Scan { .. }) => {
-                    let mut prim = prim.clone();
-                    prim.inputs_mut().iter_mut().for_each(|v| *v = values[v.index()]);
-                    self.b.copy(Node { prim, ..node.clone() })
-                }
-            };
-            values.push(value);
-        }
-        body.graph.outputs.iter().map(|o| values[o.value.index()]).collect()
     }
 }

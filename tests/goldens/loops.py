@@ -1,4 +1,5 @@
-"""Fifty losses of recurrent nets, and of a text CNN, in Keras 3 (on JAX), on the sequences that sequences.py made.
+"""Fifty losses of recurrent nets and a text CNN in Keras 3 (on JAX), and of CTC in PyTorch, on the sequences that
+sequences.py made.
 
 Every run starts from the weights that `mlc train SPEC --steps 0` writes and sees the rows in file order, so mlc must
 give the same losses. Run from the repository's root:
@@ -10,7 +11,7 @@ give the same losses. Run from the repository's root:
 Writes tests/goldens/loops.json, which tests/it/parity.rs reads.
 """
 import numpy as np
-from fifty import BATCH, HERE, STEPS, initial, keras, write
+from fifty import BATCH, HERE, STEPS, initial, keras, torch, write
 
 FOLDER = HERE / "sequences"
 L = keras.layers
@@ -102,6 +103,24 @@ def losses(name, net, tokens):
     return found
 
 
+def ctc(tokens, labels):
+    """The mean over rows, of which those without an alignment cost nothing."""
+    weights = initial(FOLDER / "ctc.mlspec", "--data", str(FOLDER))
+    w = {k: torch.from_numpy(v.copy()).requires_grad_() for k, v in weights.items()}
+    step, found = torch.optim.SGD(list(w.values()), 0.1), []
+    for i in range(0, STEPS * BATCH, BATCH):
+        x, y = (torch.from_numpy(a[i : i + BATCH]).long() for a in (tokens, labels))
+        logs = (w["words.weight"][x] @ w["out.weight"] + w["out.bias"]).log_softmax(-1).transpose(0, 1)
+        lengths = ((ids != 0).sum(1) for ids in (x, y))
+        costs = torch.nn.functional.ctc_loss(logs, y, *lengths, reduction="none", zero_infinity=True)
+        step.zero_grad()
+        costs.mean().backward()
+        step.step()
+        found.append(costs.mean().item())
+    return found
+
+
 all_nets = {name: in_turn(layers) for name, layers in nets().items()} | {"states": states()}
-tokens = np.load(FOLDER / "sequences.npz")["tokens"]
-write("loops.json", batch=BATCH, runs={name: losses(name, net, tokens) for name, net in all_nets.items()})
+rows = np.load(FOLDER / "sequences.npz")
+runs = {name: losses(name, net, rows["tokens"]) for name, net in all_nets.items()}
+write("loops.json", batch=BATCH, runs=runs | {"ctc": ctc(rows["tokens"], rows["source"])})

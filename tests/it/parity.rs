@@ -176,12 +176,12 @@ fn transformers_have_the_losses_of_keras_torch_and_jax() {
 }
 
 #[test]
-fn recurrent_nets_and_a_text_cnn_have_the_losses_of_keras() {
+fn recurrent_nets_a_text_cnn_and_ctc_have_the_losses_of_keras_and_torch() {
     let folder = root().join("tests/goldens/sequences");
     let data = folder.display().to_string();
     let goldens = goldens("loops.json");
     let runs = goldens["runs"].as_object().expect("goldens by name");
-    assert_eq!(runs.len(), 5);
+    assert_eq!(runs.len(), 6);
     for (name, wanted) in runs {
         let spec = folder.join(format!("{name}.mlspec")).display().to_string();
         compare(name, &Run::train(&spec, &["--data", &data]), wanted);

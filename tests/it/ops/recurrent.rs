@@ -143,3 +143,34 @@ fn dropout_is_the_same_at_all_steps() {
         assert_eq!(dropped > 0 && dropped < 24, drops, "{dropped} are dropped");
     }
 }
+
+/// Costs of rows, and the gradients of the sum of their sines, from PyTorch (tests/goldens/ctc.py).
+#[test]
+fn alignments_cost_what_they_do_in_torch() {
+    let text = std::fs::read_to_string(root().join("tests/goldens/ctc.json")).expect("the goldens are there");
+    let goldens: Json = serde_json::from_str(&text).expect("the goldens are JSON");
+    for case in goldens["cases"].as_array().expect("a list of cases") {
+        let shape: Vec<usize> = floats(&case["shape"]).into_iter().map(|n| n as usize).collect();
+        let mask = if case["masked"] == true { ", mask=x[:, :, 0] > -5.5" } else { "" };
+        let bench = Bench::new(shape.as_slice());
+        let graph = with_gradients(bench.build(&format!("ctc(x, i{mask})")).graph());
+        let mut given = inputs(&graph, &shape, 0.0, 1.0);
+        given.leaves.insert("x".into(), Tensor::new(shape.clone(), floats(&case["x"])));
+        given.leaves.insert("i".into(), Tensor::new(&shape[..2], floats(&case["labels"])));
+        for (output, found) in graph.outputs.iter().zip(interp::run(&graph, &given)) {
+            let wanted = match &*output.name {
+                "0" => floats(&case["costs"]),
+                "x" => floats(&case["dx"]),
+                _ => continue,
+            };
+            assert_eq!(found.data.len(), wanted.len());
+            for (f, w) in found.data.iter().zip(&wanted) {
+                assert!(
+                    (f - w).abs() <= 1e-9 * w.abs().max(1.0),
+                    "{} of {shape:?}: {f}, not {w}",
+                    output.name
+                );
+            }
+        }
+    }
+}

@@ -68,7 +68,7 @@ const EXPRESSIONS: &[(&str, &str, &str)] = &[
     ("x |> Dense(3, bias_init=Orthogonal)", "shape::layer", "Dense(3, bias_init=Orthogonal)"),
     ("x |> Dense(3, bias_init=Identity)", "shape::layer", "Dense(3, bias_init=Identity)"),
     ("ctc(x, x)", "dtype::argument", "x"),
-    ("ctc(x, sum(i))", "shape::axis", "x"),
+    ("ctc(x, sum(i))", "dtype::argument", "sum(i)"),
     ("ctc(x, i, mask=x)", "shape::axis", "x"),
     ("x |> Reshape(3, 2) |> Bidirectional(2)", "call::type", "2"),
     ("x |> Reshape(3, 2) |> Bidirectional(Dense(2))", "call::choice", "Dense"),

@@ -4,6 +4,7 @@
 //! the chosen framework; ranges and kinds are checked here and nowhere else.
 
 mod foreign;
+mod inner;
 mod places;
 mod regulariser;
 
@@ -82,7 +83,8 @@ fn by_default(lib: &Library, attr: &Attr) -> AttrValue {
             | AttrType::Metric
             | AttrType::Str
             | AttrType::Choices(_)
-            | AttrType::Cell => AttrValue::None,
+            | AttrType::Cell
+            | AttrType::Layer(_) => AttrValue::None,
         },
         Default::Int(n) => places::spread(attr.ty, Dim::from(n)),
         Default::Float(x) => AttrValue::Float(x),
@@ -103,7 +105,8 @@ fn by_default(lib: &Library, attr: &Attr) -> AttrValue {
             | AttrType::Choice(_)
             | AttrType::Metric
             | AttrType::Str
-            | AttrType::Cell => AttrValue::Word(word.to_string()),
+            | AttrType::Cell
+            | AttrType::Layer(_) => AttrValue::Word(word.to_string()),
         },
         Default::Table(key) => {
             defaults::attr(lib.framework(), key).expect("attrs: a required setting was bound")
@@ -206,6 +209,7 @@ fn written<S: Scope>(ev: &mut Eval<'_, S>, sig: &Sig, attr: &Attr, expr: &Expr) 
             chosen.into_iter().collect::<Checked<Vec<String>>>().map(AttrValue::Words)
         }
         AttrType::Cell => cell(ev, sig, attr, expr),
+        AttrType::Layer(choice) => inner::layer(ev, sig, attr, expr, choice),
         AttrType::Activation => activation(ev, sig, attr, expr),
         AttrType::Init => initialiser(ev, expr).map(AttrValue::Init),
         AttrType::Metric => match expr.dotted() {
@@ -282,7 +286,8 @@ pub fn check_range(sig: &Sig, attr: &Attr, x: f64, at: Span) -> Result<(), Diagn
         | AttrType::Metric
         | AttrType::Str
         | AttrType::Choices(_)
-        | AttrType::Cell => (true, String::new()),
+        | AttrType::Cell
+        | AttrType::Layer(_) => (true, String::new()),
     };
     if fits {
         return Ok(());
@@ -578,6 +583,7 @@ pub fn as_number(value: &AttrValue) -> Option<f64> {
         | AttrValue::Words(_)
         | AttrValue::Activation(_)
         | AttrValue::Init(_)
+        | AttrValue::Layer(_)
         | AttrValue::None => None,
     }
 }
@@ -593,6 +599,7 @@ pub fn as_item(value: &AttrValue) -> Option<Item> {
         | AttrValue::Words(_)
         | AttrValue::Activation(_)
         | AttrValue::Init(_)
+        | AttrValue::Layer(_)
         | AttrValue::None => None,
     }
 }

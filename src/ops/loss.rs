@@ -134,6 +134,7 @@ pub static LOSSES: &[LossDef] = &[
     LossDef::new("Tversky", Some("Sigmoid"), LabelRange::Share, &["TverskyLoss", "tversky_loss"]),
     LossDef::new("GIoU", None, LabelRange::Any, &["GIoULoss", "generalized_box_iou_loss"]),
     LossDef::new("Triplet", None, LabelRange::Any, &["TripletMarginLoss", "triplet_margin_loss"]),
+    LossDef::new("CTC", Some("Softmax"), LabelRange::Classes, &["CTCLoss", "ctc_loss", "ctc_batch_cost"]),
     LossDef::new("Contrastive", None, LabelRange::Any, &["ContrastiveLoss", "contrastive_loss"]),
 ];
 
@@ -145,6 +146,10 @@ static FOREIGN: &[(&str, Option<&str>, &str)] = &[
     ("ignore_class", Some("ignore"), "it is shorter here"),
     ("from_logits", None, "losses take logits, and fold in a trailing `Softmax` or `Sigmoid`"),
     ("reduction", None, "a loss is the mean over rows; give rows a `weight` to count otherwise"),
+    ("zero_infinity", None, "a row without an alignment counts nothing"),
+    ("mask_index", Some("blank"), "it is the class that means none, and pads labels"),
+    ("input_lengths", None, "steps that a mask leaves out do not count: `mask=…`, or that of the logits"),
+    ("target_lengths", None, "labels that are `blank` are padding"),
     ("axis", None, "classes stand along the last axis"),
 ];
 
@@ -154,7 +159,7 @@ pub fn foreign_argument(name: &str) -> Option<(Option<&'static str>, &'static st
 }
 
 /// Losses of Keras that are not built yet.
-static LATER: &[&str] = &["CTC", "Circle"];
+static LATER: &[&str] = &["Circle"];
 
 /// The loss of that name.
 pub fn find(name: &str) -> Option<&'static LossDef> {

@@ -22,7 +22,8 @@ pub mod stop;
 pub mod transform;
 
 pub use layers::{
-    Attention, Built, Masking, OpDef, alias, attend, free_site, known_later, later_layers, layer, layers,
+    Attention, Built, Masking, OpDef, RECURRENT, alias, attend, free_site, known_later, later_layers, layer,
+    layers,
 };
 pub use library::{Library, STD};
 pub use sig::*;

@@ -70,6 +70,8 @@ pub enum AttrType {
     Choices(&'static [&'static str]),
     /// A value as cells of a table hold it: a number, a word, a text in quotes.
     Cell,
+    /// A layer with its settings, one of these; of all layers if there are none.
+    Layer(&'static [&'static str]),
 }
 
 /// What an attribute is when the user does not say.
@@ -102,7 +104,53 @@ pub enum AttrValue {
     /// The name of an op in scope; `None` for no activation.
     Activation(Option<String>),
     Init(InitSpec),
+    /// Of `Layer`.
+    Layer(Box<Inner>),
     None,
+}
+
+/// A layer that is a setting of another: `LSTM(64)` in `Bidirectional(LSTM(64))`.
+#[derive(Clone, Debug)]
+pub struct Inner {
+    pub name: &'static str,
+    pub sig: &'static Sig,
+    /// One for each of `sig.attrs`, as in a [`Call`].
+    pub attrs: Vec<(AttrValue, Span)>,
+    pub span: Span,
+}
+
+impl PartialEq for Inner {
+    /// A signature is known by its name.
+    fn eq(&self, other: &Inner) -> bool {
+        (self.name, &self.attrs) == (other.name, &other.attrs)
+    }
+}
+
+impl Inner {
+    fn at(&self, name: &str) -> usize {
+        let at = self.sig.attrs.iter().position(|a| a.name == name);
+        at.unwrap_or_else(|| panic!("layer: {} has a setting `{name}`", self.name))
+    }
+
+    pub fn attr(&self, name: &str) -> &AttrValue {
+        &self.attrs[self.at(name)].0
+    }
+
+    pub fn set(&mut self, name: &str, value: AttrValue) {
+        let at = self.at(name);
+        self.attrs[at].0 = value;
+    }
+
+    /// Its use as a part of `outer`, with the tensors that come to that. Weights live in the place
+    /// `part` of the outer layer's, or in it if that is empty.
+    pub fn call(&self, outer: &Call, part: &str) -> Call {
+        let path = match (outer.path.as_str(), part) {
+            (path, "") => path.to_string(),
+            ("", part) => part.to_string(),
+            (path, part) => format!("{path}.{part}"),
+        };
+        Call { sig: self.sig, attrs: self.attrs.clone(), path, span: self.span, ..outer.clone() }
+    }
 }
 
 /// An initialiser as written: it needs fans to become an [`Init`].

@@ -267,6 +267,20 @@ impl Filler<'_> {
         }
     }
 
+    /// A layer that is a setting of another.
+    fn inner(&self, e: &mut Expr) {
+        let at = e.span.end();
+        let Some(sig) = callee(e).and_then(ops::layer).map(|l| l.sig()) else { return };
+        match &mut e.kind {
+            ExprKind::Call { args, .. } => self.fill_sig(sig, args, at),
+            _name => {
+                let mut args = Vec::new();
+                self.fill_sig(sig, &mut args, at);
+                e.kind = ExprKind::Call { callee: Box::new(e.clone()), args };
+            }
+        }
+    }
+
     fn fill_sig(&self, sig: &Sig, args: &mut Vec<Arg>, at: Span) {
         let positional = args.iter().filter(|a| a.name.is_none()).count();
         for (place, arg) in args.iter_mut().enumerate() {
@@ -278,6 +292,9 @@ impl Filler<'_> {
                 && let Some(init) = callee(&arg.value).and_then(init::find)
             {
                 self.named(&init.sig, &mut arg.value);
+            }
+            if attr.is_some_and(|a| matches!(a.ty, AttrType::Layer(_))) {
+                self.inner(&mut arg.value);
             }
         }
         let sizes = sig.attrs.iter().any(|a| a.ty == AttrType::Sizes);

@@ -151,6 +151,103 @@ for kind in GATES:
 cases.append(keras_case("GRU", ", reset_after=false", SHAPES[0], 3, reset_after=False))
 cases.append(keras_case("LSTM", ", recurrent_activation=hard_sigmoid", SHAPES[0], 3, recurrent_activation="hard_sigmoid"))
 
+
+def with_states(layer, values, x, states, mask=None):
+    """All outputs, and the gradients of the sum of their sines, of the k-th k times."""
+    others = [v.value for v in layer.non_trainable_variables]
+
+    def outputs(x, values):
+        more = {} if mask is None else {"mask": mask}
+        if states:
+            more["initial_state"] = [x[:, k] for k in range(states)]
+        y = layer.stateless_call(values, others, x, **more)[0]
+        return list(y) if isinstance(y, (list, tuple)) else [y]
+
+    def loss(x, values):
+        return sum((k + 1) * jnp.sin(y).sum() for k, y in enumerate(outputs(x, values)))
+
+    at = jnp.asarray(x)
+    return outputs(at, values), *jax.grad(loss, (0, 1))(at, values)
+
+
+def in_order(kind, weights):
+    """A layer's weights as Keras has them, and back."""
+    bias = [weights["bias"], weights["bias_hh"]] if kind == "GRU" else weights["bias"]
+    return [jnp.asarray(w) for w in (weights["weight_ih"], weights["weight_hh"], np.stack(bias) if kind == "GRU" else bias)]
+
+
+def by_name(kind, dw, at=""):
+    biases = dict(bias=dw[2][0], bias_hh=dw[2][1]) if kind == "GRU" else dict(bias=dw[2])
+    return {f"{at}{n}": d for n, d in (dict(weight_ih=dw[0], weight_hh=dw[1]) | biases).items()}
+
+
+def text_of(options):
+    spell = lambda v: str(v).lower() if isinstance(v, bool) else v
+    return "".join(f", {k}={spell(v)}" for k, v in options.items())
+
+
+def state_case(kind, shape, units, states=0, **options):
+    """Last states among the results; with `states` the first steps are what the layer starts from."""
+    weights = weights_of(kind, shape[2], units, kind == "GRU")
+    layer = getattr(L, kind)(units, return_state=True, **options)
+    layer.build(shape)
+    x = rng.uniform(-2, 2, shape)
+    ys, dx, dw = with_states(layer, in_order(kind, weights), x, states)
+    stage = f"{kind}({units}, return_state=true{text_of(options)}) as it"
+    return several(stage, shape, x, weights, ys, dx, by_name(kind, dw), states)
+
+
+def several(stage, shape, x, weights, ys, dx, gradients, states):
+    made = case("keras", stage, shape, x, weights, ys[0], dx, gradients)
+    parts = ["x"] + [f"x[:, {k}]" for k in range(states)]
+    return made | dict(states=[flat(y) for y in ys[1:]], input=f"({', '.join(parts)})" if states else "x")
+
+
+def both_ways(kind, shape, units, merge="concat", states=0, table=None, **options):
+    """`Bidirectional`, of ids with padding if there is a table."""
+    features = 2 if table is not None else shape[2]
+    sides = {at: weights_of(kind, features, units, kind == "GRU") for at in ("forward", "backward")}
+    layer = L.Bidirectional(getattr(L, kind)(units, **options), merge_mode="ave" if merge == "average" else merge)
+    layer.build((*shape[:2], features))
+    values = in_order(kind, sides["forward"]) + in_order(kind, sides["backward"])
+    weights = {f"{at}.{n}": w for at, side in sides.items() for n, w in side.items()}
+    x = rng.uniform(-2, 2, shape) if table is None else IDS
+    seen = x if table is None else table[x]
+    ys, dx, dw = with_states(layer, values, seen, states, None if table is None else jnp.asarray(x != 0))
+    gradients = by_name(kind, dw[:3], "forward.") | by_name(kind, dw[3:], "backward.")
+    stage = f"Bidirectional({kind}({units}{text_of(options)}), merge={merge}) as it"
+    if table is None:
+        return several(stage, shape, x, weights, ys, dx, gradients, states)
+    stage = f"cast(i32) |> Embedding(5, 2, mask_zero=true) as e |> {stage}"
+    return several(stage, x.shape, x, weights, ys, None, gradients, 0) | {"table": flat(table)}
+
+
+def each_step(shape, units, activation):
+    weights = dict(weight=rng.uniform(-1, 1, (shape[-1], units)), bias=rng.uniform(-1, 1, units))
+    layer = L.TimeDistributed(L.Dense(units, activation=activation))
+    layer.build(shape)
+    x = rng.uniform(-2, 2, shape)
+    ys, dx, dw = with_states(layer, [jnp.asarray(w) for w in weights.values()], x, 0)
+    stage = f"TimeDistributed(Dense({units}, activation={activation})) as it"
+    return several(stage, shape, x, weights, ys, dx, dict(weight=dw[0], bias=dw[1]), 0)
+
+
+IDS = np.array([[0, 3, 1, 2], [2, 0, 0, 0], [4, 0, 1, 0], [0, 0, 0, 0]])
+for kind in GATES:
+    carries = 2 if kind == "LSTM" else 1
+    for shape in SHAPES[:2]:
+        units = shape[2]
+        cases.append(state_case(kind, shape, units))
+        cases.append(state_case(kind, shape, units, carries, return_sequences=True))
+        cases.append(both_ways(kind, shape, 3))
+        cases.append(both_ways(kind, shape, units, "sum", 2 * carries if kind != "LSTM" or shape[1] > 3 else 0, return_sequences=True, return_state=True))
+    table = rng.uniform(-1, 1, (5, 2))
+    cases.append(both_ways(kind, IDS.shape, 3, table=table))
+    cases.append(both_ways(kind, IDS.shape, 3, "mul", table=table, return_sequences=True))
+cases.append(both_ways("LSTM", SHAPES[0], 3, "average", return_sequences=True))
+cases.append(each_step((4, 3, 2), 3, "tanh"))
+cases.append(each_step((2, 5, 1, 3), 2, "relu"))
+
 out = {"versions": {"keras": keras.__version__, "torch": torch.__version__}, "layers": cases}
 path = Path(__file__).with_suffix(".json")
 path.write_text(json.dumps(out, indent=1) + "\n")

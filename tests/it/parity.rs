@@ -1,7 +1,7 @@
 //! The same losses as Keras 3 and PyTorch, from the same weights and batches.
 //!
 //! `mnist_parity.py`, `optimizers.py`, `updates.py`, `losses.py`, `steps.py`, `norms.py`, `two_heads.py`, `gan.py`,
-//! `convolutions.py` and `sequences.py` in `tests/goldens` made the numbers.
+//! `convolutions.py`, `sequences.py` and `loops.py` in `tests/goldens` made the numbers.
 
 use crate::support::{Run, large_data, root};
 use serde_json::Value as Json;
@@ -169,6 +169,19 @@ fn transformers_have_the_losses_of_keras_torch_and_jax() {
     let goldens = goldens("sequences.json");
     let runs = goldens["runs"].as_object().expect("goldens by name");
     assert_eq!(runs.len(), 5);
+    for (name, wanted) in runs {
+        let spec = folder.join(format!("{name}.mlspec")).display().to_string();
+        compare(name, &Run::train(&spec, &["--data", &data]), wanted);
+    }
+}
+
+#[test]
+fn recurrent_nets_a_text_cnn_and_ctc_have_the_losses_of_keras_and_torch() {
+    let folder = root().join("tests/goldens/sequences");
+    let data = folder.display().to_string();
+    let goldens = goldens("loops.json");
+    let runs = goldens["runs"].as_object().expect("goldens by name");
+    assert_eq!(runs.len(), 6);
     for (name, wanted) in runs {
         let spec = folder.join(format!("{name}.mlspec")).display().to_string();
         compare(name, &Run::train(&spec, &["--data", &data]), wanted);

@@ -115,6 +115,7 @@ const POOLS: &[&str] = &["MaxPooling1D", "MaxPooling2D", "AveragePooling1D", "Av
 const GLOBAL: &[&str] =
     &["GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D"];
 const DROPOUTS: &[&str] = &["SpatialDropout1D", "SpatialDropout2D"];
+const LOOPS: &[&str] = &["SimpleRNN", "LSTM", "GRU"];
 const APART: &[&str] = &["SeparableConv2D", "DepthwiseConv2D"];
 
 /// What people write who come from elsewhere, by families of layers: their argument, ours (none: say why not).
@@ -142,6 +143,25 @@ static FAMILIES: &[Row] = &[
     (GLOBAL, "output_size", None, "all places become one"),
     (GLOBAL, "data_format", None, "channels are the last axis"),
     (DROPOUTS, "p", Some("rate"), "Keras calls it `rate`"),
+    (LOOPS, "hidden_size", Some("units"), "Keras calls it `units`"),
+    (LOOPS, "input_size", None, "the width of the input is known from the shape before it"),
+    (
+        LOOPS,
+        "num_layers",
+        None,
+        "layers stand behind each other, all but the last with `return_sequences=true`",
+    ),
+    (LOOPS, "bidirectional", None, "`Bidirectional(LSTM(64))` reads from both ends"),
+    (LOOPS, "batch_first", None, "the batch is the first axis always"),
+    (LOOPS, "initial_state", None, "states flow in behind the input: `(x, h, c) |> LSTM(64)`"),
+    (LOOPS, "initial", None, "states flow in behind the input: `(x, h, c) |> LSTM(64)`"),
+    (LOOPS, "use_bias", Some("bias"), "it is shorter here"),
+    (LOOPS, "kernel_initializer", Some("init"), "it is shorter here"),
+    (LOOPS, "recurrent_initializer", Some("recurrent_init"), "it is shorter here"),
+    (LOOPS, "bias_initializer", Some("bias_init"), "it is shorter here"),
+    (LOOPS, "unroll", None, "a loop is compiled once, whatever its length"),
+    (&["Bidirectional"], "merge_mode", Some("merge"), "it is shorter here"),
+    (&["Bidirectional"], "backward_layer", None, "both ways have the settings of the one `layer`"),
     (&["UpSampling2D"], "scale_factor", Some("size"), "Keras calls it `size`"),
     (&["UpSampling2D"], "mode", Some("interpolation"), "Keras calls it `interpolation`"),
     (&["Permute"], "dims", None, "the axes stand in the parentheses by themselves: `Permute(2, 1)`"),

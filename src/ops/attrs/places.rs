@@ -22,7 +22,8 @@ pub(super) fn spread(ty: AttrType, n: Dim) -> AttrValue {
         | AttrType::Metric
         | AttrType::Str
         | AttrType::Choices(_)
-        | AttrType::Cell => AttrValue::Size(n),
+        | AttrType::Cell
+        | AttrType::Layer(_) => AttrValue::Size(n),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Scalar functions are the graph's own; the rest folds, chooses and converts.
 
+mod ctc;
 mod sequence;
 
 use super::arith::{as_f32, check_broadcast, promote, tensor_of};
@@ -206,7 +207,7 @@ static OTHERS: &[Builtin] = &[
 
 /// Every builtin function, scalar functions first.
 pub fn builtins() -> impl Iterator<Item = &'static Builtin> {
-    SCALARS.iter().chain(OTHERS).chain(sequence::SEQUENCE)
+    SCALARS.iter().chain(OTHERS).chain(sequence::SEQUENCE).chain(ctc::CTC)
 }
 
 pub fn find(name: &str) -> Option<&'static Builtin> {

@@ -10,6 +10,7 @@ mod conv;
 mod conv_transpose;
 mod dense;
 mod depthwise;
+mod distributed;
 mod dropout;
 mod embedding;
 mod noise;
@@ -23,9 +24,10 @@ mod shape;
 mod sides;
 
 pub use attention::{Attention, attend};
+pub use recurrent::RECURRENT;
 
 use super::formula::{Given, Item, apply, apply_std};
-use super::{AttrValue, Call, InitSpec, Library, Sig, init};
+use super::{AttrValue, Call, InitSpec, Inner, Library, Sig, init};
 use crate::base::{DType, Dim, Shape, Span, TensorType};
 use crate::diag::{Code, Diagnostic};
 use crate::graph::{Builder, Init, LeafKind, Value};
@@ -135,6 +137,8 @@ static LAYERS: &[&dyn OpDef] = &[
     &recurrent::SimpleRnn,
     &recurrent::Lstm,
     &recurrent::Gru,
+    &recurrent::Bidirectional,
+    &distributed::TimeDistributed,
     &attention::MultiHeadAttention,
 ];
 
@@ -144,7 +148,7 @@ pub fn later_layers() -> impl Iterator<Item = &'static str> {
 }
 
 /// Layers of Keras that are not built yet: a spec that names one is told so.
-static LATER: &[&str] = &["Conv3D", "Bidirectional", "TimeDistributed", "Attention"];
+static LATER: &[&str] = &["Conv3D", "Attention"];
 
 /// Every layer.
 pub fn layers() -> &'static [&'static dyn OpDef] {
@@ -251,6 +255,12 @@ impl Call {
     pub fn init(&self, name: &str) -> &InitSpec {
         let AttrValue::Init(spec) = self.attr(name) else { self.wrong_attr(name) };
         spec
+    }
+
+    /// The layer that this one is made of.
+    fn inner(&self, name: &str) -> &Inner {
+        let AttrValue::Layer(inner) = self.attr(name) else { self.wrong_attr(name) };
+        inner
     }
 
     /// A mistake of this call; the chain of shapes before it is added by whoever called.

@@ -67,6 +67,7 @@ impl Call {
             | AttrValue::Words(_)
             | AttrValue::Activation(_)
             | AttrValue::Init(_)
+            | AttrValue::Layer(_)
             | AttrValue::None => self.wrong_attr(name),
         };
         let known = dims.iter().map(|dim| dim.as_const().and_then(|n| usize::try_from(n).ok()));

@@ -44,6 +44,7 @@ impl<'a> Settings<'a> {
             | AttrValue::Words(_)
             | AttrValue::Activation(_)
             | AttrValue::Init(_)
+            | AttrValue::Layer(_)
             | AttrValue::None => None,
         }
     }

@@ -79,7 +79,8 @@ pub(super) fn argument_role(callee: &Ident, kind: Option<NameKind>, slot: Slot) 
                 | AttrType::Int { .. }
                 | AttrType::Float { .. }
                 | AttrType::Bool
-                | AttrType::Str,
+                | AttrType::Str
+                | AttrType::Layer(_),
             )
             | None
                 if kind == NameKind::Transform =>

@@ -85,7 +85,7 @@ fn layer(ev: &mut Ev, def: &'static dyn OpDef, attrs: &[(AttrValue, Span)], usin
     let inputs = tensors(ev, sig.name, sig.inputs, using)?;
     let (path, proposal) = claim(ev, using)?;
     let first = inputs[0];
-    if let Some(by) = squashes(sig.name) {
+    if let Some(by) = squashes(acting(sig.name, attrs).0) {
         stacked(ev, Some(first), by, using.stage)?;
     }
     let (attrs, squash) = split_activation(ev, def, attrs);
@@ -135,7 +135,27 @@ fn layer(ev: &mut Ev, def: &'static dyn OpDef, attrs: &[(AttrValue, Span)], usin
     }
     let name = if proposal.is_some() { String::new() } else { path };
     describe(ev, using, (name, sig.name), first, out, before);
-    Ok(Item::Tensor(out))
+    Ok(with_states(ev, using, first, out, &built.outputs[1..]))
+}
+
+/// What a layer gives: a tensor, or that and its last states.
+fn with_states(ev: &mut Ev, using: &Use, first: Value, out: Value, states: &[Value]) -> Item<Entity> {
+    if states.is_empty() {
+        return Item::Tensor(out);
+    }
+    for &state in states {
+        let text = format!("a state of {}", ev.b.ty(state));
+        ev.scope.note(state, Some(first), using.stage, text);
+    }
+    Item::Tuple([out].iter().chain(states).map(|&v| Item::Tensor(v)).collect())
+}
+
+/// The layer that acts on elements, and its settings: on each step by itself it acts as it does alone.
+fn acting<'l>(name: &'l str, attrs: &'l [(AttrValue, Span)]) -> (&'l str, &'l [(AttrValue, Span)]) {
+    match (name, attrs) {
+        ("TimeDistributed", [(AttrValue::Layer(inner), _)]) => acting(inner.name, &inner.attrs),
+        _ => (name, attrs),
+    }
 }
 
 /// Activations whose output is made of shares.
@@ -155,8 +175,19 @@ fn split_activation(
     attrs: &[(AttrValue, Span)],
 ) -> (Attrs, Option<(&'static str, Span)>) {
     let mut attrs = attrs.to_vec();
+    let sig = def.sig();
+    // The activation of a cell is in the loop.
+    if ops::RECURRENT.contains(&sig.name) {
+        return (attrs, None);
+    }
+    if let ("TimeDistributed", [(AttrValue::Layer(inner), _)]) = (sig.name, attrs.as_mut_slice()) {
+        let def = ops::layer(inner.name).expect("attrs: an inner layer is in the registry");
+        let (parts, squash) = split_activation(ev, def, &inner.attrs);
+        inner.attrs = parts;
+        return (attrs, squash);
+    }
     let mine = |op: &str| ev.lib.op(op).is_some_and(|op| !op.std);
-    for (attr, (value, at)) in def.sig().attrs.iter().zip(&mut attrs) {
+    for (attr, (value, at)) in sig.attrs.iter().zip(&mut attrs) {
         let AttrValue::Activation(Some(op)) = value else { continue };
         let by = match op.as_str() {
             "softmax" if !mine("softmax") => "Softmax",
@@ -175,15 +206,16 @@ fn split_activation(
 /// Whether the output is still made of shares: made here, or only moved.
 fn carried(ev: &mut Ev, def: &dyn OpDef, call: &Call, out: Value) -> Option<Prob> {
     let input = call.inputs[0];
-    if let Some(by) = squashes(call.sig.name) {
-        let last = match call.attrs.first() {
+    let (acts, settings) = acting(call.sig.name, &call.attrs);
+    if let Some(by) = squashes(acts) {
+        let last = match settings.first() {
             Some((AttrValue::Size(axis), _)) => *axis == Dim::from(-1),
             _ => true,
         };
         return Some(Prob { by, span: call.span, logits: last.then_some(input) });
     }
     let prob = ev.scope.prob(input)?;
-    match call.sig.name {
+    match acts {
         "Flatten" | "Reshape" | "Squeeze" => {
             // An elementwise activation commutes with moving elements; a softmax only over the
             // axis it was taken.

@@ -23,6 +23,9 @@ pub(super) fn leave_out(
     given: &mut Inputs,
 ) {
     let Some(mask) = prediction.and_then(|p| ev.scope.mask(p)) else { return };
+    if takes_mask(ev, op) {
+        return hand_on(mask, given);
+    }
     let Some(averaged) = weighed(ev, op, given) else { return };
     let Some(mask) = spread(ev.b, mask, &averaged) else { return };
     if by_class {
@@ -49,6 +52,20 @@ pub(super) fn leave_out(
             given.push(Given { name, value: Item::Tensor(weight), span });
         }
     }
+}
+
+/// Whether a formula leaves steps out by itself.
+fn takes_mask(ev: &Ev, op: &str) -> bool {
+    ev.lib.std_op(op).is_some_and(|op| op.params.iter().any(|p| &*p.name == "mask"))
+}
+
+/// The mask as an argument, unless there is one.
+fn hand_on(mask: Value, given: &mut Inputs) {
+    if given.iter().any(|g| g.name.as_ref().is_some_and(|n| &*n.name == "mask")) {
+        return;
+    }
+    let span = given.first().map_or_else(Default::default, |g| g.span);
+    given.push(Given { name: Some(Ident { name: "mask".into(), span }), value: Item::Tensor(mask), span });
 }
 
 /// Gives padding the label that counts nothing.

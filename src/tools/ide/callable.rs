@@ -153,7 +153,7 @@ const REQUIRED: &str = "must be said";
 fn values_of(ty: AttrType) -> Values {
     match ty {
         AttrType::Bool => Values::Flag,
-        AttrType::Choice(words) | AttrType::Choices(words) => Values::Words(words),
+        AttrType::Choice(words) | AttrType::Choices(words) | AttrType::Layer(words) => Values::Words(words),
         AttrType::Activation => Values::Activation,
         AttrType::Init => Values::Initialiser,
         AttrType::Metric => Values::Monitor,
@@ -193,6 +193,8 @@ fn type_text(ty: AttrType) -> String {
         AttrType::Metric => "monitor".into(),
         AttrType::Str => "str".into(),
         AttrType::Cell => "value".into(),
+        AttrType::Layer([]) => "layer".into(),
+        AttrType::Layer(all) => words(all),
     }
 }
 

@@ -182,7 +182,8 @@ fn setting(attr: &Attr) -> Value {
         | AttrType::Metric
         | AttrType::Str
         | AttrType::Choices(_)
-        | AttrType::Cell => expression(),
+        | AttrType::Cell
+        | AttrType::Layer(_) => expression(),
     };
     schema["description"] = json!(attr.doc);
     match attr.default {

@@ -65,11 +65,13 @@ fn apply(
     path: String,
     span: Span,
 ) -> Checked<Item<Never>> {
-    let x = ev.tensor(input)?;
+    let inputs = tensors(ev, input)?;
+    let x = inputs[0];
     let attrs = ops::attrs::attrs(ev, layer.sig(), args, span)?;
     let (sig, mode, framework) = (layer.sig(), ev.scope.mode, ev.lib.framework());
-    let mask = ev.scope.masks.get(&x).copied();
-    let call = Call { sig, inputs: vec![x], masks: vec![mask], attrs, path, span, framework, mode };
+    let masks: Vec<_> = inputs.iter().map(|v| ev.scope.masks.get(v).copied()).collect();
+    let mask = masks[0];
+    let call = Call { sig, inputs, masks, attrs, path, span, framework, mode };
     match layer.build(ev.lib, ev.b, &call) {
         Ok(built) => {
             ev.scope.penalties.extend(built.penalties);
@@ -77,9 +79,20 @@ fn apply(
             if let Some(mask) = built.mask.follow(mask, ev.b.shape(x), ev.b.shape(y)) {
                 ev.scope.masks.insert(y, mask);
             }
-            Ok(Item::Tensor(built.outputs[0]))
+            Ok(match built.outputs.as_slice() {
+                [y] => Item::Tensor(*y),
+                all => Item::Tuple(all.iter().map(|v| Item::Tensor(*v)).collect()),
+            })
         }
         Err(d) => ev.fail(d),
+    }
+}
+
+/// One tensor, or several in parentheses.
+fn tensors(ev: &mut Eval<'_, Body>, input: &Expr) -> Checked<Vec<Value>> {
+    match &input.bare().kind {
+        ExprKind::Tuple(items) => items.iter().map(|item| ev.tensor(item)).collect(),
+        _ => Ok(vec![ev.tensor(input)?]),
     }
 }
 

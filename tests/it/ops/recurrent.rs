@@ -13,13 +13,19 @@ fn floats(json: &Json) -> Vec<f64> {
     numbers.map(|x| x.as_f64().expect("a number")).collect()
 }
 
-/// The output `0`, then the gradients of the sum of its sines, of all leaves by name.
+/// The outputs `0`, `1`, …, then the gradients of the sum of their sines, of the k-th k times, of all leaves by name.
 fn with_gradients(graph: Graph) -> Graph {
-    let y = graph.outputs[0].value;
+    let results: Vec<Value> =
+        graph.outputs.iter().filter(|o| o.kind == OutputKind::Value).map(|o| o.value).collect();
     let leaves: Vec<_> = graph.leaves.iter().map(|(id, l)| (id, l.name.clone())).collect();
     let mut b = Builder::resume(graph);
-    let sines = b.sin(y);
-    let loss = b.sum_all(sines);
+    let mut loss = b.constant(0.0);
+    for (k, &y) in results.iter().enumerate() {
+        let (sines, times) = (b.sin(y), b.constant((k + 1) as f64));
+        let part = b.sum_all(sines);
+        let part = b.mul(part, times);
+        loss = b.add(loss, part);
+    }
     let values: Vec<Value> = leaves.iter().map(|(id, _)| b.read(*id)).collect();
     let gradients = ad::gradient(&mut b, loss, &values);
     for ((_, name), gradient) in leaves.into_iter().zip(gradients) {
@@ -34,7 +40,7 @@ fn values_and_gradients_are_those_of_keras_and_torch() {
         std::fs::read_to_string(root().join("tests/goldens/recurrent.json")).expect("the goldens are there");
     let goldens: Json = serde_json::from_str(&text).expect("the goldens are JSON");
     let cases = goldens["layers"].as_array().expect("a list of cases");
-    assert_eq!(cases.len(), 41);
+    assert_eq!(cases.len(), 74);
     for case in cases {
         let (framework, stage) = (case["framework"].as_str().unwrap(), case["stage"].as_str().unwrap());
         let shape: Vec<usize> = floats(&case["shape"]).into_iter().map(|n| n as usize).collect();
@@ -42,7 +48,8 @@ fn values_and_gradients_are_those_of_keras_and_torch() {
         let tolerance = if framework == "keras" { 2e-5 } else { 1e-9 };
         let mut bench = Bench::new(shape.as_slice());
         bench.framework = Framework::parse(framework).expect("keras or torch");
-        let graph = with_gradients(bench.build(&format!("x |> {stage}")).graph());
+        let input = case["input"].as_str().unwrap_or("x");
+        let graph = with_gradients(bench.build(&format!("{input} |> {stage}")).graph());
         let mut given = inputs(&graph, &shape, 0.0, 1.0);
         given.leaves.insert("x".to_string(), Tensor::new(shape, floats(&case["x"])));
         let mut set = |name: String, values: Vec<f64>| {
@@ -58,6 +65,9 @@ fn values_and_gradients_are_those_of_keras_and_torch() {
         for (output, found) in graph.outputs.iter().zip(interp::run(&graph, &given)) {
             let wanted = match (&*output.name, output.name.strip_prefix("it.")) {
                 ("0", _) => &case["y"],
+                (state @ ("1" | "2" | "3" | "4"), _) => {
+                    &case["states"][state.parse::<usize>().expect("a number") - 1]
+                }
                 ("x", _) => &case["dx"],
                 (_, Some(weight)) => &case["dw"][weight],
                 (_, None) => &Json::Null,
@@ -131,5 +141,36 @@ fn dropout_is_the_same_at_all_steps() {
             }
         }
         assert_eq!(dropped > 0 && dropped < 24, drops, "{dropped} are dropped");
+    }
+}
+
+/// Costs of rows, and the gradients of the sum of their sines, from PyTorch (tests/goldens/ctc.py).
+#[test]
+fn alignments_cost_what_they_do_in_torch() {
+    let text = std::fs::read_to_string(root().join("tests/goldens/ctc.json")).expect("the goldens are there");
+    let goldens: Json = serde_json::from_str(&text).expect("the goldens are JSON");
+    for case in goldens["cases"].as_array().expect("a list of cases") {
+        let shape: Vec<usize> = floats(&case["shape"]).into_iter().map(|n| n as usize).collect();
+        let mask = if case["masked"] == true { ", mask=x[:, :, 0] > -5.5" } else { "" };
+        let bench = Bench::new(shape.as_slice());
+        let graph = with_gradients(bench.build(&format!("ctc(x, i{mask})")).graph());
+        let mut given = inputs(&graph, &shape, 0.0, 1.0);
+        given.leaves.insert("x".into(), Tensor::new(shape.clone(), floats(&case["x"])));
+        given.leaves.insert("i".into(), Tensor::new(&shape[..2], floats(&case["labels"])));
+        for (output, found) in graph.outputs.iter().zip(interp::run(&graph, &given)) {
+            let wanted = match &*output.name {
+                "0" => floats(&case["costs"]),
+                "x" => floats(&case["dx"]),
+                _ => continue,
+            };
+            assert_eq!(found.data.len(), wanted.len());
+            for (f, w) in found.data.iter().zip(&wanted) {
+                assert!(
+                    (f - w).abs() <= 1e-9 * w.abs().max(1.0),
+                    "{} of {shape:?}: {f}, not {w}",
+                    output.name
+                );
+            }
+        }
     }
 }

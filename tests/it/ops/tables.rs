@@ -94,7 +94,8 @@ fn outside(attr: &Attr) -> Vec<String> {
         | AttrType::Init
         | AttrType::Metric
         | AttrType::Str
-        | AttrType::Cell => Vec::new(),
+        | AttrType::Cell
+        | AttrType::Layer(_) => Vec::new(),
     }
 }
 

@@ -11,11 +11,12 @@ static SIG: Sig = Sig {
     aliases: &["nn.GRU", "Gru"],
     doc: "Gated recurrent unit (Cho et al., 2014) over `f32[B, T, n]`: z and r are gates,\n\
           h = z * h + (1 - z) * tanh(new), where new = x @ W + bias + r * (h @ U + bias_hh), as CuDNN and PyTorch\n\
-          have it, or with `reset_after=false` x @ W + bias + (r * h) @ U. h starts as 0. The result is the last h,\n\
-          `f32[B, units]`, or all of them. `weight_ih: f32[n, 3 * units]`, `weight_hh: f32[units, 3 * units]`,\n\
+          have it, or with `reset_after=false` x @ W + bias + (r * h) @ U. h starts as 0, or as what comes\n\
+          in behind x: `(x, h) |> GRU(64)`. The result is the last h, `f32[B, units]`, or all of them; with\n\
+          `return_state` also the last h. `weight_ih: f32[n, 3 * units]`, `weight_hh: f32[units, 3 * units]`,\n\
           `bias: f32[3 * units]`, and with `reset_after` `bias_hh` of the same shape; gates in the order z r new.",
     example: "Reshape(-1, 1) |> GRU(2)",
-    inputs: &["x"],
+    inputs: &["x", "h?"],
     attrs: &[
         UNITS,
         ACTIVATION,
@@ -33,6 +34,7 @@ static SIG: Sig = Sig {
         DROPOUT,
         RECURRENT_DROPOUT,
         RETURN_SEQUENCES,
+        RETURN_STATE,
         GO_BACKWARDS,
         penalty::L1,
         penalty::L2,

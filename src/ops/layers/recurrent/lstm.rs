@@ -11,11 +11,13 @@ static SIG: Sig = Sig {
     aliases: &["nn.LSTM", "Lstm"],
     doc: "Long short-term memory (Hochreiter and Schmidhuber, 1997; Gers et al., 2000) over `f32[B, T, n]`:\n\
           [i, f, g, o] = x @ weight_ih + h @ weight_hh + bias; c = sigmoid(f) * c + sigmoid(i) * tanh(g);\n\
-          h = sigmoid(o) * tanh(c). Both start as 0. The result is the last h, `f32[B, units]`, or all of them.\n\
+          h = sigmoid(o) * tanh(c). Both start as 0, or as what comes in behind x: `(x, h, c) |> LSTM(64)`. The result is the\n\
+          last h, `f32[B, units]`, or all of them; with `return_state` also the last h and c.\n\
           `weight_ih: f32[n, 4 * units]`, `weight_hh: f32[units, 4 * units]`, `bias: f32[4 * units]`, gates in the order\n\
-          i f g o. Dropout draws once for a row and step of training: all gates see the same.",
+          i f g o. Dropout draws once for a row and step of training: all gates see the same (Gal and Ghahramani, 2016), where\n\
+          Keras with `recurrent_dropout` draws for each gate. PyTorch has two biases, of which only the sum acts.",
     example: "Reshape(-1, 1) |> LSTM(2)",
-    inputs: &["x"],
+    inputs: &["x", "h?", "c?"],
     attrs: &[
         UNITS,
         ACTIVATION,
@@ -34,6 +36,7 @@ static SIG: Sig = Sig {
         DROPOUT,
         RECURRENT_DROPOUT,
         RETURN_SEQUENCES,
+        RETURN_STATE,
         GO_BACKWARDS,
         penalty::L1,
         penalty::L2,

@@ -4,10 +4,13 @@
 //! input gives to the gates is one product for all steps; only what hangs on the state is in the
 //! loop. Steps that a mask leaves out keep the state as it is.
 
+mod bidirectional;
 mod gru;
 mod lstm;
 mod simple;
+mod start;
 
+pub use bidirectional::Bidirectional;
 pub use gru::Gru;
 pub use lstm::Lstm;
 pub use simple::SimpleRnn;
@@ -84,12 +87,22 @@ const RETURN_SEQUENCES: Attr = Attr {
     doc: "Whether the result has the state of every step, `f32[B, T, units]`.",
 };
 
+const RETURN_STATE: Attr = Attr {
+    name: "return_state",
+    ty: AttrType::Bool,
+    default: Default::Bool(false),
+    doc: "Whether the last state comes along: `let y, h, c = x |> LSTM(64, return_state=true)`.",
+};
+
 const GO_BACKWARDS: Attr = Attr {
     name: "go_backwards",
     ty: AttrType::Bool,
     default: Default::Bool(false),
     doc: "Whether the last step comes first, in the result too.",
 };
+
+/// The layers of this folder that go through time one way.
+pub const RECURRENT: &[&str] = &["SimpleRNN", "LSTM", "GRU"];
 
 /// A layer under way: what its cells share.
 struct Recurrent<'a> {
@@ -162,8 +175,7 @@ impl<'a> Recurrent<'a> {
         let call = self.call;
         let (backwards, sequences) = (call.flag("go_backwards"), call.flag("return_sequences"));
         let shape: Shape = vec![self.rows.clone(), self.units.clone()].into();
-        let zero = b.constant(0.0);
-        let first = b.broadcast_to(zero, &shape);
+        let first = start::states(b, call, carries, &shape)?;
         let hidden = hides(call, "recurrent_dropout").then(|| factor(b, call, &shape, "recurrent_dropout"));
         let mask = call.mask(0).map(|mask| b.permute(mask, &[1, 0]));
         let slices: Vec<Value> = std::iter::once(self.projected).chain(mask).collect();
@@ -173,7 +185,7 @@ impl<'a> Recurrent<'a> {
             length: self.steps.clone(),
             keep: Keep::Stacks,
             reverse: backwards,
-            carries: &vec![first; carries],
+            carries: &first,
             slices: &slices,
             constants: &fixed,
         };
@@ -200,16 +212,15 @@ impl<'a> Recurrent<'a> {
             Ok([next, stacked])
         })?;
         let penalties = std::mem::take(&mut self.penalties);
-        let Some(&states) = states.first() else {
-            return Ok(Built { penalties, mask: Masking::Dropped, ..Built::from(lasts[0]) });
+        let (y, mask) = match states.first() {
+            None => (lasts[0], Masking::Dropped),
+            Some(&states) => {
+                let y = b.permute(states, &[1, 0, 2]);
+                if backwards { backwards_too(b, call, y) } else { (y, Masking::Kept) }
+            }
         };
-        let y = b.permute(states, &[1, 0, 2]);
-        if !backwards {
-            return Ok(Built { penalties, ..Built::from(y) });
-        }
-        let y = turned(b, y);
-        let mask = call.mask(0).map_or(Masking::Dropped, |mask| Masking::Made(turned(b, mask)));
-        Ok(Built { penalties, mask, ..Built::from(y) })
+        let last = if call.flag("return_state") { lasts } else { Vec::new() };
+        Ok(Built { outputs: [vec![y], last].concat(), penalties, mask })
     }
 }
 
@@ -270,6 +281,12 @@ fn factor(b: &mut Builder, call: &Call, shape: &Shape, setting: &str) -> Value {
     let keep = b.ge(draw, least);
     let scale = b.constant(1.0 / (1.0 - rate));
     b.mul(keep, scale)
+}
+
+/// All states as a layer that goes backwards gives them, the last step first, and the mask likewise.
+fn backwards_too(b: &mut Builder, call: &Call, y: Value) -> (Value, Masking) {
+    let mask = call.mask(0).map_or(Masking::Dropped, |mask| Masking::Made(turned(b, mask)));
+    (turned(b, y), mask)
 }
 
 /// Time from its end, axis 1.

@@ -10,10 +10,11 @@ static SIG: Sig = Sig {
     name: "SimpleRNN",
     aliases: &["nn.RNN", "RNN"],
     doc: "The plainest recurrent layer (Elman, 1990) over `f32[B, T, n]`:\n\
-          h = activation(x @ weight_ih + h @ weight_hh + bias). h starts as 0. The result is the last h, `f32[B, units]`, or\n\
-          all of them. `weight_ih: f32[n, units]`, `weight_hh: f32[units, units]`, `bias: f32[units]`.",
+          h = activation(x @ weight_ih + h @ weight_hh + bias). h starts as 0, or as what comes\n\
+          in behind x: `(x, h) |> SimpleRNN(64)`. The result is the last h, `f32[B, units]`, or all of them; with\n\
+          `return_state` also the last h. `weight_ih: f32[n, units]`, `weight_hh: f32[units, units]`, `bias: f32[units]`.",
     example: "Reshape(-1, 1) |> SimpleRNN(2)",
-    inputs: &["x"],
+    inputs: &["x", "h?"],
     attrs: &[
         UNITS,
         ACTIVATION,
@@ -24,6 +25,7 @@ static SIG: Sig = Sig {
         DROPOUT,
         RECURRENT_DROPOUT,
         RETURN_SEQUENCES,
+        RETURN_STATE,
         GO_BACKWARDS,
         penalty::L1,
         penalty::L2,

@@ -26,32 +26,47 @@ pub fn run(args: &CheckArgs) -> Result<Outcome, Failure> {
         return Err(Failure(format!("`{option}` wants files, not standard input")));
     }
     if !args.watch {
-        return once(args);
+        return once(args, &mut Vec::new());
     }
+    let mut imported = Vec::new();
     loop {
         // Before the check: what is saved meanwhile is checked again.
-        let mut watch = Watch::of(&files(&args.files).unwrap_or_default());
+        let mut watch = Watch::of(&watched(args, &imported));
         if stderr().is_terminal() {
             output::err("\x1b[2J\x1b[H");
         }
-        if let Err(failure) = once(args) {
+        let before = std::mem::take(&mut imported);
+        if let Err(failure) = once(args, &mut imported) {
             output::err(&format!("mlc: {failure}\n"));
         }
-        output::err("waiting for changes; Ctrl-C ends\n");
-        if args.fix {
-            // Its own edits are no news.
-            watch = Watch::of(&files(&args.files).unwrap_or_default());
+        if args.fix || imported != before {
+            // Its own edits are no news, and what is imported was not known before.
+            watch = Watch::of(&watched(args, &imported));
         }
-        watch.wait(|| files(&args.files).unwrap_or_default());
+        output::err("waiting for changes; Ctrl-C ends\n");
+        watch.wait(|| watched(args, &imported));
     }
 }
 
-fn once(args: &CheckArgs) -> Result<Outcome, Failure> {
+/// The specs, and the files that they imported when they were checked last.
+fn watched(args: &CheckArgs, imported: &[PathBuf]) -> Vec<PathBuf> {
+    let mut all = files(&args.files).unwrap_or_default();
+    all.extend_from_slice(imported);
+    all
+}
+
+/// Notes beside it which files were imported.
+fn once(args: &CheckArgs, imported: &mut Vec<PathBuf>) -> Result<Outcome, Failure> {
     let (mut all, mut unreadable) = (Vec::new(), None);
     for file in files(&args.files)? {
         match one(&file, args) {
             // Graphs are not kept: a folder may hold many specs.
-            Ok(checked) => all.push((checked.sources, checked.diagnostics)),
+            Ok(checked) => {
+                let others = checked.sources.iter().skip(1).map(|(_, source)| source);
+                // Texts of the library and of the command line lie in no folder.
+                imported.extend(others.filter(|s| s.folder.is_some()).map(|s| PathBuf::from(&s.name)));
+                all.push((checked.sources, checked.diagnostics));
+            }
             // The other files are not to suffer; what cannot be read decides the exit code.
             Err(failure) => {
                 if let Some(earlier) = unreadable.replace(failure) {

@@ -6,8 +6,9 @@ use crate::base::{FileId, Sources, Span};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::ops::{Framework, Library};
 use crate::runtime::data::{DiskProbe, Places};
-use crate::sema::{self, Blind, DataProbe, DataView, Job, Settings};
+use crate::sema::{self, Blind, DataProbe, DataView, Job, Settings, imports};
 use crate::syntax::{self, ast};
+use std::borrow::Cow;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,8 @@ pub struct Parsed {
 /// A spec that was checked; the job is there if there are no errors.
 pub struct Checked {
     pub sources: Sources,
+    /// The text with what it imports.
+    pub text: String,
     /// With the variant and overrides applied.
     pub ast: ast::File,
     /// Whose defaults hold.
@@ -133,8 +136,16 @@ pub fn check_blindly(given: &Given) -> Result<Checked, Failure> {
 
 fn check_with(given: &Given, probe: &dyn DataProbe) -> Result<Checked, Failure> {
     let places = given.places.clone();
-    let Parsed { mut sources, file, ast, mut diagnostics } =
+    let Parsed { mut sources, file, ast: written, mut diagnostics } =
         parse_bytes(given.name.clone(), places.spec.clone(), &given.bytes);
+    // Texts are read even where data are not looked into.
+    let texts = DiskProbe { places: places.clone() };
+    let (ast, found) = imports::imported(&mut sources, file, &written, &texts);
+    diagnostics.extend(found.sorted());
+    let text = match &ast {
+        Cow::Borrowed(_) => String::from_utf8_lossy(&given.bytes).into_owned(),
+        Cow::Owned(ast) => syntax::format(ast),
+    };
     let settings = settings(&mut sources, given)?;
     let mut job = None;
     if ast.header.is_some() || !ast.items.is_empty() {
@@ -146,9 +157,10 @@ fn check_with(given: &Given, probe: &dyn DataProbe) -> Result<Checked, Failure> 
     if let (Some(job), Some(name)) = (&mut job, &given.train) {
         sections::choose(job, name)?;
     }
+    let diagnostics = imports::with_places(file, &written, diagnostics);
     let ast = sema::resolved(&sources, &ast, &settings);
     let framework = sema::framework(&ast);
-    Ok(Checked { sources, ast, framework, job, diagnostics: diagnostics.sorted(), places })
+    Ok(Checked { sources, text, ast, framework, job, diagnostics: diagnostics.sorted(), places })
 }
 
 /// A spec that was checked for the sake of its data.

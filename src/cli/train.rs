@@ -205,7 +205,7 @@ fn earlier(asked: &Asked) -> Result<(Vec<Named>, Vec<String>), Failure> {
 
 fn train(subject: Subject, args: &TrainArgs) -> Result<Outcome, Failure> {
     let Subject { given, mut asked, from, resume, then, _lesson } = subject;
-    let first = resume.as_ref().is_none_or(Resumption::from_start);
+    let first = resume.as_ref().is_none_or(Resumption::is_at_start);
     let (init, mut changed) = match first {
         // The weights of a checkpoint go over those that it started from.
         false => (None, Vec::new()),
@@ -239,7 +239,7 @@ fn train(subject: Subject, args: &TrainArgs) -> Result<Outcome, Failure> {
         job.name = run.info.spec.clone();
     }
     let options = Options {
-        spec: String::from_utf8_lossy(&given.bytes).into_owned(),
+        spec: checked.text.clone(),
         asked,
         threads: args.threads.map_or(0, usize::from),
         out: args.out.clone(),

@@ -209,7 +209,7 @@ pub(super) fn check(
     cx.library.declare(ast, &mut found);
     cx.diags.borrow_mut().extend(found.sorted());
     names::check(&cx, ast);
-    sections(&cx, ast, "import");
+    several_trains(&cx, ast);
     *cx.data.borrow_mut() = data_sections(&cx, ast, probe);
     let over = memo::taken_over(&cx);
     let models: Vec<ModelInfo> = ast_sections(ast, "model")
@@ -297,16 +297,6 @@ pub(super) fn ast_sections<'a>(file: &'a ast::File, word: &'static str) -> impl 
         ItemKind::Section(s) if &*s.word.name == word => Some(s),
         _ => None,
     })
-}
-
-/// Items that are not built yet.
-fn sections(cx: &Ctx, file: &ast::File, word: &str) {
-    for item in &file.items {
-        if let ItemKind::Import { path } = &item.kind {
-            cx.later("later::section", format!("`{word}`"), path.span, "copy the items into this file");
-        }
-    }
-    several_trains(cx, file);
 }
 
 /// Several `train` sections each have a name of their own: runs, folders and overrides bear it.

@@ -126,7 +126,12 @@ pub const ITEMS: &[Word] = &[
         "Layers with a name, to be used several times: settings, then tensors, then results.",
         "Layer(n: int) (x: f32[B, d]) -> (y: f32[B, d]) {\n  output y = x |> Dense(d) as fc\n}",
     ),
-    later_word("import", "Params, dims, blocks and ops of another file.", "copy the items into this file"),
+    word(
+        "import",
+        "Params, dims, blocks and ops of another file, as if they stood here; its other sections are left out. The path \
+         is one from this file's folder.",
+        "\"layers.mlspec\"",
+    ),
 ];
 
 const fn key(name: &'static str, example: &'static str, doc: &'static str) -> Key {

@@ -12,6 +12,7 @@ mod elsewhere;
 pub mod facts;
 mod file;
 mod generate;
+pub mod imports;
 pub mod job;
 mod keyed;
 pub mod keys;
@@ -98,6 +99,10 @@ pub fn check_again(
     probe: &dyn DataProbe,
     memo: &mut Memo,
 ) -> (Option<Job>, Vec<DataView>, Diagnostics, Facts) {
+    if imports::any(ast) || imports::mixed(FileId::default(), ast) {
+        // Places in imported files move without a change here.
+        *memo = Memo::default();
+    }
     let facts = Recorder::again(std::mem::take(memo));
     let settings = Settings::default();
     let (job, data, diags) = check_recording(sources, FileId::default(), ast, &settings, probe, &facts);
@@ -125,14 +130,21 @@ fn check_recording(
     probe: &dyn DataProbe,
     facts: &Recorder,
 ) -> (Option<Job>, Vec<DataView>, Diagnostics) {
-    let mut diags = Diagnostics::new();
-    let ast = file::prepare(sources, ast, settings, &mut diags);
+    let written = ast;
+    let (ast, mut diags) = imports::imported(sources, file, ast, probe);
+    let ast = file::prepare(sources, &ast, settings, &mut diags);
     let asked = file::Asked { settings, probe, facts };
     let (job, data) = file::check(sources, file, &ast, asked, &mut diags);
     file::variant_values(sources, file, &ast, settings, probe, &mut diags);
     if has_broken(&ast) {
         // What did not parse may have used it.
         diags = diags.iter().filter(|d| !d.code.ends_with("::unused")).cloned().collect();
+    }
+    if imports::any(written) {
+        diags = imports::with_places(file, written, diags);
+    }
+    if imports::mixed(file, &ast) {
+        facts.only_of(file);
     }
     (job.filter(|_| !diags.has_errors()), data, diags)
 }

@@ -4,12 +4,18 @@
 
 use super::job::SourcePlan;
 use crate::base::DType;
+use std::path::Path;
 
 /// Looks into the sources of a spec without loading them.
 pub trait DataProbe {
     /// What `source` holds; `Ok(None)` when it cannot be found, which is a
     /// warning: columns are then taken from `columns=[…]` or on trust.
     fn probe(&self, source: &SourcePlan) -> Result<Option<SourceSchema>, ProbeError>;
+
+    /// The bytes of a file that a spec imports, or why they cannot be had, as in `it is not there`.
+    fn text(&self, _path: &Path) -> Result<Vec<u8>, String> {
+        Err("no file is looked into here".to_string())
+    }
 }
 
 /// The columns of a source, as far as a glance tells.

@@ -124,3 +124,37 @@ fn looking_at_data_shows_what_is_computed() {
     assert!(line.contains("weight / height^2 |> clip(10, 60) |> standardize -> row"), "{line}");
     assert!(line.contains("number"), "{line}");
 }
+
+#[test]
+fn a_cut_in_data_is_the_cut_of_a_feed() {
+    let spec = |image: &str, fed: &str| {
+        format!(
+            "mlspec 1
+
+data shapes {{
+  source = synthetic(images, height=4, width=4, channels=1, classes=3, rows=60)
+  {image}
+  batch  = 16
+}}
+
+model Net {{
+  input image: f32[B, 2, 4, 1]
+  output logits: f32[B, 3] = image |> Flatten |> Dense(3) as fc
+}}
+
+train {{
+  feed      {{ image = {fed}  label = shapes.label }}
+  loss      = CrossEntropy(Net.logits, label)
+  optimizer = SGD(lr=0.1)
+  epochs    = 2
+}}
+"
+        )
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let in_feed = hash(folder.path(), &spec("image  = image / 2", "shapes.image[1:3]"), &[]);
+    let in_data = spec("middle = image[1:3]\n  image  = middle / 2", "shapes.image");
+    assert_eq!(hash(folder.path(), &in_data, &[]), in_feed);
+    let other = spec("image  = image[-2:] / 2", "shapes.image");
+    assert_ne!(hash(folder.path(), &other, &[]), in_feed, "other rows of the image");
+}

@@ -19,6 +19,7 @@ mod fuzz;
 mod generate;
 #[cfg(feature = "gpu")]
 mod gpu;
+mod imports;
 mod labels;
 mod lessons;
 mod lsp;

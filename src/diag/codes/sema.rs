@@ -241,7 +241,7 @@ pub const CODES: &[CodeInfo] = &[
     CodeInfo {
         code: "feed::cut",
         title: "a cut of a column that cannot be",
-        explain: "`d.tokens[:-1]` leaves the last step of each row out, `d.tokens[-1]` takes it alone. Shapes in `feed` are of \
+        explain: "`d.tokens[:-1]` leaves the last step of each row out, `d.tokens[-1]` takes it alone. Shapes in `feed` and `data` are of \
                   one row: the batch is not counted. Places count from 0, or from the end with a minus; the end of a range is \
                   left out, as in Python.",
     },
@@ -459,6 +459,25 @@ pub const CODES: &[CodeInfo] = &[
                   [accuracy]` and `valid` in `split`",
     },
     CodeInfo {
+        code: "import::missing",
+        title: "a file that is imported cannot be read",
+        explain: "The path of an import starts at the folder of the file that it stands in:\n\n    import \"layers.mlspec\"      \
+                  // beside this file\n    import \"../parts/norms.mlspec\"",
+    },
+    CodeInfo {
+        code: "import::cycle",
+        title: "files import each other",
+        explain: "What is imported stands as if it were written in the place of the import, so a file cannot contain \
+                  itself, directly or through others. Put what two files share in a third, and import that in both: a \
+                  file is taken once, however many ways lead to it.",
+    },
+    CodeInfo {
+        code: "import::defaults",
+        title: "an imported file is written for other defaults",
+        explain: "`mlspec 1 defaults torch` changes what `Dense(10)` means: its first weights, the epsilon of norms. \
+                  Blocks that are written for one table are others in a spec with the other, so both files say the same.",
+    },
+    CodeInfo {
         code: "later::section",
         title: "a section that is not built yet",
         explain: "It is part of the language, and this program cannot do it yet. It is an error rather than \
@@ -487,11 +506,6 @@ pub const CODES: &[CodeInfo] = &[
         title: "a layer that is not built yet",
         explain: "It is part of the language; `Dense`, `Flatten`, `Reshape`, `Squeeze`, `Dropout` and the \
                   activations are built.",
-    },
-    CodeInfo {
-        code: "later::index",
-        title: "indexing a column in arithmetic is not built yet",
-        explain: "Models cut tensors (`x[:, 1:]`) and `feed` cuts columns; arithmetic in `data` takes them whole.",
     },
     CodeInfo {
         code: "later::metric",

@@ -7,6 +7,7 @@ use crate::base::DType;
 use crate::diag::Diagnostic;
 use crate::sema::job::{SourceKind, SourcePlan};
 use crate::sema::{DataProbe, ProbeError, Sample, SchemaColumn, SourceSchema};
+use std::path::Path;
 
 /// Answers from disk.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +69,13 @@ impl DataProbe for DiskProbe {
                 Err(ProbeError { message, help })
             }
         }
+    }
+
+    fn text(&self, path: &Path) -> Result<Vec<u8>, String> {
+        std::fs::read(path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => "it is not there".to_string(),
+            _ => format!("it cannot be read ({e})"),
+        })
     }
 }
 

@@ -48,7 +48,7 @@ impl Resumption {
     }
 
     /// Whether no weights are there yet, so that the first ones are wanted.
-    pub fn from_start(&self) -> bool {
+    pub fn is_at_start(&self) -> bool {
         self.weights.is_none()
     }
 

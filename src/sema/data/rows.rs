@@ -9,6 +9,7 @@ use crate::ops::formula::{Checked, Eval, Item, Never, Reported, Scope};
 use crate::sema::consts;
 use crate::sema::ctx::Ctx;
 use crate::sema::job::Column;
+use crate::sema::model::cut;
 use crate::syntax::ast::{Expr, ExprKind, Ident};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -38,14 +39,12 @@ impl Scope for Rows<'_, '_, '_> {
                 let rows = *ev.scope;
                 Some(rows.column(name, ev.b).map(Item::Tensor).ok_or(Reported))
             }
-            ExprKind::Index { .. } => {
-                ev.scope.cx.later(
-                    "later::index",
-                    "an index into a column",
-                    expr.span,
-                    "use the whole column",
-                );
-                Some(Err(Reported))
+            ExprKind::Index { base, items } => {
+                // What the use expects is the shape of the cut.
+                let (cx, row) = (ev.scope.cx, ev.scope.row.take());
+                let cut = cut::fed(ev, cx, base, items, expr.span);
+                ev.scope.row = row;
+                Some(cut)
             }
             ExprKind::Pipe { input, stage } if is_transform(stage) && !is_function(ev.scope.cx, stage) => {
                 // What is wrong before it is worth saying too.

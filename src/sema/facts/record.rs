@@ -1,7 +1,7 @@
 //! Writing facts down while a spec is checked.
 
 use super::{Facts, StageFact, Typed};
-use crate::base::{Dim, Span, TensorType};
+use crate::base::{Dim, FileId, Span, TensorType};
 use crate::graph::{Builder, LeafKind, Prim};
 use crate::sema::job::ParamValue;
 use crate::sema::memo::Memo;
@@ -54,6 +54,19 @@ impl Recorder {
     /// Notes what was noted apart.
     pub fn merge(&self, facts: Facts) {
         self.with(|all| all.merge(facts));
+    }
+
+    /// Keeps what was seen in one text: who shows facts beside it takes places for places in it.
+    pub fn only_of(&self, file: FileId) {
+        self.with(|facts| {
+            let here = |span: &Span| span.file == file;
+            facts.types.retain(|span, _| here(span));
+            facts.stages.retain(|span, _| here(span));
+            facts.values.retain(|span, _| here(span));
+            facts.sizes.retain(|span, _| here(span));
+            facts.models.retain(|span, _| here(span));
+            facts.uses.retain(|one| here(&one.span));
+        });
     }
 
     pub fn is_on(&self) -> bool {

@@ -1,11 +1,11 @@
-//! Cuts of what is fed: `plays.tokens[:-1]`. Shapes in `feed` are of one row, so the first place in `[ ]` cuts the axis
-//! behind the batch.
+//! Cuts of columns, where they are fed or computed on: `plays.tokens[:-1]`. Shapes in `feed` and `data` are of one row, so
+//! the first place in `[ ]` cuts the axis behind the batch.
 
-use super::{Entity, Ev};
 use crate::base::{Dim, Shape, Span};
 use crate::diag::Diagnostic;
 use crate::graph::Value;
-use crate::ops::formula::{Checked, Item, Number, Reported};
+use crate::ops::formula::{Checked, Eval, Item, Number, Reported, Scope};
+use crate::sema::ctx::Ctx;
 use crate::syntax::ast::{Expr, IndexItem};
 
 /// What is left of one axis: from where, how far apart, how many; a place alone takes the axis away.
@@ -16,14 +16,20 @@ struct Kept {
     stays: bool,
 }
 
-/// A column of a feed, cut.
-pub(super) fn fed(ev: &mut Ev, base: &Expr, items: &[IndexItem], span: Span) -> Checked<Item<Entity>> {
+/// A column, cut.
+pub(in crate::sema) fn fed<S: Scope>(
+    ev: &mut Eval<'_, S>,
+    cx: &Ctx,
+    base: &Expr,
+    items: &[IndexItem],
+    span: Span,
+) -> Checked<Item<S::Entity>> {
     let value = match ev.eval(base)? {
         Item::Tensor(value) => value,
         other => {
             let found = ev.describe(&other);
             let d = Diagnostic::error("feed::cut", "only a column can be cut here", base.span, found);
-            return ev.fail(d.help("write `x = data.column[1:]`"));
+            return ev.fail(d.help("write a column before the brackets, such as `tokens[1:]`"));
         }
     };
     let row = Shape(ev.b.shape(value).0[1..].to_vec());
@@ -35,7 +41,7 @@ pub(super) fn fed(ev: &mut Ev, base: &Expr, items: &[IndexItem], span: Span) -> 
     }
     let mut kept = Vec::new();
     for (item, size) in items.iter().zip(row.iter()) {
-        kept.push(axis(ev, item, size, span)?);
+        kept.push(axis(ev, cx, item, size, span)?);
     }
     ev.at(span);
     Ok(Item::Tensor(cut(ev, value, kept)))
@@ -49,17 +55,23 @@ fn axes(rank: usize) -> String {
     }
 }
 
-fn axis(ev: &mut Ev, item: &IndexItem, size: &Dim, whole: Span) -> Checked<Kept> {
+fn axis<S: Scope>(
+    ev: &mut Eval<'_, S>,
+    cx: &Ctx,
+    item: &IndexItem,
+    size: &Dim,
+    whole: Span,
+) -> Checked<Kept> {
     match item {
         IndexItem::At(place) => {
-            let at = number(ev, place)?;
+            let at = number(ev, cx, place)?;
             if size.as_const().is_some_and(|n| !(-n..n).contains(&at)) {
                 return outside(ev, place.span, size);
             }
             Ok(Kept { start: from_end(at, size), step: 1, len: Dim::one(), stays: false })
         }
         IndexItem::Slice { start, stop, step, span } => {
-            let mut part = |e: &Option<Expr>| e.as_ref().map(|e| number(ev, e)).transpose();
+            let mut part = |e: &Option<Expr>| e.as_ref().map(|e| number(ev, cx, e)).transpose();
             let (start, stop, step) = (part(start)?, part(stop)?, part(step)?.unwrap_or(1));
             let from = start.map_or(Dim::zero(), |at| from_end(at, size));
             let to = stop.map_or(size.clone(), |at| from_end(at, size));
@@ -94,7 +106,7 @@ fn from_end(at: i64, size: &Dim) -> Dim {
     if at < 0 { size.clone() - Dim::from(-at) } else { Dim::from(at) }
 }
 
-fn outside<T>(ev: &mut Ev, at: Span, size: &Dim) -> Checked<T> {
+fn outside<T, S: Scope>(ev: &mut Eval<'_, S>, at: Span, size: &Dim) -> Checked<T> {
     let message = format!("this leaves nothing of {size}, or reaches beyond");
     let d = Diagnostic::error("feed::cut", message, at, format!("the axis has {size}"));
     ev.fail(d.help(
@@ -102,8 +114,8 @@ fn outside<T>(ev: &mut Ev, at: Span, size: &Dim) -> Checked<T> {
     ))
 }
 
-fn number(ev: &mut Ev, expr: &Expr) -> Checked<i64> {
-    let found = ev.scope.cx.constant(expr).ok_or(Reported)?;
+fn number<S: Scope>(ev: &mut Eval<'_, S>, cx: &Ctx, expr: &Expr) -> Checked<i64> {
+    let found = cx.constant(expr).ok_or(Reported)?;
     if let Item::Number(Number::Int(dim)) = &found
         && let Some(n) = dim.as_const()
     {
@@ -113,7 +125,7 @@ fn number(ev: &mut Ev, expr: &Expr) -> Checked<i64> {
     ev.fail(d.help("write numbers, params or dims: `[:-1]`, `[1:T]`"))
 }
 
-fn cut(ev: &mut Ev, value: Value, kept: Vec<Kept>) -> Value {
+fn cut<S: Scope>(ev: &mut Eval<'_, S>, value: Value, kept: Vec<Kept>) -> Value {
     let shape = ev.b.shape(value).clone();
     let (mut starts, mut steps) = (vec![Dim::zero(); shape.rank()], vec![1; shape.rank()]);
     let (mut sizes, mut stays) = (shape.0, vec![true; starts.len()]);

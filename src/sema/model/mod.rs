@@ -10,7 +10,7 @@ mod attend;
 mod bodies;
 mod concat;
 mod copies;
-mod cut;
+pub(in crate::sema) mod cut;
 mod einsum;
 mod masks;
 mod pipe;

@@ -17,8 +17,6 @@ use std::rc::Rc;
 
 type Found = Checked<Item<Entity>>;
 
-const LAYERS: &str = "Dense, Flatten, Reshape, Squeeze, Dropout, BatchNorm, LayerNorm, RMSNorm, GroupNorm and the activations are built";
-
 pub(super) fn expr(ev: &mut Ev, expr: &Expr) -> Option<Found> {
     match &expr.kind {
         ExprKind::Name(name) => value(ev, name),
@@ -27,7 +25,8 @@ pub(super) fn expr(ev: &mut Ev, expr: &Expr) -> Option<Found> {
         ExprKind::Pipe { input, stage } => Some(pipe::pipe(ev, input, stage, expr.span)),
         ExprKind::As { stage, path } => Some(pipe::named(ev, stage, path, expr.span)),
         ExprKind::Index { base, items } if ev.scope.feeding.is_some() => {
-            Some(super::cut::fed(ev, base, items, expr.span))
+            let cx = ev.scope.cx;
+            Some(super::cut::fed(ev, cx, base, items, expr.span))
         }
         ExprKind::Index { base, items } => Some(index(ev, base, items, expr.span)),
         ExprKind::Binary { op, left, right, .. } => Some(binary(ev, *op, left, right, expr.span)),
@@ -180,7 +179,7 @@ fn no_layer(ev: &mut Ev, name: &Ident, args: &[Arg]) -> Found {
     if ops::known_later(&name.name) || ops::loss::known_later(&name.name) {
         args.iter().for_each(|a| later_argument(ev, &a.value));
         let what = format!("`{}`", name.name);
-        cx.later("later::layer", what, name.span, LAYERS);
+        cx.later("later::layer", what, name.span, "make a `block` of layers that there are");
         return Err(Reported);
     }
     // In a flood nothing is searched: each search looks at every name.
@@ -200,8 +199,14 @@ fn no_layer(ev: &mut Ev, name: &Ident, args: &[Arg]) -> Found {
         Some(near) => {
             d.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), name.span, near)
         }
-        None => d.help(LAYERS),
+        None => d.help(format!("make a `block` of that name, or take a layer of the library: {}", layers())),
     })
+}
+
+/// The names of all layers, in order.
+fn layers() -> String {
+    let names: std::collections::BTreeSet<&str> = ops::layers().iter().map(|l| l.sig().name).collect();
+    names.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 /// Arithmetic; where shapes clash, both sides show how theirs came about.

@@ -385,7 +385,7 @@ fn of_source(kind: NameKind, source: &SourceInfo) -> Callable {
 
 /// A block, op or model of the file.
 fn of_file(analysis: &Analysis, name: &str) -> Option<Callable> {
-    let found = analysis.ast.items.iter().find(|item| item_name(item) == Some(name))?;
+    let found = analysis.items().find(|item| item_name(item) == Some(name))?;
     let doc = found.doc.clone().map(|d| prose(&d)).unwrap_or_default();
     let text = |span| one_line(analysis.sources.slice(span));
     let results = |fields: &[Field]| {

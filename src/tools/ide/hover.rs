@@ -90,7 +90,7 @@ fn with_doc(head: String, doc: Option<&str>) -> String {
 /// A param or dim: its declaration, what it is said to be, and its value.
 fn constant(analysis: &Analysis, found: &Use) -> Option<String> {
     let made = found.definition?;
-    let item = analysis.ast.items.iter().find(|i| i.span.contains(made))?;
+    let item = analysis.items().find(|i| i.span.contains(made))?;
     let (start, value) = match &item.kind {
         ItemKind::Param { name, value, .. } | ItemKind::Dim { name, value, .. } => (name.span, value),
         _other => return None,

@@ -28,8 +28,9 @@ use crate::base::{FileId, Sources, Span};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::ops::{Framework, Library, STD};
 use crate::sema::facts::Facts;
-use crate::sema::{self, DataProbe, DataView, Job, Settings};
+use crate::sema::{self, DataProbe, DataView, Job, Settings, imports};
 use crate::syntax::{self, ast};
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 /// Everything that checking one text gives.
@@ -40,6 +41,8 @@ pub struct Analysis {
     pub file: FileId,
     /// As written: without variants and overrides.
     pub ast: ast::File,
+    /// Items of the files that it imports.
+    pub imported: Vec<ast::Item>,
     /// Whose defaults hold.
     pub framework: Framework,
     /// The library with those defaults, without the spec's own ops.
@@ -56,6 +59,11 @@ pub struct Analysis {
 impl Analysis {
     pub fn text(&self) -> &str {
         &self.sources.get(self.file).text
+    }
+
+    /// The items of the spec and those that it imports.
+    pub fn items(&self) -> impl Iterator<Item = &ast::Item> {
+        self.ast.items.iter().chain(&self.imported)
     }
 }
 
@@ -77,7 +85,7 @@ pub fn analyse(
     let check = |sources: &mut Sources, file, ast: &ast::File| {
         sema::check_with_facts(sources, file, ast, settings, probe)
     };
-    analysed((name.into(), folder, text), syntax::parse, check)
+    analysed((name.into(), folder, text), probe, syntax::parse, check)
 }
 
 /// The same without settings, quicker for a text that differs little from the one that `memo` was last used for.
@@ -91,13 +99,14 @@ pub fn analyse_again(
     let Memo { items, models } = memo;
     let parse = |sources: &Sources, file| syntax::parse_again(sources, file, items);
     let check = |sources: &mut Sources, _, ast: &ast::File| sema::check_again(sources, ast, probe, models);
-    analysed((name.into(), folder, text), parse, check)
+    analysed((name.into(), folder, text), probe, parse, check)
 }
 
 type Checked = (Option<Job>, Vec<DataView>, Diagnostics, Facts);
 
 fn analysed(
     (name, folder, text): (String, Option<PathBuf>, &str),
+    probe: &dyn DataProbe,
     parse: impl FnOnce(&Sources, FileId) -> (ast::File, Diagnostics),
     check: impl FnOnce(&mut Sources, FileId, &ast::File) -> Checked,
 ) -> Analysis {
@@ -112,15 +121,22 @@ fn analysed(
     }
     let framework = sema::framework(&ast);
     let (mut job, mut views, mut facts) = (None, Vec::new(), Facts::default());
+    let (whole, found) = imports::imported(&mut sources, file, &ast, probe);
+    diagnostics.extend(found.sorted());
     if ast.header.is_some() || !ast.items.is_empty() {
-        let (checked, data, found, seen) = check(&mut sources, file, &ast);
+        let (checked, data, found, seen) = check(&mut sources, file, &whole);
         diagnostics.extend(found.sorted());
         (job, views, facts) = (checked, data, seen);
     }
+    let imported = match whole {
+        Cow::Borrowed(_) => Vec::new(),
+        Cow::Owned(whole) => whole.items.into_iter().filter(|item| item.span.file != file).collect(),
+    };
+    let diagnostics = imports::with_places(file, &ast, diagnostics);
     let job = job.filter(|_| !diagnostics.has_errors());
     let library = library(framework);
     let diagnostics = diagnostics.sorted();
-    Analysis { sources, file, ast, framework, library, diagnostics, job, views, facts }
+    Analysis { sources, file, ast, imported, framework, library, diagnostics, job, views, facts }
 }
 
 /// The library as it lies behind one text: there each formula is parsed once for all checks.

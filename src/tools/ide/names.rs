@@ -9,7 +9,9 @@ use super::edit::Edit;
 use crate::base::Span;
 use crate::diag::Diagnostic;
 use crate::sema::facts::{NameKind, Use};
+use crate::sema::imports::imported_file;
 use crate::syntax::RESERVED;
+use crate::syntax::ast::ItemKind;
 
 /// One place where a name stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,9 +21,17 @@ pub struct Reference {
     pub made: bool,
 }
 
-/// Where the name at a byte is made, if the file makes it.
+/// Where the name at a byte is made, if the file or one that it imports makes it; of an import that file.
 pub fn definition(analysis: &Analysis, at: usize) -> Option<Span> {
-    analysis.facts.use_at(at)?.definition
+    if let Some(used) = analysis.facts.use_at(at) {
+        return used.definition;
+    }
+    let path = analysis.ast.items.iter().find_map(|item| match &item.kind {
+        ItemKind::Import { path } if path.span.range().contains(&at) => Some(path),
+        _ => None,
+    })?;
+    let file = imported_file(&analysis.sources, analysis.file, path)?;
+    Some(Span::new(file, 0, 0))
 }
 
 /// Every place of the name at a byte, in order. Of a name that the file does not make, every place where the
@@ -47,7 +57,13 @@ pub fn renameable(analysis: &Analysis, at: usize) -> Result<Span, String> {
         return Err("there is no name here".into());
     };
     let word = &analysis.text()[here.span.range()];
-    if here.definition.is_some() {
+    if let Some(made) = here.definition {
+        if made.file != analysis.file {
+            let file = &analysis.sources.get(made.file).name;
+            return Err(format!(
+                "`{word}` is made in `{file}`, which other specs may import: rename it there"
+            ));
+        }
         return Ok(here.span);
     }
     Err(match here.kind {

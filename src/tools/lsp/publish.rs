@@ -4,7 +4,9 @@
 //! every further label is related information, so the chain of shapes can be followed by clicks.
 
 use super::document::Document;
-use crate::base::FileId;
+use super::place::Lines;
+use super::uri;
+use crate::base::{FileId, Span};
 use crate::diag::{self, Label, Severity};
 use crate::tools::ide::Analysis;
 use gen_lsp_types::{
@@ -12,6 +14,7 @@ use gen_lsp_types::{
     Location, Range,
 };
 use serde_json::json;
+use std::path::Path;
 
 /// What is published of an analysis, in order of place.
 pub fn published(document: &Document, analysis: &Analysis) -> Vec<Diagnostic> {
@@ -19,8 +22,9 @@ pub fn published(document: &Document, analysis: &Analysis) -> Vec<Diagnostic> {
 }
 
 pub fn one(document: &Document, analysis: &Analysis, d: &diag::Diagnostic) -> Diagnostic {
-    let further: Vec<_> =
-        d.labels.iter().skip(1).filter_map(|label| related(document, analysis.file, label)).collect();
+    let shown = d.labels.iter().position(|label| label.span.file == analysis.file);
+    let others = d.labels.iter().enumerate().filter(|(i, _)| Some(*i) != shown);
+    let further: Vec<_> = others.filter_map(|(_, label)| related(document, analysis, label)).collect();
     Diagnostic {
         range: range(document, analysis.file, d),
         severity: Some(match d.severity {
@@ -57,11 +61,21 @@ fn message(d: &diag::Diagnostic) -> String {
     text
 }
 
-/// None of what lies in the library's texts: no editor can open them.
-fn related(document: &Document, file: FileId, label: &Label) -> Option<DiagnosticRelatedInformation> {
-    let range = (label.span.file == file).then(|| document.lines.range(&document.text, label.span))?;
-    Some(DiagnosticRelatedInformation {
-        location: Location { uri: document.uri.clone(), range },
-        message: label.text.clone(),
-    })
+/// None of what lies in the library's texts: no editor can open them. Files that the spec imports can be opened.
+fn related(document: &Document, analysis: &Analysis, label: &Label) -> Option<DiagnosticRelatedInformation> {
+    let location = location(document, analysis, label.span)?;
+    Some(DiagnosticRelatedInformation { location, message: label.text.clone() })
+}
+
+/// A place in the document, or in a file that it imports.
+pub fn location(document: &Document, analysis: &Analysis, span: Span) -> Option<Location> {
+    if span.file == analysis.file {
+        let range = document.lines.range(&document.text, span);
+        return Some(Location { uri: document.uri.clone(), range });
+    }
+    let source = analysis.sources.get(span.file);
+    let name = Path::new(&source.name).file_name()?;
+    let path = source.folder.as_ref()?.join(name);
+    let lines = Lines::of(&source.text, document.lines.encoding());
+    Some(Location { uri: uri::of(&path).into(), range: lines.range(&source.text, span) })
 }

@@ -1,6 +1,6 @@
 //! `file:` URIs and the paths that they name.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The path of a `file:` URI; none of other schemes, such as `untitled:`.
 pub fn path(uri: &str) -> Option<PathBuf> {
@@ -10,6 +10,22 @@ pub fn path(uri: &str) -> Option<PathBuf> {
     let bytes = decoded(rest.split(['?', '#']).next().unwrap_or_default());
     let text = String::from_utf8(bytes).ok()?;
     Some(native(text))
+}
+
+/// The `file:` URI of an absolute path.
+pub fn of(path: &Path) -> String {
+    let text = path.to_string_lossy().replace('\\', "/");
+    let slash = if text.starts_with('/') { "" } else { "/" };
+    let mut uri = format!("file://{slash}");
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' | b':' => {
+                uri.push(char::from(byte));
+            }
+            _other => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri
 }
 
 /// `/c:/specs` is a drive's path where there are drives.
@@ -47,23 +63,6 @@ fn decoded(text: &str) -> Vec<u8> {
 #[cfg(all(test, not(windows)))]
 mod tests {
     use super::*;
-    use std::path::Path;
-
-    /// The `file:` URI of an absolute path.
-    fn of(path: &Path) -> String {
-        let text = path.to_string_lossy().replace('\\', "/");
-        let slash = if text.starts_with('/') { "" } else { "/" };
-        let mut uri = format!("file://{slash}");
-        for byte in text.bytes() {
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' | b':' => {
-                    uri.push(char::from(byte));
-                }
-                _other => uri.push_str(&format!("%{byte:02X}")),
-            }
-        }
-        uri
-    }
 
     #[test]
     fn signs_in_paths_survive_both_ways() {

@@ -75,7 +75,7 @@ impl Gather<'_> {
 
     /// `Mlp.logits`, by the tree, or by the facts where the model's text is broken.
     fn outputs(&mut self, owner: &str) {
-        for item in &self.analysis.ast.items {
+        for item in self.analysis.items() {
             let ItemKind::Section(section) = &item.kind else { continue };
             let named = section.name.as_ref().is_some_and(|n| &*n.name == owner);
             if &*section.word.name != "model" || !named {

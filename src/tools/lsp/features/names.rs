@@ -3,16 +3,15 @@
 use super::{Answer, Seen};
 use crate::tools::ide::edit;
 use crate::tools::ide::names::{self, Reference};
+use crate::tools::lsp::publish;
 use crate::tools::lsp::server::{Refusal, Server};
 use gen_lsp_types::*;
 
 pub fn definition(server: &mut Server, params: DefinitionParams) -> Answer<DefinitionResponse> {
     let Some((seen, at)) = Seen::at(server, &params.text_document_position_params) else { return Ok(None) };
-    let made = names::definition(&seen.analysis, at).filter(|span| span.file == seen.analysis.file);
-    Ok(made.map(|span| {
-        let location = Location { uri: seen.document.uri.clone(), range: seen.range(span) };
-        DefinitionResponse::Definition(Definition::Location(location))
-    }))
+    let made = names::definition(&seen.analysis, at);
+    let made = made.and_then(|span| publish::location(&seen.document, &seen.analysis, span));
+    Ok(made.map(|location| DefinitionResponse::Definition(Definition::Location(location))))
 }
 
 pub fn references(server: &mut Server, params: ReferenceParams) -> Answer<Vec<Location>> {

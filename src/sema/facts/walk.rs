@@ -186,7 +186,9 @@ impl<'a> Walker<'a> {
         self.inner_word(&section.word);
         for entry in &section.entries {
             if let EntryKind::Bind { path, value } = &entry.kind {
-                path.parts.iter().for_each(|name| drop(self.column(name)));
+                for name in &path.parts {
+                    self.column(name);
+                }
                 self.expr(value, Role::Column);
             }
         }

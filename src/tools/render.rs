@@ -156,6 +156,9 @@ impl Filler<'_> {
             EntryKind::Typed { how, .. } => self.transforms(how, true),
             EntryKind::Bind { value, .. } => self.transforms(value, false),
             EntryKind::Let { .. } | EntryKind::Input { .. } | EntryKind::Output { .. } => {}
+            EntryKind::Section(inner) if &*inner.word.name == "augment" => {
+                inner.entries.iter_mut().for_each(|entry| self.columns(entry));
+            }
             EntryKind::Section(_) | EntryKind::Broken => {}
         }
     }
@@ -170,8 +173,8 @@ impl Filler<'_> {
             ExprKind::Call { callee, .. } => callee.as_name(),
             _other => e.as_name(),
         };
-        if let Some(def) = name.and_then(|n| transform::find(&n.name)).filter(|_| alone) {
-            self.named(&def.sig, e);
+        if let Some(sig) = name.and_then(|n| transform::signature(&n.name)).filter(|_| alone) {
+            self.named(sig, e);
         }
     }
 

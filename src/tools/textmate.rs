@@ -162,7 +162,9 @@ fn known() -> Vec<(&'static str, String)> {
     let layers = ops::layers().iter().map(|l| l.sig().name).chain(ops::later_layers());
     let schedules = schedule::SCHEDULES.iter().map(|s| s.sig.name);
     let schedules = schedules.chain([plateau::SIG.name, stop::EARLY_STOPPING.name]);
-    let transforms = transform::TRANSFORMS.iter().map(|t| t.sig.name).chain(transform::LATER.iter().copied());
+    let changes = transform::AUGMENTS.iter().map(|change| change.sig.name);
+    let transforms = transform::TRANSFORMS.iter().map(|t| t.sig.name).chain(changes);
+    let transforms = transforms.chain(transform::LATER.iter().copied());
     vec![
         ("support.class.layer.mlspec", whole(layers)),
         ("support.class.loss.mlspec", whole(loss::LOSSES.iter().map(|l| l.name))),

@@ -193,6 +193,15 @@ fn render_means_the_same_and_is_complete() {
 }
 
 #[test]
+fn render_writes_what_changes_of_training_rows_leave_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string("specs/broken/augment-another-size.mlspec").unwrap();
+    let file = write(folder.path(), "a.mlspec", &text.replace("crop(6)", "crop(8)"));
+    let once = stdout(&mlc(&["render", &file]));
+    assert!(once.contains("image |> flip |> crop(8, pad=4)"), "{once}");
+}
+
+#[test]
 fn overrides_reach_the_spec_and_their_mistakes_are_shown_on_their_text() {
     let folder = tempfile::tempdir().unwrap();
     let text = "mlspec 1\n\nparam n: int = 3 in [3, 4]\n\ntrain { epochs = n }\n";

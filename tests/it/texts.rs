@@ -189,9 +189,32 @@ fn changed_training_rows_are_drawn_from_the_seed() {
         fs::remove_dir_all(folder.path().join("run")).expect("the run is there");
         run.lines().find(|l| l.starts_with("weights_hash")).expect("weights have a hash").to_string()
     };
-    let augment = "augment { image = image |> flip |> crop(4, pad=1) }\n  image = image / 255";
-    assert_eq!(hash(augment), hash(augment));
-    assert_ne!(hash(augment), hash("image = image / 255"));
+    let plain = hash("image = image / 255");
+    for steps in ["flip |> crop(4, pad=1)", "rotate(20) |> jitter(0.5, 0.5) |> cutout(2)"] {
+        let augment = format!("augment {{ image = image |> {steps} }}\n  image = image / 255");
+        assert_eq!(hash(&augment), hash(&augment), "{steps}");
+        assert_ne!(hash(&augment), plain, "{steps}");
+    }
+}
+
+#[test]
+fn changes_that_do_not_fit_the_images_are_named() {
+    let image = png(4, 4);
+    let folder = folder(&[("p/cat/1.png", &image), ("p/dog/1.png", &image)]);
+    let cases = [
+        ("jitter(saturation=0.5)", "three channels, red, green and blue, but `image` has 1"),
+        ("cutout(5)", "covers images of 4 x 4 whole"),
+        ("crop(3)", "cuts 3 x 3 out of images of 4 x 4"),
+        ("ColorJitter(0.2)", "write `jitter`"),
+        ("rotate(200)", "200"),
+    ];
+    for (step, says) in cases {
+        let columns = format!("augment {{ image = image |> {step} }}\n  image = image / 255");
+        let out = train(folder.path(), &spec("images(\"p\")", &columns, "d.image", "f32[B, 4, 4, 1]"), &[]);
+        let said = stderr(&out);
+        assert_eq!(out.status.code(), Some(1), "{step}: {said}");
+        assert!(said.contains(says), "{step}: {said}");
+    }
 }
 
 #[test]

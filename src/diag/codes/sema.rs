@@ -235,7 +235,8 @@ pub const CODES: &[CodeInfo] = &[
         title: "training rows cannot be changed so",
         explain: "`augment { image = image |> flip |> crop(32, pad=4) }` changes a column that is fed, in its place, in training \
                   rows alone; validation and test see images as they are, so `crop` keeps their size. The column is the \
-                  source's: arithmetic on it comes after.",
+                  source's: arithmetic on it comes after. `jitter` takes images of bytes, and `saturation` three channels: \
+                  `image |> jitter(0.2, 0.2)` is for grey ones.",
     },
     CodeInfo {
         code: "feed::cut",

@@ -1,15 +1,26 @@
-//! The rows of what is done to training rows alone, anew in each epoch: images turned and moved at random.
+//! The rows of what is done to training rows alone, anew in each epoch: images moved, turned and coloured at random.
 
 use super::table::{Settings, attr, count, sig};
-use crate::ops::{AttrValue, Default, Sig};
+use crate::ops::{Attr, AttrType, AttrValue, Default, Sig};
 
 /// A change of training rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Augment {
     /// Left and right change places in every other row.
     Flip,
     /// A square of the image after it gained `pad` zeros on all sides.
     Crop { size: usize, pad: usize },
+    /// Around its middle by up to so many degrees, either way.
+    Rotate { degrees: f64 },
+    /// Each factor lies at most so far from 1.
+    Jitter { brightness: f64, contrast: f64, saturation: f64 },
+    /// A square of zeros.
+    Cutout { size: usize },
+}
+
+/// How far a factor of `jitter` may lie from 1.
+const fn strength(name: &'static str, default: f64, doc: &'static str) -> Attr {
+    attr(name, AttrType::Float { min: 0.0, max: 8.0, open: false }, Default::Float(default), doc)
 }
 
 /// A change of the library.
@@ -49,12 +60,56 @@ pub static AUGMENTS: &[AugmentDef] = &[
                 count("size", 1, Default::Required, "Height and width of the image."),
                 attr(
                     "pad",
-                    crate::ops::AttrType::Int { min: 0, max: 1 << 12 },
+                    AttrType::Int { min: 0, max: 1 << 12 },
                     Default::Int(4),
                     "Zeros on each side: by so much the image moves at most.",
                 ),
             ],
         ),
         make: |s| Augment::Crop { size: s.count("size"), pad: s.count("pad") },
+    },
+    AugmentDef {
+        sig: sig(
+            "rotate",
+            &["RandomRotation", "random_rotation"],
+            "The image turns around its middle by an angle from `-degrees` to `degrees`: bilinear, zeros where it had nothing.",
+            "rotate(10)",
+            &[attr(
+                "degrees",
+                AttrType::Float { min: 0.0, max: 180.0, open: false },
+                Default::Required,
+                "The largest angle, either way.",
+            )],
+        ),
+        make: |s| Augment::Rotate { degrees: s.real("degrees") },
+    },
+    AugmentDef {
+        sig: sig(
+            "jitter",
+            &["ColorJitter", "color_jitter"],
+            "Brightness, contrast and saturation are multiplied by factors from `1 - setting` (at least 0) to `1 + setting`, in \
+             an order that is drawn as well, as torchvision's `ColorJitter` does. Of images of bytes.",
+            "jitter(0.2, 0.2, saturation=0.2)",
+            &[
+                strength("brightness", 0.2, "How far from black."),
+                strength("contrast", 0.2, "How far from the mean grey of the image."),
+                strength("saturation", 0.0, "How far from grey: of images of three channels."),
+            ],
+        ),
+        make: |s| Augment::Jitter {
+            brightness: s.real("brightness"),
+            contrast: s.real("contrast"),
+            saturation: s.real("saturation"),
+        },
+    },
+    AugmentDef {
+        sig: sig(
+            "cutout",
+            &["Cutout", "RandomErasing"],
+            "A square of `size` becomes zeros, its middle anywhere in the image (DeVries and Taylor, 2017).",
+            "cutout(8)",
+            &[count("size", 1, Default::Required, "Height and width of the square.")],
+        ),
+        make: |s| Augment::Cutout { size: s.count("size") },
     },
 ];

@@ -246,11 +246,17 @@ pub const DATE_PARTS: &[(&str, DatePart)] = &[
 pub const DATE_SIGNS: &str = "YymdbBeHMSjfT%";
 
 /// Transforms of the language that are not built yet.
-pub const LATER: &[&str] = &["resize", "jitter"];
+pub const LATER: &[&str] = &["resize"];
 
 /// The transform of that name.
 pub fn find(name: &str) -> Option<&'static TransformDef> {
     TRANSFORMS.iter().find(|t| t.sig.name == name)
+}
+
+/// What a step of a column takes, whether it is of all rows or of training rows alone.
+pub fn signature(name: &str) -> Option<&'static Sig> {
+    let changes = AUGMENTS.iter().map(|change| &change.sig);
+    TRANSFORMS.iter().map(|t| &t.sig).chain(changes).find(|sig| sig.name == name)
 }
 
 /// Our name of what is called `name` elsewhere.

@@ -34,6 +34,10 @@ impl<'a> Settings<'a> {
         self.number(name).expect("transform: a count has a default or is required") as usize
     }
 
+    pub(super) fn real(&self, name: &str) -> f64 {
+        self.number(name).expect("transform: a number has a default or is required")
+    }
+
     pub(super) fn word(&self, name: &str) -> Option<&str> {
         match self.get(name) {
             AttrValue::Word(word) => Some(word),

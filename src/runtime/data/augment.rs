@@ -1,8 +1,10 @@
-//! Training rows changed at random as they are gathered: flips and crops of images.
+//! Training rows changed at random as they are gathered: images flipped, moved, turned, coloured.
 //!
 //! What is drawn depends on the seed, the epoch and the row alone, so threads, batches and a resumed run see the same.
 
 use super::Store;
+use super::colours::{Factors, jitter};
+use super::turn::{Image, turn};
 use crate::ops::transform::Augment;
 use crate::sema::job::AugmentPlan;
 use mlc_kernels::rng;
@@ -11,7 +13,7 @@ use mlc_kernels::rng;
 #[derive(Clone, Debug, Default)]
 pub struct Augmenter {
     sites: Vec<Site>,
-    /// A row before it is cropped.
+    /// A row before it is moved or turned.
     before: Vec<u8>,
 }
 
@@ -21,10 +23,7 @@ struct Site {
     column: usize,
     step: Augment,
     key: [u32; 2],
-    height: usize,
-    width: usize,
-    /// Bytes.
-    pixel: usize,
+    image: Image,
 }
 
 impl Augmenter {
@@ -42,8 +41,8 @@ impl Augmenter {
             };
             for (at, step) in plan.steps.iter().enumerate() {
                 let key = rng::key(seed, &format!("augment.{}.{at}", plan.column));
-                let pixel = channels * array.dtype().bytes();
-                made.sites.push(Site { column, step: *step, key, height, width, pixel });
+                let image = Image { height, width, channels, dtype: array.dtype() };
+                made.sites.push(Site { column, step: *step, key, image });
             }
             made.before.reserve(array.row_bytes().saturating_sub(made.before.capacity()));
         }
@@ -56,9 +55,8 @@ impl Augmenter {
     /// Each address has a row of its column, and nobody else uses it.
     pub unsafe fn change(&mut self, epoch: u64, row: u32, to: impl Fn(usize) -> *mut u8) {
         for site in &self.sites {
-            let size = site.height * site.width * site.pixel;
             // SAFETY: the caller says so.
-            let bytes = unsafe { std::slice::from_raw_parts_mut(to(site.column), size) };
+            let bytes = unsafe { std::slice::from_raw_parts_mut(to(site.column), site.image.bytes()) };
             site.change(epoch, u64::from(row), bytes, &mut self.before);
         }
     }
@@ -66,15 +64,37 @@ impl Augmenter {
 
 impl Site {
     fn change(&self, epoch: u64, row: u64, bytes: &mut [u8], before: &mut Vec<u8>) {
-        let draw = |n: u64| rng::uniform(self.key, epoch, 2 * row + n);
+        let draw = |n: u64| rng::uniform(self.key, epoch, draws(self.step) * row + n);
+        let place = |u: f32, places: usize| ((u * places as f32) as usize).min(places - 1);
         match self.step {
-            Augment::Flip if draw(0) < 0.5 => flip(bytes, self.width, self.pixel),
+            Augment::Flip if draw(0) < 0.5 => flip(bytes, self.image.width, self.image.pixel()),
             Augment::Flip => {}
             Augment::Crop { pad, .. } => {
-                let place = |u: f32| ((u * (2 * pad + 1) as f32) as usize).min(2 * pad);
                 before.clear();
                 before.extend_from_slice(bytes);
-                self.shift(before, bytes, [place(draw(0)), place(draw(1))], pad);
+                let places = 2 * pad + 1;
+                self.shift(before, bytes, [place(draw(0), places), place(draw(1), places)], pad);
+            }
+            Augment::Rotate { degrees } => {
+                before.clear();
+                before.extend_from_slice(bytes);
+                turn(before, bytes, self.image, degrees * (2.0 * f64::from(draw(0)) - 1.0));
+            }
+            Augment::Jitter { brightness, contrast, saturation } => {
+                let factor = |n: u64, strength: f64| {
+                    let least = (1.0 - strength).max(0.0);
+                    least + (1.0 + strength - least) * f64::from(draw(n))
+                };
+                let factors = Factors {
+                    brightness: factor(0, brightness),
+                    contrast: factor(1, contrast),
+                    saturation: factor(2, saturation),
+                };
+                jitter(bytes, self.image.channels, factors, place(draw(3), 6));
+            }
+            Augment::Cutout { size } => {
+                let middle = [place(draw(0), self.image.height), place(draw(1), self.image.width)];
+                cut_out(bytes, self.image, size, middle);
             }
         }
     }
@@ -82,19 +102,42 @@ impl Site {
     /// The image that starts at a place of the image with its border.
     fn shift(&self, before: &[u8], bytes: &mut [u8], [top, left]: [usize; 2], pad: usize) {
         bytes.fill(0);
-        let line = self.width * self.pixel;
+        let Image { height, width, .. } = self.image;
+        let pixel = self.image.pixel();
+        let line = width * pixel;
         // Of the columns that stay: where they come from, where they go to, how many.
         let (from, to) = (left.saturating_sub(pad), pad.saturating_sub(left));
-        let kept = self.width.saturating_sub(from.max(to)) * self.pixel;
-        for y in 0..self.height {
-            let Some(source) = (y + top).checked_sub(pad).filter(|source| *source < self.height) else {
+        let kept = width.saturating_sub(from.max(to)) * pixel;
+        for y in 0..height {
+            let Some(source) = (y + top).checked_sub(pad).filter(|source| *source < height) else {
                 continue;
             };
-            let (a, b) = (source * line + from * self.pixel, y * line + to * self.pixel);
+            let (a, b) = (source * line + from * pixel, y * line + to * pixel);
             if kept > 0 {
                 bytes[b..b + kept].copy_from_slice(&before[a..a + kept]);
             }
         }
+    }
+}
+
+/// How many numbers a step draws for a row.
+fn draws(step: Augment) -> u64 {
+    match step {
+        Augment::Flip | Augment::Crop { .. } | Augment::Rotate { .. } | Augment::Cutout { .. } => 2,
+        Augment::Jitter { .. } => 4,
+    }
+}
+
+/// Zeros in a square around a pixel, as much of it as lies in the image.
+fn cut_out(bytes: &mut [u8], image: Image, size: usize, [y, x]: [usize; 2]) {
+    let range = |middle: usize, most: usize| {
+        let lo = middle as isize - (size / 2) as isize;
+        lo.max(0) as usize..((lo + size as isize) as usize).min(most)
+    };
+    let (pixel, columns) = (image.pixel(), range(x, image.width));
+    for y in range(y, image.height) {
+        let line = y * image.width;
+        bytes[(line + columns.start) * pixel..(line + columns.end) * pixel].fill(0);
     }
 }
 
@@ -111,9 +154,11 @@ fn flip(bytes: &mut [u8], width: usize, pixel: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::DType;
 
     fn site(step: Augment) -> Site {
-        Site { column: 0, step, key: rng::key(1, "augment"), height: 2, width: 3, pixel: 1 }
+        let image = Image { height: 2, width: 3, channels: 1, dtype: DType::U8 };
+        Site { column: 0, step, key: rng::key(1, "augment"), image }
     }
 
     #[test]
@@ -140,6 +185,35 @@ mod tests {
         let mut bytes = [1, 2, 3, 4, 5, 6];
         site(Augment::Flip).shift(&[1, 2, 3, 4, 5, 6], &mut bytes, [0, 8], 4);
         assert_eq!(bytes, [0; 6]);
+    }
+
+    #[test]
+    fn a_square_is_cut_out_as_far_as_it_lies_inside() {
+        let image = Image { height: 3, width: 3, channels: 1, dtype: DType::U8 };
+        let cut = |size, middle| {
+            let mut bytes = [1; 9];
+            cut_out(&mut bytes, image, size, middle);
+            bytes
+        };
+        assert_eq!(cut(1, [1, 2]), [1, 1, 1, 1, 1, 0, 1, 1, 1]);
+        assert_eq!(cut(2, [0, 0]), [0, 1, 1, 1, 1, 1, 1, 1, 1]);
+        assert_eq!(cut(3, [2, 1]), [1, 1, 1, 0, 0, 0, 0, 0, 0]);
+    }
+
+    /// Each row draws numbers of its own, however many.
+    #[test]
+    fn factors_of_a_row_are_its_own() {
+        let site = site(Augment::Jitter { brightness: 0.5, contrast: 0.0, saturation: 0.0 });
+        let one = |epoch, row| {
+            let mut bytes = [100; 6];
+            site.change(epoch, row, &mut bytes, &mut Vec::new());
+            bytes[0]
+        };
+        let all: Vec<u8> = (0..64).map(|row| one(0, row)).collect();
+        assert_eq!(all, (0..64).map(|row| one(0, row)).collect::<Vec<u8>>());
+        assert_ne!(all, (0..64).map(|row| one(1, row)).collect::<Vec<u8>>());
+        assert!(all.iter().all(|x| (50..150).contains(x)));
+        assert!(all.iter().any(|x| *x < 75) && all.iter().any(|x| *x > 125));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::Data;
 use super::how::stages;
-use crate::base::Span;
+use crate::base::DType;
 use crate::diag::Diagnostic;
 use crate::ops::transform::{AUGMENTS, Augment};
 use crate::sema::ctx::{Ctx, suggest};
@@ -47,7 +47,7 @@ fn step(cx: &Ctx, stage: &Expr) -> Option<Augment> {
         ExprKind::Call { callee, args } => (callee.as_name()?, args),
         _other => {
             let d = Diagnostic::error("column::augment", "this changes no image", stage.span, "not a change");
-            cx.report(d.help("write `flip` or `crop(32, pad=4)`"));
+            cx.report(d.help("write `flip`, `crop(32, pad=4)`, `rotate(10)`, `jitter` or `cutout(8)`"));
             return None;
         }
     };
@@ -88,14 +88,55 @@ impl<'a> Data<'a> {
                 cx.report(no_image(plan, &column.ty.shape.to_string()));
                 continue;
             };
+            let channels = sizes.get(2).copied().unwrap_or(1);
             for step in &plan.steps {
-                if let Augment::Crop { size, .. } = step
-                    && (*size != height || *size != width)
-                {
-                    cx.report(other_size(plan, *size, [height, width], column.span));
+                let wrong = misfit(plan, *step, [height, width, channels], column.ty.dtype);
+                if let Some(wrong) = wrong {
+                    cx.report(wrong.label(column.span, column.ty.to_string()));
                 }
             }
         }
+    }
+}
+
+/// Why a step is not for such images: height, width, channels.
+fn misfit(plan: &AugmentPlan, step: Augment, image: [usize; 3], dtype: DType) -> Option<Diagnostic> {
+    let [height, width, channels] = image;
+    match step {
+        Augment::Crop { size, .. } if [size, size] != [height, width] => {
+            Some(other_size(plan, size, [height, width]))
+        }
+        Augment::Rotate { .. } if dtype == DType::I32 => {
+            let message = format!("`{}` holds whole numbers: between two of them is none", plan.column);
+            let d = Diagnostic::error("column::augment", message, plan.span, "not turned");
+            Some(d.help("rotate images of bytes or of f32, or leave `rotate` out"))
+        }
+        Augment::Jitter { .. } if dtype != DType::U8 => {
+            let message = format!("`jitter` is for bytes from 0 to 255, but `{}` is {dtype}", plan.column);
+            let d = Diagnostic::error("column::augment", message, plan.span, "how bright is white?");
+            Some(d.help("save the images as bytes (u8), or leave `jitter` out"))
+        }
+        Augment::Jitter { saturation, .. } if saturation > 0.0 && channels != 3 => {
+            let message = format!(
+                "`saturation` is of three channels, red, green and blue, but `{}` has {channels}",
+                plan.column
+            );
+            let d = Diagnostic::error("column::augment", message, plan.span, "no colours");
+            Some(d.help("leave `saturation` out: `jitter(0.2, 0.2)`"))
+        }
+        Augment::Cutout { size } if size > height.max(width) => {
+            let message = format!("`cutout({size})` covers images of {height} x {width} whole");
+            let d = Diagnostic::error("column::augment", message, plan.span, "nothing would be left");
+            Some(d.help(format!(
+                "write `cutout({})`: half as large as the image",
+                (height.min(width) / 2).max(1)
+            )))
+        }
+        Augment::Flip
+        | Augment::Crop { .. }
+        | Augment::Rotate { .. }
+        | Augment::Jitter { .. }
+        | Augment::Cutout { .. } => None,
     }
 }
 
@@ -105,10 +146,9 @@ fn no_image(plan: &AugmentPlan, shape: &str) -> Diagnostic {
     d.help("change a column of shape [height, width] or [height, width, channels]")
 }
 
-fn other_size(plan: &AugmentPlan, size: usize, [height, width]: [usize; 2], column: Span) -> Diagnostic {
+fn other_size(plan: &AugmentPlan, size: usize, [height, width]: [usize; 2]) -> Diagnostic {
     let message = format!("`crop({size})` cuts {size} x {size} out of images of {height} x {width}");
-    let d = Diagnostic::error("column::augment", message, plan.span, "another size than validation sees")
-        .label(column, format!("{height} x {width}"));
+    let d = Diagnostic::error("column::augment", message, plan.span, "another size than validation sees");
     match height == width {
         true => d.help(format!("write `crop({height}, pad=4)`: the image moves by up to 4 pixels")),
         false => d.help("bring the images to a square first: `images(…, resize=[64, 64])`"),

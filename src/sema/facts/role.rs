@@ -108,7 +108,7 @@ pub fn sig_of(kind: NameKind, name: &str) -> Option<&'static Sig> {
         NameKind::Clip => ops::clip::find(name).map(|c| &c.sig),
         NameKind::Stop => (name == ops::stop::EARLY_STOPPING.name).then_some(&ops::stop::EARLY_STOPPING),
         NameKind::Initialiser => ops::init::find(name).map(|i| &i.sig),
-        NameKind::Transform => ops::transform::find(name).map(|t| &t.sig),
+        NameKind::Transform => ops::transform::signature(name),
         _ => None,
     }
 }

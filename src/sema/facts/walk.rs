@@ -181,6 +181,19 @@ impl<'a> Walker<'a> {
         }
     }
 
+    /// Columns changed in their places.
+    fn augment(&mut self, section: &'a Section) {
+        self.inner_word(&section.word);
+        for entry in &section.entries {
+            if let EntryKind::Bind { path, value } = &entry.kind {
+                for name in &path.parts {
+                    self.column(name);
+                }
+                self.expr(value, Role::Column);
+            }
+        }
+    }
+
     fn data(&mut self, section: &'a Section) {
         let name = section.name.as_ref().map_or("", |n| &*n.name);
         self.section = Some(name);
@@ -199,6 +212,7 @@ impl<'a> Walker<'a> {
                     names.iter().for_each(|n| self.made(n, NameKind::Column, Some(name)));
                     self.expr(how, Role::How);
                 }
+                EntryKind::Section(inner) if &*inner.word.name == "augment" => self.augment(inner),
                 EntryKind::Section(inner) => self.keyed(inner),
                 EntryKind::Let { .. }
                 | EntryKind::Input { .. }
@@ -289,13 +303,14 @@ impl<'a> Walker<'a> {
 
     /// `split { … }`, `checkpoint { … }`: a key, and keys in it.
     fn keyed(&mut self, section: &'a Section) {
-        self.add(
-            section.word.span,
-            NameKind::Key,
-            None,
-            Some(keys::section_of(&section.word.name).unwrap_or("")),
-        );
+        self.inner_word(&section.word);
         self.keys(section);
+    }
+
+    /// The word of a section inside of another.
+    fn inner_word(&mut self, word: &Ident) {
+        let outer = keys::section_of(&word.name).unwrap_or("");
+        self.add(word.span, NameKind::Key, None, Some(outer));
     }
 
     fn keys(&mut self, section: &'a Section) {

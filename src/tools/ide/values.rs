@@ -12,6 +12,7 @@ pub fn role_at(place: &Place) -> Role {
     let in_group = place.sections().nth(1) == Some("groups");
     match (word, frame.head) {
         ("data", Head::Typed) => Role::How,
+        ("augment", Head::Key(_)) => Role::Column,
         ("data", Head::Key(key)) if keys::find("data", key).is_none() => Role::Column,
         (_, Head::Key(key)) if in_group => role_of("groups", key),
         (word, Head::Key(key)) => role_of(word, key),

@@ -52,7 +52,7 @@ impl<'a> Walker<'a> {
             Role::Metric => ops::metric::find(text).map(|_| NameKind::Metric),
             Role::Source => is_source(text).then_some(NameKind::Source),
             Role::Generator => is_generator(text).then_some(NameKind::Generator),
-            Role::How => ops::transform::find(text).map(|_| NameKind::Transform),
+            Role::How => ops::transform::signature(text).map(|_| NameKind::Transform),
             Role::Weights => return self.weights(name.span, text),
             Role::Monitor => {
                 Some(if ops::metric::find(text).is_some() { NameKind::Metric } else { NameKind::Choice })
@@ -75,7 +75,7 @@ impl<'a> Walker<'a> {
     }
 
     /// In a data section columns come first.
-    fn column(&mut self, name: &Ident) -> Option<NameKind> {
+    pub(super) fn column(&mut self, name: &Ident) -> Option<NameKind> {
         let section = self.section.unwrap_or_default();
         let fact = self.data.iter().find(|d| d.name == section).and_then(|d| d.column(&name.name));
         if let Some(fact) = fact {

@@ -44,6 +44,9 @@ impl Gather<'_> {
             Role::Clip => self.signatures(ops::clip::CLIPS.iter().map(|c| &c.sig)),
             Role::Stop => self.signatures([&ops::stop::EARLY_STOPPING]),
             Role::Metric => self.metrics_that_fit(),
+            Role::How if self.place.section().is_some_and(|(word, ..)| word == "augment") => {
+                self.signatures(ops::transform::AUGMENTS.iter().map(|change| &change.sig));
+            }
             Role::How => {
                 self.signatures(ops::transform::TRANSFORMS.iter().map(|t| &t.sig));
             }

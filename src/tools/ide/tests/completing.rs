@@ -126,6 +126,7 @@ fn values_of_keys() {
         ("CrossEntropy(Net.logits, income, label_smoothing=0.1)", "Cr¦"),
         ("csv(\"people.csv\")", "¦"),
         ("age, hours : standardize", "age, hours : ¦"),
+        ("seed = 1 }", "seed = 1 }\n  augment { age = age |> ¦ }"),
         ("epochs    = 10", "epochs    = 10\n  freeze = [¦]"),
         ("seed = 1 }", "stratify = ¦ }"),
         ("epochs    = 10", "epochs    = 10\n  checkpoint { best = ¦ }"),

@@ -52,6 +52,7 @@ hovers! {
     a_size_of_the_data: "people.features" => "people.feat¦ures";
     a_transform: "standardize" => "standard¦ize";
     a_transform_with_a_choice: "one_hot(unknown" => "one_hot(unk¦nown";
+    a_change_of_training_rows: "seed = 1 }" => "seed = 1 }\n  augment { age = age |> ro¦tate(10) }";
     a_source: "csv(" => "c¦sv(";
     a_key: "batch = 32" => "ba¦tch = 32";
     a_key_of_an_inner_section: "seed = 1 }" => "se¦ed = 1 }";

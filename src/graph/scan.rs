@@ -163,6 +163,32 @@ pub struct ScanStep {
     pub constants: Vec<Value>,
 }
 
+impl Prim {
+    /// What it draws from, also in the body of a loop.
+    pub fn sites(&self) -> Vec<&Arc<str>> {
+        if let Prim::Random { site } = self {
+            vec![site]
+        } else if let Prim::Scan { body, .. } = self {
+            body.graph.nodes.iter().flat_map(|(_, node)| node.prim.sites()).collect()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Has it draw from other sites.
+    pub fn rename_sites(&mut self, name: &dyn Fn(&str) -> String) {
+        if self.sites().is_empty() {
+            return;
+        }
+        if let Prim::Random { site } = self {
+            *site = name(site).into();
+        } else if let Prim::Scan { body, .. } = self {
+            let nodes = Arc::make_mut(body).graph.nodes.iter_mut();
+            nodes.for_each(|node| node.prim.rename_sites(name));
+        }
+    }
+}
+
 /// Behind the name of a site: the row of a loop that was written out.
 const ROW_MARK: char = '@';
 

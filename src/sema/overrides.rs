@@ -258,9 +258,20 @@ fn set_in(section: &mut Section, path: &[Ident], over: &Override) -> Result<(), 
         let diagnostic = Diagnostic::error("override::unknown", message, key.span, "not a key");
         return Err(super::ctx::suggest(diagnostic, "key", key, known.iter().map(|k| k.name)));
     }
+    // A training lasts as long as it was told last: `steps` take the place of the spec's `epochs`.
+    let instead = EITHER.iter().find_map(|[a, b]| match &*key.name {
+        name if name == *a => Some(*b),
+        name if name == *b => Some(*a),
+        _ => None,
+    });
+    let is_instead = |path: &Path| path.parts.len() == 1 && Some(&*path.parts[0].name) == instead;
+    section.entries.retain(|e| !matches!(&e.kind, EntryKind::Bind { path, .. } if is_instead(path)));
     section.entries.push(bind(key, over.value.clone()));
     Ok(())
 }
+
+/// Keys of which a section has one.
+const EITHER: &[[&str; 2]] = &[["epochs", "steps"]];
 
 fn no_key(key: &Ident) -> Diagnostic {
     Diagnostic::error(

@@ -334,6 +334,17 @@ fn params_and_overrides() {
 }
 
 #[test]
+fn steps_of_an_override_take_the_place_of_epochs() {
+    let length = |sets: &[&str]| {
+        let (job, diags, sources) = run(GOOD, sets, None);
+        assert_eq!(render(&diags, &sources), "");
+        job.expect("test: the spec is right").trains[0].length
+    };
+    assert_eq!(length(&["train.steps=7"]), job::Length::Steps(7));
+    assert_eq!(length(&["train.steps=7", "train.epochs=3"]), job::Length::Epochs(3));
+}
+
+#[test]
 fn overrides_reach_the_plan() {
     let sets = ["train.optimizer.lr=0.5", "shapes.batch=8", "train.seed=7"];
     let job = run(GOOD, &sets, Some("tiny")).0.expect("test: the spec is right");

@@ -108,9 +108,14 @@ impl Run {
 
     /// What `run.yaml` tells of a metric of the test split: of all folds the mean.
     pub fn test_result(&self, name: &str) -> f64 {
+        self.result("test", name)
+    }
+
+    /// What `run.yaml` tells of a metric of a split.
+    pub fn result(&self, split: &str, name: &str) -> f64 {
         let text = std::fs::read_to_string(self.file("run.yaml")).expect("run.yaml is there");
         let info: serde_yaml::Value = serde_yaml::from_str(&text).expect("run.yaml is YAML");
-        let result = &info["results"]["test"][name];
-        result.as_f64().unwrap_or_else(|| panic!("{name} of the test split: {result:?}"))
+        let result = &info["results"][split][name];
+        result.as_f64().unwrap_or_else(|| panic!("{name} of the {split} split: {result:?}"))
     }
 }

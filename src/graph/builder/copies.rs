@@ -36,7 +36,7 @@ impl Builder {
             Prim::Const(_) | Prim::Size(_) => true,
             _ => inside(v) || given.contains(v),
         };
-        let draws = |node: &Node| matches!(&node.prim, Prim::Random { site } if !own(site));
+        let draws = |node: &Node| node.prim.sites().iter().any(|site| !own(site));
         let nodes = graph.nodes.iter().skip(part.nodes.start).take(part.nodes.len());
         nodes.into_iter().all(|(v, node)| known(&v) && !draws(node) && node.prim.inputs().iter().all(known))
     }
@@ -57,11 +57,12 @@ impl Builder {
             }
             let new = match &mut prim {
                 Prim::Leaf(_) => self.again(part, to, &mut renamed, old),
-                Prim::Random { site } => {
-                    *site = part.rename(site, to).expect("graph: the part draws from its own sites").into();
+                _ => {
+                    let own =
+                        |site: &str| part.rename(site, to).expect("graph: the part draws from its own sites");
+                    prim.rename_sites(&own);
                     self.copy(Node { prim, ty, span })
                 }
-                _ => self.copy(Node { prim, ty, span }),
             };
             renamed.insert(old, new);
         }

@@ -104,12 +104,7 @@ impl Builder {
     }
 
     fn note_site(&mut self, prim: &Prim) {
-        if let Prim::Random { site } = prim {
-            self.sites.insert(site.clone());
-        }
-        if let Prim::Scan { body, .. } = prim {
-            body.graph.nodes.iter().for_each(|(_, node)| self.note_site(&node.prim));
-        }
+        self.sites.extend(prim.sites().into_iter().cloned());
     }
 
     /// Whether random numbers are drawn from this site already.

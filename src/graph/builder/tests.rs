@@ -1,5 +1,5 @@
 use super::*;
-use crate::graph::ScalarOp;
+use crate::graph::{Keep, Part, ScalarOp, ScanInputs};
 
 fn sym(name: &str) -> Dim {
     Dim::sym(name)
@@ -66,4 +66,30 @@ fn shape_errors_are_panics() {
     let x = b.param("x", [3, 4], Init::Constant(0.0));
     let y = b.param("y", [3, 5], Init::Constant(0.0));
     b.add(x, y);
+}
+
+#[test]
+fn a_copy_of_a_loop_draws_from_sites_of_its_own() {
+    let mut b = Builder::new("t");
+    let x = b.param("x", [4, 3], Init::Constant(0.0));
+    let start = b.graph().nodes.len();
+    let scan = ScanInputs {
+        length: Dim::from(4),
+        keep: Keep::Nothing,
+        reverse: false,
+        carries: &[],
+        slices: &[x],
+        constants: &[],
+    };
+    let made = b.scan(&scan, |b, step| {
+        let draw = b.random("h.0.drop", [3]);
+        Ok::<_, ()>([Vec::new(), vec![b.mul(draw, step.slices[0])]])
+    });
+    assert!(b.draws("h.0.drop"));
+    let part = Part { nodes: start..b.graph().nodes.len(), from: "h.0".to_string() };
+    assert!(b.can_repeat(&part, &[x]));
+    b.repeat(&part, "h.1", [(x, made.unwrap()[1][0])].into());
+    assert!(b.draws("h.1.drop"));
+    let foreign = Part { from: "g.0".to_string(), ..part };
+    assert!(!b.can_repeat(&foreign, &[x]), "the sites are those of another part");
 }

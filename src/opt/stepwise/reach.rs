@@ -134,7 +134,7 @@ pub fn facts(graph: &Graph, tokens: LeafId) -> Vec<Facts> {
 }
 
 /// A scan's result along time as its readers see it: the scan, and which of its results.
-pub fn scan_result<'g>(graph: &'g Graph, value: Value) -> Option<(Value, &'g ScanBody, &'g [Value], usize)> {
+pub fn scan_result(graph: &Graph, value: Value) -> Option<(Value, &ScanBody, &[Value], usize)> {
     let Prim::Reshape { input } = &graph.nodes[value].prim else { return None };
     let Prim::Slice { input: scan, start, step } = &graph.nodes[*input].prim else { return None };
     let Prim::Scan { body, inputs } = &graph.nodes[*scan].prim else { return None };

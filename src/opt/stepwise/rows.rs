@@ -30,7 +30,7 @@ impl Steps<'_> {
                 Ok(self.token())
             }
             Prim::Leaf(_) | Prim::Scatter { .. } | Prim::Scan { .. } | Prim::Random { .. } => {
-                self.from_whole(of, axis, at)
+                self.of_whole(of, axis, at)
             }
             Prim::Const(_) | Prim::Size(_) => self.whole(of),
             Prim::Iota { axis: along } if *along == axis => {
@@ -39,7 +39,7 @@ impl Steps<'_> {
             }
             Prim::Iota { axis: along } => Ok(self.b.iota(shape, *along)),
             Prim::Map { .. } | Prim::Reduce { .. } | Prim::Contract { .. } if !recomputed => {
-                self.from_whole(of, axis, at)
+                self.of_whole(of, axis, at)
             }
             Prim::Map { inputs, .. } => {
                 let each = |steps: &mut Self, input: Value| match steps.shape(input).rank() {
@@ -96,7 +96,7 @@ impl Steps<'_> {
         }
     }
 
-    fn from_whole(&mut self, of: Value, axis: usize, at: At) -> Checked<Value> {
+    fn of_whole(&mut self, of: Value, axis: usize, at: At) -> Checked<Value> {
         let whole = self.whole(of)?;
         let index = self.index(at);
         Ok(self.gathered(whole, axis, index))
@@ -134,7 +134,7 @@ impl Steps<'_> {
         if scan_result(self.graph, of).is_some() && !self.sees(of).is_nothing() {
             return match (at, axis) {
                 (At::Now, 0) => self.scanned(of),
-                (At::Now | At::Rows(..), _) => self.from_whole(of, axis, at),
+                (At::Now | At::Rows(..), _) => self.of_whole(of, axis, at),
             };
         }
         let node = &self.graph.nodes[of];
@@ -143,7 +143,7 @@ impl Steps<'_> {
                 let input = self.pick(input, from, at)?;
                 self.rebuilt(node, with_axis(&node.ty.shape, axis, self.count(at)), &[input])
             }
-            None => self.from_whole(of, axis, at),
+            None => self.of_whole(of, axis, at),
         }
     }
 
@@ -220,7 +220,7 @@ impl Steps<'_> {
             return Ok(self.b.reshape(picked, shape));
         }
         if axis == along + 1 {
-            return self.from_whole(of, axis, at);
+            return self.of_whole(of, axis, at);
         }
         let picked = self.pick(input, if axis < along { axis } else { axis - 1 }, at)?;
         self.b.at(node.span);

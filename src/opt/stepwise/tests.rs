@@ -39,7 +39,7 @@ fn model(width: usize, build: impl FnOnce(&mut Builder, Value) -> Value) -> Grap
 
 fn causal(b: &mut Builder, x: Value, how: &Attention) -> Value {
     let lib = Library::std(Framework::Keras, &mut Sources::new());
-    let wrong = |message: &str, _: &str| Diagnostic::error("test::wrong", message, Span::default(), "");
+    let wrong = |message: &str, _: &str| Diagnostic::error("shape::layer", message, Span::default(), "");
     let n = b.shape(x).last().cloned().unwrap();
     let weight = |b: &mut Builder, name: &str| {
         let w = b.param(name, Shape(vec![n.clone(), n.clone()]), Init::Constant(0.0));
@@ -171,7 +171,7 @@ fn shared_keys_and_masks_written_by_hand_are_understood() {
     agree(&model(8, |b, x| {
         let half = b.slice_axis(x, 2, Dim::zero(), Dim::from(4));
         let lib = Library::std(Framework::Keras, &mut Sources::new());
-        let wrong = |message: &str, _: &str| Diagnostic::error("test::wrong", message, Span::default(), "");
+        let wrong = |message: &str, _: &str| Diagnostic::error("shape::layer", message, Span::default(), "");
         attend(&lib, b, [x, half, half], &how, &wrong).expect("test: shapes fit")
     }));
     // Scores plus (seen - 1) * 1e9, and shares without a shift.

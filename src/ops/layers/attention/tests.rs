@@ -37,7 +37,7 @@ fn attention(masked: Masked, dropout: Option<f64>, tile: Option<usize>) -> Graph
         dropout: dropout.map(|rate| (rate, "site".to_string())),
         scale: None,
     };
-    let wrong = |message: &str, _: &str| Diagnostic::error("test::wrong", message, Span::default(), "");
+    let wrong = |message: &str, _: &str| Diagnostic::error("shape::layer", message, Span::default(), "");
     let sizes = sizes(&b, tensors, &how, &wrong).unwrap();
     let y = match tile {
         None => whole(&lib, &mut b, tensors, &how, sizes, None, &wrong),

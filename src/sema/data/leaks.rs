@@ -151,39 +151,41 @@ fn feed<'a>(cx: &Ctx<'a>, train: &'a Section, data: &Data<'a>) -> Vec<Fed<'a>> {
 impl<'a> Data<'a> {
     /// Adds the columns of the source that a column of the section is made of.
     fn behind(&self, cx: &Ctx<'a>, name: &str, columns: &mut BTreeSet<String>) {
-        if columns.contains(name) {
-            return;
-        }
-        let made = self.derived.iter().find(|(n, _)| &*n.name == name);
-        match made {
-            Some((_, expr)) => {
-                for from in walk::names_in(|f| walk::expr(expr, f)) {
-                    if from == name || self.is_own(from) {
-                        columns.insert(from.to_string());
-                    } else {
-                        self.behind_made(cx, from, columns);
-                    }
+        // A column may be made of the source's of the same name, so what counts is what stands above.
+        let mut open = vec![(name, self.derived.len())];
+        let mut seen = BTreeSet::new();
+        while let Some((name, before)) = open.pop() {
+            let Some(at) = self.made_above(name, before) else {
+                if name == "row" {
+                    let fields = self.row_fields(cx);
+                    columns.extend(fields.iter().flat_map(Field::sources).map(str::to_string));
+                } else {
+                    columns.insert(name.to_string());
+                }
+                continue;
+            };
+            if !seen.insert(at) {
+                continue;
+            }
+            for from in walk::names_in(|f| walk::expr(self.derived[at].1, f)) {
+                // Others are params and functions.
+                let made = from == "row" || self.made_above(from, at).is_some();
+                if made || from == name || self.is_own(from, at) {
+                    open.push((from, at));
                 }
             }
-            None if name == "row" => {
-                let fields = self.row_fields(cx);
-                columns.extend(fields.iter().flat_map(Field::sources).map(str::to_string));
-            }
-            None => drop(columns.insert(name.to_string())),
         }
     }
 
-    /// The same for a name inside a computed column, which may be a param or a function.
-    fn behind_made(&self, cx: &Ctx<'a>, name: &str, columns: &mut BTreeSet<String>) {
-        if name == "row" || self.derived.iter().any(|(n, _)| &*n.name == name) {
-            self.behind(cx, name, columns);
-        }
+    /// The last entry above one that makes a column.
+    fn made_above(&self, name: &str, before: usize) -> Option<usize> {
+        self.derived[..before].iter().rposition(|(n, _)| &*n.name == name)
     }
 
-    /// Whether the source has a column of that name, as far as anyone knows.
-    fn is_own(&self, name: &str) -> bool {
+    /// Whether an entry reads the source's column of that name, as far as anyone knows.
+    fn is_own(&self, name: &str, at: usize) -> bool {
         let typed = self.typed.iter().any(|(n, _)| &*n.name == name) && self.typed_entry(name).is_none();
-        let made = self.derived.iter().any(|(n, _)| &*n.name == name);
+        let made = self.made_above(name, at).is_some();
         typed || (!made && self.known_columns().is_some_and(|all| all.iter().any(|c| c == name)))
     }
 }

@@ -111,7 +111,7 @@ impl Before {
             mask,
             layers: ev.scope.layers.len(),
             penalties: ev.scope.penalties.len(),
-            elsewhere: elsewhere(&ev.scope),
+            elsewhere: elsewhere(ev.scope),
         })
     }
 
@@ -125,7 +125,7 @@ impl Before {
         let layers = ev.scope.layers[self.layers..].to_vec();
         let same = ev.diags.is_empty()
             && ev.scope.freeze.is_none()
-            && elsewhere(&ev.scope) == self.elsewhere
+            && elsewhere(ev.scope) == self.elsewhere
             && types(ev.b, &values) == types(ev.b, &self.inputs)
             && layers.iter().all(own)
             && ev.b.can_repeat(&part, &given);
@@ -137,7 +137,7 @@ impl Before {
             outputs: outputs.clone(),
             layers,
             penalties: ev.scope.penalties[self.penalties..].to_vec(),
-            taken: Taken::within(&ev.scope, &part),
+            taken: Taken::within(ev.scope, &part),
             part,
         })
     }
@@ -149,7 +149,7 @@ pub(super) fn again(ev: &mut Ev, copied: &Copied, inputs: &Inputs, path: &str) -
     let (inputs, mask) = plain(ev, inputs)?;
     let room = written(ev.b) + part.nodes.len() + copied.uses * USE <= MOST_NODES;
     let same = types(ev.b, &inputs) == types(ev.b, &copied.inputs) && mask.is_some() == copied.mask.is_some();
-    if !room || !same || !copied.taken.is_free(&ev.scope, part, path) {
+    if !room || !same || !copied.taken.is_free(ev.scope, part, path) {
         return None;
     }
     ev.b.uses += copied.uses;
@@ -157,7 +157,7 @@ pub(super) fn again(ev: &mut Ev, copied: &Copied, inputs: &Inputs, path: &str) -
     let renamed: BTreeMap<Value, Value> = copied.inputs.iter().copied().zip(inputs).chain(masks).collect();
     let renamed = ev.b.repeat(part, path, renamed);
     let now = |v: Value| renamed.get(&v).copied().unwrap_or(v);
-    copied.taken.again(&mut ev.scope, part, path);
+    copied.taken.again(ev.scope, part, path);
     let layer = |layer: &LayerInfo| LayerInfo {
         path: part.rename(&layer.path, path).unwrap_or_default(),
         params: layer.params.iter().map(|p| part.rename(p, path).unwrap_or_else(|| p.clone())).collect(),

@@ -60,7 +60,9 @@ fn mlc_keep(x: f32) -> f32 {
 
 // The size of `x` with the sign of `sign`.
 fn mlc_with_sign(x: f32, sign: f32) -> f32 {
-    return bitcast<f32>((bitcast<u32>(x) & 0x7fffffffu) | (bitcast<u32>(sign) & 0x80000000u));
+    // Not by putting bits together: Mesa 22.3 then loses the sign of what is scaled afterwards.
+    let size = abs(x);
+    return select(size, -size, (bitcast<u32>(sign) >> 31u) != 0u);
 }
 
 // `x` cut to its first 12 bits.

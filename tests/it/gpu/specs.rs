@@ -8,16 +8,21 @@ use mlc::tools::verify::Gpu;
 
 /// `mlc verify` finds nothing, and the GPU took part.
 fn agrees(test: &str, lesson: &str, args: &[&str]) {
+    agrees_on(test, &spec(lesson), 7, args);
+}
+
+/// The same of any spec, of so many tensors at least.
+fn agrees_on(test: &str, spec: &str, least: usize, args: &[&str]) {
     if device(test).is_none() {
         return;
     }
-    let output = mlc(&[&["verify", &spec(lesson), "--device", "gpu", "--json"], args].concat());
-    assert!(output.status.success(), "{lesson}\n{}{}", stdout(&output), stderr(&output));
+    let output = mlc(&[&["verify", spec, "--device", "gpu", "--json"], args].concat());
+    assert!(output.status.success(), "{spec}\n{}{}", stdout(&output), stderr(&output));
     let report: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("a report in JSON");
     assert_eq!(report["agrees"], true);
     assert!(report["gpu"].is_string());
     let tensors = report["tensors"].as_array().expect("a list");
-    assert!(tensors.len() >= 7);
+    assert!(tensors.len() >= least);
     assert!(tensors.iter().all(|t| t["gpu"]["share"].as_f64().is_some_and(|share| share <= 1.0)));
 }
 
@@ -51,6 +56,29 @@ fn convolutions_agree() {
 #[test]
 fn digits_agree() {
     agrees("digits_agree", "digits", &[]);
+}
+
+/// Cells as a recurrent net has them, each gate a part of one product, and what of one step goes into the next.
+const GATES: &str = r#"mlspec 1
+data d { source = synthetic(normal, features=16, classes=4, rows=64)  batch = 4 }
+model M {
+  input x: f32[B, 16]
+  let again = Dense(128, bias=false)
+  let i1, f1, g1, o1 = x |> Dense(128) as first |> split(4)
+  let c1 = sigmoid(i1) * tanh(g1) + 0 * f1
+  let i2, f2, g2, o2 = again(sigmoid(o1) * tanh(c1)) |> split(4)
+  let c2 = sigmoid(f2) * c1 + sigmoid(i2) * tanh(g2)
+  output logits: f32[B, 4] = sigmoid(o2) * tanh(c2) |> Dense(4) as out
+}
+train { feed { x = d.x  y = d.y }  loss = CrossEntropy(M.logits, y)  optimizer = SGD(lr=0.1)  steps = 2 }
+"#;
+
+#[test]
+fn gates_agree() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("gates.mlspec");
+    std::fs::write(&file, GATES).expect("a file is written");
+    agrees_on("gates_agree", &file.display().to_string(), 30, &[]);
 }
 
 /// Both sides are told of, each with what to do.

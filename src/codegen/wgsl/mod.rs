@@ -45,6 +45,7 @@ pub use text::text;
 use super::bind::{Binding, bind};
 use crate::base::DType;
 use crate::loops::{BufferId, KernelKind, Program};
+use crate::opt::unroll;
 use module::Member;
 
 /// Invocations of every workgroup: what WebGPU promises on every device.
@@ -218,8 +219,8 @@ pub fn compile(
 ) -> Result<Shaders, Lack> {
     if program.kernels.iter().any(|k| matches!(k.kind, KernelKind::Scan(_))) {
         return Err(Lack {
-            what: "a recurrent layer needs a loop over time".into(),
-            limit: "this backend has none: it trains on `--device cpu`".into(),
+            what: format!("a recurrent layer over more than {} steps needs a loop over time", unroll::SHORT),
+            limit: "this backend has none: give it fewer steps, or train on `--device cpu`".into(),
         });
     }
     let bound: Vec<(KernelKind, Binding)> = program.kernels.iter().map(|k| bind(program, &k.kind)).collect();

@@ -1,10 +1,11 @@
 //! The lessons on a GPU, against the processor and the reference interpreter.
 
 use super::device;
-use crate::support::{large_data, mlc, spec, stderr, stdout};
+use crate::support::{large_data, mlc, root, spec, stderr, stdout};
 use crate::verify::{edit, verified};
 use mlc::graph::{Prim, ScalarOp};
 use mlc::tools::verify::Gpu;
+use std::path::Path;
 
 /// `mlc verify` finds nothing, and the GPU took part.
 fn agrees(test: &str, lesson: &str, args: &[&str]) {
@@ -79,6 +80,48 @@ fn gates_agree() {
     let file = folder.path().join("gates.mlspec");
     std::fs::write(&file, GATES).expect("a file is written");
     agrees_on("gates_agree", &file.display().to_string(), 30, &[]);
+}
+
+/// The digits by a recurrent net: `layer` in place of the dense one.
+fn recurrent_digits(folder: &Path, layer: &str) -> String {
+    let text = std::fs::read_to_string(spec("digits")).unwrap();
+    let dense = "Flatten\n          |> Dense(hidden, activation=relu)";
+    assert!(text.contains(dense), "the lesson is another");
+    let path = folder.join("rows.mlspec");
+    std::fs::write(&path, text.replace(dense, layer)).unwrap();
+    path.display().to_string()
+}
+
+/// The eight rows of a digit are as many steps, written out; sixty-four pixels are too many.
+#[test]
+fn short_recurrent_nets_agree_and_long_ones_are_refused() {
+    if device("short_recurrent_nets_agree_and_long_ones_are_refused").is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let data = root().join("specs").display().to_string();
+    let short = recurrent_digits(folder.path(), "LSTM(hidden)");
+    let test = "short_recurrent_nets_agree_and_long_ones_are_refused";
+    agrees_on(test, &short, 7, &["--batch", "4", "--data", &data, "--set", "hidden=32"]);
+    let long = recurrent_digits(folder.path(), "Reshape(64, 1) |> GRU(hidden)");
+    let out = folder.path().join("run").display().to_string();
+    let output = mlc(&[
+        "train",
+        &long,
+        "--device",
+        "gpu",
+        "--steps",
+        "1",
+        "--set",
+        "hidden=32",
+        "--data",
+        &data,
+        "--out",
+        &out,
+    ]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("mlc::gpu::limit") && said.contains("32 steps"), "{said}");
 }
 
 /// Both sides are told of, each with what to do.

@@ -283,6 +283,12 @@ impl Row {
         self.cpu.over() || self.gpu.is_some_and(|gpu| gpu.over())
     }
 
+    /// Whether rounding alone could make any number of most elements, so that agreeing says nothing: sums of logarithms
+    /// over many steps have such bounds.
+    pub fn open(&self) -> bool {
+        self.scale > 0.0 && (self.bound.is_nan() || self.bound >= 1.0)
+    }
+
     /// `the gradient of fc1.weight`.
     fn called(&self) -> String {
         match self.role {

@@ -3,7 +3,8 @@
 use super::{Difference, NOT_A_NUMBER, Report, Role, Row};
 use std::fmt::Write;
 
-/// The table, grouped by the lines of the spec; a `!` marks what is over its bound.
+/// The table, grouped by the lines of the spec; a `!` marks what is over its bound, a `?` what has
+/// none worth the name.
 pub fn text(report: &Report) -> String {
     let mut text = head(report);
     let cells: Vec<(&Row, Vec<String>)> = report.tensors.iter().map(|row| (row, cells(row))).collect();
@@ -28,7 +29,12 @@ pub fn text(report: &Report) -> String {
             here = Some((&row.file, row.line));
             let _ = writeln!(text, "{}:{}  {}", row.file, row.line, row.source);
         }
-        text += &line(if row.over() { '!' } else { ' ' }, cells);
+        let mark = match (row.over(), row.open()) {
+            (true, _) => '!',
+            (false, true) => '?',
+            (false, false) => ' ',
+        };
+        text += &line(mark, cells);
     }
     text + &verdict(report)
 }
@@ -106,8 +112,14 @@ fn short(x: f64) -> String {
 
 fn verdict(report: &Report) -> String {
     let all = report.tensors.len();
-    match report.tensors.iter().filter(|row| row.over()).count() {
-        0 => format!("{all} tensors agree within what rounding can do\n"),
+    let over = report.tensors.iter().filter(|row| row.over()).count();
+    let open = report.tensors.iter().filter(|row| !row.over() && row.open()).count();
+    let mut text = match over {
+        0 => format!("{} tensors agree within what rounding can do\n", all - open),
         over => format!("{over} of {all} tensors differ by more than rounding can do\n"),
+    };
+    if open > 0 {
+        let _ = writeln!(text, "of {open} (?) nothing is said: rounding alone could make any number of them");
     }
+    text
 }

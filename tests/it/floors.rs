@@ -94,6 +94,7 @@ const TINY: &[&str] = &[
     "imdb_cnn",
     "imdb_lstm",
     "shakespeare",
+    "blood_cells",
 ];
 
 /// The metric for each of the seeds.

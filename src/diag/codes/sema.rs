@@ -519,10 +519,11 @@ pub const CODES: &[CodeInfo] = &[
                   built; the others of the language will follow.",
     },
     CodeInfo {
-        code: "later::type",
-        title: "a type that is not built yet",
-        explain: "`box(xyxy)` is part of the language, and this program cannot do it yet. `f32` holds the \
-                  same numbers without their meaning.",
+        code: "type::box",
+        title: "a box that is not four corners",
+        explain: "`box(xyxy)[B, 4]` is `f32` whose last axis holds left, top, right and bottom, as the loss `GIoU` and the \
+                  source `voc` have them. Other ways to write a box, by its middle and its size, are turned into corners by \
+                  arithmetic.",
     },
     CodeInfo {
         code: "later::feed",

@@ -47,9 +47,11 @@ mod table;
 mod text;
 mod tokenizers;
 mod turn;
+mod voc;
 mod wanted;
 mod when;
 mod windows;
+mod xml;
 
 pub use augment::Augmenter;
 pub use batch::{Order, Rows};

@@ -55,6 +55,7 @@ impl DataProbe for DiskProbe {
             SourceKind::Idx { path } => idx::glance(path, &self.places, source).map(images),
             SourceKind::Cifar { path } => cifar::glance(path, &self.places, source),
             SourceKind::Images { path, resize } => super::images::glance(path, *resize, &self.places, source),
+            SourceKind::Voc(plan) => super::voc::glance(plan, &self.places, source),
             SourceKind::Text { path } => lines::glance_text(path, &self.places, source),
             SourceKind::Lines { files } => lines::glance_lines(files, &self.places, source),
             SourceKind::Parallel { files } => lines::glance_parallel(files, &self.places, source),

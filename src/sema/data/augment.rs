@@ -90,13 +90,30 @@ impl<'a> Data<'a> {
             };
             let channels = sizes.get(2).copied().unwrap_or(1);
             for step in &plan.steps {
-                let wrong = misfit(plan, *step, [height, width, channels], column.ty.dtype);
+                let moved = self.source.as_ref().is_some_and(|s| s.kind.voc().is_some());
+                let wrong = match moved.then(|| moves(plan, *step)).flatten() {
+                    Some(wrong) => Some(wrong),
+                    None => misfit(plan, *step, [height, width, channels], column.ty.dtype),
+                };
                 if let Some(wrong) = wrong {
                     cx.report(wrong.label(column.span, column.ty.to_string()));
                 }
             }
         }
     }
+}
+
+/// Why a step is not for images that have boxes: they would stay where they are.
+fn moves(plan: &AugmentPlan, step: Augment) -> Option<Diagnostic> {
+    let name = match step {
+        Augment::Flip => "flip",
+        Augment::Crop { .. } => "crop",
+        Augment::Rotate { .. } => "rotate",
+        Augment::Jitter { .. } | Augment::Cutout { .. } => return None,
+    };
+    let message = format!("`{name}` moves what is in an image, and its boxes would stay");
+    let d = Diagnostic::error("column::augment", message, plan.span, "boxes are of this column");
+    Some(d.help(format!("take `{name}` out; `jitter` and `cutout` leave everything in its place")))
 }
 
 /// Why a step is not for such images: height, width, channels.

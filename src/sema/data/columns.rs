@@ -210,6 +210,7 @@ impl<'a> Data<'a> {
             Some(column) => {
                 TensorType::new(column.dtype.unwrap_or(DType::F32), Shape::from(column.shape.as_slice()))
             }
+            None if let Some(known) = source.kind.voc().and_then(|voc| voc.type_of(&name.name)) => known,
             None if &*name.name == "label" && !source.kind.is_table() => TensorType::scalar(DType::I32),
             None if source.kind.is_table() => match row {
                 Some(row) => row.clone(),
@@ -413,6 +414,9 @@ impl<'a> Data<'a> {
             Some(Encode::AsIs) | None => match self.schema_of(name) {
                 Some(column) => column.classes.map(Dim::from),
                 None if name == "label" => Some(unknown()),
+                None if name == "labels" => {
+                    self.source.as_ref().and_then(|s| s.kind.voc()).map(|voc| Dim::from(voc.classes.len()))
+                }
                 None => None,
             },
             Some(_numbers) => None,

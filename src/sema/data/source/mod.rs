@@ -7,6 +7,7 @@ mod sql;
 mod synthetic;
 mod tables;
 mod texts;
+mod voc;
 
 use crate::base::Span;
 use crate::diag::{Diagnostic, Diagnostics};
@@ -185,6 +186,38 @@ const SOURCES: &[Source] = &[
         },
     },
     Source {
+        name: "voc",
+        doc: "Images with boxes around things, as Pascal VOC writes them: Annotations, JPEGImages, ImageSets/Main. Columns \
+              `image`, `boxes`, `labels` and `mask`.",
+        arguments: &[
+            PATH,
+            arg("classes", Default::Required, "Names of things in the order of their ids: `[cat, dog]`."),
+            arg("skip", Default::Absent, "Names of things that are left out."),
+            arg(
+                "boxes",
+                Default::Int(32),
+                "Room for so many boxes an image; the rest is 0 and its `mask` too.",
+            ),
+            arg(
+                "set",
+                Default::Absent,
+                "A list of ImageSets/Main, `\"train\"`; without, `test.txt` is the test part.",
+            ),
+            arg(
+                "resize",
+                Default::Absent,
+                "Height and width to bring all images to; boxes are shares of them.",
+            ),
+            arg(
+                "clip",
+                Default::Bool(false),
+                "Whether boxes are cut at the borders of their image, not refused.",
+            ),
+        ],
+        files: Files::Never,
+        read: |call, args| call.voc(args),
+    },
+    Source {
         name: "text",
         doc: "A file as one row, in the column `text`; gzip too.",
         arguments: &[PATH],
@@ -214,7 +247,7 @@ const SOURCES: &[Source] = &[
 /// Made up instead of read: its arguments depend on the first.
 const SYNTHETIC: &str = "synthetic";
 
-const LATER: [&str; 3] = ["voc", "coco", "json"];
+const LATER: [&str; 2] = ["coco", "json"];
 
 fn find(name: &str) -> Option<&'static Source> {
     SOURCES.iter().find(|s| s.name == name)

@@ -95,6 +95,7 @@ const TINY: &[&str] = &[
     "imdb_lstm",
     "shakespeare",
     "blood_cells",
+    "translate",
 ];
 
 /// The metric for each of the seeds.

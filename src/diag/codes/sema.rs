@@ -170,6 +170,13 @@ pub const CODES: &[CodeInfo] = &[
                   more.",
     },
     CodeInfo {
+        code: "column::ids",
+        title: "a table of weights with fewer rows than its column has ids",
+        explain: "Ids pick rows of an `Embedding`, counted from 0, so it has as many rows as the column has ids: those of words, \
+                  and before them 0 for padding, 1 for unknown words, and the ends of a text where they are asked for. \
+                  `d.col.vocab` says the number whatever it is.",
+    },
+    CodeInfo {
         code: "column::unknown",
         title: "the source has no column of that name",
         explain: "Columns come from the header of the file, or from `columns=[…]`. Signs in a header read as \

@@ -49,6 +49,11 @@ impl FittedColumn {
         })
     }
 
+    /// Whether the steps of its windows are rows of a table, and not pieces of a text.
+    pub fn steps_are_rows(&self) -> bool {
+        self.fields.iter().flat_map(|field| &field.steps).all(|step| !step.cuts_texts())
+    }
+
     /// What its ids stand for, in order, where they have names: of classes and categories.
     pub fn id_names(&self) -> Option<Vec<String>> {
         match self.fields.first()?.steps.last()? {

@@ -57,7 +57,7 @@ pub use augment::Augmenter;
 pub use batch::{Order, Rows};
 pub use encode::{FittedColumn, FittedField, apply, apply_file};
 pub use files::{FNV_START, FileInfo, Places, fnv1a};
-pub use frame::{Frame, Frames, source_like};
+pub use frame::{Frame, Frames, Neighbours, source_like};
 pub use labelled::{Kept, labelled};
 pub use prefetch::{Batch, Batches, Prefetch};
 pub use probe::DiskProbe;
@@ -215,6 +215,19 @@ impl Store {
             // SAFETY: the caller says that there is room; a store's own bytes are not given out for writing.
             unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to(i), size) };
         }
+    }
+
+    /// Room behind the last step of a store of windows, for windows that are not read to their end.
+    pub fn with_room(mut self, steps: usize) -> Store {
+        for column in &mut self.columns {
+            let more = steps * column.row.iter().skip(1).product::<usize>();
+            match &mut column.values {
+                Values::U8(v) => v.extend(std::iter::repeat_n(0, more)),
+                Values::I32(v) => v.extend(std::iter::repeat_n(0, more)),
+                Values::F32(v) => v.extend(std::iter::repeat_n(0.0, more)),
+            }
+        }
+        self
     }
 
     /// Some rows, as arrays in memory.

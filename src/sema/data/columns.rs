@@ -487,6 +487,27 @@ impl<'a> Data<'a> {
         }
     }
 
+    /// How many ids a stored column has: a symbol where only the data know; `None` of numbers.
+    pub(in crate::sema) fn ids(&self, column: &str) -> Option<Dim> {
+        if let Some(classes) = self.classes(column) {
+            return Some(classes);
+        }
+        let columns = self.columns.borrow();
+        let ColumnKind::One(field) = &columns.iter().find(|c| c.name == column)?.kind else { return None };
+        let unknown = || Dim::sym(&format!("{}.{column}.vocab", self.name.name));
+        field.how.iter().rev().find_map(|step| match step {
+            Encode::Words(words) => Some(words.vocab.map_or_else(unknown, Dim::from)),
+            Encode::Hashed { buckets } => Some(Dim::from(*buckets)),
+            Encode::Category(_) | Encode::Chars { .. } | Encode::Bpe { .. } => Some(unknown()),
+            _numbers => None,
+        })
+    }
+
+    /// Where the spec makes a stored column.
+    pub(in crate::sema) fn made_at(&self, column: &str) -> Option<Span> {
+        self.columns.borrow().iter().find(|c| c.name == column).map(|c| c.span)
+    }
+
     /// Notes what the values of a stored column must be.
     pub(in crate::sema) fn want(&self, column: &str, wanted: &Wanted) {
         let mut columns = self.columns.borrow_mut();

@@ -108,6 +108,8 @@ pub struct Wanted {
 pub enum Range {
     /// Whole numbers from 0 up to this many.
     Below(Dim),
+    /// The same of ids that pick rows of weights.
+    Rows(Dim),
     /// Any number between, both ends included.
     Between(f64, f64),
     /// Any number from this one.

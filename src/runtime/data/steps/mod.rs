@@ -155,6 +155,11 @@ impl Fitted {
         matches!(self, Fitted::Pad { .. } | Fitted::Windows(_))
     }
 
+    /// Whether it makes several pieces of a text, each a step of its own.
+    pub fn cuts_texts(&self) -> bool {
+        matches!(self, Fitted::Words(_) | Fitted::Chars(_) | Fitted::Bpe { .. })
+    }
+
     /// How many numbers a row has behind it, where the step decides that.
     pub fn width(&self) -> Option<usize> {
         match self {

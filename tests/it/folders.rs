@@ -422,3 +422,81 @@ fn batches_of_cifar_that_are_none() {
     ];
     check_all(cases, "image = image / 255", "d.image", "f32[B, 32, 32, 3]");
 }
+
+/// A spec of two classes of images whose rows are mixed.
+fn mixing(steps: &str, loss: &str) -> String {
+    format!(
+        "mlspec 1\n\ndata d {{\n  source = images(\"p\")\n  image = image / 255\n  augment {{ image = image |> {steps} }}\n  batch = \
+         2\n}}\n\nmodel M {{\n  input image: f32[B, 4, 4, 1]\n  output y: f32[B, 2] = image |> Flatten |> Dense(2) as fc\n}}\n\n\
+         train {{\n  feed {{ image = d.image  label = d.label }}\n  loss = {loss}\n  optimizer = SGD(lr=0.1)\n  metrics = \
+         [accuracy]\n  epochs = 3\n}}\n"
+    )
+}
+
+#[test]
+fn rows_are_mixed_with_their_labels() {
+    let (dark, light) = (png(4, 4), png(4, 4));
+    let files = folder(&[("p/cat/1.png", &dark), ("p/cat/2.png", &light), ("p/dog/1.png", &dark)]);
+    let path = files.path();
+    let hash = |text: &str| {
+        let out = train(path, text, &[]);
+        assert!(out.status.success(), "{}", stderr(&out));
+        let run = std::fs::read_to_string(path.join("run/run.yaml")).expect("the run is there");
+        assert!(run.contains("- cat"), "classes keep their names: {run}");
+        std::fs::remove_dir_all(path.join("run")).expect("the run is there");
+        run.lines().find(|l| l.starts_with("weights_hash")).expect("weights have a hash").to_string()
+    };
+    let loss = "CrossEntropy(M.y, label)";
+    let mixed = hash(&mixing("flip |> mixup(0.5, label)", loss));
+    assert_eq!(mixed, hash(&mixing("flip |> mixup(0.5, label)", loss)));
+    assert_ne!(mixed, hash(&mixing("flip", loss)));
+    let (found, rows) = loaded(path, &mixing("mixup(0.5, label)", loss));
+    let label = rows.iter().find(|array| array.name == "label").expect("it is fed");
+    assert_eq!(label.values, Values::F32(vec![1.0, 0.0, 1.0, 0.0, 0.0, 1.0]));
+    assert_eq!(found.class_names("label"), Some(vec!["cat".to_string(), "dog".to_string()]));
+    assert_eq!(found.balance("label"), Some(vec![0.75, 1.5]), "rows are counted by class");
+}
+
+#[test]
+fn what_cannot_be_mixed_is_named() {
+    let image = png(4, 4);
+    let files = folder(&[("p/cat/1.png", &image), ("p/dog/1.png", &image)]);
+    let loss = "CrossEntropy(M.y, label)";
+    let cases = [
+        ("mixup(0.5, lable)", loss, "column::augment", "did you mean `label`?"),
+        ("mixup(0.5, image)", loss, "column::augment", "is no label of itself"),
+        ("mixup(0.5, label) |> mixup(1, label)", loss, "column::augment", "with one other row"),
+        ("mixup(0, label)", loss, "call::range", "alpha"),
+        ("mixup(0.5, label)", "BinaryCrossEntropy(M.y[:, 0], label)", "shape::argument", "[B, 2]"),
+    ];
+    for (steps, loss, code, says) in cases {
+        answered(files.path(), &mixing(steps, loss), code, &[says])
+            .unwrap_or_else(|why| panic!("{steps}: {why}"));
+    }
+}
+
+#[test]
+fn images_of_all_sources_come_to_a_size() {
+    let record = [&[1][..], &[10; 1024], &[20; 1024], &[30; 1024]].concat();
+    let header = |sizes: &[u32]| {
+        let bytes = sizes.iter().flat_map(|n| n.to_be_bytes());
+        [0, 0, 8, sizes.len() as u8].into_iter().chain(bytes).collect::<Vec<u8>>()
+    };
+    let ramp: Vec<u8> = (0..35).map(|i| (i * 37 % 256) as u8).collect();
+    let files = folder(&[
+        ("c/data_batch_1.bin", &record),
+        ("m/images", &[header(&[1, 5, 7]), ramp].concat()),
+        ("m/labels", &[header(&[1]), vec![0]].concat()),
+    ]);
+    let image = |source: &str, ty: &str| {
+        let (_, mut rows) = loaded(files.path(), &spec(source, "image = image / 255", "d.image", ty));
+        rows.remove(0).values
+    };
+    assert_eq!(
+        image("cifar(\"c\", resize=[1, 2])", "f32[B, 1, 2, 3]"),
+        Values::U8(vec![10, 20, 30, 10, 20, 30])
+    );
+    // The bytes of Pillow.
+    let pillow = vec![20, 78, 146, 204, 25, 83, 151, 209, 30, 88, 156, 214];
+    assert_eq!(image("idx(\"m\", resize=[3, 4])", "f32[B, 3, 4]"), Values::U8(pillow));
+}

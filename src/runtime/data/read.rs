@@ -15,8 +15,8 @@ pub fn table(
     limit: usize,
 ) -> Checked<Option<(Table, Option<Table>)>> {
     let pairs = match &source.kind {
-        SourceKind::Idx { path } => Some(idx::load(path, places, source)?),
-        SourceKind::Cifar { path } => Some(cifar::load(path, places, source)?),
+        SourceKind::Idx { path, resize } => Some(idx::load(path, *resize, places, source)?),
+        SourceKind::Cifar { path, resize } => Some(cifar::load(path, *resize, places, source)?),
         SourceKind::Voc(plan) => Some(voc::load(plan, places, source)?),
         _one_table => None,
     };
@@ -81,8 +81,8 @@ impl<'a> Pieces<'a> {
             SourceKind::Sql { database, rows } => whole(super::sql::load(database, rows, places, source)?),
             #[cfg(not(feature = "sql"))]
             SourceKind::Sql { .. } => return Err(without("sql", source)),
-            SourceKind::Idx { path } => whole(idx::load(path, places, source)?.train),
-            SourceKind::Cifar { path } => whole(cifar::load(path, places, source)?.train),
+            SourceKind::Idx { path, resize } => whole(idx::load(path, *resize, places, source)?.train),
+            SourceKind::Cifar { path, resize } => whole(cifar::load(path, *resize, places, source)?.train),
             SourceKind::Images { path, resize } => whole(images::load(path, *resize, places, source)?),
             SourceKind::Voc(plan) => whole(voc::load(plan, places, source)?.train),
             SourceKind::Text { path } => whole(lines::text(path, places, source)?),

@@ -56,6 +56,13 @@ impl<'a> Data<'a> {
         before: usize,
         row: Option<&TensorType>,
     ) -> Found<'a> {
+        match self.looked_up(cx, name, before, row) {
+            Found::Stored(column) => Found::Stored(self.as_mixed(cx, column)),
+            other => other,
+        }
+    }
+
+    fn looked_up(&self, cx: &Ctx<'a>, name: &Ident, before: usize, row: Option<&TensorType>) -> Found<'a> {
         match self.named(cx, name, before) {
             Named::Chain(made) if matches!(made.chain.kind, Kind::Tokens(_)) => {
                 cx.report(super::windows::unpadded(name, made.span));
@@ -409,7 +416,8 @@ impl<'a> Data<'a> {
                 How::Poison => None,
             }),
         };
-        match steps.and_then(<[Encode]>::last) {
+        let telling = steps.and_then(|steps| steps.iter().rfind(|step| !matches!(step, Encode::Shares(_))));
+        match telling {
             Some(Encode::Class(classes)) => Some(named(classes).unwrap_or_else(unknown)),
             Some(Encode::AsIs) | None => match self.schema_of(name) {
                 Some(column) => column.classes.map(Dim::from),

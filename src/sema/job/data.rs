@@ -35,6 +35,8 @@ pub struct AugmentPlan {
     /// The leaf's name.
     pub column: String,
     pub steps: Vec<Augment>,
+    /// The column of labels that are mixed as rows are.
+    pub label: Option<String>,
     pub span: Span,
 }
 

@@ -26,11 +26,12 @@ pub enum SourceKind {
     /// What a database answers.
     Sql { database: Database, rows: SqlRows },
     /// Pairs of IDX files in a folder, told apart by `train`, `test`, `t10k`, `images`, `labels`
-    /// in their names; `.gz` too. Columns `image: u8[rows, cols]` and `label: class(n)`.
-    Idx { path: String },
+    /// in their names; `.gz` too, brought to one size (height, width) if that is given. Columns `image: u8[rows, cols]` and
+    /// `label: class(n)`.
+    Idx { path: String, resize: Option<[usize; 2]> },
     /// Binary files of CIFAR-10 or CIFAR-100 in a folder. Columns `image: u8[32, 32, 3]`, `label`, and `coarse` of
-    /// CIFAR-100.
-    Cifar { path: String },
+    /// CIFAR-100. Brought to another size as well.
+    Cifar { path: String, resize: Option<[usize; 2]> },
     /// PNG and JPEG files in a folder for each class, brought to one size (height, width) if that is given. Columns
     /// `image: u8[height, width, channels]`, `label`.
     Images { path: String, resize: Option<[usize; 2]> },
@@ -99,10 +100,10 @@ impl SourceKind {
             | SourceKind::Parquet { path }
             | SourceKind::Sql { database: Database::Sqlite { path }, .. }
             | SourceKind::Text { path }
-            | SourceKind::Cifar { path }
+            | SourceKind::Cifar { path, .. }
             | SourceKind::Images { path, .. }
             | SourceKind::Voc(VocPlan { path, .. })
-            | SourceKind::Idx { path } => vec![path],
+            | SourceKind::Idx { path, .. } => vec![path],
             SourceKind::Lines { files } | SourceKind::Parallel { files } => {
                 files.iter().map(|file| file.path.as_str()).collect()
             }

@@ -77,6 +77,12 @@ const HEADER: Argument = arg(
     "Whether the first line has names; without, columns are `c1`, `c2`, ….",
 );
 
+const RESIZE: Argument = arg(
+    "resize",
+    Default::Absent,
+    "Height and width to bring all images to, `[64, 64]`: bilinear, as Pillow does it.",
+);
+
 const SEP: &str = "The sign between fields.";
 
 const SOURCES: &[Source] = &[
@@ -157,32 +163,24 @@ const SOURCES: &[Source] = &[
     Source {
         name: "idx",
         doc: "A folder of images and labels in the format of MNIST; gzip too. Columns `image` and `label`.",
-        arguments: &[PATH],
+        arguments: &[PATH, RESIZE],
         files: Files::Never,
-        read: |call, args| Some(SourceKind::Idx { path: call.path(args)? }),
+        read: |call, args| Some(SourceKind::Idx { path: call.path(args)?, resize: call.resize(&args[1])? }),
     },
     Source {
         name: "cifar",
         doc: "A folder of binary files of CIFAR-10 or CIFAR-100. Columns `image` and `label`, and `coarse` of CIFAR-100.",
-        arguments: &[PATH],
+        arguments: &[PATH, RESIZE],
         files: Files::Never,
-        read: |call, args| Some(SourceKind::Cifar { path: call.path(args)? }),
+        read: |call, args| Some(SourceKind::Cifar { path: call.path(args)?, resize: call.resize(&args[1])? }),
     },
     Source {
         name: "images",
         doc: "PNG and JPEG files in a folder for each class, which is called as the folder. Columns `image` and `label`.",
-        arguments: &[
-            PATH,
-            arg(
-                "resize",
-                Default::Absent,
-                "Height and width to bring all images to, `[64, 64]`: bilinear, as Pillow does it.",
-            ),
-        ],
+        arguments: &[PATH, RESIZE],
         files: Files::Never,
         read: |call, args| {
-            let resize = or(&args[1], None, |e| call.size("resize", e).map(Some))?;
-            Some(SourceKind::Images { path: call.path(args)?, resize })
+            Some(SourceKind::Images { path: call.path(args)?, resize: call.resize(&args[1])? })
         },
     },
     Source {
@@ -341,6 +339,11 @@ impl Call<'_, '_> {
         let kind = (row.read)(self, &args)?;
         let path_span = args.first().and_then(|a| a.as_ref()).map_or(self.span, |a| a.span);
         Some(SourcePlan { kind, span: self.span, path_span })
+    }
+
+    /// `resize=[64, 64]`, if it is given; `None` is reported.
+    fn resize(&self, arg: &Option<Given<&Expr>>) -> Option<Option<[usize; 2]>> {
+        or(arg, None, |e| self.size("resize", e).map(Some))
     }
 
     /// `[height, width]`

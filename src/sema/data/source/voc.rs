@@ -15,7 +15,7 @@ impl Call<'_, '_> {
             skip: or(skip, Vec::new(), |e| self.names("skip", e))?,
             boxes: or(boxes, 32, |e| self.cx.count("boxes", e, 1).map(|n| n as usize))?,
             set: or(set, None, |e| self.cx.string("set", e).map(Some))?,
-            resize: or(resize, None, |e| self.size("resize", e).map(Some))?,
+            resize: self.resize(resize)?,
             clip: or(clip, false, |e| self.cx.flag("clip", e))?,
         };
         let at = classes.as_ref().map_or(self.span, |given| given.span);

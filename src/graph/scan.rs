@@ -41,11 +41,8 @@ impl PartialEq for ScanBody {
 impl ScanBody {
     /// The shape of a result as its readers see it.
     pub fn result(&self, k: usize) -> Shape {
-        let mut shape = self.graph.ty(self.graph.outputs[k].value).shape.clone();
-        if k >= self.carries {
-            shape.0.insert(0, self.length.clone());
-        }
-        shape
+        let shape = &self.graph.ty(self.graph.outputs[k].value).shape;
+        if k < self.carries { shape.clone() } else { shape.with_axis(0, self.length.clone()) }
     }
 
     /// Where the result starts in the vector of all.
@@ -55,7 +52,7 @@ impl ScanBody {
 
     /// The type of the vector of all results.
     pub fn ty(&self) -> TensorType {
-        TensorType::f32(Shape(vec![self.offset(self.graph.outputs.len())]))
+        TensorType::f32(Shape::from(vec![self.offset(self.graph.outputs.len())]))
     }
 
     /// The type of input `i` of the node.
@@ -63,7 +60,7 @@ impl ScanBody {
         let leaf = self.graph.leaves.iter().nth(i).expect("scan: an input has a leaf").1;
         let mut ty = leaf.ty.clone();
         if self.is_slice(i) {
-            ty.shape.0.insert(0, self.length.clone());
+            ty.shape = ty.shape.with_axis(0, self.length.clone());
         }
         ty
     }
@@ -229,10 +226,7 @@ impl Builder {
         let mut body = Builder::new("step");
         let leaf = |b: &mut Builder, name: String, ty: TensorType| b.leaf(name, ty, LeafKind::Batch);
         let named = |(i, &v): (usize, &Value)| (i, self.ty(v).clone());
-        let row = |mut ty: TensorType| {
-            ty.shape.0.remove(0);
-            ty
-        };
+        let row = |ty: TensorType| TensorType { shape: ty.shape.without(&[0]), ..ty };
         let step = ScanStep {
             carries: inputs
                 .carries
@@ -281,7 +275,7 @@ impl Builder {
         let shape = body.result(k);
         let part = self.push(
             Prim::Slice { input: packed, start: vec![body.offset(k)], step: vec![1] },
-            TensorType::f32(Shape(vec![shape.size()])),
+            TensorType::f32(Shape::from(vec![shape.size()])),
         );
         self.push(Prim::Reshape { input: part }, TensorType::f32(shape))
     }

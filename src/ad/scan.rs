@@ -433,7 +433,8 @@ pub fn results(b: &mut Builder, y: Value, parts: Vec<(Dim, Shape, Value)>) -> BT
     };
     let mut dys: BTreeMap<usize, Value> = BTreeMap::new();
     for (start, size, dy) in parts {
-        let is_read = |&k: &usize| body.offset(k) == start && Shape(vec![body.result(k).size()]) == size;
+        let is_read =
+            |&k: &usize| body.offset(k) == start && Shape::from(vec![body.result(k).size()]) == size;
         let k = (0..body.graph.outputs.len()).find(is_read).expect("ad: readers take whole results");
         let dy = b.reshape(dy, body.result(k));
         let sum = dys.get(&k).map_or(dy, |&sum| b.add(sum, dy));

@@ -12,8 +12,7 @@ pub(super) fn unwindow(b: &mut Builder, dy: Value, axis: usize, whole: &Dim, siz
     if let Some(dx) = unwindow_product(b, dy, axis, whole, sizes) {
         return dx;
     }
-    let mut seen = b.shape(dy).clone();
-    seen.0.remove(axis + 1);
+    let seen = b.shape(dy).without(&[axis + 1]);
     let span = (seen[axis].clone() - Dim::one()) * Dim::from(stride) + Dim::one();
     let mut sum: Option<Value> = None;
     for j in 0..size {
@@ -36,9 +35,9 @@ fn unwindow_apart(b: &mut Builder, dy: Value, axis: usize, whole: &Dim, sizes: [
     }
     let gap = Dim::from(stride - size);
     let spread = b.pad_axis(dy, axis + 1, [Dim::zero(), gap], 0, 0.0);
-    let mut flat = b.shape(spread).clone();
-    let covered = flat.0.remove(axis + 1) * flat[axis].clone();
-    flat.0[axis] = covered.clone();
+    let apart = b.shape(spread).clone();
+    let covered = apart[axis + 1].clone() * apart[axis].clone();
+    let flat = apart.without(&[axis + 1]).with(axis, covered.clone());
     let rest = (whole.clone() - covered).as_const()?;
     let joined = b.reshape(spread, flat);
     Some(if rest < 0 {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::{Add, Index, Mul, Sub};
+use std::ops::{Add, Deref, Mul, Sub};
 use std::sync::Arc;
 
 /// The name of a size that is not known yet: `B`, `T`, `people.features`.
@@ -235,17 +235,22 @@ impl fmt::Display for Dim {
     }
 }
 
-/// The sizes of a tensor's axes, outermost first.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Shape(pub Vec<Dim>);
+/// The sizes of a tensor's axes, outermost first. A graph holds the same ones many times over, so copies share them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Shape(Arc<[Dim]>);
 
 impl Shape {
     pub fn scalar() -> Shape {
-        Shape(Vec::new())
+        Shape::default()
     }
 
     pub fn rank(&self) -> usize {
         self.0.len()
+    }
+
+    /// As a slice, to match on.
+    pub fn dims(&self) -> &[Dim] {
+        &self.0
     }
 
     /// The number of elements.
@@ -253,16 +258,11 @@ impl Shape {
         self.0.iter().fold(Dim::one(), |n, d| n * d.clone())
     }
 
-    pub fn last(&self) -> Option<&Dim> {
-        self.0.last()
-    }
-
-    pub fn iter(&self) -> std::slice::Iter<'_, Dim> {
-        self.0.iter()
-    }
-
     pub fn bind(&self, bindings: &Bindings) -> Shape {
-        Shape(self.0.iter().map(|d| d.bind(bindings)).collect())
+        match self.0.iter().all(|d| d.terms.is_none()) {
+            true => self.clone(),
+            false => self.0.iter().map(|d| d.bind(bindings)).collect(),
+        }
     }
 
     /// The numbers, when no symbol is left and none is negative.
@@ -272,14 +272,34 @@ impl Shape {
 
     /// The shape less some axes (sorted or not).
     pub fn without(&self, axes: &[usize]) -> Shape {
-        Shape(self.0.iter().enumerate().filter(|(i, _)| !axes.contains(i)).map(|(_, d)| d.clone()).collect())
+        self.0.iter().enumerate().filter(|(i, _)| !axes.contains(i)).map(|(_, d)| d.clone()).collect()
+    }
+
+    /// The shape with another size along an axis.
+    pub fn with(&self, axis: usize, size: Dim) -> Shape {
+        let mut sizes = self.to_vec();
+        sizes[axis] = size;
+        Shape::from(sizes)
+    }
+
+    /// The shape with one axis more, which is the `axis`th then.
+    pub fn with_axis(&self, axis: usize, size: Dim) -> Shape {
+        let mut sizes = self.to_vec();
+        sizes.insert(axis, size);
+        Shape::from(sizes)
     }
 }
 
-impl Index<usize> for Shape {
-    type Output = Dim;
-    fn index(&self, axis: usize) -> &Dim {
-        &self.0[axis]
+impl Default for Shape {
+    fn default() -> Shape {
+        Shape::from([] as [Dim; 0])
+    }
+}
+
+impl Deref for Shape {
+    type Target = [Dim];
+    fn deref(&self) -> &[Dim] {
+        &self.0
     }
 }
 
@@ -291,7 +311,13 @@ impl<D: Into<Dim>> FromIterator<D> for Shape {
 
 impl From<Vec<Dim>> for Shape {
     fn from(dims: Vec<Dim>) -> Shape {
-        Shape(dims)
+        Shape(dims.into())
+    }
+}
+
+impl From<&[Dim]> for Shape {
+    fn from(dims: &[Dim]) -> Shape {
+        Shape(dims.into())
     }
 }
 

@@ -148,7 +148,7 @@ fn contract(spec: &Einsum, lhs: &TensorType, rhs: &TensorType) -> Inferred {
         (Some(d), _) | (None, Some(d)) => Ok(d),
         (None, None) => Err(format!("{} comes from nowhere in {spec}", char::from(l))),
     });
-    Ok(TensorType::f32(Shape(out.collect::<Result<_, _>>()?)))
+    Ok(TensorType::f32(out.collect::<Result<Shape, _>>()?))
 }
 
 fn broadcast(axes: &[usize], ty: &TensorType, input: &TensorType) -> Result<(), String> {
@@ -189,7 +189,7 @@ fn pad(lo: &[Dim], hi: &[Dim], inner: &[i64], input: &TensorType) -> Inferred {
         let between = (n.clone() - Dim::one()) * Dim::from(inner[axis]);
         shape.push(lo[axis].clone() + n.clone() + between + hi[axis].clone());
     }
-    Ok(TensorType { dtype: input.dtype, shape: Shape(shape) })
+    Ok(TensorType { dtype: input.dtype, shape: Shape::from(shape) })
 }
 
 /// The number of places of a window: `floor((n - span) / stride) + 1`. With symbols the
@@ -211,9 +211,8 @@ fn window(axis: usize, sizes: [usize; 3], input: &TensorType) -> Inferred {
     })?;
     let places = window_places(&input.shape[axis], sizes)
         .ok_or_else(|| format!("window {sizes:?} does not fit axis {axis} of {input}"))?;
-    let mut shape = input.shape.0.clone();
-    shape.splice(axis..=axis, [places, Dim::from(sizes[0])]);
-    Ok(TensorType { dtype: input.dtype, shape: Shape(shape) })
+    let shape = input.shape.with(axis, places).with_axis(axis + 1, Dim::from(sizes[0]));
+    Ok(TensorType { dtype: input.dtype, shape })
 }
 
 fn gather(table: &TensorType, index: &TensorType) -> Inferred {

@@ -341,7 +341,7 @@ impl<'a> Cursor<'a> {
     fn tensor_type(&mut self) -> Result<TensorType, String> {
         let dtype = self.token();
         let dtype = dtype.parse().map_err(|()| format!("`{dtype}` is no element type"))?;
-        Ok(TensorType { dtype, shape: Shape(self.dims()?) })
+        Ok(TensorType { dtype, shape: Shape::from(self.dims()?) })
     }
 
     fn init(&mut self) -> Result<Init, String> {

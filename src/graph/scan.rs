@@ -41,11 +41,8 @@ impl PartialEq for ScanBody {
 impl ScanBody {
     /// The shape of a result as its readers see it.
     pub fn result(&self, k: usize) -> Shape {
-        let mut shape = self.graph.ty(self.graph.outputs[k].value).shape.clone();
-        if k >= self.carries {
-            shape.0.insert(0, self.length.clone());
-        }
-        shape
+        let shape = &self.graph.ty(self.graph.outputs[k].value).shape;
+        if k < self.carries { shape.clone() } else { shape.with_axis(0, self.length.clone()) }
     }
 
     /// Where the result starts in the vector of all.
@@ -55,7 +52,7 @@ impl ScanBody {
 
     /// The type of the vector of all results.
     pub fn ty(&self) -> TensorType {
-        TensorType::f32(Shape(vec![self.offset(self.graph.outputs.len())]))
+        TensorType::f32(Shape::from(vec![self.offset(self.graph.outputs.len())]))
     }
 
     /// The type of input `i` of the node.
@@ -63,7 +60,7 @@ impl ScanBody {
         let leaf = self.graph.leaves.iter().nth(i).expect("scan: an input has a leaf").1;
         let mut ty = leaf.ty.clone();
         if self.is_slice(i) {
-            ty.shape.0.insert(0, self.length.clone());
+            ty.shape = ty.shape.with_axis(0, self.length.clone());
         }
         ty
     }
@@ -189,19 +186,12 @@ impl Prim {
     }
 }
 
-/// Behind the name of a site: the row of a loop that was written out.
-const ROW_MARK: char = '@';
-
-/// The name of the site that `site` is, and the step that draws from it are those of: what a row of a loop draws from `attend`,
-/// `attend@7` draws where the loop is written out.
-pub fn drawn(site: &str, step: u64) -> (&str, u64) {
-    let row = site.split_once(ROW_MARK).and_then(|(name, row)| Some((name, row.parse().ok()?)));
-    row.map_or((site, step), |(name, row)| (name, ScanBody::draws(step, row)))
-}
-
 impl Builder {
-    /// A body's outputs for what its leaves are, written out; draws are those of `row`.
-    pub fn inline(&mut self, body: &ScanBody, leaves: &[Value], row: usize) -> Vec<Value> {
+    /// A body's outputs for what its leaves are, written out.
+    ///
+    /// # Panics
+    /// If it draws random numbers, which are those of a row.
+    pub fn inline(&mut self, body: &ScanBody, leaves: &[Value]) -> Vec<Value> {
         let mut values: Vec<Value> = Vec::with_capacity(body.graph.nodes.len());
         for (_, node) in body.graph.nodes.iter() {
             if let Prim::Leaf(leaf) = &node.prim {
@@ -210,9 +200,7 @@ impl Builder {
             }
             let mut node = node.clone();
             node.prim.inputs_mut().iter_mut().for_each(|v| *v = values[v.index()]);
-            if let Prim::Random { site } = &mut node.prim {
-                *site = format!("{site}{ROW_MARK}{row}").into();
-            }
+            assert!(!matches!(node.prim, Prim::Random { .. }), "scan: what draws is not written out");
             values.push(self.copy(node));
         }
         body.graph.outputs.iter().map(|o| values[o.value.index()]).collect()
@@ -229,10 +217,7 @@ impl Builder {
         let mut body = Builder::new("step");
         let leaf = |b: &mut Builder, name: String, ty: TensorType| b.leaf(name, ty, LeafKind::Batch);
         let named = |(i, &v): (usize, &Value)| (i, self.ty(v).clone());
-        let row = |mut ty: TensorType| {
-            ty.shape.0.remove(0);
-            ty
-        };
+        let row = |ty: TensorType| TensorType { shape: ty.shape.without(&[0]), ..ty };
         let step = ScanStep {
             carries: inputs
                 .carries
@@ -281,7 +266,7 @@ impl Builder {
         let shape = body.result(k);
         let part = self.push(
             Prim::Slice { input: packed, start: vec![body.offset(k)], step: vec![1] },
-            TensorType::f32(Shape(vec![shape.size()])),
+            TensorType::f32(Shape::from(vec![shape.size()])),
         );
         self.push(Prim::Reshape { input: part }, TensorType::f32(shape))
     }

@@ -174,7 +174,7 @@ impl DrawDef {
             .iter()
             .map(|value| super::attrs::as_number(value).expect("draw: settings behind the shape are numbers"))
             .collect();
-        let draw = Draw { site, shape: Shape(shape.clone()), span };
+        let draw = Draw { site, shape: Shape::from(shape.clone()), span };
         (self.make)(lib, b, &draw, &numbers)
     }
 }

@@ -208,15 +208,15 @@ impl Product {
 
     /// What of the other operand a phase meets.
     fn every_nth(&self, r: &mut Rebuild, phases: &[Phase]) -> Value {
-        let mut shape = r.b.shape(self.other).clone();
-        let (mut start, mut step) = (vec![Dim::zero(); shape.rank()], vec![1; shape.rank()]);
+        let mut shape = r.b.shape(self.other).to_vec();
+        let (mut start, mut step) = (vec![Dim::zero(); shape.len()], vec![1; shape.len()]);
         for (split, phase) in self.splits.iter().zip(phases) {
             let along = [(Some(split.place), phase.place, phase.count), (split.tap, phase.tap, phase.taps)];
             for (label, first, count) in along {
                 let axis = label.and_then(|label| self.labels[1].iter().position(|&l| l == label));
                 let Some(axis) = axis else { continue };
                 (start[axis], step[axis]) = (Dim::from(first), split.step);
-                shape.0[axis] = Dim::from(count);
+                shape[axis] = Dim::from(count);
             }
         }
         r.b.slice(self.other, start, step, shape)

@@ -145,7 +145,7 @@ fn samples<'a>(
     let give = |ev: &mut Ev<'_, '_, 'a>| Some(train::drawn(ev, &draws, &prefix, Mode::Eval));
     let (graph, ()) = graph(cx, model, give, |ev, outputs| {
         for (name, value) in outputs {
-            if ev.b.shape(value).0.first() != Some(&Dim::sym("B")) {
+            if ev.b.shape(value).first() != Some(&Dim::sym("B")) {
                 let found = format!("this is {}", ev.b.ty(value));
                 let d = Diagnostic::error(
                     "generate::output",
@@ -227,13 +227,13 @@ fn next_tokens(ev: &mut Ev, model: &Ident, outputs: &[(String, Value)]) -> Optio
     let fits = tokens.rank() == 2
         && ty.dtype == DType::F32
         && ty.rank() == 3
-        && ty.shape.0[..2] == tokens.0[..2]
-        && tokens.0[0] == Dim::sym("B");
+        && ty.shape[..2] == tokens[..2]
+        && tokens[0] == Dim::sym("B");
     if !fits {
         return no_text(ev, model, "its shapes are others");
     }
     ev.b.output("logits", value, OutputKind::Value);
-    Some((input.clone(), tokens.0[1].clone()))
+    Some((input.clone(), tokens[1].clone()))
 }
 
 fn no_text<T>(ev: &mut Ev, model: &Ident, why: &str) -> Option<T> {

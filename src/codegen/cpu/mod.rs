@@ -12,6 +12,7 @@ mod emit;
 mod facts;
 mod instance;
 mod jit;
+mod known;
 mod lanes;
 mod nest;
 mod rows;
@@ -32,6 +33,7 @@ use crate::loops::{KernelKind, Program};
 use contract::Finish;
 use cranelift_module::FuncId;
 use jit::{Code, Jit};
+use known::Known;
 use mlc_kernels::Isa;
 use mlc_kernels::abi::{Ctx, EpilogueFn};
 use mlc_kernels::denormals::FlushDenormals;
@@ -94,7 +96,7 @@ pub fn compile(program: &Program, options: &Options) -> Compiled {
     let mut maker = Maker {
         jit,
         plans: Vec::new(),
-        known: BTreeMap::new(),
+        known: Known::default(),
         launchers: BTreeMap::new(),
         bodies: Vec::new(),
     };
@@ -122,8 +124,8 @@ pub fn compile(program: &Program, options: &Options) -> Compiled {
 struct Maker {
     jit: Jit,
     plans: Vec<Plan>,
-    /// The plan of each kernel seen, by its text.
-    known: BTreeMap<String, usize>,
+    /// The plan of each kernel seen.
+    known: Known,
     /// What launches the kernels of a plan, if there are several.
     launchers: BTreeMap<usize, FuncId>,
     /// What scans run, inner ones first.
@@ -197,8 +199,7 @@ impl Maker {
 
     /// The plan of a kernel, shared by all that are equal.
     fn plan(&mut self, kind: &KernelKind, binding: &Binding) -> usize {
-        let text = format!("{:?} {kind:?}", binding.dtypes);
-        if let Some(&known) = self.known.get(&text) {
+        if let Some(known) = self.known.get(kind, &binding.dtypes) {
             return known;
         }
         let plan = match kind {
@@ -214,7 +215,7 @@ impl Maker {
             }
         };
         self.plans.push(plan);
-        self.known.insert(text, self.plans.len() - 1);
+        self.known.insert(kind.clone(), binding.dtypes.clone(), self.plans.len() - 1);
         self.plans.len() - 1
     }
 }

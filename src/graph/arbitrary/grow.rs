@@ -1,5 +1,7 @@
 //! Grows a graph: leaves, then one operation after another on what is there.
 
+mod scan;
+
 use super::decide::is_clear;
 use super::draw::Draw;
 use super::{SYM, inputs};
@@ -131,7 +133,7 @@ impl Grower {
     }
 
     fn operation(&mut self) -> Option<Value> {
-        match self.draw.below(24) {
+        match self.draw.below(26) {
             0..=3 => self.unary(),
             4..=7 => self.binary(),
             8 => self.select(),
@@ -147,7 +149,8 @@ impl Grower {
             20 => self.scatter(),
             21 => self.source(),
             22 => self.one_hot(),
-            _ => self.concat(),
+            23 => self.concat(),
+            _ => self.scan(),
         }
     }
 
@@ -254,7 +257,7 @@ impl Grower {
     /// Two neighbouring axes become one, or one of 4 becomes two, or one of size 1 comes or goes.
     fn reshape(&mut self) -> Option<Value> {
         let x = self.pick(|t| t.rank() > 0)?;
-        let mut dims = self.b.shape(x).0.clone();
+        let mut dims = self.b.shape(x).to_vec();
         let axis = self.draw.below(dims.len());
         match self.draw.below(3) {
             0 if axis + 1 < dims.len() => {
@@ -280,7 +283,7 @@ impl Grower {
 
     fn broadcast(&mut self) -> Option<Value> {
         let x = self.pick(|t| t.rank() < 3)?;
-        let mut dims = self.b.shape(x).0.clone();
+        let mut dims = self.b.shape(x).to_vec();
         let new = self.draw.below(dims.len() + 1);
         dims.insert(new, size(&mut self.draw));
         let axes: Vec<usize> = (0..dims.len()).filter(|&a| a != new).collect();
@@ -342,9 +345,9 @@ impl Grower {
         let updates = self.pick(|t| t.dtype == DType::F32 && t.rank() > 0)?;
         let shape = self.b.shape(updates).clone();
         let index = self.pick(|t| {
-            t.dtype == DType::I32 && t.rank() <= shape.rank() && t.shape.0[..] == shape.0[..t.rank()]
+            t.dtype == DType::I32 && t.rank() <= shape.rank() && t.shape[..] == shape[..t.rank()]
         })?;
-        let mut table = shape.0[self.b.shape(index).rank()..].to_vec();
+        let mut table = shape[self.b.shape(index).rank()..].to_vec();
         table.insert(0, size(&mut self.draw));
         Some(self.b.scatter(table, index, updates))
     }

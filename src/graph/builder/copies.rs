@@ -13,6 +13,38 @@ pub struct Part {
     pub from: String,
 }
 
+/// By node of a part, and of what it is given, what stands for it in a copy.
+#[derive(Debug)]
+pub struct Renamed {
+    first: usize,
+    own: Vec<Option<Value>>,
+    given: BTreeMap<Value, Value>,
+}
+
+impl Renamed {
+    fn new(part: &Part, given: impl IntoIterator<Item = (Value, Value)>) -> Renamed {
+        Renamed {
+            first: part.nodes.start,
+            own: vec![None; part.nodes.len()],
+            given: given.into_iter().collect(),
+        }
+    }
+
+    pub fn get(&self, old: Value) -> Option<Value> {
+        match old.index().checked_sub(self.first).and_then(|i| self.own.get(i)) {
+            Some(own) => *own,
+            None => self.given.get(&old).copied(),
+        }
+    }
+
+    fn insert(&mut self, old: Value, new: Value) {
+        match old.index().checked_sub(self.first).and_then(|i| self.own.get_mut(i)) {
+            Some(own) => *own = Some(new),
+            None => drop(self.given.insert(old, new)),
+        }
+    }
+}
+
 impl Part {
     /// `h.0.fc.weight` of `h.0` as `h.1.fc.weight`; none if the name is not the part's.
     pub fn rename(&self, name: &str, to: &str) -> Option<String> {
@@ -41,14 +73,15 @@ impl Builder {
         nodes.into_iter().all(|(v, node)| known(&v) && !draws(node) && node.prim.inputs().iter().all(known))
     }
 
-    /// Adds the nodes of `part` again, called `to`, reading what `renamed` says instead of what they read, and returns
+    /// Adds the nodes of `part` again, called `to`, reading what is `given` instead of what they read, and returns
     /// by node what stands for it now. Leaves that are there already are read.
     pub fn repeat(
         &mut self,
         part: &Part,
         to: &str,
-        mut renamed: BTreeMap<Value, Value>,
-    ) -> BTreeMap<Value, Value> {
+        given: impl IntoIterator<Item = (Value, Value)>,
+    ) -> Renamed {
+        let mut renamed = Renamed::new(part, given);
         let old: Vec<Value> = self.graph.nodes.ids().skip(part.nodes.start).take(part.nodes.len()).collect();
         for old in old {
             let Node { mut prim, ty, span } = self.graph.nodes[old].clone();
@@ -71,8 +104,8 @@ impl Builder {
     }
 
     /// What stands for `old` in a copy: itself, unless it was renamed or is a leaf of the part.
-    fn again(&mut self, part: &Part, to: &str, renamed: &mut BTreeMap<Value, Value>, old: Value) -> Value {
-        if let Some(&new) = renamed.get(&old) {
+    fn again(&mut self, part: &Part, to: &str, renamed: &mut Renamed, old: Value) -> Value {
+        if let Some(new) = renamed.get(old) {
             return new;
         }
         let Prim::Leaf(leaf) = self.graph.nodes[old].prim else { return old };
@@ -93,11 +126,11 @@ impl Builder {
     }
 
     /// States that the part carries along, its copy does too.
-    fn update_again(&mut self, part: &Part, to: &str, renamed: &BTreeMap<Value, Value>) {
+    fn update_again(&mut self, part: &Part, to: &str, renamed: &Renamed) {
         let mut more = Vec::new();
         for output in &self.graph.outputs {
             let OutputKind::Update(leaf) = output.kind else { continue };
-            let Some(&value) = renamed.get(&output.value) else { continue };
+            let Some(value) = renamed.get(output.value) else { continue };
             let name = part.rename(&self.graph.leaves[leaf].name, to);
             let name = name.expect("graph: the part carries its own states along");
             let leaf = self.find(&name).expect("graph: a state that is updated was read");

@@ -331,8 +331,7 @@ impl Builder {
     }
 
     fn keep_axes(&mut self, v: Value, folded: Value, axes: &[usize]) -> Value {
-        let mut shape = self.shape(v).clone();
-        axes.iter().for_each(|&a| shape.0[a] = Dim::one());
+        let shape = axes.iter().fold(self.shape(v).clone(), |shape, &a| shape.with(a, Dim::one()));
         self.reshape(folded, shape)
     }
 
@@ -348,9 +347,8 @@ impl Builder {
 
     /// `f32[.., n]`: 1 where the last coordinate is the `i32` index, else 0.
     pub fn one_hot(&mut self, index: Value, n: &Dim) -> Value {
-        let mut shape = self.shape(index).clone();
-        shape.0.push(n.clone());
-        let last = shape.rank() - 1;
+        let last = self.shape(index).rank();
+        let shape = self.shape(index).with_axis(last, n.clone());
         let classes = self.iota(shape.clone(), last);
         let wanted = self.broadcast(index, shape, &(0..last).collect::<Vec<_>>());
         self.eq(wanted, classes)

@@ -19,8 +19,7 @@ pub fn broadcast_shapes(a: &Shape, b: &Shape) -> Option<Shape> {
             (x, y) if y.is_one() => Some(x),
             _ => None,
         })
-        .collect::<Option<Vec<Dim>>>()
-        .map(Shape)
+        .collect()
 }
 
 impl Builder {
@@ -97,8 +96,7 @@ impl Builder {
     /// `len` places of one axis from `start` on, all of the others.
     pub fn slice_axis(&mut self, v: Value, axis: usize, start: Dim, len: Dim) -> Value {
         let rank = self.shape(v).rank();
-        let mut shape = self.shape(v).clone();
-        shape.0[axis] = len;
+        let shape = self.shape(v).with(axis, len);
         let mut starts = vec![Dim::zero(); rank];
         starts[axis] = start;
         self.slice(v, starts, vec![1; rank], shape)

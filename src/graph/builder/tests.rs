@@ -88,7 +88,7 @@ fn a_copy_of_a_loop_draws_from_sites_of_its_own() {
     assert!(b.draws("h.0.drop"));
     let part = Part { nodes: start..b.graph().nodes.len(), from: "h.0".to_string() };
     assert!(b.can_repeat(&part, &[x]));
-    b.repeat(&part, "h.1", [(x, made.unwrap()[1][0])].into());
+    b.repeat(&part, "h.1", [(x, made.unwrap()[1][0])]);
     assert!(b.draws("h.1.drop"));
     let foreign = Part { from: "g.0".to_string(), ..part };
     assert!(!b.can_repeat(&foreign, &[x]), "the sites are those of another part");

@@ -255,7 +255,7 @@ fn matmul(b: &mut Builder, left: (Operand, Span), right: (Operand, Span), span: 
         (0, _) | (_, 0) => false,
         (n, 1) => ls[n - 1] == rs[0],
         (n, 2) => ls[n - 1] == rs[0],
-        (n, m) => n == m && ls.0[..n - 2] == rs.0[..m - 2] && ls[n - 1] == rs[m - 2],
+        (n, m) => n == m && ls[..n - 2] == rs[..m - 2] && ls[n - 1] == rs[m - 2],
     };
     if !fits {
         let (l, r) = (b.ty(l).to_string(), b.ty(r).to_string());

@@ -521,8 +521,7 @@ impl Use<'_> {
         if !self.flag(at + 1) {
             return Ok(folded.into());
         }
-        let mut shape = self.b.shape(x).clone();
-        axes.iter().for_each(|&a| shape.0[a] = Dim::one());
+        let shape = axes.iter().fold(self.b.shape(x).clone(), |shape, &a| shape.with(a, Dim::one()));
         Ok(self.b.reshape(folded, shape).into())
     }
 

@@ -183,7 +183,7 @@ fn stand_in(b: &mut Builder, name: &str, pattern: &Pattern) -> Value {
         PatternSize::Rest(rest) => vec![Dim::sym(&format!("{rest}.0")), Dim::sym(&format!("{rest}.1"))],
         PatternSize::Any => vec![Dim::sym(&format!("{name}.{axis}"))],
     });
-    let ty = TensorType::new(pattern.dtype.unwrap_or(DType::F32), Shape(dims.collect()));
+    let ty = TensorType::new(pattern.dtype.unwrap_or(DType::F32), dims.collect::<Shape>());
     b.batch(name, ty)
 }
 

@@ -162,7 +162,9 @@ impl Fitting<'_> {
             Mismatch::Size(axis, None) => {
                 format!("axis {axis} is {}, which fits no whole size", ty.shape[axis])
             }
-            Mismatch::Rest(name, dims) => format!("`..{name}` is {} by the other arguments", Shape(dims)),
+            Mismatch::Rest(name, dims) => {
+                format!("`..{name}` is {} by the other arguments", Shape::from(dims))
+            }
         }))
     }
 

@@ -86,7 +86,7 @@ impl Bound {
                 PatternSize::Any => return None,
             }
         }
-        Some(Shape(dims))
+        Some(Shape::from(dims))
     }
 
     /// Binds what is left unbound in `pattern`'s rests to no axes.
@@ -125,7 +125,7 @@ pub fn unify(pattern: &Pattern, shape: &Shape, bound: &mut Bound) -> Result<(), 
             PatternSize::Size(dim) => fit(dim, &shape[axis], axis, bound)?,
             PatternSize::Any => {}
             PatternSize::Rest(name) => {
-                let found = shape.0[axis..axis + spare].to_vec();
+                let found = shape[axis..axis + spare].to_vec();
                 let known = bound.rests.entry(name.clone()).or_insert_with(|| found.clone());
                 if *known != found {
                     return Err(Mismatch::Rest(name.clone(), known.clone()));

@@ -2,7 +2,7 @@
 
 use super::places::{SAME_OR_VALID, Slide, around, padded, sizes, windows};
 use super::{Built, OpDef, penalty};
-use crate::base::{Dim, Shape};
+use crate::base::Dim;
 use crate::diag::Diagnostic;
 use crate::graph::{Builder, Value};
 use crate::ops::{Attr, AttrType, Call, Default, Library, Sig};
@@ -248,17 +248,15 @@ fn share(call: &Call, all: &Dim, groups: &Dim, what: &str) -> Result<Dim, Diagno
 
 /// The last axis as two.
 fn split_last(b: &mut Builder, x: Value, [outer, inner]: [&Dim; 2]) -> Value {
-    let mut shape = b.shape(x).0.clone();
-    shape.pop();
-    shape.extend([outer.clone(), inner.clone()]);
+    let last = b.shape(x).rank() - 1;
+    let shape = b.shape(x).with(last, outer.clone()).with_axis(last + 1, inner.clone());
     b.reshape(x, shape)
 }
 
 /// The last two axes as one.
 pub(super) fn join_last(b: &mut Builder, x: Value) -> Value {
-    let mut shape: Shape = b.shape(x).clone();
-    let inner = shape.0.pop().expect("conv: two axes are joined");
-    let last = shape.rank() - 1;
-    shape.0[last] = shape.0[last].clone() * inner;
-    b.reshape(x, shape)
+    let apart = b.shape(x);
+    let last = apart.rank() - 1;
+    let joined = apart.without(&[last]).with(last - 1, apart[last - 1].clone() * apart[last].clone());
+    b.reshape(x, joined)
 }

@@ -84,7 +84,7 @@ impl OpDef for Dense {
 
 /// The last axis, which is not the batch.
 fn features(b: &Builder, call: &Call, x: Value) -> Result<Dim, Diagnostic> {
-    match b.shape(x).0.as_slice() {
+    match b.shape(x).dims() {
         [_, .., last] => Ok(last.clone()),
         [] | [_] => Err(call.shape_error(
             &format!("needs rows of features, but its input is {}", b.ty(x)),

@@ -140,8 +140,7 @@ fn apart(
     // Sums of products, not a contraction: every channel would be a product of its own, one column wide.
     let x = padded(b, x, &around, 0.0);
     let seen = windows(b, x, slides);
-    let mut each = b.shape(seen).clone();
-    each.0.push(b.shape(weight)[3].clone());
+    let each = b.shape(seen).with_axis(6, b.shape(weight)[3].clone());
     let seen = b.broadcast(seen, each.clone(), &[0, 1, 2, 3, 4, 5]);
     let weight = b.broadcast(weight, each, &[2, 4, 5, 6]);
     let products = b.mul(seen, weight);

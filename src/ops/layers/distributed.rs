@@ -31,13 +31,13 @@ impl OpDef for TimeDistributed {
     fn build(&self, lib: &Library, b: &mut Builder, call: &Call) -> Result<Built, Diagnostic> {
         let (x, inner) = (call.input(0), call.inner("layer"));
         let shape = b.shape(x).clone();
-        let [rows, steps, rest @ ..] = shape.0.as_slice() else {
+        let [rows, steps, rest @ ..] = shape.dims() else {
             let message = format!("needs rows of steps, but its input is {}", b.ty(x));
             return Err(call.shape_error(&message, "give it `f32[B, T, ...]`"));
         };
         let apart = [&[rows.clone() * steps.clone()], rest].concat();
         let mut made = inner.call(call, "");
-        made.inputs = vec![b.reshape(x, Shape(apart))];
+        made.inputs = vec![b.reshape(x, Shape::from(apart))];
         made.masks = vec![None];
         let def = layer(inner.name).expect("attrs: an inner layer is in the registry");
         let built = def.build(lib, b, &made)?;
@@ -46,8 +46,8 @@ impl OpDef for TimeDistributed {
                 format!("takes a layer with one result, but `{}` gives {}", inner.name, built.outputs.len());
             return Err(call.shape_error(&message, "leave `return_state` out"));
         };
-        let each = b.shape(*y).0[1..].to_vec();
-        let y = b.reshape(*y, Shape([vec![rows.clone(), steps.clone()], each].concat()));
+        let each = b.shape(*y)[1..].to_vec();
+        let y = b.reshape(*y, Shape::from([vec![rows.clone(), steps.clone()], each].concat()));
         let mask = call.mask(0).map_or(Masking::Dropped, Masking::Made);
         Ok(Built { outputs: vec![y], penalties: built.penalties, mask })
     }

@@ -100,8 +100,7 @@ impl OpDef for SpatialDropout {
         if call.mode == Mode::Eval || call.float("rate") == 0.0 {
             return Ok(x.into());
         }
-        let mut draws = b.shape(x).clone();
-        draws.0[1..=self.axes].fill(Dim::one());
+        let draws = (1..=self.axes).fold(b.shape(x).clone(), |draws, axis| draws.with(axis, Dim::one()));
         Ok(dropped(b, call, x, draws).into())
     }
 }

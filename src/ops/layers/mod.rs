@@ -64,7 +64,7 @@ pub enum Masking {
 impl Masking {
     /// The mask of an output of shape `after`, given that of an input of shape `before`.
     pub fn follow(self, mask: Option<Value>, before: &Shape, after: &Shape) -> Option<Value> {
-        let keeps_time = || before.rank() == after.rank() && before.0.get(..2) == after.0.get(..2);
+        let keeps_time = || before.rank() == after.rank() && before.get(..2) == after.get(..2);
         match self {
             Masking::Kept => mask.filter(|_| keeps_time()),
             Masking::Dropped => None,
@@ -173,7 +173,7 @@ pub fn known_later(name: &str) -> bool {
 
 /// The same elements under another last axes: axis 0 is the batch and stays.
 fn batch_first(b: &Builder, call: &Call, x: Value) -> Result<Dim, Diagnostic> {
-    match b.shape(x).0.first() {
+    match b.shape(x).first() {
         Some(batch) => Ok(batch.clone()),
         None => {
             Err(call

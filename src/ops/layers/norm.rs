@@ -139,7 +139,7 @@ impl OpDef for GroupNorm {
 
 /// Rows, places, groups, channels of a group.
 fn by_groups(b: &Builder, call: &Call, x: Value) -> Result<Vec<Dim>, Diagnostic> {
-    let [batch, places @ .., channels] = b.shape(x).0.as_slice() else {
+    let [batch, places @ .., channels] = b.shape(x).dims() else {
         return Err(call.shape_error(
             &format!("needs rows of channels, but its input is {}", b.ty(x)),
             "give each row an axis of channels: `Reshape(1)` makes one of size 1",

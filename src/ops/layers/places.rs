@@ -88,7 +88,7 @@ pub(super) fn sizes(b: &Builder, call: &Call, x: Value, axes: usize) -> Result<V
     batch_first(b, call, x)?;
     let shape = b.shape(x);
     if shape.rank() == axes + 2 {
-        return Ok(shape.0[1..=axes].to_vec());
+        return Ok(shape[1..=axes].to_vec());
     }
     let wanted = match axes {
         1 => "sequences, `f32[B, length, channels]`",
@@ -96,7 +96,7 @@ pub(super) fn sizes(b: &Builder, call: &Call, x: Value, axes: usize) -> Result<V
     };
     let message = format!("needs {wanted}, but its input is {}", b.ty(x));
     let lacks_channels = shape.rank() == axes + 1;
-    let row: Vec<String> = shape.0[1..].iter().map(Dim::to_string).collect();
+    let row: Vec<String> = shape[1..].iter().map(Dim::to_string).collect();
     if !lacks_channels {
         let help = format!("`Reshape` gives each row {} axes, the last for channels", axes + 1);
         return Err(call.shape_error(&message, &help));

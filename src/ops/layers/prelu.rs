@@ -44,7 +44,7 @@ impl OpDef for PReLU {
         batch_first(b, call, x)?;
         let shape = b.shape(x).clone();
         let row = shape.without(&[0]);
-        let slopes: Shape = match (call.word("per"), row.0.last()) {
+        let slopes: Shape = match (call.word("per"), row.last()) {
             ("element", Some(_)) => row,
             ("channel", Some(channels)) => vec![channels.clone()].into(),
             _ => vec![Dim::one()].into(),

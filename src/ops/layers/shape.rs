@@ -71,7 +71,7 @@ impl OpDef for Reshape {
 }
 
 fn does_not_fit(b: &Builder, call: &Call, have: &Dim, said: &Dim) -> Diagnostic {
-    let wanted = Shape(call.sizes("sizes").to_vec());
+    let wanted = Shape::from(call.sizes("sizes").to_vec());
     let ty = b.ty(call.input(0));
     call.shape_error(
         &format!("cannot make rows of {wanted} from {ty}: {have} elements, {said} wanted"),
@@ -98,7 +98,7 @@ impl OpDef for Squeeze {
     fn build(&self, _: &Library, b: &mut Builder, call: &Call) -> Result<Built, Diagnostic> {
         let x = call.input(0);
         let shape = b.shape(x).clone();
-        match shape.0.as_slice() {
+        match shape.dims() {
             [_, middle @ .., last] if last.is_one() => {
                 let y = b.reshape(x, shape.without(&[shape.rank() - 1]));
                 // One number for each step: what was padding is padding still.
@@ -177,7 +177,7 @@ impl OpDef for RepeatVector {
 
     fn build(&self, _: &Library, b: &mut Builder, call: &Call) -> Result<Built, Diagnostic> {
         let x = call.input(0);
-        let [batch, width] = b.shape(x).0.as_slice() else {
+        let [batch, width] = b.shape(x).dims() else {
             return Err(call.shape_error(
                 &format!("repeats rows of one axis, but its input is {}", b.ty(x)),
                 "put `Flatten` before it",

@@ -141,13 +141,13 @@ impl Build<'_> {
     fn kept(&mut self, shape: &Shape) -> Option<Value> {
         let mask = self.mask?;
         let steps = self.b.shape(mask).clone();
-        let fits = shape.0.get(..steps.rank()) == Some(&steps.0[..]);
+        let fits = shape.get(..steps.rank()) == Some(&steps[..]);
         fits.then(|| self.b.broadcast(mask, shape.clone(), &(0..steps.rank()).collect::<Vec<_>>()))
     }
 
     fn total(&mut self, scores: Value, finish: Finish) -> Score {
         let shape = self.b.shape(scores).clone();
-        let count = self.count(&shape.0);
+        let count = self.count(&shape);
         let kept = self.kept(&shape);
         let scores = kept.map_or(scores, |kept| self.b.mul(scores, kept));
         let mut parts = vec![Part { name: "", value: self.folded(scores, shape.rank()) }];
@@ -183,11 +183,11 @@ impl Build<'_> {
             Part { name, value: self.folded(v, rows) }
         };
         let mut parts: Vec<Part> = names.into_iter().zip(&outcomes).map(sum).collect();
-        let elements = Shape(shape.0[..rows].to_vec());
+        let elements = Shape::from(shape[..rows].to_vec());
         if let Some(kept) = self.kept(&elements) {
             parts.push(Part { name: "count", value: self.folded(kept, rows) });
         }
-        let count = self.count(&elements.0);
+        let count = self.count(&elements);
         Ok(Score { parts, count, counted: kept.is_some(), finish, classes: Dim::zero() })
     }
 
@@ -217,7 +217,7 @@ impl Build<'_> {
             part("shift", shift),
             part("square", squares),
         ];
-        let rows = self.b.shape(target).0[..1].to_vec();
+        let rows = self.b.shape(target)[..1].to_vec();
         Ok(Score {
             parts,
             count: self.count(&rows),
@@ -255,7 +255,7 @@ impl Build<'_> {
         classes: Dim,
     ) -> Found {
         let both = self.apply(op, pair.into())?;
-        let count = self.count(&self.b.shape(both[1]).0.clone());
+        let count = self.count(&self.b.shape(both[1]).clone());
         let parts = names.into_iter().zip(both).map(|(name, value)| Part { name, value }).collect();
         Ok(Score { parts, count, counted: false, finish, classes })
     }

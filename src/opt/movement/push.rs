@@ -139,7 +139,7 @@ fn through_broadcast(r: &mut Rebuild, x: Value, axes: &[usize], from: Shape, by:
                     new_axes.extend(t);
                 }
             }
-            let x = push(r, x, Move::Reshape(Shape(inner)));
+            let x = push(r, x, Move::Reshape(Shape::from(inner)));
             Some(r.b.broadcast(x, to.clone(), &new_axes))
         }
         Move::Permute(perm) => {
@@ -231,7 +231,7 @@ fn fewer_windows(r: &mut Rebuild, v: Value, start: &[Dim], step: &[i64], shape: 
     begin[axis] = begin[axis].clone() * Dim::from(stride);
     steps[axis] = 1;
     sizes[axis] = reach + Dim::one();
-    let part = Move::Slice { start: begin, step: steps, shape: Shape(sizes) };
+    let part = Move::Slice { start: begin, step: steps, shape: Shape::from(sizes) };
     let part = push(r, input, part);
     Some(r.b.window(part, axis, size, stride_now, dilation))
 }

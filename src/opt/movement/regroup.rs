@@ -31,7 +31,7 @@ fn next(from: &Shape, to: &Shape, i: usize, j: usize) -> Option<Group> {
         (true, true) => return Some(Group { from: i..i + 1, to: j..j + 1 }),
         (false, false) => {}
     }
-    let axis = |shape: &Shape, axis: usize| shape.0.get(axis).cloned();
+    let axis = |shape: &Shape, axis: usize| shape.get(axis).cloned();
     let (mut a, mut b): (Dim, Dim) = (axis(from, i)?, axis(to, j)?);
     let (mut i_end, mut j_end) = (i + 1, j + 1);
     while a != b {

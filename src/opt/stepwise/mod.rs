@@ -18,7 +18,7 @@ mod tests;
 
 use crate::base::{DType, Dim, Shape, Span, TensorType};
 use crate::graph::{Builder, Graph, Init, LeafId, LeafKind, Node, OutputKind, Prim, Value};
-use reach::{Facts, Sees, scan_result, with_axis};
+use reach::{Facts, Sees, scan_result};
 use std::collections::BTreeMap;
 
 /// The scalar that says which step it is, from 0.
@@ -229,7 +229,7 @@ impl<'g> Steps<'g> {
     /// The tokens of this step.
     fn token(&mut self) -> Value {
         let leaf = &self.graph.leaves[self.tokens];
-        let shape = with_axis(&leaf.ty.shape, 1, 1);
+        let shape = leaf.ty.shape.with(1, Dim::one());
         match self.b.find(&leaf.name) {
             Some(known) => self.b.read(known),
             None => self.b.batch(leaf.name.clone(), TensorType { dtype: leaf.ty.dtype, shape }),
@@ -267,7 +267,9 @@ impl<'g> Steps<'g> {
             (Parents::Any, Some(axis)) => {
                 let parent = match self.b.find(PARENT) {
                     Some(known) => self.b.read(known),
-                    None => self.b.batch(PARENT, TensorType::new(DType::I32, Shape(vec![rows.clone()]))),
+                    None => {
+                        self.b.batch(PARENT, TensorType::new(DType::I32, Shape::from(vec![rows.clone()])))
+                    }
                 };
                 Some(self.gathered(value, axis, parent))
             }

@@ -8,7 +8,7 @@
 
 use super::super::movement::regroup::{Group, regroup};
 use super::kinds::{Kind, kind_of};
-use crate::base::{Dim, Shape};
+use crate::base::Shape;
 use crate::graph::{Einsum, Fold, Graph, LeafId, Prim, ScalarOp, ScanBody, Value};
 use std::collections::BTreeMap;
 
@@ -345,11 +345,4 @@ fn compared(op: ScalarOp, inputs: &[&Facts]) -> Vec<(Region, Kind)> {
     let below = Region { query: a, key: b, ahead: p - q - i64::from(!equal) };
     let above = Region { query: b, key: a, ahead: q - p - i64::from(equal) };
     vec![(below, Kind::Number(0.0)), (above, Kind::Number(1.0))]
-}
-
-/// The size of an axis that holds a slice of so many places.
-pub fn with_axis(shape: &Shape, axis: usize, places: usize) -> Shape {
-    let mut shape = shape.clone();
-    shape.0[axis] = Dim::from(places);
-    shape
 }

@@ -1,6 +1,6 @@
 //! Places of one axis of each primitive, made of places of its inputs.
 
-use super::reach::{partner, scan_result, with_axis};
+use super::reach::{partner, scan_result};
 use super::{At, Checked, Steps};
 use crate::base::{Dim, Shape, TensorType};
 use crate::graph::{Einsum, Node, Prim, Value};
@@ -24,7 +24,7 @@ impl Steps<'_> {
         let node = &self.graph.nodes[of];
         // Of what earlier steps computed there is nothing but what was kept.
         let recomputed = matches!(at, At::Now) || self.sees(of).is_nothing();
-        let shape = with_axis(&node.ty.shape, axis, self.count(at));
+        let shape = node.ty.shape.with(axis, Dim::from(self.count(at)));
         match &node.prim {
             Prim::Leaf(leaf) if *leaf == self.tokens && matches!(at, At::Now) && axis == 1 => {
                 Ok(self.token())
@@ -126,7 +126,7 @@ impl Steps<'_> {
                 None => self.whole(*input)?,
             };
         }
-        let shape = with_axis(&node.ty.shape, axis, self.count(at));
+        let shape = node.ty.shape.with(axis, Dim::from(self.count(at)));
         self.rebuilt(node, shape, &picked)
     }
 
@@ -141,7 +141,7 @@ impl Steps<'_> {
         match partner(&node.ty.shape, self.shape(input), axis) {
             Some(from) => {
                 let input = self.pick(input, from, at)?;
-                self.rebuilt(node, with_axis(&node.ty.shape, axis, self.count(at)), &[input])
+                self.rebuilt(node, node.ty.shape.with(axis, Dim::from(self.count(at))), &[input])
             }
             None => self.of_whole(of, axis, at),
         }
@@ -165,7 +165,7 @@ impl Steps<'_> {
         let (mut start, mut step) = (start.clone(), step.clone());
         (start[axis], step[axis]) = (Dim::zero(), 1);
         self.b.at(node.span);
-        Ok(self.b.slice(picked, start, step, with_axis(&node.ty.shape, axis, self.count(at))))
+        Ok(self.b.slice(picked, start, step, node.ty.shape.with(axis, Dim::from(self.count(at)))))
     }
 
     fn padded(&mut self, node: &Node, axis: usize, at: At) -> Checked<Value> {
@@ -204,7 +204,7 @@ impl Steps<'_> {
             unreachable!("stepwise: a window is taken apart");
         };
         let count = self.count(at);
-        let shape = with_axis(&node.ty.shape, axis, count);
+        let shape = node.ty.shape.with(axis, Dim::from(count));
         if axis == along {
             // The places that each window sees, one window behind the other.
             let each = Shape::from([count, size]);

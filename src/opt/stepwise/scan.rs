@@ -1,7 +1,8 @@
 //! One step of a loop over time: its body, with carries that are states.
 
-use super::reach::{scan_result, with_axis};
+use super::reach::scan_result;
 use super::{At, Checked, Steps};
+use crate::base::Dim;
 use crate::graph::{ScanBody, Value};
 
 impl Steps<'_> {
@@ -13,7 +14,7 @@ impl Steps<'_> {
             self.scans.insert(scan, outputs);
         }
         let row = self.scans[&scan][k];
-        Ok(self.b.reshape(row, with_axis(self.shape(of), 0, 1)))
+        Ok(self.b.reshape(row, self.shape(of).with(0, Dim::one())))
     }
 
     /// What the body makes of this step's rows and the carries of the step before.
@@ -38,7 +39,7 @@ impl Steps<'_> {
             leaves.push(value);
         }
         // What is proved to look back only draws nothing.
-        let outputs = self.b.inline(body, &leaves, 0);
+        let outputs = self.b.inline(body, &leaves);
         for (state, next) in states.into_iter().zip(&outputs) {
             let name = self.b.graph().leaves[state].name.clone();
             self.b.update(name, state, *next);

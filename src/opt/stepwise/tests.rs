@@ -20,7 +20,7 @@ fn numbers(count: usize, salt: usize) -> Vec<f64> {
 /// A model of tokens: embedded rows of `width`, then what `build` makes of `f32[B, T, width]`, then logits.
 fn model(width: usize, build: impl FnOnce(&mut Builder, Value) -> Value) -> Graph {
     let mut b = Builder::new("m");
-    let shape = Shape(vec![Dim::sym("B"), Dim::from(STEPS)]);
+    let shape = Shape::from(vec![Dim::sym("B"), Dim::from(STEPS)]);
     let tokens = b.batch("tokens", TensorType::new(DType::I32, shape.clone()));
     let table = b.param("wte", [IDS, width], Init::Constant(0.0));
     let x = b.gather(table, tokens);
@@ -30,7 +30,7 @@ fn model(width: usize, build: impl FnOnce(&mut Builder, Value) -> Value) -> Grap
     let x = b.add(x, placed);
     let y = build(&mut b, x);
     let (features, logits) = (b.shape(y).last().cloned().unwrap(), b.shape(y).rank() - 1);
-    let out = b.param("out", Shape(vec![features, Dim::from(IDS)]), Init::Constant(0.0));
+    let out = b.param("out", Shape::from(vec![features, Dim::from(IDS)]), Init::Constant(0.0));
     assert_eq!(logits, 2);
     let y = b.contract("..i,ij->..j", y, out);
     b.output("logits", y, OutputKind::Value);
@@ -42,7 +42,7 @@ fn causal(b: &mut Builder, x: Value, how: &Attention) -> Value {
     let wrong = |message: &str, _: &str| Diagnostic::error("shape::layer", message, Span::default(), "");
     let n = b.shape(x).last().cloned().unwrap();
     let weight = |b: &mut Builder, name: &str| {
-        let w = b.param(name, Shape(vec![n.clone(), n.clone()]), Init::Constant(0.0));
+        let w = b.param(name, Shape::from(vec![n.clone(), n.clone()]), Init::Constant(0.0));
         b.contract("..i,ij->..j", x, w)
     };
     let tensors = ["q", "k", "v"].map(|name| weight(b, name));
@@ -61,7 +61,7 @@ fn window(b: &mut Builder, x: Value, [lo, hi]: [usize; 2]) -> Value {
 fn recurrent(b: &mut Builder, x: Value, reverse: bool) -> Value {
     let rows = b.permute(x, &[1, 0, 2]);
     let zero = b.constant(0.0);
-    let first = b.broadcast(zero, Shape(vec![Dim::sym("B"), Dim::from(4)]), &[]);
+    let first = b.broadcast(zero, Shape::from(vec![Dim::sym("B"), Dim::from(4)]), &[]);
     let weight = b.param("hidden", [4, 4], Init::Constant(0.0));
     let scan = ScanInputs {
         length: Dim::from(STEPS),

@@ -46,7 +46,7 @@ fn float(name: &str, how: Encode) -> Column {
 }
 
 fn row(fields: Vec<Field>) -> Column {
-    let ty = TensorType::f32(Shape(vec![Dim::sym("d.features")]));
+    let ty = TensorType::f32(Shape::from(vec![Dim::sym("d.features")]));
     Column {
         name: "row".into(),
         kind: ColumnKind::Row(fields),

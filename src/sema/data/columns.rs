@@ -103,9 +103,7 @@ impl<'a> Data<'a> {
             Kind::Sequence { length, .. } => TensorType::new(DType::I32, [length]),
             Kind::Series { length } => TensorType::f32([length]),
             Kind::Frames { length, width } => {
-                let mut sizes = vec![Dim::from(length)];
-                sizes.extend(self.vector(name, made, width).0);
-                TensorType::f32(Shape(sizes))
+                TensorType::f32(self.vector(name, made, width).with_axis(0, Dim::from(length)))
             }
             Kind::Vector(known) => TensorType::f32(self.vector(name, made, known)),
         };
@@ -122,7 +120,7 @@ impl<'a> Data<'a> {
         match (shape.filter(|s| same(s)), known) {
             (Some(shape), _) => Shape::from(shape.as_slice()),
             (None, Some(width)) => Shape::from([width]),
-            (None, None) => Shape(vec![Dim::sym(&format!("{}.{name}.features", self.name.name))]),
+            (None, None) => Shape::from(vec![Dim::sym(&format!("{}.{name}.features", self.name.name))]),
         }
     }
 
@@ -347,7 +345,7 @@ impl<'a> Data<'a> {
             return Found::Poison;
         }
         let length = windows.map(|windows| Dim::from(windows.size));
-        let ty = TensorType::f32(Shape(length.into_iter().chain([self.row_width(cx)]).collect()));
+        let ty = TensorType::f32(length.into_iter().chain([self.row_width(cx)]).collect::<Shape>());
         let kind = ColumnKind::Row(fields);
         Found::Stored(Column { name: name.name.to_string(), kind, ty, wanted: Vec::new(), span: name.span })
     }

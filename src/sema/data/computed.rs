@@ -117,7 +117,7 @@ fn kind(formula: &Formula) -> Kind {
 fn is_of_rows(graph: &Graph, value: Value) -> bool {
     let rows = Sym::from("B");
     let is_rows = |dim: &Dim| dim.as_sym() == Some(&rows);
-    let along = |shape: &Shape| match shape.0.split_first() {
+    let along = |shape: &Shape| match shape.split_first() {
         Some((first, others)) => is_rows(first) && others.iter().all(|dim| !dim.syms().contains(&rows)),
         None => false,
     };
@@ -126,7 +126,7 @@ fn is_of_rows(graph: &Graph, value: Value) -> bool {
         let reads = match &node.prim {
             Prim::Leaf(leaf) => graph.leaves[*leaf].kind == LeafKind::Batch,
             Prim::Size(size) if size.syms().contains(&rows) => return false,
-            Prim::Iota { axis: 0 } if node.ty.shape.0.first().is_some_and(is_rows) => return false,
+            Prim::Iota { axis: 0 } if node.ty.shape.first().is_some_and(is_rows) => return false,
             Prim::Random { .. } => return false,
             prim => prim.inputs().iter().any(|input| of_columns[input.index()]),
         };

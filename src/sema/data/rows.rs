@@ -128,7 +128,7 @@ fn leaf(column: &Column, b: &mut Builder) -> Value {
         Some(leaf) => b.read(leaf),
         None => {
             let mut shape = vec![Dim::sym("B")];
-            shape.extend(column.ty.shape.0.iter().cloned());
+            shape.extend(column.ty.shape.iter().cloned());
             b.at(column.span);
             b.batch(column.name.as_str(), TensorType::new(column.ty.dtype, shape))
         }

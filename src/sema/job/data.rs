@@ -153,7 +153,7 @@ impl Formula {
 
     /// The shape of one row.
     pub fn row(&self) -> Shape {
-        Shape(self.ty().shape.0[1..].to_vec())
+        Shape::from(self.ty().shape[1..].to_vec())
     }
 
     pub fn dtype(&self) -> DType {

@@ -37,8 +37,7 @@ pub(super) fn stack(ev: &mut Ev, leading: Inputs, args: &[Arg], span: Span) -> C
     ev.at(span);
     // The axis is one of the result, which has one more.
     let same: Vec<Value> = of_one_type(ev, &parts);
-    let mut shape = ev.b.shape(same[0]).clone();
-    shape.0.push(Dim::one());
+    let shape = ev.b.shape(same[0]).with_axis(ev.b.shape(same[0]).rank(), Dim::one());
     let longer = ev.b.reshape(same[0], shape);
     let axis = axis(ev, "stack", &named, longer, span)?;
     ev.at(span);
@@ -51,8 +50,7 @@ pub(super) fn stack(ev: &mut Ev, leading: Inputs, args: &[Arg], span: Span) -> C
 /// Tensors of one shape along a new axis.
 pub(super) fn joined_anew(b: &mut Builder, parts: &[Value], axis: usize) -> Value {
     let with_axis = |b: &mut Builder, v: Value| {
-        let mut shape = b.shape(v).clone();
-        shape.0.insert(axis, Dim::one());
+        let shape = b.shape(v).with_axis(axis, Dim::one());
         b.reshape(v, shape)
     };
     let parts: Vec<Value> = parts.iter().map(|v| with_axis(b, *v)).collect();
@@ -141,9 +139,9 @@ fn axis(ev: &mut Ev, callee: &str, named: &[&Arg], first: Value, span: Span) -> 
 
 /// Two tensors are joined if they differ along the axis alone; along a new one, if they do not.
 fn fits(ev: &mut Ev, first: (Value, Span), other: (Value, Span), axis: Option<usize>) -> Checked<()> {
-    let [a, b] = [first.0, other.0].map(|v| ev.b.shape(v).0.clone());
+    let [a, b] = [first.0, other.0].map(|v| ev.b.shape(v).clone());
     let same =
-        a.len() == b.len() && a.iter().zip(&b).enumerate().all(|(i, (a, b))| Some(i) == axis || a == b);
+        a.len() == b.len() && a.iter().zip(b.iter()).enumerate().all(|(i, (a, b))| Some(i) == axis || a == b);
     if same {
         return Ok(());
     }

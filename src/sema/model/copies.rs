@@ -9,7 +9,7 @@ use crate::base::{Span, TensorType};
 use crate::graph::{Builder, Part, Value};
 use crate::ops::formula::{Given, Item, MOST_NODES, USE, written};
 use crate::sema::job::LayerInfo;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// What a copy wrote, and what it took and gave.
 pub(super) struct Copied {
@@ -154,9 +154,9 @@ pub(super) fn again(ev: &mut Ev, copied: &Copied, inputs: &Inputs, path: &str) -
     }
     ev.b.uses += copied.uses;
     let masks = copied.mask.zip(mask);
-    let renamed: BTreeMap<Value, Value> = copied.inputs.iter().copied().zip(inputs).chain(masks).collect();
-    let renamed = ev.b.repeat(part, path, renamed);
-    let now = |v: Value| renamed.get(&v).copied().unwrap_or(v);
+    let given = copied.inputs.iter().copied().zip(inputs).chain(masks);
+    let renamed = ev.b.repeat(part, path, given);
+    let now = |v: Value| renamed.get(v).unwrap_or(v);
     copied.taken.again(ev.scope, part, path);
     let layer = |layer: &LayerInfo| LayerInfo {
         path: part.rename(&layer.path, path).unwrap_or_default(),

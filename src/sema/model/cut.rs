@@ -32,7 +32,7 @@ pub(in crate::sema) fn fed<S: Scope>(
             return ev.fail(d.help("write a column before the brackets, such as `tokens[1:]`"));
         }
     };
-    let row = Shape(ev.b.shape(value).0[1..].to_vec());
+    let row = Shape::from(ev.b.shape(value)[1..].to_vec());
     if items.len() > row.rank() {
         let message = format!("a row of this column has {} to cut, not {}", axes(row.rank()), items.len());
         let d = Diagnostic::error("feed::cut", message, span, format!("a row is {row}"));
@@ -128,7 +128,7 @@ fn number<S: Scope>(ev: &mut Eval<'_, S>, cx: &Ctx, expr: &Expr) -> Checked<i64>
 fn cut<S: Scope>(ev: &mut Eval<'_, S>, value: Value, kept: Vec<Kept>) -> Value {
     let shape = ev.b.shape(value).clone();
     let (mut starts, mut steps) = (vec![Dim::zero(); shape.rank()], vec![1; shape.rank()]);
-    let (mut sizes, mut stays) = (shape.0, vec![true; starts.len()]);
+    let (mut sizes, mut stays) = (shape.to_vec(), vec![true; starts.len()]);
     for (axis, kept) in kept.into_iter().enumerate() {
         starts[axis + 1] = kept.start;
         steps[axis + 1] = kept.step;

@@ -151,7 +151,7 @@ pub(super) fn fit(
             Mismatch::Size(axis, None) => {
                 format!("axis {axis} is {}, which fits no whole size", ty.shape[axis])
             }
-            Mismatch::Rest(name, dims) => format!("`..{name}` is {} already", Shape(dims)),
+            Mismatch::Rest(name, dims) => format!("`..{name}` is {} already", Shape::from(dims)),
         });
         let d = ev.scope.explain(d, v);
         ev.diags.push(d);
@@ -179,7 +179,7 @@ fn rank_help(pattern: &Pattern, ty: &TensorType) -> String {
 
 /// Whether the second axis of the one is the last of the other.
 fn are_channels_first(declared: &Shape, found: &Shape) -> bool {
-    let (declared, found) = (&declared.0, &found.0);
+    let (declared, found) = (declared.dims(), found.dims());
     let (n, m) = (declared.len(), found.len());
     n == m && n >= 4 && declared[1] == found[n - 1] && declared[2..] == found[1..n - 1]
 }

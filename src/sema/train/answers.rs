@@ -32,7 +32,7 @@ pub(super) fn answers(ev: &Ev) -> Vec<Answer> {
 
 /// Whether a tensor has something for each row.
 fn by_row(ev: &Ev, value: Value) -> bool {
-    ev.b.shape(value).0.first() == Some(&Dim::sym("B"))
+    ev.b.shape(value).first() == Some(&Dim::sym("B"))
 }
 
 fn outputs(ev: &Ev) -> Vec<Answer> {

@@ -99,7 +99,7 @@ fn state(
         Some(leaf) => ev.b.read(leaf),
         None => {
             ev.scope.balanced.push(Balance { column, state: name.clone() });
-            ev.b.state(name.as_str(), Shape(vec![classes]), Init::Constant(1.0))
+            ev.b.state(name.as_str(), Shape::from(vec![classes]), Init::Constant(1.0))
         }
     };
     Ok((value, label))

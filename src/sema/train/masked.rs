@@ -85,6 +85,6 @@ fn ignore(ev: &mut Ev, mask: Value, given: &mut Inputs) {
 /// A mask of steps over the further axes of what is averaged; `None` if that has no such steps.
 pub(super) fn spread(b: &mut Builder, mask: Value, over: &Shape) -> Option<Value> {
     let steps = b.shape(mask).clone();
-    let fits = over.0.get(..steps.rank()) == Some(&steps.0[..]);
+    let fits = over.get(..steps.rank()) == Some(&steps[..]);
     fits.then(|| b.broadcast(mask, over.clone(), &(0..steps.rank()).collect::<Vec<_>>()))
 }

@@ -244,7 +244,7 @@ fn grouped(
     (by, data): (&Ident, Option<usize>),
 ) -> Checked<(Vec<Value>, MetricPlan)> {
     let rows = Dim::sym("B");
-    let shapes = score.parts.iter().map(|part| ev.b.shape(part.value).0.clone());
+    let shapes = score.parts.iter().map(|part| ev.b.shape(part.value).clone());
     let widths: Option<Vec<Dim>> = shapes.map(|shape| width(&shape, &rows)).collect();
     let widths = widths.filter(|_| score.finish != Finish::Confusion);
     let Some(widths) = widths else {
@@ -274,7 +274,7 @@ fn groups_of(ev: &mut Ev, by: &Ident, data: Option<usize>) -> Checked<(Value, Op
     match ev.scope.names.get(&by.name) {
         Some(Some(Item::Tensor(v))) => {
             let (v, ty) = (*v, ev.b.ty(*v).clone());
-            if ty.dtype == DType::I32 && ty.shape.0 == [Dim::sym("B")] {
+            if ty.dtype == DType::I32 && *ty.shape == [Dim::sym("B")] {
                 let column = self::column(ev, &Item::Tensor(v));
                 return Ok((v, column));
             }

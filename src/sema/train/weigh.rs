@@ -202,7 +202,7 @@ fn class_weights(
 
 /// A tensor of one axis with these numbers.
 fn table(ev: &mut Ev, numbers: &[f64]) -> Value {
-    let shape = Shape(vec![Dim::from(numbers.len() as i64)]);
+    let shape = Shape::from(vec![Dim::from(numbers.len() as i64)]);
     let places = ev.b.iota(shape.clone(), 0);
     let zero = ev.b.constant(0.0);
     let mut table = ev.b.broadcast_to(zero, &shape);
@@ -248,7 +248,7 @@ fn expand(ev: &mut Ev, op: &str, given: &mut Inputs) {
     let Some(v) = tensor(&argument.value) else { return };
     let shape = ev.b.shape(v).clone();
     let rows = shape.rank();
-    if rows > 0 && rows < weighed.rank() && shape.0 == weighed.0[..rows] {
+    if rows > 0 && rows < weighed.rank() && *shape.dims() == weighed[..rows] {
         ev.at(argument.span);
         let v = ev.b.to_f32(v);
         let axes: Vec<usize> = (0..rows).collect();
@@ -264,7 +264,7 @@ pub(super) fn weighed(ev: &Ev, op: &str, given: &Inputs) -> Option<Shape> {
         .iter()
         .position(|g| g.name.is_none() || g.name.as_ref().is_some_and(|n| is_first(ev, op, n)))?;
     let shape = ev.b.shape(tensor(&given[first].value)?);
-    Some(Shape(shape.0[..shape.rank().checked_sub(named)?].to_vec()))
+    Some(Shape::from(shape[..shape.rank().checked_sub(named)?].to_vec()))
 }
 
 fn is_first(ev: &Ev, op: &str, name: &Ident) -> bool {

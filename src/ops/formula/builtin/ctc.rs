@@ -38,11 +38,11 @@ impl Use<'_> {
         };
         let alone = self.b.shape(logits).rank() == 2;
         let rows = |b: &mut Builder, x: Value| match alone {
-            true => b.reshape(x, Shape([&[Dim::one()], b.shape(x).0.as_slice()].concat())),
+            true => b.reshape(x, b.shape(x).with_axis(0, Dim::one())),
             false => x,
         };
         let (x, ids) = (rows(self.b, logits), rows(self.b, label));
-        let fits = match (self.b.shape(x).0.as_slice(), self.b.shape(ids).0.as_slice()) {
+        let fits = match (self.b.shape(x).dims(), self.b.shape(ids).dims()) {
             ([n, _, _], [m, _]) => n == m && self.b.dtype(x) == DType::F32,
             _ => false,
         };
@@ -58,20 +58,20 @@ impl Use<'_> {
         }
         let mask = self.steps_that_count(x, alone)?;
         let costs = costs(self.b, x, ids, blank, mask);
-        Ok(if alone { self.b.reshape(costs, Shape(Vec::new())) } else { costs }.into())
+        Ok(if alone { self.b.reshape(costs, Shape::scalar()) } else { costs }.into())
     }
 
     /// `f32[T, B]`; none where all do.
     fn steps_that_count(&mut self, x: Value, alone: bool) -> Result<Option<Value>, Diagnostic> {
         let Some((Operand::Tensor(mask), _)) = self.operand(3) else { return Ok(None) };
-        let steps = Shape(self.b.shape(x).0[usize::from(alone)..2].to_vec());
+        let steps = Shape::from(self.b.shape(x)[usize::from(alone)..2].to_vec());
         if *self.b.shape(mask) != steps {
             let why = format!("counts steps {steps}, but this mask is {}", self.b.ty(mask));
             return Err(self.wrong(3, &why, "give a number for each step: 1 where it counts, else 0"));
         }
         let mask = self.b.to_f32(mask);
-        let both = self.b.shape(x).0[..2].to_vec();
-        let mask = self.b.reshape(mask, Shape(both));
+        let both = self.b.shape(x)[..2].to_vec();
+        let mask = self.b.reshape(mask, Shape::from(both));
         Ok(Some(self.b.permute(mask, &[1, 0])))
     }
 }

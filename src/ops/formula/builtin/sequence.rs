@@ -19,7 +19,7 @@ pub(super) static SEQUENCE: &[Builtin] = &[
         example: "positions(x)",
         build: |call| {
             let x = call.tensor(0);
-            match call.b.shape(x).0.get(1).cloned() {
+            match call.b.shape(x).get(1).cloned() {
                 Some(steps) => Ok(call.b.iota([steps], 0).into()),
                 None => {
                     Err(call.wrong(0, "needs an axis of time behind the batch", "give it `[B, T]` or more"))
@@ -121,8 +121,8 @@ impl Use<'_> {
     fn steps(&mut self) -> Result<(Value, Shape), Diagnostic> {
         let (x, _) = self.given(0);
         let x = as_f32(self.b, &x);
-        match self.b.shape(x).0.as_slice() {
-            [.., steps, features] => Ok((x, Shape(vec![steps.clone(), features.clone()]))),
+        match self.b.shape(x).dims() {
+            [.., steps, features] => Ok((x, Shape::from(vec![steps.clone(), features.clone()]))),
             _ => Err(self.wrong(0, "needs time and features as its last axes", "give it `[B, T, n]`")),
         }
     }
@@ -169,7 +169,7 @@ impl Use<'_> {
         };
         let shape = self.b.shape(x).clone();
         let lead = shape.rank() - 2;
-        let mut apart = shape.0[..=lead].to_vec();
+        let mut apart = shape[..=lead].to_vec();
         apart.extend([heads.clone(), Dim::from(2), half.clone()]);
         let pairs = self.b.reshape(x, apart);
         let side = |call: &mut Self, at: i64| {
@@ -181,8 +181,7 @@ impl Use<'_> {
         let (first, second) = (side(self, 0), side(self, 1));
         let turned = self.turned(first, second, [sizes[0].clone(), heads, half], base);
         let joined = turned.map(|v| {
-            let mut shape = self.b.shape(v).clone();
-            shape.0.insert(lead + 2, Dim::one());
+            let shape = self.b.shape(v).with_axis(lead + 2, Dim::one());
             self.b.reshape(v, shape)
         });
         let joined = self.b.concat(&joined, lead + 2);
@@ -191,7 +190,7 @@ impl Use<'_> {
 
     /// Both sides of each pair, turned by their place: `[.., T, heads, half]` each.
     fn turned(&mut self, first: Value, second: Value, sizes: [Dim; 3], base: f64) -> [Value; 2] {
-        let shape = Shape(sizes.to_vec());
+        let shape = Shape::from(sizes.to_vec());
         let places = self.b.iota(shape.clone(), 0);
         let features = self.b.iota(shape.clone(), 2);
         let (places, features) = (self.b.to_f32(places), self.b.to_f32(features));
@@ -211,17 +210,17 @@ impl Use<'_> {
         if table.rank() == 0 {
             return Err(self.wrong(0, "needs a table of rows", "give it a tensor"));
         }
-        if places.0.get(..axis) != Some(&table.0[..axis]) {
+        if places.get(..axis) != Some(&table[..axis]) {
             let why = format!("needs an index whose first axes are those of {table}, up to axis {axis}");
             return Err(self.wrong(1, &why, "give one index, or several, for each row"));
         }
         if axis == 0 {
             return Ok(self.b.gather(x, index).into());
         }
-        let rows = Shape(table.0[..axis].to_vec());
+        let rows = Shape::from(table[..axis].to_vec());
         let flat: Vec<Dim> = [rows.size() * table[axis].clone()]
             .into_iter()
-            .chain(table.0[axis + 1..].iter().cloned())
+            .chain(table[axis + 1..].iter().cloned())
             .collect();
         let b = &mut *self.b;
         let flat = b.reshape(x, flat);

@@ -102,7 +102,7 @@ fn sizes(b: &Builder, tensors: [Value; 3], how: &Attention, wrong: Wrong) -> Res
             "give each step a row of features",
         ));
     }
-    if q.shape[0] != k.shape[0] || k.shape.0[..2] != v.shape.0[..2] {
+    if q.shape[0] != k.shape[0] || k.shape[..2] != v.shape[..2] {
         return Err(wrong(
             &format!("takes keys and values of the same steps: {types}"),
             "make keys and values of one sequence",
@@ -210,7 +210,7 @@ enum Form {
 fn form(b: &Builder, mask: Value, sizes: &Sizes, wrong: Wrong) -> Result<Form, Diagnostic> {
     let of_mask = b.shape(mask);
     let Sizes { batch, steps, seen, .. } = sizes;
-    match of_mask.0.as_slice() {
+    match of_mask.dims() {
         [rows, keys] if rows == batch && keys == seen => Ok(Form::Keys),
         [queries, keys] if queries == steps && keys == seen => Ok(Form::Pairs),
         [rows, queries, keys] if rows == batch && queries == steps && keys == seen => Ok(Form::Rows),
@@ -299,7 +299,7 @@ impl OpDef for MultiHeadAttention {
         let last = call.inputs.len() - 1;
         let value = call.float_input(b, last.min(1))?;
         let key = call.float_input(b, last)?;
-        let features = match b.shape(x).0.as_slice() {
+        let features = match b.shape(x).dims() {
             [_, _, features] => features.clone(),
             _ => {
                 return Err(call.shape_error(
@@ -383,7 +383,7 @@ fn weighed(
     if !call.flag("bias") {
         return Ok(y);
     }
-    let bias = call.param(b, &format!("{name}.bias"), Shape(vec![units]), Init::Constant(0.0))?;
+    let bias = call.param(b, &format!("{name}.bias"), Shape::from(vec![units]), Init::Constant(0.0))?;
     Ok(b.add(y, bias))
 }
 

@@ -38,14 +38,13 @@ pub(super) fn attend(
 ) -> Result<Value, Diagnostic> {
     let tiles = sizes.steps.div_exact(&queries).expect("attention: tiles come out even");
     let cut = |b: &mut Builder, x: Value, axis: usize| {
-        let mut shape = b.shape(x).clone();
-        shape.0.splice(axis..=axis, [tiles.clone(), queries.clone()]);
+        let shape = b.shape(x).with(axis, tiles.clone()).with_axis(axis + 1, queries.clone());
         let x = b.reshape(x, shape);
         let rank = b.shape(x).rank();
         let first: Vec<usize> = std::iter::once(axis).chain((0..rank).filter(|a| *a != axis)).collect();
         b.permute(x, &first)
     };
-    let places = b.iota(Shape(vec![sizes.steps.clone()]), 0);
+    let places = b.iota(Shape::from(vec![sizes.steps.clone()]), 0);
     let mut slices = vec![cut(b, q, 1), cut(b, places, 0)];
     let mut constants = vec![k, v];
     // By mask: whether each tile has its own part.

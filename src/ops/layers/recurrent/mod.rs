@@ -130,7 +130,7 @@ impl<'a> Recurrent<'a> {
         bias: impl FnOnce(Init) -> Init,
     ) -> Result<Recurrent<'a>, Diagnostic> {
         let x = call.float_input(b, 0)?;
-        let [rows, steps, features] = b.shape(x).0.as_slice() else {
+        let [rows, steps, features] = b.shape(x).dims() else {
             return Err(call.shape_error(
                 &format!("needs rows of steps of features, but its input is {}", b.ty(x)),
                 "give it `f32[B, T, n]`: `Reshape(-1, 1)` makes steps of one feature",

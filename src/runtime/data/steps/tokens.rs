@@ -10,7 +10,7 @@ use super::bpe::Bpe;
 use super::words::Text;
 use crate::ops::transform::{Encode, Side, Signs, Words};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 /// Ids, some for each row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -180,8 +180,10 @@ pub fn fit_words<'t>(texts: &'t [Text<'t>], spec: &Words, training: Training<'t>
 
 pub fn fit_chars<'t>(texts: &'t [Text<'t>], pad: bool, training: Training<'t>) -> Fitted {
     let chars = deciding(texts, training, |text| text.as_deref().unwrap_or_default().chars());
-    let seen: BTreeSet<char> = chars.collect();
-    Fitted::Chars(FittedChars { pad, chars: seen.into_iter().collect() })
+    let mut seen = vec![false; char::MAX as usize + 1];
+    chars.for_each(|c| seen[c as usize] = true);
+    let chars = ('\0'..=char::MAX).filter(|&c| seen[c as usize]).collect();
+    Fitted::Chars(FittedChars { pad, chars })
 }
 
 /// How many pieces all texts have together; nothing of a step that cuts no text.
@@ -216,15 +218,15 @@ pub fn words(at: &Lookup, texts: &[Text], fitted: &FittedWords) -> Checked<Ragge
 pub fn chars(at: &Lookup, texts: &[Text], fitted: &FittedChars) -> Checked<Ragged> {
     no_missing(at, texts)?;
     let first = if fitted.pad { UNKNOWN + 1 } else { 0 };
-    let places: HashMap<char, i32> =
-        fitted.chars.chars().enumerate().map(|(i, c)| (c, first + i as i32)).collect();
+    let mut places: Vec<Option<i32>> = vec![None; fitted.chars.chars().max().map_or(0, |c| c as usize + 1)];
+    fitted.chars.chars().enumerate().for_each(|(i, c)| places[c as usize] = Some(first + i as i32));
     let mut ragged = Ragged::default();
     let mut unseen: Option<(usize, usize, char)> = None;
     let mut others = 0;
     for (row, text) in texts.iter().enumerate() {
         for (offset, c) in text.as_deref().unwrap_or_default().char_indices() {
-            match places.get(&c) {
-                Some(id) => ragged.ids.push(*id),
+            match places.get(c as usize).copied().flatten() {
+                Some(id) => ragged.ids.push(id),
                 None if fitted.pad => ragged.ids.push(UNKNOWN),
                 None => {
                     others += usize::from(unseen.is_some());

@@ -76,8 +76,8 @@ impl<'a> Looped<'a> {
         let (scan, row) = (self.scan, self.scan.row(step));
         let mut places: Vec<Option<Place>> =
             self.layout.temps.iter().map(|at| at.map(|at| self.room(at))).collect();
-        for i in 0..scan.inputs.len() {
-            places[i] = Some(match i {
+        for (i, place) in places.iter_mut().take(scan.inputs.len()).enumerate() {
+            *place = Some(match i {
                 i if i < scan.carries => self.carry(i, step),
                 i if scan.is_slice(i) => self.given(i, row),
                 i => self.given(i, 0),

@@ -2,7 +2,7 @@
 
 use super::Data;
 use super::how::stages;
-use crate::base::{DType, Dim, Shape, TensorType};
+use crate::base::{DType, Dim, TensorType};
 use crate::diag::Diagnostic;
 use crate::ops::transform::{AUGMENTS, Augment, Encode};
 use crate::sema::ctx::{Ctx, suggest};
@@ -86,7 +86,7 @@ impl<'a> Data<'a> {
         let Some(classes) = classes.filter(known) else { return column };
         let mut field = field.clone();
         field.how.push(Encode::Shares(classes.as_const().and_then(|n| usize::try_from(n).ok())));
-        Column { kind: ColumnKind::One(field), ty: TensorType::f32(Shape::from([classes])), ..column }
+        Column { kind: ColumnKind::One(field), ty: TensorType::f32([classes]), ..column }
     }
 
     /// The label of mixed rows is fed, and numbers that have something between them.

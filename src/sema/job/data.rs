@@ -170,6 +170,13 @@ impl Field {
         }
     }
 
+    /// Whether it makes several pieces of a text.
+    pub fn cuts_text(&self) -> bool {
+        let cuts =
+            |step: &Encode| matches!(step, Encode::Words(_) | Encode::Chars { .. } | Encode::Bpe { .. });
+        self.how.iter().any(cuts)
+    }
+
     /// The columns of the source that it is made of.
     pub fn sources(&self) -> BTreeSet<&str> {
         let Some(formula) = &self.formula else { return BTreeSet::from([self.source.as_str()]) };

@@ -156,7 +156,11 @@ module.exports = grammar({
     },
 
     // Names the weights of one stage, so it takes less than an expression.
-    as: $ => prec(LEVEL.as, seq(field('stage', choice($.repeat, $._operand)), 'as', field('path', $.path))),
+    as: $ =>
+      prec(
+        LEVEL.as,
+        seq(field('stage', choice($.repeat, $._operand)), 'as', field('path', choice($.path, alias($._weights, $.path)))),
+      ),
 
     repeat: $ =>
       seq(
@@ -186,6 +190,9 @@ module.exports = grammar({
 
     // A point of a path touches both of its neighbours, so that a half-typed `data.` does not eat the next line.
     path: $ => seq($.identifier, repeat(seq(token.immediate('.'), $._part))),
+    // A weight may be called as a published file has it: `as output.dense`.
+    _weights: $ =>
+      seq(alias(choice(...RESERVED), $.identifier), repeat1(seq(token.immediate('.'), $._part))),
     _part: $ =>
       choice(alias(token.immediate(WORD), $.identifier), alias(token.immediate(/[0-9]+/), $.identifier)),
 

@@ -9,6 +9,7 @@ use super::{Failure, Outcome, generate, output, sections};
 use crate::base::{Sources, Span};
 use crate::diag::{Diagnostic, Severity};
 use crate::runtime::data::{self, Dataset, FileInfo, Places};
+use crate::runtime::pretrained;
 use crate::runtime::progress::{Ending, Json, Plain, Progress};
 use crate::runtime::run_dir::{Asked, Run, changed_files};
 use crate::runtime::sections::ended_in;
@@ -77,6 +78,7 @@ impl Subject {
             folder: then.folder.clone(),
             steps: args.steps.or(then.steps),
             init: then.init.clone(),
+            pretrained: then.pretrained.clone(),
             device: args.device.map_or(then.device, |device| device.kind()),
             ..asked(&given, args)?
         };
@@ -165,6 +167,7 @@ fn asked(given: &Given, args: &TrainArgs) -> Result<Asked, Failure> {
         steps: args.steps,
         train: given.train.clone(),
         init: None,
+        pretrained: Vec::new(),
         earlier: Vec::new(),
         device: args.device.unwrap_or_default().kind(),
     })
@@ -226,6 +229,21 @@ fn train(subject: Subject, args: &TrainArgs) -> Result<Outcome, Failure> {
     if let Some(wrong) = sections::folds_in_turn(&job) {
         return Ok(shown(&checked.sources, &[wrong]));
     }
+    let pretrained = match first {
+        // A checkpoint has gone on from them.
+        false => Vec::new(),
+        true => match pretrained::read(&job, &checked.places) {
+            Ok(files) => {
+                let now: Vec<FileInfo> = files.iter().map(|file| file.info.clone()).collect();
+                if from.is_some() {
+                    changed.extend(changed_files(&asked.pretrained, &now));
+                }
+                asked.pretrained = now;
+                files
+            }
+            Err(wrong) => return Ok(shown(&checked.sources, &wrong)),
+        },
+    };
     let Some(mut data) = sections::load_all(&checked, &job) else { return Ok(Outcome::Errors) };
     if let Some(run) = &from {
         changed.extend(sections::changed_data(run, &data));
@@ -244,6 +262,7 @@ fn train(subject: Subject, args: &TrainArgs) -> Result<Outcome, Failure> {
         threads: args.threads.map_or(0, usize::from),
         out: args.out.clone(),
         init,
+        pretrained,
         earlier,
         resume,
     };

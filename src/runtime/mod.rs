@@ -22,6 +22,7 @@ pub mod paces;
 mod phases;
 pub mod plan;
 pub mod predict;
+pub mod pretrained;
 pub mod process;
 pub mod progress;
 #[cfg(any(feature = "gpu", feature = "parquet"))]

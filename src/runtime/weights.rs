@@ -113,8 +113,13 @@ impl Weights {
         values[..numbers.len()].copy_from_slice(numbers);
     }
 
+    /// Sets all numbers of a weight or state.
+    pub(super) fn put(&mut self, index: usize, numbers: &[f32]) {
+        self.values_mut(index).copy_from_slice(numbers);
+    }
+
     /// Averages start where their weights are.
-    fn restart_averages(&mut self) {
+    pub(super) fn restart_averages(&mut self) {
         for i in 0..self.slots.len() {
             if let Some(average) = self.averages[i] {
                 let values = self.values(i).to_vec();

@@ -3,14 +3,14 @@
 use super::ctx::{Ctx, Global};
 use super::data::{self, Data, DataView};
 use super::facts::{Recorder, uses_in};
-use super::job::{Job, ModelInfo};
+use super::job::{Job, ModelInfo, WeightInfo};
 use super::keyed::{Keyed, stray};
 use super::keys::{ITEMS, Status, WORDS};
 use super::model::{Elab, alone, block_alone};
-use super::{DataProbe, Settings, dims, generate, memo, names, overrides, params, train, walk};
+use super::{DataProbe, Settings, dims, generate, memo, names, overrides, params, pretrained, train, walk};
 use crate::base::{FileId, Sources, Span};
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
-use crate::graph::Builder;
+use crate::graph::{Builder, Leaf, LeafKind};
 use crate::ops::formula::{Eval, Number};
 use crate::ops::{Framework, Library, Mode};
 use crate::syntax::ast::{self, Entry, EntryKind, ExprKind, Ident, ItemKind, Section};
@@ -213,7 +213,11 @@ pub(super) fn check(
     *cx.data.borrow_mut() = data_sections(&cx, ast, probe);
     let over = memo::taken_over(&cx);
     let models: Vec<ModelInfo> = ast_sections(ast, "model")
-        .filter_map(|s| known_model(&cx, ast, &over, s, s.name.as_ref()?))
+        .filter_map(|s| {
+            let mut model = known_model(&cx, ast, &over, s, s.name.as_ref()?);
+            pretrained::check(&cx, s, model.as_mut(), probe);
+            model
+        })
         .collect();
     let name = job_name(sources, file);
     let trains: Vec<_> = ast_sections(ast, "train").map(|s| train::check(&cx, s, &name)).collect();
@@ -439,7 +443,16 @@ fn model<'a>(cx: &Ctx<'a>, section: &'a Section, name: &Ident) -> Option<ModelIn
         return None;
     }
     cx.facts.model(name.span, &b);
-    Some(ModelInfo { name: name.name.to_string(), span: section.word.span, layers: scope.layers })
+    let layers = std::mem::take(&mut scope.layers);
+    let weight = |leaf: &Leaf| match leaf.kind {
+        LeafKind::Param(_) | LeafKind::State(_) => {
+            Some(WeightInfo { name: leaf.name.to_string(), shape: leaf.ty.shape.clone() })
+        }
+        LeafKind::Batch | LeafKind::Scalar => None,
+    };
+    let weights = b.graph().leaves.iter().filter_map(|(_, leaf)| weight(leaf)).collect();
+    let (name, span) = (name.name.to_string(), section.word.span);
+    Some(ModelInfo { name, span, layers, weights, pretrained: None })
 }
 
 /// Blocks are checked where they are used; those that no use has reached, alone.

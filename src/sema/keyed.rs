@@ -82,6 +82,17 @@ impl<'a> Keyed<'a> {
         }
     }
 
+    /// A key of a section, for who comes after those that check its entries.
+    pub fn quietly(section: &'a Section, key: &str) -> Option<(&'a Ident, &'a Expr)> {
+        section.entries.iter().find_map(|entry| match &entry.kind {
+            EntryKind::Bind { path, value } => match path.parts.as_slice() {
+                [name] if &*name.name == key => Some((name, value)),
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+
     pub fn get(&self, key: &str) -> Option<&'a Expr> {
         self.values.iter().find(|(k, _)| &*k.name == key).map(|(_, v)| *v)
     }

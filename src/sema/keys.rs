@@ -193,7 +193,16 @@ const SPLIT: &[Key] = &[
 ];
 
 const MODEL: &[Key] = &[
-    later("pretrained", "weights start from their initialisers; `mlc train --init` reads a safetensors file"),
+    key(
+        "pretrained",
+        "safetensors(\"model.safetensors\")",
+        "A file of weights to start from: each weight of the model is there by its name, or is `fresh`.",
+    ),
+    key(
+        "fresh",
+        "[out]",
+        "Layers or weights that keep their initial values, though there is a file of weights.",
+    ),
     key("freeze", "[fc1]", "Layers whose weights are not trained, or `all`."),
 ];
 

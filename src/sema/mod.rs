@@ -21,6 +21,7 @@ mod model;
 mod names;
 mod overrides;
 mod params;
+pub mod pretrained;
 mod probe;
 mod train;
 pub mod walk;

@@ -2,8 +2,8 @@
 //!
 //! `sema` opens nothing: `runtime` answers from disk, tests from a table.
 
-use super::job::SourcePlan;
-use crate::base::DType;
+use super::job::{SourcePlan, TensorInfo};
+use crate::base::{DType, Span};
 use std::path::Path;
 
 /// Looks into the sources of a spec without loading them.
@@ -11,6 +11,11 @@ pub trait DataProbe {
     /// What `source` holds; `Ok(None)` when it cannot be found, which is a
     /// warning: columns are then taken from `columns=[…]` or on trust.
     fn probe(&self, source: &SourcePlan) -> Result<Option<SourceSchema>, ProbeError>;
+
+    /// The tensors of a file of weights that a spec names at a place, by its header; `Ok(None)` when it cannot be found.
+    fn tensors(&self, _path: &str, _at: Span) -> Result<Option<Vec<TensorInfo>>, ProbeError> {
+        Ok(None)
+    }
 
     /// The bytes of a file that a spec imports, or why they cannot be had, as in `it is not there`.
     fn text(&self, _path: &Path) -> Result<Vec<u8>, String> {

@@ -260,7 +260,7 @@ impl<'a> Builder<'a> {
         let span = self.span(&pair);
         let parts = pair
             .into_inner()
-            .filter(|p| matches!(p.as_rule(), Rule::ident | Rule::digits))
+            .filter(|p| matches!(p.as_rule(), Rule::ident | Rule::keyword | Rule::part | Rule::digits))
             .map(|p| self.ident(&p));
         Path { parts: parts.collect(), span }
     }
@@ -318,7 +318,7 @@ impl<'a> Builder<'a> {
                     for p in part.into_inner() {
                         match p.as_rule() {
                             Rule::minus => pieces.push(Piece::Minus(self.span(&p))),
-                            Rule::path => pieces.push(Piece::As(self.path(p))),
+                            Rule::weights => pieces.push(Piece::As(self.path(p))),
                             Rule::repeat | Rule::postfix => pieces.push(Piece::Atom(p)),
                             _sign => {}
                         }

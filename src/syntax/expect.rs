@@ -433,7 +433,7 @@ fn group(rule: Rule) -> Option<Wanted> {
         | Rule::rest
         | Rule::any
         | Rule::digits => Value,
-        Rule::ident | Rule::path | Rule::field => Name,
+        Rule::ident | Rule::path | Rule::weights | Rule::keyword | Rule::part | Rule::field => Name,
         Rule::r#type => Type,
         Rule::string => Text,
         Rule::version => Version,

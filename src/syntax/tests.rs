@@ -247,6 +247,16 @@ fn a_name_missing_behind_as_is_blamed_on_the_as() {
 }
 
 #[test]
+fn beside_a_point_no_word_is_reserved() {
+    let text = "mlspec 1\nmodel M {\n  freeze = [a.output, h.0.in.as]\n  let h = x |> Dense(4) as output.dense.let\n  \
+                output y = h |> Dense(4) as in.repeat\n}\n";
+    assert_eq!(found(text), [] as [&str; 0]);
+    check_format(text);
+    let alone = "mlspec 1\nmodel M {\n  output y = x |> Dense(4) as output\n}\n";
+    assert_eq!(found(alone).len(), 1, "{:?}", found(alone));
+}
+
+#[test]
 fn what_nobody_sees_is_named() {
     for (sign, message) in [
         ("\u{a0}", "a non-breaking space (U+00A0) stands here"),

@@ -59,7 +59,21 @@ fn keys(filler: &Filler, section: &mut Section, job: &Job) {
             let plan = job.trains.iter().find(|t| t.name.as_deref() == name.as_deref());
             plan.into_iter().for_each(|plan| train_keys(section, plan));
         }
+        "model" => section.entries.iter_mut().for_each(weight_file),
         _other => {}
+    }
+}
+
+/// `pretrained = safetensors("f")` leaves prefix and layout to their defaults.
+fn weight_file(entry: &mut Entry) {
+    let EntryKind::Bind { path, value } = &mut entry.kind else { return };
+    if path.parts.len() != 1 || &*path.parts[0].name != "pretrained" {
+        return;
+    }
+    let close = Span { lo: value.span.hi - 1, hi: value.span.hi - 1, ..value.span };
+    if let ExprKind::Call { args, .. } = &mut value.kind {
+        let missing = sema::pretrained::defaults(args);
+        args.extend(missing.into_iter().map(|(name, value)| argument(name, value, close)));
     }
 }
 

@@ -158,7 +158,7 @@ fn known() -> Vec<(&'static str, String)> {
     let library = Library::std(Framework::Keras, &mut Sources::new());
     let formulas = any_of(builtins().map(|f| f.name).chain(library.op_names()));
     let sources = sema::sources();
-    let sources = any_of(sources.iter().map(|s| s.name));
+    let sources = any_of(sources.iter().map(|s| s.name).chain([sema::pretrained::CALL]));
     let layers = ops::layers().iter().map(|l| l.sig().name).chain(ops::later_layers());
     let schedules = schedule::SCHEDULES.iter().map(|s| s.sig.name);
     let schedules = schedules.chain([plateau::SIG.name, stop::EARLY_STOPPING.name]);

@@ -29,6 +29,7 @@ mod metrics;
 mod ops;
 mod parity;
 mod predict;
+mod pretrained;
 mod random;
 mod run;
 mod runs;

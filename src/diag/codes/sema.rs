@@ -328,6 +328,46 @@ pub const CODES: &[CodeInfo] = &[
                   weight (`fc1.weight`), a model, or `all`.\n\n    freeze = [wte, h.0]",
     },
     CodeInfo {
+        code: "weights::source",
+        title: "what a model starts from is no file of weights",
+        explain: "`pretrained` names a file in the format safetensors, which any framework can save. Names in the file \
+                  are those of the model, with `prefix` before them; `layout=torch` turns the axes of PyTorch's \
+                  modules:\n\n    pretrained = safetensors(\"bert.safetensors\", prefix=\"bert.\", layout=torch)",
+    },
+    CodeInfo {
+        code: "weights::missing",
+        title: "a file of weights lacks some of the model's",
+        explain: "Each weight of a model with `pretrained` is in the file by its name, so call layers as the file does: \
+                  `as encoder.layer.0.output.dense`. What is to be trained anew, such as the last layer for another \
+                  task, is said, and keeps its initial values:\n\n    fresh = [out]\n\nWhat the file has beyond that is \
+                  left alone.",
+    },
+    CodeInfo {
+        code: "weights::shape",
+        title: "a weight of a file has another shape than the model's",
+        explain: "Here a `Dense` has its weight as [in, out] and a convolution as [height, width, in, out], as Keras \
+                  does. PyTorch's modules have the axes otherwise, which `layout=torch` turns; GPT-2's `Conv1D` is \
+                  the exception, which has them as here. If it is not the axes, the layer is of another size.",
+    },
+    CodeInfo {
+        code: "weights::dtype",
+        title: "a weight of a file is of a type that is not read",
+        explain: "Weights are read from F32, F16 and BF16 and are f32 from there on. Quantised weights must be expanded \
+                  by the program that made them.",
+    },
+    CodeInfo {
+        code: "weights::unreadable",
+        title: "a file of weights cannot be read",
+        explain: "The file is there, but it is not in the format safetensors, or ends too early. A checkpoint of PyTorch \
+                  (`.pt`, `.bin`) is turned into one by `safetensors.torch.save_file(model.state_dict(), \"f\")`.",
+    },
+    CodeInfo {
+        code: "weights::fresh",
+        title: "weights are fresh where none are pretrained",
+        explain: "`fresh` names weights that keep their initial values though the model starts from a file. Without \
+                  `pretrained` all weights do.",
+    },
+    CodeInfo {
         code: "train::every",
         title: "the steps of a training have no common rhythm",
         explain: "Of several steps one at least acts on every batch, and `every` makes others rarer. After at most \

@@ -3,9 +3,10 @@
 use super::npy::Kind;
 use super::table::Table;
 use super::{Places, cifar, csv, glance, idx, jsonl, lines, npy, npz};
-use crate::base::DType;
+use crate::base::{DType, Span};
 use crate::diag::Diagnostic;
-use crate::sema::job::{SourceKind, SourcePlan};
+use crate::runtime::pretrained;
+use crate::sema::job::{SourceKind, SourcePlan, TensorInfo};
 use crate::sema::{DataProbe, ProbeError, Sample, SchemaColumn, SourceSchema};
 use std::path::Path;
 
@@ -70,6 +71,10 @@ impl DataProbe for DiskProbe {
                 Err(ProbeError { message, help })
             }
         }
+    }
+
+    fn tensors(&self, path: &str, _: Span) -> Result<Option<Vec<TensorInfo>>, ProbeError> {
+        pretrained::header(&self.places, path)
     }
 
     fn text(&self, path: &Path) -> Result<Vec<u8>, String> {
@@ -147,7 +152,6 @@ fn images(glance: idx::Glance) -> SourceSchema {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Span;
     use crate::sema::job::Dialect;
     use std::fs;
 

@@ -26,7 +26,7 @@ use crate::loops::{BufferKind, Fusion, Program};
 use crate::ops::Library;
 use crate::ops::schedule::{Outline, Run};
 use crate::pipeline;
-use crate::sema::job::{DataPlan, Job, LayerInfo, Length, TrainPlan};
+use crate::sema::job::{DataPlan, Job, LayerInfo, Length, ModelInfo, TrainPlan};
 use serde::Serialize;
 
 /// Everything that `mlc plan` shows.
@@ -39,6 +39,9 @@ pub struct Report {
     pub device: String,
     pub layers: Vec<Layer>,
     pub parameters: usize,
+    /// What models start from.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pretrained: Vec<FromFile>,
     /// Of one training step, by matrix products: forward, and by convention three times as much.
     pub forward_flops: u64,
     pub step_flops: u64,
@@ -67,6 +70,16 @@ pub struct Layer {
     pub parameters: usize,
     /// Matrix products of the forward pass on one batch.
     pub flops: u64,
+}
+
+/// What a model starts from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FromFile {
+    pub model: String,
+    pub file: String,
+    /// How many weights the file gives, of how many; the rest are fresh.
+    pub weights: usize,
+    pub of: usize,
 }
 
 /// How a schedule goes over the planned run.
@@ -289,6 +302,7 @@ impl<'a> Subject<'a> {
             device: String::new(),
             layers: layers(self.job, &forwards, &self.weights, &self.bindings, self.batch),
             parameters: self.weights.parameters(),
+            pretrained: self.job.models.iter().filter_map(from_file).collect(),
             forward_flops,
             step_flops: 3 * forward_flops,
             tiles: tiles::of(&forwards),
@@ -366,6 +380,16 @@ fn points(spec: &Einsum, shapes: [Vec<usize>; 2]) -> u64 {
     let left = spec.lhs.iter().zip(&shapes[0]);
     let right = spec.rhs.iter().zip(&shapes[1]).filter(|(label, _)| !spec.lhs.contains(label));
     left.chain(right).map(|(_, size)| *size as u64).product()
+}
+
+fn from_file(model: &ModelInfo) -> Option<FromFile> {
+    let pretrained = model.pretrained.as_ref()?;
+    Some(FromFile {
+        model: model.name.clone(),
+        file: pretrained.path.clone(),
+        weights: pretrained.weights.len(),
+        of: model.weights.len(),
+    })
 }
 
 fn layers(job: &Job, forwards: &[Graph], weights: &Weights, bindings: &Bindings, batch: usize) -> Vec<Layer> {

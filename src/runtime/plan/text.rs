@@ -1,6 +1,6 @@
 //! What a plan says, for people: tables of layers, memory and kernels.
 
-use super::{OnGpu, Report, Row, Tiles};
+use super::{FromFile, OnGpu, Report, Row, Tiles};
 
 /// `412 B`, `1.5 KiB`, `47.0 MiB`.
 pub fn bytes(n: usize) -> String {
@@ -78,6 +78,9 @@ fn network(report: &Report) -> String {
         short(report.forward_flops),
         short(report.step_flops)
     );
+    for FromFile { model, file, weights, of } in &report.pretrained {
+        text += &format!("{model} starts from {file}: {weights} of {of} weights\n\n");
+    }
     for Tiles { count, steps, queries } in &report.tiles {
         let times = if *count == 1 { String::new() } else { format!(", {count} times") };
         text += &format!(

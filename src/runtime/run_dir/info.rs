@@ -35,6 +35,9 @@ pub struct Asked {
     /// The `train` section that was run, if one was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train: Option<String>,
+    /// The files that models start from, in the order of the models.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pretrained: Vec<FileInfo>,
     /// Weights it started from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<FileInfo>,

@@ -19,6 +19,7 @@ use crate::runtime::checkpoint;
 use crate::runtime::data::{Dataset, Order};
 use crate::runtime::engine::{DeviceKind, On};
 use crate::runtime::error::RunError;
+use crate::runtime::pretrained::WeightFile;
 use crate::runtime::progress::{Begin, End, Ending, Progress};
 use crate::runtime::run_dir::{Asked, RunDir, RunInfo, Split};
 use crate::runtime::trainer::{Evaluation, Trainer, planned_run};
@@ -41,6 +42,8 @@ pub struct Options {
     pub out: Option<PathBuf>,
     /// Weights to start from: the name of the file and its bytes.
     pub init: Option<(String, Vec<u8>)>,
+    /// The files that models start from, under those of `init` and of sections before.
+    pub pretrained: Vec<WeightFile>,
     /// Weights of the sections that were run before, in order, over those of `init`: of each file what this section
     /// has too.
     pub earlier: Vec<(String, Vec<u8>)>,
@@ -92,7 +95,7 @@ pub fn train(
     let order = trainer.order();
     has_batches(&order, data_plan)?;
     let until = options.asked.steps.unwrap_or(planned_run(plan, &order).steps);
-    let best = first_weights(&mut trainer, plan, options, until)?;
+    let best = first_weights(&mut trainer, (job, plan, data), options, until)?;
     let mut state = options.resume.as_ref().map_or_else(State::default, |r| r.state.clone());
     let from = state.done;
     state.parts.resize(plan.step_names().count(), (0.0, 0));
@@ -189,14 +192,18 @@ pub fn info_before(job: &Job, plan: &TrainPlan, data: &Dataset, options: &Option
     About { job, plan, data, options, threads, device }.running(&State::default())
 }
 
-/// Sets the weights of the first step: those of a checkpoint or a file, else they stay as they were drawn. Gives the
-/// best weights of a run that goes on.
+/// Sets the weights of the first step: those of a checkpoint or of files, the later over the earlier; else they stay as
+/// they were drawn. Gives the best weights of a run that goes on.
 fn first_weights(
     trainer: &mut Trainer,
-    plan: &TrainPlan,
+    (job, plan, data): (&Job, &TrainPlan, &Dataset),
     options: &Options,
     until: u64,
 ) -> Result<Option<Vec<u8>>, RunError> {
+    if !options.pretrained.is_empty() {
+        let files = &options.pretrained;
+        trainer.set_weights(|weights| weights.take_pretrained(job, files, data.bindings()))??;
+    }
     if let Some((name, bytes)) = &options.init {
         let read = trainer.set_weights(|weights| weights.read_safetensors(SlotKind::Weight, bytes))?;
         read.map_err(|wrong| misfit(name, &wrong, plan.span))?;

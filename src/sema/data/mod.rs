@@ -24,7 +24,7 @@ pub(super) use group::group;
 pub(super) use leaks::roles;
 pub(super) use rows::{column, pending};
 pub(super) use sizes::size_of;
-pub(super) use source::{is_generator, is_source};
+pub(super) use source::{arguments, is_generator, is_source};
 pub(super) use unused::unused;
 
 use super::ctx::Ctx;

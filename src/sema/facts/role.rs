@@ -15,6 +15,8 @@ pub enum Role {
     Stop,
     Metric,
     Source,
+    /// A file of weights.
+    WeightFile,
     Generator,
     /// Behind `name :`.
     How,
@@ -36,6 +38,7 @@ pub enum Role {
 pub fn role_of(word: &str, key: &str) -> Role {
     match (word, key) {
         ("data", "source" | "valid" | "test") => Role::Source,
+        ("model", "pretrained") => Role::WeightFile,
         ("split", "stratify" | "group" | "time") => Role::Column,
         ("data", "allow") => Role::Choice,
         ("train" | "step", "optimizer") => Role::Optimizer,
@@ -43,9 +46,10 @@ pub fn role_of(word: &str, key: &str) -> Role {
         ("train" | "step", "clip") => Role::Clip,
         ("train", "stop") => Role::Stop,
         ("train", "metrics") => Role::Metric,
-        ("train" | "model", "freeze") | ("train" | "step", "updates") | ("groups", "weights") => {
-            Role::Weights
-        }
+        ("train" | "model", "freeze")
+        | ("model", "fresh")
+        | ("train" | "step", "updates")
+        | ("groups", "weights") => Role::Weights,
         ("checkpoint", "best") => Role::Monitor,
         _ => Role::Value,
     }
@@ -92,6 +96,7 @@ pub(super) fn argument_role(callee: &Ident, kind: Option<NameKind>, slot: Slot) 
     }
     match (kind, slot) {
         (NameKind::Source, Slot::Named("columns")) => Role::Columns,
+        (NameKind::Source, Slot::Named("layout")) => Role::Choice,
         (NameKind::Source, Slot::Place(0)) => Role::Generator,
         _ => Role::Value,
     }

@@ -2,6 +2,7 @@
 
 mod data;
 mod generate;
+mod pretrained;
 mod source;
 mod train;
 
@@ -13,10 +14,11 @@ pub use crate::ops::stop::EarlyStopping;
 pub use crate::ops::transform::{Augment, Classes, Encode, Windows};
 pub use data::*;
 pub use generate::*;
+pub use pretrained::*;
 pub use source::*;
 pub use train::*;
 
-use crate::base::{Span, TensorType};
+use crate::base::{Shape, Span, TensorType};
 
 /// What `check` makes of a spec.
 #[derive(Clone, Debug)]
@@ -47,6 +49,17 @@ pub struct ModelInfo {
     pub name: String,
     pub span: Span,
     pub layers: Vec<LayerInfo>,
+    /// Its weights, and the states that evaluation reads, in the order of the graph.
+    pub weights: Vec<WeightInfo>,
+    /// The file that gives some of them.
+    pub pretrained: Option<Pretrained>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WeightInfo {
+    /// As the run calls it: after the model if there are several.
+    pub name: String,
+    pub shape: Shape,
 }
 
 #[derive(Clone, Debug)]

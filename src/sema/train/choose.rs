@@ -23,7 +23,7 @@ struct Word {
 }
 
 /// A weight and the kind of layer that has it.
-pub(super) struct Weight<'a> {
+pub(in crate::sema) struct Weight<'a> {
     pub name: &'a str,
     pub kind: &'a str,
 }
@@ -80,12 +80,12 @@ impl Choice {
         self.words.iter().any(|word| word.is_layer(path, kind, names_all(cx, word)))
     }
 
-    pub(super) fn is_weight(&self, cx: &Ctx, weight: &Weight) -> bool {
+    pub(in crate::sema) fn is_weight(&self, cx: &Ctx, weight: &Weight) -> bool {
         self.words.iter().any(|word| word.is_weight(weight, names_all(cx, word)))
     }
 
     /// Reports words that mean no weight and no layer.
-    pub(super) fn check(&self, cx: &Ctx, weights: &[Weight], layers: &[LayerInfo]) -> Option<()> {
+    pub(in crate::sema) fn check(&self, cx: &Ctx, weights: &[Weight], layers: &[LayerInfo]) -> Option<()> {
         let mut ok = Some(());
         for word in &self.words {
             let alone = names_all(cx, word);

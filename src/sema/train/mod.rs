@@ -18,7 +18,7 @@ mod watch;
 mod weigh;
 
 use build::Built;
-pub(super) use choose::Choice;
+pub(super) use choose::{Choice, Weight};
 use draw::Draws;
 pub(super) use draw::{drawn, read as draws};
 pub(super) use loss::{given, loss};

@@ -5,6 +5,7 @@ use crate::base::Span;
 use crate::ops::formula::{OpDecl, ParamKind, builtins};
 use crate::ops::{Attr, AttrType, Framework, Library, Sig, defaults, init, loss};
 use crate::sema::facts::{NameKind, sig_of};
+use crate::sema::job::Layout;
 use crate::sema::{self, SourceInfo};
 use crate::syntax::ast::{self, EntryKind, Field, ItemKind, OpBody};
 use crate::tools::defaults::{default_of, number};
@@ -64,6 +65,7 @@ pub fn callable(analysis: &Analysis, kind: NameKind, name: &str) -> Option<Calla
             let op = analysis.library.op(name).map(|op| of_op(analysis.framework, kind, op));
             op.or_else(|| of_builtin(name)).or_else(|| of_function(name))
         }
+        NameKind::Source if name == sema::pretrained::CALL => Some(of_weight_file()),
         NameKind::Source => sema::sources().iter().find(|s| s.name == name).map(|s| of_source(kind, s)),
         NameKind::Generator => sema::generators().iter().find(|s| s.name == name).map(|s| of_source(kind, s)),
         _ => sig_of(kind, name).map(|sig| of_sig(analysis, kind, sig)),
@@ -383,6 +385,15 @@ fn of_source(kind: NameKind, source: &SourceInfo) -> Callable {
         equation: None,
         example: None,
     }
+}
+
+/// `safetensors(path, prefix, layout)`
+fn of_weight_file() -> Callable {
+    let mut callable = of_source(NameKind::Source, &sema::pretrained::source());
+    for parameter in callable.parameters.iter_mut().filter(|p| p.name == "layout") {
+        parameter.values = Values::Words(Layout::WORDS);
+    }
+    callable
 }
 
 /// A block, op or model of the file.

@@ -75,7 +75,7 @@ pub(super) fn kinds(role: Role) -> &'static [NameKind] {
         Role::Clip => &[Clip],
         Role::Stop => &[Stop],
         Role::Metric => &[Metric],
-        Role::Source | Role::Generator => &[Source],
+        Role::Source | Role::WeightFile | Role::Generator => &[Source],
         Role::How | Role::Column => &[Transform, Op, Function],
         Role::Value
         | Role::Weights

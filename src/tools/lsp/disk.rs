@@ -1,17 +1,14 @@
 //! What completion wants to know of files.
 
 use crate::runtime::data::Places;
+use crate::runtime::pretrained;
 use crate::tools::ide::complete::{Folders, Listed};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::PathBuf;
 
 /// A folder with more names is shown in part: nobody reads them all.
 const MOST: usize = 500;
-
-/// Longer headers are not read for the sake of a menu.
-const LONGEST: u64 = 16 << 20;
 
 /// The folders in which the paths of a spec are looked up.
 pub struct Disk {
@@ -46,20 +43,9 @@ impl Folders for Disk {
     }
 
     fn tensors(&self, path: &str) -> Vec<String> {
-        self.candidates(path).find_map(|path| tensors(&path)).unwrap_or_default()
+        let header = pretrained::header(&self.places, path).ok().flatten();
+        header.into_iter().flatten().map(|tensor| tensor.name).collect()
     }
-}
-
-/// The names in the header of a safetensors file: its length in eight bytes, then JSON.
-fn tensors(path: &std::path::Path) -> Option<Vec<String>> {
-    let mut file = File::open(path).ok()?;
-    let mut length = [0; 8];
-    file.read_exact(&mut length).ok()?;
-    let length = Some(u64::from_le_bytes(length)).filter(|length| *length <= LONGEST)?;
-    let mut header = Vec::new();
-    file.take(length).read_to_end(&mut header).ok()?;
-    let header: BTreeMap<String, serde_json::Value> = serde_json::from_slice(&header).ok()?;
-    Some(header.into_keys().filter(|name| name != "__metadata__").collect())
 }
 
 #[cfg(test)]
@@ -81,8 +67,9 @@ mod tests {
     #[test]
     fn tensors_are_those_of_the_header() {
         let folder = tempfile::tempdir().unwrap();
-        let header = br#"{"__metadata__":{},"h.0.weight":{},"b":{}}"#;
-        let bytes = [&(header.len() as u64).to_le_bytes()[..], header].concat();
+        let tensor = r#"{"dtype":"F32","shape":[0],"data_offsets":[0,0]}"#;
+        let header = format!(r#"{{"__metadata__":{{}},"h.0.weight":{tensor},"b":{tensor}}}"#).into_bytes();
+        let bytes = [&(header.len() as u64).to_le_bytes()[..], &header].concat();
         fs::write(folder.path().join("w.safetensors"), bytes).unwrap();
         fs::write(folder.path().join("bad"), [255; 20]).unwrap();
         let disk = Disk { places: Places { spec: Some(folder.path().into()), data: None } };

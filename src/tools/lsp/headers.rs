@@ -7,7 +7,7 @@
 use super::server::{News, Wake};
 use crate::base::Span;
 use crate::runtime::data::{DiskProbe, Places};
-use crate::sema::job::{SourceKind, SourcePlan};
+use crate::sema::job::{SourceKind, SourcePlan, TensorInfo};
 use crate::sema::{DataProbe, ProbeError, SourceSchema};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -26,7 +26,31 @@ const FRESH: Duration = Duration::from_secs(1);
 /// More sources than any editor has open; behind it the oldest are forgotten.
 const KEPT: usize = 256;
 
-type Answer = Result<Option<SourceSchema>, ProbeError>;
+/// What is looked into.
+#[derive(Clone, Debug)]
+enum Asked {
+    Source(SourceKind),
+    /// A file of weights, by its path.
+    Weights(String),
+}
+
+impl Asked {
+    fn paths(&self) -> Vec<&str> {
+        match self {
+            Asked::Source(kind) => kind.paths(),
+            Asked::Weights(path) => vec![path],
+        }
+    }
+}
+
+/// What a look at a file found.
+#[derive(Clone, Debug, PartialEq)]
+enum Seen {
+    Source(Option<SourceSchema>),
+    Weights(Option<Vec<TensorInfo>>),
+}
+
+type Answer = Result<Seen, ProbeError>;
 
 /// What tells one state of a source's files from another: path, length, time of the last change.
 type Stamp = Vec<(PathBuf, u64, Option<SystemTime>)>;
@@ -81,24 +105,24 @@ impl Headers {
     }
 
     /// Starts to read, unless a thread does already. The lock is held by the caller.
-    fn read(&self, known: &mut Known, key: &str, kind: &SourceKind, places: &Places) {
+    fn read(&self, known: &mut Known, key: &str, asked: &Asked, places: &Places) {
         if known.reading {
             return;
         }
         known.reading = true;
-        let (headers, key, kind, places) = (self.clone(), key.to_string(), kind.clone(), places.clone());
+        let (headers, key, asked, places) = (self.clone(), key.to_string(), asked.clone(), places.clone());
         let before = known.answer.is_some().then(|| known.stamp.clone());
         let started = thread::Builder::new()
             .name("headers".into())
-            .spawn(move || headers.reader(key, kind, places, before));
+            .spawn(move || headers.reader(key, asked, places, before));
         // No thread, no answer: the source stays unknown until the next look.
         known.reading = started.is_ok();
     }
 
     /// What a reading thread does.
-    fn reader(&self, key: String, kind: SourceKind, places: Places, before: Option<Stamp>) {
-        let stamp = stamp(&kind, &places);
-        let answer = (before.as_ref() != Some(&stamp)).then(|| look(kind, places));
+    fn reader(&self, key: String, asked: Asked, places: Places, before: Option<Stamp>) {
+        let stamp = stamp(&asked, &places);
+        let answer = (before.as_ref() != Some(&stamp)).then(|| look(asked, places));
         let news = self.learn(&key, stamp, answer);
         self.shared.done.notify_all();
         if news {
@@ -130,10 +154,20 @@ impl Shared {
 }
 
 /// A look at the disk. Damage in a file must not end the server, so neither must a defect of ours.
-fn look(kind: SourceKind, places: Places) -> Answer {
-    let source = SourcePlan { kind, span: Span::default(), path_span: Span::default() };
+fn look(asked: Asked, places: Places) -> Answer {
     let probe = DiskProbe { places };
-    std::panic::catch_unwind(|| probe.probe(&source)).unwrap_or(Ok(None))
+    let nothing = match asked {
+        Asked::Source(_) => Seen::Source(None),
+        Asked::Weights(_) => Seen::Weights(None),
+    };
+    let seen = std::panic::catch_unwind(|| match asked {
+        Asked::Source(kind) => {
+            let source = SourcePlan { kind, span: Span::default(), path_span: Span::default() };
+            probe.probe(&source).map(Seen::Source)
+        }
+        Asked::Weights(path) => probe.tensors(&path, Span::default()).map(Seen::Weights),
+    });
+    seen.unwrap_or(Ok(nothing))
 }
 
 /// Answers one check, and remembers what it could not answer yet.
@@ -151,7 +185,7 @@ impl Glance<'_> {
     }
 
     /// The answer, or none if it is not there in time.
-    fn answer(&self, key: &str, kind: &SourceKind) -> Option<Answer> {
+    fn answer(&self, key: &str, asked: &Asked) -> Option<Answer> {
         let mut all = self.headers.shared.lock();
         if all.len() >= KEPT && !all.contains_key(key) {
             forget(&mut all);
@@ -166,11 +200,11 @@ impl Glance<'_> {
         let known = all.entry(key.to_string()).or_insert(fresh);
         if let Some(answer) = known.answer.clone() {
             if known.looked.elapsed() >= FRESH {
-                self.headers.read(known, key, kind, &self.places);
+                self.headers.read(known, key, asked, &self.places);
             }
             return Some(answer);
         }
-        self.headers.read(known, key, kind, &self.places);
+        self.headers.read(known, key, asked, &self.places);
         let start = Instant::now();
         let left = PATIENCE.saturating_sub(self.waited.get());
         let unknown = |all: &mut BTreeMap<String, Known>| {
@@ -194,21 +228,39 @@ fn forget(all: &mut BTreeMap<String, Known>) {
 }
 
 impl DataProbe for Glance<'_> {
-    fn probe(&self, source: &SourcePlan) -> Answer {
+    fn probe(&self, source: &SourcePlan) -> Result<Option<SourceSchema>, ProbeError> {
         if let SourceKind::Synthetic { .. } = source.kind {
             return Ok(None);
         }
         let key = format!("{:?} {:?}", source.kind, self.places);
-        self.answer(&key, &source.kind).unwrap_or_else(|| {
-            self.missing.borrow_mut().push(source.path_span);
-            Ok(None)
-        })
+        match self.answer(&key, &Asked::Source(source.kind.clone())) {
+            Some(Ok(Seen::Source(schema))) => Ok(schema),
+            Some(Ok(Seen::Weights(_))) => unreachable!("headers: keys of sources are their own"),
+            Some(Err(wrong)) => Err(wrong),
+            None => {
+                self.missing.borrow_mut().push(source.path_span);
+                Ok(None)
+            }
+        }
+    }
+
+    fn tensors(&self, path: &str, at: Span) -> Result<Option<Vec<TensorInfo>>, ProbeError> {
+        let key = format!("weights {path:?} {:?}", self.places);
+        match self.answer(&key, &Asked::Weights(path.to_string())) {
+            Some(Ok(Seen::Weights(tensors))) => Ok(tensors),
+            Some(Ok(Seen::Source(_))) => unreachable!("headers: keys of files of weights are their own"),
+            Some(Err(wrong)) => Err(wrong),
+            None => {
+                self.missing.borrow_mut().push(at);
+                Ok(None)
+            }
+        }
     }
 }
 
-fn stamp(kind: &SourceKind, places: &Places) -> Stamp {
+fn stamp(asked: &Asked, places: &Places) -> Stamp {
     let mut stamp = Stamp::new();
-    for path in kind.paths() {
+    for path in asked.paths() {
         let before = stamp.len();
         for candidate in places.candidates(path) {
             let Ok(about) = fs::metadata(&candidate) else { continue };

@@ -261,10 +261,10 @@ pub(in crate::sema) fn is_source(name: &str) -> bool {
 }
 
 /// The arguments of a call, one for each slot; `None` is reported.
-type Args<'e> = Vec<Option<Given<&'e Expr>>>;
+pub(in crate::sema) type Args<'e> = Vec<Option<Given<&'e Expr>>>;
 
 /// Sorts the arguments of a call into `(name, required)` slots.
-fn arguments<'e>(
+pub(in crate::sema) fn arguments<'e>(
     cx: &Ctx,
     callee: &str,
     call: Span,

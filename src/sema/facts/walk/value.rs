@@ -8,6 +8,7 @@ use crate::sema::data::{is_generator, is_source};
 use crate::sema::facts::role::{Role, Slot, argument_role};
 use crate::sema::facts::uses::NameKind;
 use crate::sema::model::FUNCTIONS;
+use crate::sema::pretrained;
 use crate::syntax::ast::*;
 
 impl<'a> Walker<'a> {
@@ -51,6 +52,7 @@ impl<'a> Walker<'a> {
             Role::Stop => (text == ops::stop::EARLY_STOPPING.name).then_some(NameKind::Stop),
             Role::Metric => ops::metric::find(text).map(|_| NameKind::Metric),
             Role::Source => is_source(text).then_some(NameKind::Source),
+            Role::WeightFile => (text == pretrained::CALL).then_some(NameKind::Source),
             Role::Generator => is_generator(text).then_some(NameKind::Generator),
             Role::How => ops::transform::signature(text).map(|_| NameKind::Transform),
             Role::Weights => return self.weights(name.span, text),

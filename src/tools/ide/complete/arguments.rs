@@ -119,6 +119,7 @@ fn value_role(role: Role) -> Role {
         | Role::Stop
         | Role::Metric
         | Role::Source
+        | Role::WeightFile
         | Role::Generator
         | Role::How
         | Role::Weights

@@ -1,13 +1,15 @@
 //! What can be written at a cursor, with the edit that writes it.
 //!
 //! The place is read off the tokens, names and types off the facts, so half-typed text is served as well as
-//! whole text. Nothing is offered where nothing of the language belongs: in comments, behind `as`.
+//! whole text. Nothing is offered where nothing of the language belongs: in comments, behind `as` where no file of
+//! weights has names.
 
 mod arguments;
 mod entries;
 mod members;
 mod names;
 mod texts;
+mod weights;
 
 use super::Analysis;
 use super::edit::Edit;
@@ -88,7 +90,10 @@ pub fn complete(analysis: &Analysis, at: usize, folders: &dyn Folders) -> Vec<Co
     match place.within {
         Within::Comment => {}
         Within::Text(from) => gather.text(from, folders),
-        Within::Code => gather.code(),
+        Within::Code => match gather.weight_path() {
+            Some(start) => gather.layer_paths(start, folders),
+            None => gather.code(),
+        },
     }
     let mut all = gather.all;
     if place.within == Within::Code {
@@ -176,7 +181,6 @@ impl Gather<'_> {
             "." => return self.member(),
             "|>" => return self.stages(),
             "by" => return self.groups_of_rows(),
-            "as" => return,
             _other => {}
         }
         // A number is not the start of a name.

@@ -55,6 +55,9 @@ impl Gather<'_> {
                     self.call_of(NameKind::Source, source.name, CompletionKind::Function, 3);
                 }
             }
+            Role::WeightFile => {
+                self.call_of(NameKind::Source, sema::pretrained::CALL, CompletionKind::Function, 3);
+            }
             Role::Column => self.columns(),
             Role::Weights => self.weights(),
             Role::Monitor => self.monitors(),

@@ -218,6 +218,27 @@ fn paths_and_prefixes() {
 }
 
 #[test]
+fn weights_of_a_file() {
+    let model = "mlspec 1\nmodel M {\n  pretrained = safetensors(\"gpt.safetensors\", prefix=\"transformer.\")\n  input x: f32[B, 4]\n";
+    let cases = [
+        "mlspec 1\nmodel M {\n  pretrained = ¦\n".to_string(),
+        "mlspec 1\nmodel M {\n  pretrained = safetensors(\"gpt.safetensors\", layout=¦)\n".to_string(),
+        format!("{model}  output y = x |> Dense(2) as ¦\n}}\n"),
+        format!("{model}  output y = x |> Dense(2) as h.1.a¦\n}}\n"),
+        format!(
+            "{model}  output y = x |> Part as h.0\n}}\n\nblock Part (x: f32[B, 4]) -> (y: f32[B, 4]) {{\n  output y = x |> Dense(4) as ¦\n}}\n"
+        ),
+        format!("{model}  fresh = [¦]\n  output y = x |> Dense(2) as wte\n}}\n"),
+    ];
+    let one = |case: &String| {
+        let (text, at) = cursor(case);
+        let line = case.lines().find(|l| l.contains('¦')).unwrap_or_default();
+        format!("{}\n{}", line.trim(), list(&complete(&analysed(&text), at, &Disk), &text))
+    };
+    insta::assert_snapshot!(cases.iter().map(one).collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
 fn what_is_offered_behind_a_pipe_is_right_where_it_is_written() {
     let text = "mlspec 1\nmodel M {\n  input x: f32[B, 6]\n  output y = x |> ¦\n}\n";
     let (plain, at) = cursor(text);

@@ -131,3 +131,13 @@ fn a_hover_is_about_the_name_under_it() {
         }
     }
 }
+
+#[test]
+fn a_file_of_weights_is_explained() {
+    let text = "mlspec 1\nmodel M {\n  pretrained = safetensors(\"f\", layout=torch)\n  input x: f32[B, 4]\n  output y = x\n}\n";
+    let analysis = analysed(text);
+    let over =
+        |word: &str| hover(&analysis, text.find(word).unwrap()).map(|h| h.markdown).unwrap_or_default();
+    assert!(over("pretrained").contains("A file of weights to start from"), "{}", over("pretrained"));
+    assert!(over("safetensors").contains("layout = mlc"), "{}", over("safetensors"));
+}

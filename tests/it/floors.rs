@@ -87,7 +87,7 @@ const fn classes(spec: &'static str, least: f64) -> Long {
 const TINY: &[&str] = &[
     "mnist_cnn",
     "mnist_gan",
-    "mnist_dcgan",
+    "mnist_cgan",
     "mnist_vae",
     "fashion_resnet",
     "vit_mnist",
@@ -151,7 +151,7 @@ fn long_trainings_reach_their_floors() {
 fn made_digits_reach_their_floor() {
     let Some(data) = large_data("made_digits_reach_their_floor") else { return };
     let judge = Run::train(&spec("mnist_cnn"), &["--data", &data]);
-    let player = Run::train(&spec("mnist_dcgan"), &["--data", &data]);
+    let player = Run::train(&spec("mnist_cgan"), &["--data", &data]);
     let bytes = std::fs::read(player.file("generated/fakes.npy")).expect("digits were made");
     let header = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
     let grey = bytes[header..].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
@@ -168,7 +168,7 @@ fn made_digits_reach_their_floor() {
         of[cells[0] as usize] += 1;
         sure += usize::from(cells[1..].iter().any(|p| *p > 0.9));
     }
-    println!("mnist_dcgan: sure of {sure} of 10,000, by digit {of:?}");
+    println!("mnist_cgan: sure of {sure} of 10,000, by digit {of:?}");
     assert!(sure >= 8_500, "sure of {sure}");
     assert!(of.iter().all(|n| *n >= 300), "every digit is made: {of:?}");
 }

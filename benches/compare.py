@@ -25,7 +25,7 @@ def main():
     cli.add_argument("--harness", required=True)
     cli.add_argument("--python", default="python")
     cli.add_argument("--mlc", default="target/release/mlc")
-    cli.add_argument("--works", nargs="+", default=["mnist_mlp"])
+    cli.add_argument("--works", nargs="+", default=sorted(s.stem for s in (HERE / "specs").glob("*.mlspec")))
     cli.add_argument("--peers", nargs="+", default=["jax", "torch", "keras"])
     cli.add_argument("--rounds", type=int, default=7)
     cli.add_argument("--seconds", default="2")

@@ -301,7 +301,8 @@ pub struct PredictArgs {
     /// Columns of the input to pass through: `--keep id,name`; `--keep ""` keeps none [default: all]
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     pub keep: Option<Vec<String>>,
-    /// Leave out rows that cannot be used, and tell which, instead of stopping at the first
+    /// Leave out rows that cannot be used, and tell which, instead of stopping at the first; not where an answer is made of
+    /// several rows
     #[arg(long)]
     pub skip_bad: bool,
     /// Rows in a batch [default: the spec's]

@@ -8,7 +8,7 @@ use super::spec;
 use super::train::{open_ended, over, shown};
 use super::{Failure, Outcome, output};
 use crate::diag::Diagnostic;
-use crate::runtime::data::{FittedColumn, FittedField, Frame, Frames, Places, Store};
+use crate::runtime::data::{FittedColumn, FittedField, Frame, Frames, Neighbours, Places, Store};
 use crate::runtime::predict::Predictor;
 use crate::runtime::run_dir::Run;
 use crate::runtime::table_out::{Format, OutColumn, Writer};
@@ -86,9 +86,10 @@ impl Prediction<'_> {
             false => Writer::create(&self.args.output, self.format, &columns)?,
         };
         let (mut written, mut left_out) = (0, 0);
+        let mut neighbours = Neighbours::new(predictor.rows_read());
         let mut next = Some(first);
         while let Some(frame) = next {
-            if let Some((frame, store)) = self.encoded(frame, &predictor, &mut left_out)? {
+            if let Some((frame, store)) = self.encoded(frame, &mut neighbours, &predictor, &mut left_out)? {
                 let mut values = Vec::new();
                 for column in &kept {
                     values.push(frame.values(column, self.source).map_err(|wrong| *wrong)?);
@@ -99,9 +100,20 @@ impl Prediction<'_> {
             }
             next = frames.advance().map_err(|wrong| *wrong)?;
         }
+        if written == 0 && left_out == 0 {
+            return Err(self.too_few(&neighbours).into());
+        }
         writer.finish()?;
         self.tell(written, left_out, began);
         Ok(())
+    }
+
+    /// An answer is made of more rows than there are.
+    fn too_few(&self, neighbours: &Neighbours) -> Diagnostic {
+        let (read, there) = (neighbours.rows_read(), neighbours.rows());
+        let message = format!("an answer is made of {read} rows, and the input has {there}");
+        let d = Diagnostic::error("data::windows", message, self.source.path_span, "too few rows");
+        d.help(format!("give {read} rows or more, in the order of time"))
     }
 
     /// The columns of the input that go through: all, or those that `--keep` names.
@@ -141,14 +153,22 @@ impl Prediction<'_> {
         columns
     }
 
-    /// Rows as the model takes them; with `--skip-bad` those that can be.
+    /// The rows that have answers, and what the model takes for them; with `--skip-bad` those that can be.
     fn encoded(
         &self,
         frame: Frame,
+        neighbours: &mut Neighbours,
         predictor: &Predictor,
         left_out: &mut usize,
     ) -> Result<Option<(Frame, Store)>, RunError> {
         let fitted = predictor.fitted();
+        if neighbours.rows_read() > 1 {
+            // Without a row between them, others would be neighbours that are none.
+            let (frame, steps) = neighbours.take(frame);
+            let Some(steps) = steps else { return Ok(None) };
+            let store = steps.encode(fitted, self.source).map_err(RunError::Diagnostics)?;
+            return Ok(Some((frame, store)));
+        }
         match frame.encode(fitted, self.source) {
             Ok(store) => Ok(Some((frame, store))),
             Err(wrong) if !self.args.skip_bad => Err(RunError::Diagnostics(wrong)),

@@ -19,7 +19,7 @@ pub use ir::*;
 pub use parse::parse;
 pub use print::print;
 pub use scalar::{Cpu, Scalar, ScalarOp, TABLE as SCALARS, Types};
-pub use scan::{DRAWN_ROWS, Keep, ScanBody, ScanInputs, ScanStep, drawn};
+pub use scan::{DRAWN_ROWS, Keep, ScanBody, ScanInputs, ScanStep};
 pub use verify::verify;
 
 #[cfg(test)]

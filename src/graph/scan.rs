@@ -186,19 +186,12 @@ impl Prim {
     }
 }
 
-/// Behind the name of a site: the row of a loop that was written out.
-const ROW_MARK: char = '@';
-
-/// The name of the site that `site` is, and the step that draws from it are those of: what a row of a loop draws from `attend`,
-/// `attend@7` draws where the loop is written out.
-pub fn drawn(site: &str, step: u64) -> (&str, u64) {
-    let row = site.split_once(ROW_MARK).and_then(|(name, row)| Some((name, row.parse().ok()?)));
-    row.map_or((site, step), |(name, row)| (name, ScanBody::draws(step, row)))
-}
-
 impl Builder {
-    /// A body's outputs for what its leaves are, written out; draws are those of `row`.
-    pub fn inline(&mut self, body: &ScanBody, leaves: &[Value], row: usize) -> Vec<Value> {
+    /// A body's outputs for what its leaves are, written out.
+    ///
+    /// # Panics
+    /// If it draws random numbers, which are those of a row.
+    pub fn inline(&mut self, body: &ScanBody, leaves: &[Value]) -> Vec<Value> {
         let mut values: Vec<Value> = Vec::with_capacity(body.graph.nodes.len());
         for (_, node) in body.graph.nodes.iter() {
             if let Prim::Leaf(leaf) = &node.prim {
@@ -207,9 +200,7 @@ impl Builder {
             }
             let mut node = node.clone();
             node.prim.inputs_mut().iter_mut().for_each(|v| *v = values[v.index()]);
-            if let Prim::Random { site } = &mut node.prim {
-                *site = format!("{site}{ROW_MARK}{row}").into();
-            }
+            assert!(!matches!(node.prim, Prim::Random { .. }), "scan: what draws is not written out");
             values.push(self.copy(node));
         }
         body.graph.outputs.iter().map(|o| values[o.value.index()]).collect()

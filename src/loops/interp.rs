@@ -6,7 +6,7 @@ use super::ir::*;
 use super::scan::Scan;
 use super::verify::varies;
 use crate::base::DType;
-use crate::graph::{Fold, ScanBody, drawn};
+use crate::graph::{Fold, ScanBody};
 use mlc_kernels::rng;
 
 /// What each buffer holds, by its id; `i32` and `u8` as whole numbers.
@@ -225,8 +225,7 @@ impl Run<'_> {
                 Node::Index { offset, strides } => affine(*offset, strides, point) as f64,
                 Node::Random { site, offset, strides } => {
                     let element = affine(*offset, strides, point);
-                    let (site, step) = drawn(site, self.step);
-                    f64::from(rng::uniform(rng::key(self.seed, site), step, element as u64))
+                    f64::from(rng::uniform(rng::key(self.seed, site), self.step, element as u64))
                 }
                 Node::Load(access) => self.load(access, point),
                 Node::LoadAt { access, index, rows, stride } => {

@@ -138,7 +138,7 @@ impl Checker<'_> {
             ensure(dtypes[store.value.index()] == buffer.dtype, || {
                 format!("{} is stored as another type", buffer.name)
             })?;
-            self.covers(&store.access, sizes)?;
+            self.covers(&parts(body, &store.access), sizes)?;
             let steady = |dim: usize| {
                 sizes[dim] == 1 || store.access.strides[dim] != 0 || !varies[store.value.index()][dim]
             };
@@ -174,8 +174,8 @@ impl Checker<'_> {
         ensure(inside, || format!("{} is read at {least} to {greatest}, moved by {shift}", buffer.name))
     }
 
-    /// Whether a store writes each element of its buffer once.
-    fn covers(&self, access: &Access, sizes: &[usize]) -> Checked {
+    /// Whether stores that are alike but for where they start write each element of their buffer once.
+    fn covers(&self, (access, starts): &(&Access, Vec<i64>), sizes: &[usize]) -> Checked {
         let buffer = &self.program.buffers[access.buffer];
         let wrong = || format!("{} is not stored once everywhere", buffer.name);
         ensure(access.guards.is_empty() && access.strides.len() == sizes.len(), wrong)?;
@@ -189,14 +189,27 @@ impl Checker<'_> {
             .zip(sizes.iter().copied())
             .filter(|&(s, n)| s != 0 && n != 1)
             .collect();
+        if let [first, second, ..] = starts[..] {
+            let even = starts.windows(2).all(|pair| pair[1] - pair[0] == second - first);
+            ensure(even, wrong)?;
+            steps.push((second - first, starts.len()));
+        }
         steps.sort();
         let mut next = 1;
         for (stride, size) in steps {
             ensure(stride == next, wrong)?;
             next *= size as i64;
         }
-        ensure(access.offset == 0 && next == buffer.len() as i64, wrong)
+        ensure(starts[0] == 0 && next == buffer.len() as i64, wrong)
     }
+}
+
+/// How a body stores in the buffer of one of its stores: with these strides, from these elements on, sorted.
+fn parts<'b>(body: &'b Body, access: &'b Access) -> (&'b Access, Vec<i64>) {
+    let same = |s: &&Store| s.access.buffer == access.buffer && s.access.strides == access.strides;
+    let mut starts: Vec<i64> = body.stores.iter().filter(same).map(|s| s.access.offset).collect();
+    starts.sort_unstable();
+    (access, starts)
 }
 
 /// Over which dims each node varies.

@@ -14,7 +14,6 @@ mod movement;
 mod phases;
 mod rewrite;
 pub mod stepwise;
-pub mod unroll;
 
 use crate::graph::Graph;
 

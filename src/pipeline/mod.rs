@@ -237,9 +237,6 @@ pub fn rewrite(mut graph: Graph) -> (Graph, Vec<PassReport>) {
 /// If a symbol is left.
 pub fn lower(graph: &Graph, bindings: &Bindings, fusion: &Fusion) -> Program {
     let mut bound = graph.bind(bindings);
-    if !fusion.loops {
-        opt::unroll::run(&mut bound);
-    }
     opt::run(&mut bound);
     let mut program = loops::lower(&bound, fusion);
     let used = graph.syms();

@@ -94,6 +94,8 @@ const TINY: &[&str] = &[
     "imdb_cnn",
     "imdb_lstm",
     "shakespeare",
+    "blood_cells",
+    "translate",
 ];
 
 /// The metric for each of the seeds.

@@ -106,3 +106,35 @@ fn rows_to_ignore_may_have_a_label_of_their_own() {
     let (code, said) = train_on("y = id |> int", "y = t.y", "CrossEntropy(M.o, y, ignore=2)");
     assert_eq!(code, Some(1), "{said}");
 }
+
+#[test]
+fn ids_without_a_row_of_weights_are_refused() {
+    let output = "output o: f32[B] = x |> Embedding(3, 2) as e |> Dense(1) as d |> Squeeze";
+    let spec = |rows: usize| {
+        let output = output.replace("Embedding(3", &format!("Embedding({rows}"));
+        let spec = format!(
+            "mlspec 1\n\ndata t {{\n  source = csv(\"t.csv\")\n  i = id |> int\n}}\n\nmodel M {{\n  input x: i32[B]\n  \
+             {output}\n}}\n\ntrain {{\n  feed {{ x = t.i }}\n  loss = mean(M.o)\n  optimizer = SGD(lr=0.01)\n  epochs = \
+             1\n}}\n"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("t.csv"), table()).unwrap();
+        let file = folder.path().join("t.mlspec");
+        fs::write(&file, spec).unwrap();
+        let out = folder.path().join("run");
+        let done = mlc(&["train", file.to_str().unwrap(), "--out", out.to_str().unwrap()]);
+        let said = stderr(&done);
+        (
+            done.status.code(),
+            said.lines().map(|l| l.trim_start_matches(['|', ' '])).collect::<Vec<_>>().join(" "),
+        )
+    };
+    let (code, said) = spec(3);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("t.csv:4:3: `3` in column `i` is not from 0 to 2, which `Embedding` wants"),
+        "{said}"
+    );
+    assert!(said.contains("`Embedding(4, …)`"), "{said}");
+    assert_eq!(spec(4).0, Some(0));
+}

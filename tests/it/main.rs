@@ -14,6 +14,7 @@ mod databases;
 mod editors;
 mod evaluated;
 mod floors;
+mod folders;
 mod folds;
 mod fuzz;
 mod generate;

@@ -252,3 +252,66 @@ fn passengers_that_nobody_labelled_are_predicted() {
     assert_eq!(rows.len() - 1, 417);
     assert!(column(&rows, "PassengerId").iter().all(|id| id != "1044"));
 }
+
+/// A series whose next value is known: twice the last less the one before, a straight line.
+fn series(from: usize, rows: usize) -> String {
+    let line = |i: usize| format!("{i},{}\n", (i % 50) as f64 / 25.0 - 1.0);
+    format!("id,x\n{}", (from..from + rows).map(line).collect::<String>())
+}
+
+const WINDOWED: &str = "\
+mlspec 1
+
+data d {
+  source = csv(\"train.csv\")
+  x      = x |> float |> windows(4)
+  split  { train = 80%  valid = 20%  ordered = true }
+  batch  = 16
+}
+
+model M {
+  input x: f32[B, 3]
+  output next: f32[B] = x |> Dense(1) as fc |> Squeeze
+}
+
+train {
+  feed      { x = d.x[:-1]  y = d.x[-1] }
+  loss      = MeanSquaredError(M.next, y)
+  optimizer = SGD(lr=0.1)
+  epochs    = 2
+}
+";
+
+#[test]
+fn windows_of_a_table_have_answers_beside_their_last_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("train.csv"), series(0, 200)).unwrap();
+    std::fs::write(path("t.mlspec"), WINDOWED).unwrap();
+    let run = Run::train(&path("t.mlspec").display().to_string(), &[]);
+    let answers = |rows: &str| {
+        std::fs::write(path("in.csv"), rows).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mlc"));
+        command.args(["predict", &run.file("").display().to_string(), "--input"]).arg(path("in.csv"));
+        let out = command.output().unwrap();
+        (out.status.success(), String::from_utf8(out.stdout).unwrap(), String::from_utf8(out.stderr).unwrap())
+    };
+    // Three rows are read, and the fourth of a window is what they are to predict.
+    let (_, few, said) = answers(&series(0, 5));
+    let lines: Vec<&str> = few.lines().collect();
+    assert_eq!(lines.len(), 1 + 3, "{few}{said}");
+    assert!(lines[0] == "id,x,y" && lines[1].starts_with("2,") && lines[3].starts_with("4,"), "{few}");
+    let (_, three, _) = answers(&series(2, 3));
+    assert_eq!(three.lines().nth(1), Some(lines[3]), "an answer depends on its rows alone");
+    let (done, _, said) = answers(&series(0, 2));
+    assert!(!done && said.contains("an answer is made of 3 rows, and the input has 2"), "{said}");
+
+    // A file of several pieces: no answer is lost where they meet.
+    let (_, many, _) = answers(&series(0, 500_000));
+    let ids: Vec<usize> =
+        many.lines().skip(1).map(|l| l.split(',').next().unwrap().parse().unwrap()).collect();
+    assert!(ids.iter().copied().eq(2..500_000));
+    let of = |line: &str| line.rsplit(',').next().unwrap().to_string();
+    let numbers: Vec<String> = many.lines().skip(1).map(of).collect();
+    assert!(numbers.iter().skip(50).zip(&numbers).all(|(a, b)| a == b), "the series repeats every 50 rows");
+}

@@ -98,6 +98,17 @@ fn trained(folder: &Path, text: &str, memory: &str) -> (String, String) {
     (hash.to_string(), losses)
 }
 
+/// Windows of two columns of [`people`], one of them fitted.
+fn series_spec(beside: &str, parts: &str) -> String {
+    format!(
+        "mlspec 1\n\ndata d {{\n  source = csv(\"t.csv\", missing=\"?\")\n  {beside}\n  age : impute(median) |> \
+         standardize\n  s = row |> windows(5, eval_stride=2)\n  c = x |> float |> windows(5, eval_stride=2)\n  split {{ {parts}  \
+         ordered = true }}\n  batch = 8\n}}\n\nmodel Next {{\n  input s: f32[B, 4, 1]\n  output next: f32[B] = s |> Flatten |> \
+         Dense(1) as out |> Squeeze\n}}\n\ntrain {{\n  feed {{ s = d.s[:-1]  c = d.c[-1] }}\n  loss = \
+         MeanSquaredError(Next.next, c)\n  optimizer = SGD(lr=0.05)\n  epochs = 3\n}}\n"
+    )
+}
+
 #[test]
 fn files_larger_than_memory_give_the_same_bits() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -119,6 +130,8 @@ fn files_larger_than_memory_give_the_same_bits() {
         crate::tables::parquet(&Rows::good(9000), &path.join("t.parquet"));
         specs.push(spec("parquet(\"t.parquet\")", TYPED));
     }
+    specs.push(series_spec("", "train = 80%  valid = 20%"));
+    specs.push(series_spec("test = csv(\"v.csv\", missing=\"?\")", "train = 100%"));
     specs.iter_mut().for_each(|s| *s = s.replace("epochs = 3", "epochs = 2"));
     for text in specs {
         let whole = trained(path, &text, "4G");

@@ -31,7 +31,7 @@ fn kept(folder: &Path) -> String {
     fs::read_to_string(folder.join("run/run.yaml")).expect("the run is there")
 }
 
-fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+pub fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for (name, bytes) in files {
         let path = folder.path().join(name);
@@ -151,7 +151,7 @@ fn a_published_tokenizer_gives_its_ids() {
 }
 
 /// A PNG file of a grey ramp.
-fn png(width: u32, height: u32) -> Vec<u8> {
+pub fn png(width: u32, height: u32) -> Vec<u8> {
     let image = image::GrayImage::from_fn(width, height, |x, y| image::Luma([(x * 16 + y) as u8]));
     let mut bytes = std::io::Cursor::new(Vec::new());
     image.write_to(&mut bytes, image::ImageFormat::Png).expect("memory is writable");

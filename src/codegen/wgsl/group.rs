@@ -7,23 +7,36 @@
 
 use super::{Heap, Piece, Place, Target};
 use crate::codegen::bind::Binding;
-use crate::loops::{KernelKind, Program};
+use crate::loops::{BufferId, KernelKind, Program};
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 /// Workgroups from which a kernel fills a device: about eight for each of a hundred processors.
-const FILLS: u64 = 1024;
+pub const FILLS: u64 = 1024;
 
 /// Kernels in one dispatch at most, so that a module stays small to compile.
 const COMPANY: usize = 8;
 
-/// The level of each kernel: the longest chain of kernels that it waits for.
+/// What a buffer takes of something that buffers share.
+pub type Span = Range<usize>;
+
+/// The level of each kernel: the longest chain of kernels that it waits for. Buffers are apart.
 pub fn levels(program: &Program) -> Vec<usize> {
-    let uses: Vec<_> = program.kernels.iter().map(|k| (k.reads(), k.writes())).collect();
+    levels_within(program, &(0..program.buffers.len()).map(|i| i..i + 1).collect::<Vec<Span>>())
+}
+
+/// The same where a buffer is in the way of those whose spans it meets.
+pub fn levels_within(program: &Program, spans: &[Span]) -> Vec<usize> {
+    let spans_of =
+        |buffers: Vec<BufferId>| buffers.iter().map(|b| spans[b.index()].clone()).collect::<Vec<Span>>();
+    let uses: Vec<_> = program.kernels.iter().map(|k| (spans_of(k.reads()), spans_of(k.writes()))).collect();
+    let meets =
+        |span: &Span, others: &[Span]| others.iter().any(|o| span.start < o.end && o.start < span.end);
     let mut levels: Vec<usize> = Vec::with_capacity(uses.len());
     for (k, (reads, writes)) in uses.iter().enumerate() {
-        let waits_for = |(before_reads, before_writes): &(Vec<_>, Vec<_>)| {
-            before_writes.iter().any(|b| reads.contains(b) || writes.contains(b))
-                || before_reads.iter().any(|b| writes.contains(b))
+        let waits_for = |(before_reads, before_writes): &(Vec<Span>, Vec<Span>)| {
+            before_writes.iter().any(|b| meets(b, reads) || meets(b, writes))
+                || before_reads.iter().any(|b| meets(b, writes))
         };
         let chain = (0..k).filter(|&j| waits_for(&uses[j])).map(|j| levels[j] + 1).max();
         levels.push(chain.unwrap_or(0));

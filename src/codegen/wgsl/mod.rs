@@ -3,6 +3,7 @@
 //! | step | where | what |
 //! |---|---|---|
 //! | group | `group` | kernels that do not wait for each other share a dispatch |
+//! | loop | `looped` | the body of a loop runs once for each step, its places moving |
 //! | place | `place` | every buffer gets a heap and a word in it |
 //! | lower | `rows`, `contract`, `scatter` | each kernel becomes a [`Piece`]: a function that one workgroup runs |
 //! | assemble | `module` | pieces, what they need of `kernels/wgsl`, accessors and an entry point become one text |
@@ -28,6 +29,7 @@ mod check;
 pub mod contract;
 mod group;
 mod ir;
+mod looped;
 mod module;
 mod place;
 mod print;
@@ -45,8 +47,9 @@ pub use text::text;
 use super::bind::{Binding, bind};
 use crate::base::DType;
 use crate::loops::{BufferId, KernelKind, Program};
-use crate::opt::unroll;
+use looped::{Looped, Turn};
 use module::Member;
+use std::ops::Range;
 
 /// Invocations of every workgroup: what WebGPU promises on every device.
 pub const WORKGROUP: u32 = 256;
@@ -130,24 +133,32 @@ pub struct Piece {
 pub struct Dispatch {
     /// Of [`Shaders::texts`].
     pub text: usize,
-    /// Kernels of the program that it runs.
-    pub kernels: Vec<usize>,
+    /// Kernels that it runs, for people: `k3`, or `k3.1` of a loop's body.
+    pub kernels: Vec<String>,
     /// For people: `fc1`, or `fc1 + CrossEntropy`.
     pub label: String,
     /// How each kernel runs.
     pub how: Vec<String>,
     /// Workgroups; the grid folds past the device's limit.
     pub grid: [u32; 3],
-    /// Words of the uniform block: bases of slots and keys of random sites. A multiple of four.
-    pub params: Vec<u32>,
+    /// Words of the uniform block, each time that it runs: bases of slots and keys of random sites. A multiple of four.
+    pub params: Vec<Vec<u32>>,
     /// Bound from binding 2 on, in this order, each with whether the shader writes it.
     pub heaps: Vec<(Heap, bool)>,
+}
+
+/// Dispatches that run in turn, and over again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    pub dispatches: Range<usize>,
+    /// How often: a loop's steps.
+    pub times: usize,
 }
 
 /// A program as shaders.
 ///
 /// Group 0 of every pipeline: binding 0 is the uniform block [`StepBlock`], with a dynamic offset; binding 1 the
-/// uniform block of [`Dispatch::params`]; binding 2 and on the storage buffers of [`Dispatch::heaps`], those with slots with a
+/// uniform block of [`Dispatch::params`], with one of its own for each time; binding 2 and on the storage buffers of [`Dispatch::heaps`], those with slots with a
 /// dynamic offset each.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shaders {
@@ -155,6 +166,8 @@ pub struct Shaders {
     pub texts: Vec<String>,
     /// In order; each waits for those before it.
     pub dispatches: Vec<Dispatch>,
+    /// All of them, in order.
+    pub runs: Vec<Run>,
     /// By buffer id; none for a buffer that no kernel uses.
     pub places: Vec<Option<Place>>,
     /// Bytes of each heap of temporaries.
@@ -217,43 +230,91 @@ pub fn compile(
     seed: u64,
     target: &Target,
 ) -> Result<Shaders, Lack> {
-    if program.kernels.iter().any(|k| matches!(k.kind, KernelKind::Scan(_))) {
-        return Err(Lack {
-            what: format!("a recurrent layer over more than {} steps needs a loop over time", unroll::SHORT),
-            limit: "this backend has none: give it fewer steps, or train on `--device cpu`".into(),
-        });
-    }
-    let bound: Vec<(KernelKind, Binding)> = program.kernels.iter().map(|k| bind(program, &k.kind)).collect();
-    let piece = |k: usize, position: usize| {
-        let (kind, binding): &(KernelKind, Binding) = &bound[k];
-        lower(kind, &binding.dtypes, &module::prefix(position), target)
-    };
     let levels = group::levels(program);
     // Before anything is generated: what has a place is counted by `i32`.
     let placed = place::place(program, &levels, weights, target)?;
-    let alone: Vec<Piece> = (0..bound.len()).map(|k| piece(k, 0)).collect();
-    let mut shaders = Shaders {
+    let shaders = Shaders {
         texts: Vec::new(),
         dispatches: Vec::new(),
+        runs: Vec::new(),
         places: placed.places,
         arena: placed.arena,
         live_bound_bytes: placed.live_bound_bytes,
         inputs: placed.inputs,
         results: placed.results,
     };
-    for kernels in group::dispatches(&levels, &alone, &bound, &shaders.places, target) {
-        let member = |(position, &kernel): (usize, &usize)| Member {
-            kernel,
-            prefix: module::prefix(position),
-            binding: &bound[kernel].1,
-            // The first of a dispatch has the names that it has alone.
-            piece: if position == 0 { alone[kernel].clone() } else { piece(kernel, position) },
+    let turn = Turn { places: shaders.places.clone(), late: None };
+    let mut maker = Maker { shaders, seed, target };
+    maker.part(&Part { program, levels, turns: vec![turn], of: "" })?;
+    maker.shaders.runs.retain(|run| !run.dispatches.is_empty());
+    Ok(maker.shaders)
+}
+
+/// Makes dispatches of programs, of the one that is compiled and of its loops' bodies.
+struct Maker<'t> {
+    shaders: Shaders,
+    seed: u64,
+    target: &'t Target,
+}
+
+/// A program, and where its buffers lie each time that it runs.
+struct Part<'p> {
+    program: &'p Program,
+    levels: Vec<usize>,
+    turns: Vec<Turn>,
+    /// The loop that it is the body of, for people: `3.`.
+    of: &'p str,
+}
+
+impl Maker<'_> {
+    fn part(&mut self, part: &Part) -> Result<(), Lack> {
+        let Part { program, levels, turns, of } = part;
+        let bound: Vec<(KernelKind, Binding)> =
+            program.kernels.iter().map(|k| bind(program, &k.kind)).collect();
+        let piece = |k: usize, position: usize| {
+            let (kind, binding): &(KernelKind, Binding) = &bound[k];
+            lower(kind, &binding.dtypes, &module::prefix(position), self.target)
         };
-        let members: Vec<Member> = kernels.iter().enumerate().map(member).collect();
-        let (dispatch, text) = module::assemble(program, &members, &shaders.places, seed, target);
-        shaders.push(dispatch, text, target)?;
+        let alone: Vec<Piece> = (0..bound.len()).map(|k| piece(k, 0)).collect();
+        self.shaders.open(turns.len());
+        for kernels in group::dispatches(levels, &alone, &bound, &turns[0].places, self.target) {
+            if let [kernel] = kernels[..]
+                && let KernelKind::Scan(scan) = &program.kernels[kernel].kind
+            {
+                self.looped(&Looped::new(scan, &turns[0].places)?, kernel)?;
+                self.shaders.open(turns.len());
+                continue;
+            }
+            let member = |(position, &kernel): (usize, &usize)| Member {
+                kernel,
+                prefix: module::prefix(position),
+                binding: &bound[kernel].1,
+                // The first of a dispatch has the names that it has alone.
+                piece: if position == 0 { alone[kernel].clone() } else { piece(kernel, position) },
+            };
+            let members: Vec<Member> = kernels.iter().enumerate().map(member).collect();
+            let (mut dispatch, text) = module::assemble(program, &members, turns, self.seed, self.target);
+            dispatch.kernels = kernels.iter().map(|k| format!("k{of}{k}")).collect();
+            self.shaders.push(dispatch, text, self.target)?;
+        }
+        Ok(())
     }
-    Ok(shaders)
+
+    /// The body of a loop, once for each step, between copies of its carries.
+    fn looped(&mut self, looped: &Looped, kernel: usize) -> Result<(), Lack> {
+        let of = format!("{kernel}.");
+        let (enter, at_first) = looped.enter();
+        self.copies(&enter, at_first, &of)?;
+        let program = &*looped.scan.body;
+        let levels = group::levels_within(program, &looped.spans());
+        self.part(&Part { program, levels, turns: looped.turns(), of: &of })?;
+        let (leave, at_last) = looped.leave();
+        self.copies(&leave, at_last, &of)
+    }
+
+    fn copies(&mut self, program: &Program, turn: Turn, of: &str) -> Result<(), Lack> {
+        self.part(&Part { program, levels: vec![0; program.kernels.len()], turns: vec![turn], of })
+    }
 }
 
 fn lower(kind: &KernelKind, dtypes: &[DType], prefix: &str, target: &Target) -> Piece {
@@ -261,11 +322,24 @@ fn lower(kind: &KernelKind, dtypes: &[DType], prefix: &str, target: &Target) -> 
         KernelKind::Rows(rows) => rows::lower(rows, dtypes, prefix, target),
         KernelKind::Contract(contract) => contract::lower(contract, dtypes, prefix, target),
         KernelKind::Scatter(scatter) => scatter::lower(scatter, prefix, target),
-        KernelKind::Scan(_) => unreachable!("wgsl: loops over time were refused"),
+        KernelKind::Scan(_) => Piece::of_loop(),
+    }
+}
+
+impl Piece {
+    /// What stands for a loop until its dispatches are made: it has no company.
+    fn of_loop() -> Piece {
+        Piece { text: String::new(), groups: group::FILLS, shared_bytes: 0, how: String::new() }
     }
 }
 
 impl Shaders {
+    /// Has the dispatches to come run so often, one after the other.
+    fn open(&mut self, times: usize) {
+        let next = self.dispatches.len();
+        self.runs.push(Run { dispatches: next..next, times });
+    }
+
     /// Adds a dispatch; its text is shared with those that have the same.
     fn push(&mut self, mut dispatch: Dispatch, text: String, target: &Target) -> Result<(), Lack> {
         if dispatch.heaps.len() > target.max_storage_buffers as usize {
@@ -283,6 +357,7 @@ impl Shaders {
             self.texts.len() - 1
         });
         self.dispatches.push(dispatch);
+        self.runs.last_mut().expect("wgsl: a run is open").dispatches.end += 1;
         Ok(())
     }
 }

@@ -1,11 +1,11 @@
 //! The text of a dispatch: bindings, accessors, what is needed of `kernels/wgsl`, pieces, the entry point.
 
+use super::looped::Turn;
 use super::place::is_packed;
 use super::skeleton;
 use super::{Dispatch, Heap, Piece, Place, Target, WORKGROUP};
 use crate::base::DType;
 use crate::codegen::bind::Binding;
-use crate::graph::drawn;
 use crate::loops::{BufferId, Program};
 use mlc_kernels::rng;
 use std::fmt::Write as _;
@@ -24,33 +24,34 @@ pub fn prefix(position: usize) -> String {
     format!("k{position}_")
 }
 
-/// A dispatch and its text; [`Dispatch::text`] is left to the caller.
+/// A dispatch, at all turns of a program, and its text; [`Dispatch::text`] and the names of kernels are left to the caller.
 pub fn assemble(
     program: &Program,
     members: &[Member],
-    places: &[Option<Place>],
+    turns: &[Turn],
     seed: u64,
     target: &Target,
 ) -> (Dispatch, String) {
-    let mut module =
-        Module { program, places, heaps: Vec::new(), params: Vec::new(), accessors: String::new() };
+    let places = &turns[0].places;
+    let mut module = Module { program, places, heaps: Vec::new(), params: 0, accessors: String::new() };
     for member in members {
-        module.add(member, seed);
+        module.add(member, turns[0].late.is_some());
     }
+    let params: Vec<Vec<u32>> = turns.iter().map(|turn| words(members, turn, seed)).collect();
+    assert_eq!(params[0].len(), module.params, "wgsl: every parameter has its word");
     let pieces: String = members.iter().map(|m| format!("\n{}\n", m.piece.text.trim_end())).collect();
     let entry = entry(members);
     let library = skeleton::needed(&format!("{}{pieces}", module.accessors));
-    module.params.resize(module.params.len().next_multiple_of(4).max(4), 0);
     let text = format!("{}\n{}{library}{pieces}\n{entry}", module.bindings(), module.accessors);
     let labels = members.iter().map(|m| &*program.kernels[m.kernel].label);
     let labels: Vec<&str> = labels.filter(|label| !label.is_empty()).collect();
     let dispatch = Dispatch {
         text: 0,
-        kernels: members.iter().map(|m| m.kernel).collect(),
+        kernels: Vec::new(),
         label: labels.join(" + "),
         how: members.iter().map(|m| m.piece.how.clone()).collect(),
         grid: grid(members.iter().map(|m| m.piece.groups).sum(), target),
-        params: module.params,
+        params: params.into_iter().map(whole).collect(),
         heaps: module.heaps,
     };
     (dispatch, text)
@@ -60,13 +61,36 @@ struct Module<'a> {
     program: &'a Program,
     places: &'a [Option<Place>],
     heaps: Vec<(Heap, bool)>,
-    params: Vec<u32>,
+    /// How many words there are so far, in the order of [`words`].
+    params: usize,
     accessors: String,
+}
+
+/// The words of a dispatch's parameters: for each member the bases of its slots, then the keys of its random sites
+/// and, in a loop, what is added to their step.
+fn words(members: &[Member], turn: &Turn, seed: u64) -> Vec<u32> {
+    let of_member = |member: &Member| {
+        let bases = member.binding.buffers.iter().map(|buffer| place(&turn.places, *buffer).word);
+        let keys =
+            member.binding.sites.iter().flat_map(|site| rng::key(seed, site).into_iter().chain(turn.late));
+        bases.chain(keys).collect::<Vec<u32>>()
+    };
+    members.iter().flat_map(of_member).collect()
+}
+
+/// A whole number of vectors, at least one.
+fn whole(mut words: Vec<u32>) -> Vec<u32> {
+    words.resize(words.len().next_multiple_of(4).max(4), 0);
+    words
+}
+
+fn place(places: &[Option<Place>], buffer: BufferId) -> Place {
+    places[buffer.index()].expect("wgsl: what a kernel uses has a place")
 }
 
 impl Module<'_> {
     /// The parameters, heaps and accessors of a kernel.
-    fn add(&mut self, member: &Member, seed: u64) {
+    fn add(&mut self, member: &Member, late: bool) {
         let Member { prefix, binding, .. } = member;
         let kernel = &self.program.kernels[member.kernel];
         let (reads, writes) = (kernel.reads(), kernel.writes());
@@ -74,14 +98,11 @@ impl Module<'_> {
             let (read, write) = (reads.contains(&buffer), writes.contains(&buffer));
             self.slot(prefix, slot, buffer, dtype, [read, write]);
         }
-        for (site, name) in binding.sites.iter().enumerate() {
-            let (name, row) = drawn(name, 0);
-            let [low, high] = rng::key(seed, name);
-            let key = format!("vec2<u32>({}, {})", self.param(low), self.param(high));
-            // Of a row that was written out, draws are those of a step of its own.
-            let step = match row {
-                0 => "now.step".to_string(),
-                row => format!("now.step + vec2<u32>(0u, {})", self.param((row >> 32) as u32)),
+        for site in 0..binding.sites.len() {
+            let key = format!("vec2<u32>({}, {})", self.param(), self.param());
+            let step = match late {
+                false => "now.step".to_string(),
+                true => format!("now.step + vec2<u32>(0u, {})", self.param()),
             };
             let f = &mut self.accessors;
             _ = writeln!(f, "fn {prefix}random{site}(element: u32) -> f32 {{");
@@ -90,9 +111,9 @@ impl Module<'_> {
     }
 
     fn slot(&mut self, prefix: &str, slot: usize, buffer: BufferId, dtype: DType, [read, write]: [bool; 2]) {
-        let place = self.places[buffer.index()].expect("wgsl: what a kernel uses has a place");
+        let place = place(self.places, buffer);
         let heap = self.heap(place.heap, write);
-        let base = self.param(place.word);
+        let base = self.param();
         let ty = match dtype {
             DType::F32 => "f32",
             DType::I32 => "i32",
@@ -131,16 +152,16 @@ impl Module<'_> {
     }
 
     /// The expression of one more parameter.
-    fn param(&mut self, word: u32) -> String {
-        let at = self.params.len();
-        self.params.push(word);
+    fn param(&mut self) -> String {
+        let at = self.params;
+        self.params += 1;
         format!("params[{}].{}", at / 4, ["x", "y", "z", "w"][at % 4])
     }
 
     fn bindings(&self) -> String {
         let mut text = String::from("struct Now {\n    step: vec2<u32>,\n    unused: vec2<u32>,\n}\n\n");
         text += "@group(0) @binding(0) var<uniform> now: Now;\n";
-        let params = self.params.len() / 4;
+        let params = self.params.next_multiple_of(4).max(4) / 4;
         _ = writeln!(text, "@group(0) @binding(1) var<uniform> params: array<vec4<u32>, {params}>;");
         for (i, (_, writes)) in self.heaps.iter().enumerate() {
             let access = if *writes { "read_write" } else { "read" };

@@ -15,13 +15,16 @@ impl fmt::Display for Heap {
     }
 }
 
+/// Of a loop, the parameters of so many steps are shown.
+const SHOWN: usize = 2;
+
 /// The shaders of a program as text that is WGSL itself: what is not in a module stands in comments.
 pub fn text(shaders: &Shaders, program: &Program) -> String {
     let (dispatches, modules) = (shaders.dispatches.len(), shaders.texts.len());
     let mut text = format!("// {}: {dispatches} dispatches of {modules} modules\n", program.name);
     for (number, dispatch) in shaders.dispatches.iter().enumerate() {
         let first = shaders.dispatches.iter().position(|d| d.text == dispatch.text).unwrap_or(number);
-        text += &head(number, dispatch, program);
+        text += &head(number, dispatch);
         match first == number {
             true => _ = writeln!(text, "\n{}", shaders.texts[dispatch.text].trim_end()),
             false => _ = writeln!(text, "// the module of dispatch {first}"),
@@ -31,17 +34,21 @@ pub fn text(shaders: &Shaders, program: &Program) -> String {
 }
 
 /// Everything about a dispatch but its module, a comment on each line.
-fn head(number: usize, dispatch: &Dispatch, program: &Program) -> String {
+fn head(number: usize, dispatch: &Dispatch) -> String {
     let Dispatch { label, kernels, how, grid: [x, y, z], params, heaps, .. } = dispatch;
     let mut text = format!("\n// dispatch {number}: {label}\n//   grid {x} x {y} x {z}\n");
     for (kernel, how) in kernels.iter().zip(how) {
-        let name = format!("k{kernel} {}", program.kernels[*kernel].label);
-        _ = writeln!(text, "//   {}: {how}", name.trim_end());
+        _ = writeln!(text, "//   {kernel}: {how}");
     }
     let heap =
         |(heap, writes): &(Heap, bool)| format!("{heap} {}", if *writes { "read_write" } else { "read" });
     _ = writeln!(text, "//   heaps {}", heaps.iter().map(heap).collect::<Vec<_>>().join(", "));
-    let params: Vec<String> = params.iter().map(u32::to_string).collect();
-    _ = writeln!(text, "//   params {}", params.join(" "));
+    for params in params.iter().take(SHOWN) {
+        let params: Vec<String> = params.iter().map(u32::to_string).collect();
+        _ = writeln!(text, "//   params {}", params.join(" "));
+    }
+    if params.len() > SHOWN {
+        _ = writeln!(text, "//   and so on, {} times", params.len());
+    }
     text
 }

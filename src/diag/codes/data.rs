@@ -294,6 +294,20 @@ pub const CODES: &[CodeInfo] = &[
                   size, or `resize=[height, width]` brings them to one. The message names the file that cannot be read.",
     },
     CodeInfo {
+        code: "data::voc",
+        title: "a folder of Pascal VOC is not as it should be",
+        explain: "`voc` reads Annotations/NAME.xml and JPEGImages, for the names in ImageSets/Main if there are such lists. \
+                  Every image has an annotation, every class is listed in `classes` or `skip`, and boxes lie inside their \
+                  image: pixels count from 1, and belong to a box at both ends. `clip=true` cuts boxes at the borders.",
+    },
+    CodeInfo {
+        code: "data::xml",
+        title: "a file is no XML",
+        explain: "Annotations are read by a strict reader: every element that opens closes, `&` and `<` in text are written \
+                  `&amp;` and `&lt;`, the text is UTF-8, and there is no document type. The message names file, line and \
+                  character.",
+    },
+    CodeInfo {
         code: "data::cifar",
         title: "files of CIFAR are not as they should be",
         explain: "`cifar` reads the binary version: records of 3073 bytes (CIFAR-10) or 3074 (CIFAR-100), of which the first \

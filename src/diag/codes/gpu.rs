@@ -22,8 +22,7 @@ pub const CODES: &[CodeInfo] = &[
         title: "the GPU lacks what a tensor needs",
         explain: "Devices bound how much of a buffer a shader may see; most allow 128 MiB to 2 GiB, and no tensor may be \
                   larger. `mlc plan` lists the largest. Make that tensor smaller: a smaller `batch` for activations, a \
-                  narrower layer for weights. Recurrent layers are loops on processors alone: up to 32 steps are written \
-                  out for a GPU, longer ones train with `--device cpu`.",
+                  narrower layer for weights. A loop over time within another one trains with `--device cpu`.",
     },
     CodeInfo {
         code: "gpu::memory",

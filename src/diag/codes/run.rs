@@ -26,9 +26,9 @@ pub const CODES: &[CodeInfo] = &[
     },
     CodeInfo {
         code: "run::windows",
-        title: "a run on windows has no answers for rows of a table",
-        explain: "`mlc predict` answers row by row. Where the rows of training were windows of a long text or of a table, a \
-                  row of a file is one step of many windows. `mlc eval RUN --input FILE` cuts a file into windows and judges \
-                  them.",
+        title: "a run on windows of a text has no answers for rows",
+        explain: "`mlc predict` answers row by row; where training had windows of a table, beside the last row of each window. \
+                  Windows of a text are made of its pieces, which are no rows. `mlc generate RUN` goes on with a text, and \
+                  `mlc eval RUN --input FILE` cuts a file into windows and judges them.",
     },
 ];

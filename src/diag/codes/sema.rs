@@ -170,6 +170,13 @@ pub const CODES: &[CodeInfo] = &[
                   more.",
     },
     CodeInfo {
+        code: "column::ids",
+        title: "a table of weights with fewer rows than its column has ids",
+        explain: "Ids pick rows of an `Embedding`, counted from 0, so it has as many rows as the column has ids: those of words, \
+                  and before them 0 for padding, 1 for unknown words, and the ends of a text where they are asked for. \
+                  `d.col.vocab` says the number whatever it is.",
+    },
+    CodeInfo {
         code: "column::unknown",
         title: "the source has no column of that name",
         explain: "Columns come from the header of the file, or from `columns=[…]`. Signs in a header read as \
@@ -559,10 +566,11 @@ pub const CODES: &[CodeInfo] = &[
                   built; the others of the language will follow.",
     },
     CodeInfo {
-        code: "later::type",
-        title: "a type that is not built yet",
-        explain: "`box(xyxy)` is part of the language, and this program cannot do it yet. `f32` holds the \
-                  same numbers without their meaning.",
+        code: "type::box",
+        title: "a box that is not four corners",
+        explain: "`box(xyxy)[B, 4]` is `f32` whose last axis holds left, top, right and bottom, as the loss `GIoU` and the \
+                  source `voc` have them. Other ways to write a box, by its middle and its size, are turned into corners by \
+                  arithmetic.",
     },
     CodeInfo {
         code: "later::feed",

@@ -1,5 +1,7 @@
 //! Grows a graph: leaves, then one operation after another on what is there.
 
+mod scan;
+
 use super::decide::is_clear;
 use super::draw::Draw;
 use super::{SYM, inputs};
@@ -131,7 +133,7 @@ impl Grower {
     }
 
     fn operation(&mut self) -> Option<Value> {
-        match self.draw.below(24) {
+        match self.draw.below(26) {
             0..=3 => self.unary(),
             4..=7 => self.binary(),
             8 => self.select(),
@@ -147,7 +149,8 @@ impl Grower {
             20 => self.scatter(),
             21 => self.source(),
             22 => self.one_hot(),
-            _ => self.concat(),
+            23 => self.concat(),
+            _ => self.scan(),
         }
     }
 

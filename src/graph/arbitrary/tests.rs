@@ -41,6 +41,7 @@ fn every_primitive_occurs() {
         "Gather",
         "Scatter",
         "Random",
+        "Scan",
     ];
     let functions = crate::graph::SCALARS.iter().map(|row| row.name);
     for wanted in primitives.into_iter().chain(functions) {

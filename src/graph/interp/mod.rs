@@ -9,7 +9,6 @@ mod tensor;
 
 use super::ir::{Einsum, Fold, Graph, Leaf, Node, Prim, Value};
 use super::scalar::ScalarOp;
-use super::scan::drawn;
 use crate::base::{Bindings, DType, Dim, Shape};
 use mlc_kernels::rng;
 use std::collections::BTreeMap;
@@ -153,10 +152,9 @@ impl Run<'_> {
                 scan::run(self, body, &inputs.iter().map(get).collect::<Vec<_>>(), shape)
             }
             Prim::Random { site } => {
-                let (site, step) = drawn(site, self.inputs.step);
                 let key = rng::key(self.inputs.seed, site);
                 let len = shape.iter().product::<usize>() as u64;
-                let data = (0..len).map(|e| f64::from(rng::uniform(key, step, e)));
+                let data = (0..len).map(|e| f64::from(rng::uniform(key, self.inputs.step, e)));
                 Tensor { data: data.collect(), shape }
             }
         }

@@ -10,7 +10,11 @@ pub fn bodies(producer: &Body, consumer: &Body) -> Option<Body> {
     let mut joined = producer.clone();
     let mut renamed: BTreeMap<NodeId, NodeId> = BTreeMap::new();
     for (id, node) in consumer.nodes.iter() {
-        let stored = node.access().and_then(|a| producer.stores.iter().find(|s| s.access.buffer == a.buffer));
+        let stored = node.access().and_then(|a| {
+            let mut stores = producer.stores.iter().filter(|s| s.access.buffer == a.buffer).peekable();
+            let first = stores.peek().copied()?;
+            Some(stores.find(|s| same_place(a, &s.access)).unwrap_or(first))
+        });
         let new = match (stored, node) {
             (Some(store), Node::Load(access)) if same_place(access, &store.access) => store.value,
             (Some(_), _) => return None,

@@ -1,7 +1,7 @@
 //! Joins kernels, so that values stay in registers and in L1.
 //!
-//! First, for a backend that takes it, what is cheap goes to its readers
-//! ([`inline`]). Then greedy in program order. A kernel of rows joins the product or the rows
+//! First, maps of parts that lie side by side are cut where they meet ([`segments`]). Then, for a backend that takes it, what is cheap goes to its readers
+//! ([`inline`]). Last, greedy in program order. A kernel of rows joins the product or the rows
 //! that make what it reads (a map in an epilogue, a fold over the same rows,
 //! an optimizer's update behind its gradient, rows behind a product whose
 //! columns they are if the backend folds there), or takes its only reader's
@@ -14,6 +14,7 @@
 mod align;
 mod inline;
 mod join;
+mod segments;
 mod sequence;
 
 use super::dims;
@@ -29,6 +30,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const CLOSE_ROW: usize = 16 * 1024;
 
 pub fn run(draft: &mut Draft, fusion: &Fusion) {
+    segments::run(&mut draft.program);
     merge_dims(draft);
     if fusion.prologues {
         inline::run(draft);

@@ -139,7 +139,12 @@ pub fn overwrites_safely(kernel: &Kernel, temp: BufferId, leaf: BufferId) -> boo
         KernelKind::Contract(c) => &c.body,
         KernelKind::Rows(rows) => &rows.body,
     };
-    let store = body.stores.iter().find(|s| s.access.buffer == temp).expect("loops: the kernel writes it");
+    let mut stores = body.stores.iter().filter(|s| s.access.buffer == temp);
+    let store = stores.next().expect("loops: the kernel writes it");
+    // Part by part, one may overwrite what another has still to read.
+    if stores.next().is_some() {
+        return false;
+    }
     body.nodes.iter().filter(|(_, node)| node.access().is_some_and(|a| a.buffer == leaf)).all(|(_, node)| {
         let access = node.access().expect("loops: loads were selected");
         let plain = matches!(node, super::super::ir::Node::Load(_)) && access.guards.is_empty();

@@ -27,7 +27,7 @@ fn random_graphs_lower() {
 #[test]
 fn random_graphs_have_prologues_and_row_phases() {
     let (mut prologues, mut phases) = (0, 0);
-    for seed in 0..SEEDS {
+    for seed in 0..2 * SEEDS {
         let (graph, inputs) = arbitrary::graph(seed);
         let mut trained = descend(&graph.bind(&inputs.bindings));
         opt::run(&mut trained);

@@ -7,7 +7,7 @@ use super::Checked;
 use super::item::Number;
 use crate::base::{DType, Dim, Shape, Span, Sym};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::syntax::ast::{BinOp, Expr, ExprKind, SizeExpr, Type};
+use crate::syntax::ast::{Arg, BinOp, Expr, ExprKind, SizeExpr, Type};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -190,6 +190,9 @@ impl Pattern {
         };
         let sizes: Vec<_> = shape.iter().map(|size| pattern_size(size, known, diags)).collect();
         let sizes = sizes.into_iter().collect::<Checked<Vec<_>>>()?;
+        if &*ty.name.name == "box" {
+            corners(ty, sizes.last(), diags)?;
+        }
         let mut rests = shape.iter().filter_map(|s| match s {
             SizeExpr::Rest(name) => Some(name),
             SizeExpr::Size(_) | SizeExpr::Any(_) => None,
@@ -230,26 +233,19 @@ impl Pattern {
 }
 
 /// Every name that a type can have.
-pub const TYPES: [&str; 11] =
-    ["f32", "i32", "u8", "number", "int", "float", "bool", "logits", "prob", "mask", "class"];
+pub const TYPES: [&str; 12] =
+    ["f32", "i32", "u8", "number", "int", "float", "bool", "logits", "prob", "mask", "class", "box"];
+
+/// How the four numbers of a `box` are meant: left, top, right, bottom.
+const CORNERS: &str = "xyxy";
 
 /// Element types by name; meaning types are what they are stored as.
 fn dtype_of(ty: &Type, diags: &mut Diagnostics) -> Checked<Option<DType>> {
     match &*ty.name.name {
-        "f32" | "logits" | "prob" | "mask" => Ok(Some(DType::F32)),
+        "f32" | "logits" | "prob" | "mask" | "box" => Ok(Some(DType::F32)),
         "i32" | "class" => Ok(Some(DType::I32)),
         "u8" => Ok(Some(DType::U8)),
         "number" => Ok(None),
-        "box" => {
-            let d = Diagnostic::error(
-                "later::type",
-                "`box` is not built yet",
-                ty.name.span,
-                "part of the language, but not built yet",
-            );
-            diags.push(d.help("write `f32[B, 4]`: a box is stored as four numbers"));
-            Err(super::Reported)
-        }
         other => {
             let near = of_numpy(other).or_else(|| crate::diag::did_you_mean(other, TYPES));
             let d = Diagnostic::error(
@@ -272,6 +268,27 @@ fn dtype_of(ty: &Type, diags: &mut Diagnostics) -> Checked<Option<DType>> {
         }
     }
 }
+
+/// `box(xyxy)[B, 4]`: corners, four numbers on the last axis.
+fn corners(ty: &Type, last: Option<&PatternSize>, diags: &mut Diagnostics) -> Checked<()> {
+    let named = |arg: &Arg| arg.name.is_none() && arg.value.as_name().is_some_and(|n| &*n.name == CORNERS);
+    let is_four = matches!(last, Some(PatternSize::Size(dim)) if dim.as_const() == Some(4));
+    let (message, label, help) = match ty.args.as_slice() {
+        [arg] if named(arg) && is_four => return Ok(()),
+        [arg] if named(arg) => (
+            "a box is four numbers along the last axis",
+            "does not end in 4",
+            "write `box(xyxy)[B, 4]`, or `box(xyxy)[B, n, 4]` of n boxes a row",
+        ),
+        [] => ("a box is four numbers, and there are several ways to write it", "which way?", BOX_HELP),
+        _other => ("boxes are written by their corners", "not the corners", BOX_HELP),
+    };
+    diags.push(Diagnostic::error("type::box", message, ty.span, label).help(help));
+    Err(super::Reported)
+}
+
+const BOX_HELP: &str = "write `box(xyxy)[B, 4]`: left, top, right, bottom; of a middle `c` and a size `s`, \
+                        `concat(c - s / 2, c + s / 2)`";
 
 fn pattern_size(
     size: &SizeExpr,

@@ -16,6 +16,8 @@ pub enum Augment {
     Jitter { brightness: f64, contrast: f64, saturation: f64 },
     /// A square of zeros.
     Cutout { size: usize },
+    /// A mean with another training row, its share drawn from Beta(alpha, alpha).
+    Mixup { alpha: f64 },
 }
 
 /// How far a factor of `jitter` may lie from 1.
@@ -28,12 +30,19 @@ const fn strength(name: &'static str, default: f64, doc: &'static str) -> Attr {
 pub struct AugmentDef {
     pub sig: Sig,
     make: fn(&Settings) -> Augment,
+    /// The column that is changed besides.
+    label: fn(&Settings) -> Option<String>,
 }
 
 impl AugmentDef {
     /// The step with these settings.
     pub fn step(&self, values: &[AttrValue]) -> Augment {
         (self.make)(&Settings::new(&self.sig, values))
+    }
+
+    /// The column that is changed besides: the label of what is mixed.
+    pub fn label(&self, values: &[AttrValue]) -> Option<String> {
+        (self.label)(&Settings::new(&self.sig, values))
     }
 }
 
@@ -48,6 +57,7 @@ pub static AUGMENTS: &[AugmentDef] = &[
             &[],
         ),
         make: |_| Augment::Flip,
+        label: |_| None,
     },
     AugmentDef {
         sig: sig(
@@ -67,6 +77,7 @@ pub static AUGMENTS: &[AugmentDef] = &[
             ],
         ),
         make: |s| Augment::Crop { size: s.count("size"), pad: s.count("pad") },
+        label: |_| None,
     },
     AugmentDef {
         sig: sig(
@@ -82,6 +93,7 @@ pub static AUGMENTS: &[AugmentDef] = &[
             )],
         ),
         make: |s| Augment::Rotate { degrees: s.real("degrees") },
+        label: |_| None,
     },
     AugmentDef {
         sig: sig(
@@ -101,6 +113,7 @@ pub static AUGMENTS: &[AugmentDef] = &[
             contrast: s.real("contrast"),
             saturation: s.real("saturation"),
         },
+        label: |_| None,
     },
     AugmentDef {
         sig: sig(
@@ -111,5 +124,27 @@ pub static AUGMENTS: &[AugmentDef] = &[
             &[count("size", 1, Default::Required, "Height and width of the square.")],
         ),
         make: |s| Augment::Cutout { size: s.count("size") },
+        label: |_| None,
+    },
+    AugmentDef {
+        sig: sig(
+            "mixup",
+            &["MixUp", "Mixup", "mix_up"],
+            "Each training row becomes a mean of itself and another one, and its label the same mean: classes become shares, of \
+             which there is one for each class. The share of the row itself is drawn from Beta(alpha, alpha) (Zhang and \
+             others, 2018).",
+            "mixup(0.2, label)",
+            &[
+                attr(
+                    "alpha",
+                    AttrType::Float { min: 0.01, max: 100.0, open: false },
+                    Default::Required,
+                    "How evenly rows mix: near 0 hardly, 1 by any share.",
+                ),
+                attr("label", AttrType::Cell, Default::Required, "The column of labels that mix alike."),
+            ],
+        ),
+        make: |s| Augment::Mixup { alpha: s.real("alpha") },
+        label: |s| s.word("label").map(String::from),
     },
 ];

@@ -112,6 +112,8 @@ pub enum Encode {
     Inferred,
     Float,
     Int,
+    /// Ids as one share for each class, 1 for its own; as many, if that is known before the data.
+    Shares(Option<usize>),
     /// Less the mean, over the standard deviation (of the population, as scikit-learn's).
     Standardize,
     /// To [0, 1].

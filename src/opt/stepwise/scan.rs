@@ -39,7 +39,7 @@ impl Steps<'_> {
             leaves.push(value);
         }
         // What is proved to look back only draws nothing.
-        let outputs = self.b.inline(body, &leaves, 0);
+        let outputs = self.b.inline(body, &leaves);
         for (state, next) in states.into_iter().zip(&outputs) {
             let name = self.b.graph().leaves[state].name.clone();
             self.b.update(name, state, *next);

@@ -8,6 +8,7 @@ use super::Checked;
 use super::csv::count;
 use super::files::{FileInfo, Input, Places, problem, short_name};
 use super::idx::Pairs;
+use super::resize::resize_all;
 use super::table::{Cells, Origin, RawColumn, Table};
 use crate::base::DType;
 use crate::sema::job::SourcePlan;
@@ -45,17 +46,27 @@ struct Folder {
 }
 
 /// Reads the training files, and the test file if there is one.
-pub fn load(path: &str, places: &Places, source: &SourcePlan) -> Checked<Pairs<Table>> {
+pub fn load(
+    path: &str,
+    to: Option<[usize; 2]>,
+    places: &Places,
+    source: &SourcePlan,
+) -> Checked<Pairs<Table>> {
     let folder = find(path, places, source)?;
     let test = match folder.test.as_slice() {
         [] => None,
-        files => Some(read(folder.kind, files, source)?),
+        files => Some(read(folder.kind, files, to, source)?),
     };
-    Ok(Pairs { train: read(folder.kind, &folder.train, source)?, test })
+    Ok(Pairs { train: read(folder.kind, &folder.train, to, source)?, test })
 }
 
 /// What the names and sizes of the files tell.
-pub fn glance(path: &str, places: &Places, source: &SourcePlan) -> Checked<SourceSchema> {
+pub fn glance(
+    path: &str,
+    to: Option<[usize; 2]>,
+    places: &Places,
+    source: &SourcePlan,
+) -> Checked<SourceSchema> {
     let folder = find(path, places, source)?;
     let bytes: u64 = folder.train.iter().filter_map(|f| std::fs::metadata(f).ok()).map(|m| m.len()).sum();
     let column = |name: &str, shape: Vec<usize>, classes| SchemaColumn {
@@ -65,8 +76,9 @@ pub fn glance(path: &str, places: &Places, source: &SourcePlan) -> Checked<Sourc
         classes,
         sample: None,
     };
+    let [height, width] = to.unwrap_or([SIDE, SIDE]);
     let labels = folder.kind.labels().iter().map(|(name, classes)| column(name, Vec::new(), Some(*classes)));
-    let columns = std::iter::once(column("image", vec![SIDE, SIDE, 3], None)).chain(labels).collect();
+    let columns = std::iter::once(column("image", vec![height, width, 3], None)).chain(labels).collect();
     Ok(SourceSchema { columns, rows: Some(bytes as usize / folder.kind.record()), hint: None })
 }
 
@@ -95,7 +107,7 @@ fn find(path: &str, places: &Places, source: &SourcePlan) -> Checked<Folder> {
     Err(Box::new(problem("data::cifar", message, source).help(help)))
 }
 
-fn read(kind: Kind, files: &[PathBuf], source: &SourcePlan) -> Checked<Table> {
+fn read(kind: Kind, files: &[PathBuf], to: Option<[usize; 2]>, source: &SourcePlan) -> Checked<Table> {
     let labels = kind.labels();
     let mut columns: Vec<Vec<u8>> = vec![Vec::new(); labels.len()];
     let (mut image, mut infos) = (Vec::new(), Vec::new());
@@ -127,8 +139,10 @@ fn read(kind: Kind, files: &[PathBuf], source: &SourcePlan) -> Checked<Table> {
         name: (*name).to_string(),
         cells: Cells::U8 { row: Vec::new(), data },
     });
+    let [height, width] = to.unwrap_or([SIDE, SIDE]);
+    let image = resize_all(image, &[SIDE, SIDE, 3], [height, width]);
     let image =
-        RawColumn { name: "image".into(), cells: Cells::U8 { row: vec![SIDE, SIDE, 3], data: image } };
+        RawColumn { name: "image".into(), cells: Cells::U8 { row: vec![height, width, 3], data: image } };
     let columns = std::iter::once(image).chain(labels).collect();
     Ok(Table { name, rows, columns, files: infos, text: String::new(), origin: Origin::Rows(0) })
 }

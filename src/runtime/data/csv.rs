@@ -279,7 +279,7 @@ mod tests {
     use crate::sema::job::SourceKind;
 
     fn plan() -> SourcePlan {
-        let kind = SourceKind::Idx { path: String::new() };
+        let kind = SourceKind::Idx { path: String::new(), resize: None };
         SourcePlan { kind, span: Span::default(), path_span: Span::default() }
     }
 

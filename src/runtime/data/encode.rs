@@ -49,9 +49,15 @@ impl FittedColumn {
         })
     }
 
+    /// Whether the steps of its windows are rows of a table, and not pieces of a text.
+    pub fn steps_are_rows(&self) -> bool {
+        self.fields.iter().flat_map(|field| &field.steps).all(|step| !step.cuts_texts())
+    }
+
     /// What its ids stand for, in order, where they have names: of classes and categories.
     pub fn id_names(&self) -> Option<Vec<String>> {
-        match self.fields.first()?.steps.last()? {
+        let steps = &self.fields.first()?.steps;
+        match steps.iter().rfind(|step| !matches!(step, Fitted::Shares { .. }))? {
             Fitted::ClassNames { names } => Some(names.clone()),
             Fitted::Category(vocabulary) => Some(vocabulary.all_names()),
             _numbers => None,
@@ -310,13 +316,20 @@ pub fn class_counts(store: &Store, fitted: &[FittedColumn], train: &[u32]) -> BT
     let mut all = BTreeMap::new();
     for (column, array) in fitted.iter().zip(&store.columns) {
         let classes = column.fields.first().filter(|_| !column.joined).and_then(FittedField::classes);
-        let (Some(classes), Values::I32(values)) = (classes, &array.values) else { continue };
-        if !array.row.is_empty() {
-            continue;
-        }
+        let Some(classes) = classes else { continue };
         let mut counts = vec![0; classes];
-        for row in train {
-            counts[values[*row as usize] as usize] += 1;
+        match &array.values {
+            Values::I32(values) if array.row.is_empty() => {
+                train.iter().for_each(|row| counts[values[*row as usize] as usize] += 1);
+            }
+            // A share for each class, 1 for the row's own.
+            Values::F32(values) if array.row == [classes] => {
+                for (class, count) in counts.iter_mut().enumerate() {
+                    let own = |row: &&u32| values[**row as usize * classes + class] == 1.0;
+                    *count = train.iter().filter(own).count();
+                }
+            }
+            Values::U8(_) | Values::I32(_) | Values::F32(_) => continue,
         }
         all.insert(column.name.clone(), counts);
     }

@@ -140,7 +140,10 @@ impl Input {
     /// Gzip is told by its magic number; a `.gz` name without it is an error.
     pub fn open(path: &Path, source: &SourcePlan) -> Result<Input, Box<Diagnostic>> {
         let unreadable = |e: io::Error| {
-            problem("data::unreadable", format!("cannot read `{}`: {e}", path.display()), source)
+            let message = format!("cannot read `{}`: {e}", path.display());
+            let help =
+                "name a file that you may read; folders are read by `images`, `idx`, `cifar` and `voc`";
+            problem("data::unreadable", message, source).help(help)
         };
         let file = File::open(path).map_err(unreadable)?;
         let length = file.metadata().map_err(unreadable)?.len();

@@ -34,6 +34,42 @@ impl<'a> Frames<'a> {
     }
 }
 
+/// The last rows of earlier frames, where an answer is made of several rows.
+pub struct Neighbours {
+    read: usize,
+    before: Option<Frame>,
+}
+
+impl Neighbours {
+    /// For answers that are made of so many rows each.
+    pub fn new(rows_read: usize) -> Neighbours {
+        Neighbours { read: rows_read, before: None }
+    }
+
+    pub fn rows_read(&self) -> usize {
+        self.read
+    }
+
+    /// Rows that wait for others.
+    pub fn rows(&self) -> usize {
+        self.before.as_ref().map_or(0, Frame::rows)
+    }
+
+    /// The rows of the next frame that end an answer's rows, and all rows that these answers are made of; none if there
+    /// are too few as yet.
+    pub fn take(&mut self, frame: Frame) -> (Frame, Option<Frame>) {
+        let steps = match self.before.take() {
+            Some(before) => before.followed_by(&frame),
+            None => frame.part(0..frame.rows()),
+        };
+        let behind = self.read - 1;
+        let answers = steps.rows().saturating_sub(behind);
+        self.before = Some(steps.part(steps.rows().saturating_sub(behind)..steps.rows()));
+        let ends = frame.part(frame.rows() - answers..frame.rows());
+        (ends, (answers > 0).then_some(steps))
+    }
+}
+
 /// Some rows of a table.
 pub struct Frame {
     table: Table,
@@ -165,6 +201,14 @@ impl Frame {
             }
         }
         (good, bad)
+    }
+
+    /// The rows of this frame and behind them those of `next`, the frame that follows.
+    pub fn followed_by(self, next: &Frame) -> Frame {
+        let mut table = Table::nothing(&self.table.name);
+        table.append(self.table);
+        table.append(next.part(0..next.rows()).table);
+        Frame { table }
     }
 
     /// Rows side by side.

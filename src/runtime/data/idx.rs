@@ -7,6 +7,7 @@
 
 use super::csv::count;
 use super::files::{FileInfo, Input, Places, problem, short_name};
+use super::resize::resize_all;
 use super::steps::classes_of;
 use super::table::{Cells, Origin, RawColumn, Table};
 use crate::diag::Diagnostic;
@@ -35,20 +36,31 @@ struct PairPaths {
 }
 
 /// Reads both pairs.
-pub fn load(path: &str, places: &Places, source: &SourcePlan) -> Result<Pairs<Table>, Box<Diagnostic>> {
+pub fn load(
+    path: &str,
+    to: Option<[usize; 2]>,
+    places: &Places,
+    source: &SourcePlan,
+) -> Result<Pairs<Table>, Box<Diagnostic>> {
     let pairs = find(path, places, source)?;
-    let test = pairs.test.as_ref().map(|pair| load_pair(pair, source)).transpose()?;
-    Ok(Pairs { train: load_pair(&pairs.train, source)?, test })
+    let test = pairs.test.as_ref().map(|pair| load_pair(pair, to, source)).transpose()?;
+    Ok(Pairs { train: load_pair(&pairs.train, to, source)?, test })
 }
 
 /// Reads the header of the images, and the labels: they are few bytes, and tell the classes.
-pub fn glance(path: &str, places: &Places, source: &SourcePlan) -> Result<Glance, Box<Diagnostic>> {
+pub fn glance(
+    path: &str,
+    to: Option<[usize; 2]>,
+    places: &Places,
+    source: &SourcePlan,
+) -> Result<Glance, Box<Diagnostic>> {
     let pairs = find(path, places, source)?;
     let (_, images) = open(&pairs.train.images, source)?;
     let (label_file, labels) = open(&pairs.train.labels, source)?;
     check_pair(&pairs.train, &images, &labels, source)?;
     let (bytes, _) = elements(label_file, &labels, source)?;
-    Ok(Glance { rows: images[0], image: images[1..].to_vec(), classes: classes_of(&bytes) })
+    let image = resized_shape(&images[1..], to, source)?;
+    Ok(Glance { rows: images[0], image, classes: classes_of(&bytes) })
 }
 
 fn find(path: &str, places: &Places, source: &SourcePlan) -> Result<Pairs<PairPaths>, Box<Diagnostic>> {
@@ -115,27 +127,49 @@ fn part(path: &Path) -> Option<Part> {
     }
 }
 
-fn load_pair(pair: &PairPaths, source: &SourcePlan) -> Result<Table, Box<Diagnostic>> {
+fn load_pair(
+    pair: &PairPaths,
+    to: Option<[usize; 2]>,
+    source: &SourcePlan,
+) -> Result<Table, Box<Diagnostic>> {
     let (image_file, image_sizes) = open(&pair.images, source)?;
     let (label_file, label_sizes) = open(&pair.labels, source)?;
     check_pair(pair, &image_sizes, &label_sizes, source)?;
     let name = label_file.name();
     let (images, image_info) = elements(image_file, &image_sizes, source)?;
     let (labels, label_info) = elements(label_file, &label_sizes, source)?;
+    let row = resized_shape(&image_sizes[1..], to, source)?;
+    let images = match to {
+        Some(to) => resize_all(images, &image_sizes[1..], to),
+        None => images,
+    };
     Ok(Table {
         name,
         rows: image_sizes[0],
         columns: vec![
-            RawColumn {
-                name: "image".into(),
-                cells: Cells::U8 { row: image_sizes[1..].to_vec(), data: images },
-            },
+            RawColumn { name: "image".into(), cells: Cells::U8 { row, data: images } },
             RawColumn { name: "label".into(), cells: Cells::U8 { row: Vec::new(), data: labels } },
         ],
         files: vec![image_info, label_info],
         text: String::new(),
         origin: Origin::Rows(0),
     })
+}
+
+/// What images of a shape are after `resize`.
+fn resized_shape(
+    image: &[usize],
+    to: Option<[usize; 2]>,
+    source: &SourcePlan,
+) -> Result<Vec<usize>, Box<Diagnostic>> {
+    let Some([height, width]) = to else { return Ok(image.to_vec()) };
+    if let [_, _, channels @ ..] = image
+        && channels.len() < 2
+    {
+        return Ok([&[height, width], channels].concat());
+    }
+    let message = format!("rows of {} have no height and width to resize", count(image.len(), "axis"));
+    Err(Box::new(problem("data::idx", message, source).help("leave `resize` out")))
 }
 
 fn check_pair(

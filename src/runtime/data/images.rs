@@ -12,7 +12,7 @@ use crate::base::DType;
 use crate::diag::Diagnostic;
 use crate::sema::job::SourcePlan;
 use crate::sema::{Sample, SchemaColumn, SourceSchema};
-use image::{ColorType, DynamicImage, ImageDecoder, ImageReader};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
@@ -34,31 +34,59 @@ struct Header {
     grey: bool,
 }
 
+/// Images of one size, row after row, and what was read.
+pub struct Decoded {
+    pub image: Cells,
+    /// Height and width of each as it lies in its file.
+    pub sizes: Vec<[usize; 2]>,
+    pub files: Vec<FileInfo>,
+}
+
 /// Reads all images.
 pub fn load(path: &str, to: Option<[usize; 2]>, places: &Places, source: &SourcePlan) -> Checked<Table> {
     let listed = list(path, places, source)?;
-    let bytes = read_all(&listed, source)?;
+    let files: Vec<PathBuf> = listed.files.iter().map(|(_, file)| file.clone()).collect();
+    let Decoded { image, files, .. } = decode(&files, to, "images", source)?;
+    Ok(table(path, &listed, image, files))
+}
+
+/// Decodes files, brought to the size `to` or of one size already; `call` is the source as a spec calls it.
+pub fn decode(
+    files: &[PathBuf],
+    to: Option<[usize; 2]>,
+    call: &str,
+    source: &SourcePlan,
+) -> Checked<Decoded> {
+    let bytes = read_all(files, source)?;
     let headers: Vec<Header> = of_all(&bytes, header)
         .into_iter()
-        .zip(&listed.files)
-        .map(|(header, (_, file))| header.map_err(|why| bad(file, &why, source)))
+        .zip(files)
+        .map(|(header, file)| header.map_err(|why| bad(file, &why, source)))
         .collect::<Checked<_>>()?;
     let grey = headers.iter().all(|h| h.grey);
+    let sizes: Vec<[usize; 2]> = headers.iter().map(|h| [h.height, h.width]).collect();
     let [height, width] = match to {
         Some(to) => to,
-        None => one_size(&headers, &listed, source)?,
+        None => one_size(&sizes, files, call, source)?,
     };
     let channels = if grey { 1 } else { 3 };
     let size = height * width * channels;
     let pixels = of_all(&bytes, |bytes| {
         pixels(bytes, grey).map(|(image, from)| resize(image, from, [height, width], channels))
     });
-    let mut data = Vec::with_capacity(size * listed.files.len());
-    for (image, (_, file)) in pixels.into_iter().zip(&listed.files) {
+    let mut data = Vec::with_capacity(size * files.len());
+    for (image, file) in pixels.into_iter().zip(files) {
         data.extend(image.map_err(|why| bad(file, &why, source))?);
     }
-    let files = listed.files.iter().zip(&bytes).map(|((_, file), bytes)| FileInfo::of(file, bytes)).collect();
-    Ok(table(path, &listed, Cells::U8 { row: vec![height, width, channels], data }, files))
+    let files = files.iter().zip(&bytes).map(|(file, bytes)| FileInfo::of(file, bytes)).collect();
+    Ok(Decoded { image: Cells::U8 { row: vec![height, width, channels], data }, sizes, files })
+}
+
+/// Height, width and channels of an image, as its header says.
+pub fn shape_of(file: &Path, source: &SourcePlan) -> Checked<[usize; 3]> {
+    let bytes = std::fs::read(file).map_err(|e| bad(file, &e.to_string(), source))?;
+    let Header { height, width, grey } = header(&bytes).map_err(|why| bad(file, &why, source))?;
+    Ok([height, width, if grey { 1 } else { 3 }])
 }
 
 fn table(path: &str, listed: &Listed, image: Cells, files: Vec<FileInfo>) -> Table {
@@ -94,14 +122,12 @@ pub fn glance(
     source: &SourcePlan,
 ) -> Checked<SourceSchema> {
     let listed = list(path, places, source)?;
-    let (_, first) = &listed.files[0];
-    let bytes = std::fs::read(first).map_err(|e| bad(first, &e.to_string(), source))?;
-    let Header { height, width, grey } = header(&bytes).map_err(|why| bad(first, &why, source))?;
+    let [height, width, channels] = shape_of(&listed.files[0].1, source)?;
     let [height, width] = to.unwrap_or([height, width]);
     let image = SchemaColumn {
         name: "image".into(),
         dtype: Some(DType::U8),
-        shape: vec![height, width, if grey { 1 } else { 3 }],
+        shape: vec![height, width, channels],
         classes: None,
         sample: None,
     };
@@ -153,10 +179,9 @@ fn is_image(path: &Path) -> bool {
     matches!(ending.as_deref(), Some("png" | "jpg" | "jpeg"))
 }
 
-fn read_all(listed: &Listed, source: &SourcePlan) -> Checked<Vec<Vec<u8>>> {
-    let read =
-        |(_, file): &(usize, PathBuf)| std::fs::read(file).map_err(|e| bad(file, &e.to_string(), source));
-    listed.files.iter().map(read).collect()
+fn read_all(files: &[PathBuf], source: &SourcePlan) -> Checked<Vec<Vec<u8>>> {
+    let read = |file: &PathBuf| std::fs::read(file).map_err(|e| bad(file, &e.to_string(), source));
+    files.iter().map(read).collect()
 }
 
 fn bad(file: &Path, why: &str, source: &SourcePlan) -> Box<Diagnostic> {
@@ -184,7 +209,7 @@ fn of_all<T: Send>(all: &[Vec<u8>], f: impl Fn(&[u8]) -> T + Sync) -> Vec<T> {
 
 fn decoder(bytes: &[u8]) -> Result<impl ImageDecoder, String> {
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| e.to_string())?;
-    if reader.format().is_none() {
+    if !matches!(reader.format(), Some(ImageFormat::Png | ImageFormat::Jpeg)) {
         return Err("this is neither PNG nor JPEG".to_string());
     }
     reader.into_decoder().map_err(|e| e.to_string())
@@ -193,6 +218,9 @@ fn decoder(bytes: &[u8]) -> Result<impl ImageDecoder, String> {
 fn header(bytes: &[u8]) -> Result<Header, String> {
     let decoder = decoder(bytes)?;
     let (width, height) = decoder.dimensions();
+    if width == 0 || height == 0 {
+        return Err("the header says that it has no pixels".to_string());
+    }
     if u64::from(width) * u64::from(height) > MOST_PIXELS {
         return Err(format!("the header claims {width} x {height} pixels, more than are read"));
     }
@@ -208,12 +236,11 @@ fn pixels(bytes: &[u8], grey: bool) -> Result<(Vec<u8>, [usize; 2]), String> {
     Ok((if grey { image.into_luma8().into_raw() } else { image.into_rgb8().into_raw() }, size))
 }
 
-fn one_size(headers: &[Header], listed: &Listed, source: &SourcePlan) -> Checked<[usize; 2]> {
-    let size = |h: &Header| [h.height, h.width];
-    let first = size(&headers[0]);
-    let Some(other) = headers.iter().position(|h| size(h) != first) else { return Ok(first) };
-    let name = |at: usize| short_name(&listed.files[at].1);
-    let [height, width] = size(&headers[other]);
+fn one_size(sizes: &[[usize; 2]], files: &[PathBuf], call: &str, source: &SourcePlan) -> Checked<[usize; 2]> {
+    let first = sizes[0];
+    let Some(other) = sizes.iter().position(|size| *size != first) else { return Ok(first) };
+    let name = |at: usize| short_name(&files[at]);
+    let [height, width] = sizes[other];
     let message = format!(
         "{} is {} x {}, but {} is {height} x {width} (height x width)",
         name(0),
@@ -221,6 +248,6 @@ fn one_size(headers: &[Header], listed: &Listed, source: &SourcePlan) -> Checked
         first[1],
         name(other)
     );
-    let help = format!("bring all to one size: `images(…, resize=[{}, {}])`", first[0], first[1]);
+    let help = format!("bring all to one size: `{call}(…, resize=[{}, {}])`", first[0], first[1]);
     Err(Box::new(problem("data::image", message, source).help(help)))
 }

@@ -299,7 +299,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("t.jsonl"), text).unwrap();
         let places = Places { spec: Some(folder.path().to_path_buf()), data: None };
-        let kind = SourceKind::Idx { path: String::new() };
+        let kind = SourceKind::Idx { path: String::new(), resize: None };
         let plan = SourcePlan { kind, span: Span::default(), path_span: Span::default() };
         let missing = ["".to_string(), "?".to_string()];
         let mut reader = Reader::open("t.jsonl", &missing, Vec::new(), &places, &plan)?;

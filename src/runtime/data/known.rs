@@ -53,6 +53,18 @@ const KNOWN: &[Known] = &[
         from: "https://www.cs.toronto.edu/~kriz/cifar.html",
     },
     Known {
+        words: &["bccd"],
+        what: "BCCD, 364 pictures of blood cells with boxes",
+        files: "the folders Annotations, ImageSets and JPEGImages",
+        from: "https://github.com/Shenggan/BCCD_Dataset",
+    },
+    Known {
+        words: &["voc2007", "voc2012", "vocdevkit"],
+        what: "Pascal VOC, photographs of 20 classes with boxes",
+        files: "the folders Annotations, ImageSets and JPEGImages",
+        from: "http://host.robots.ox.ac.uk/pascal/VOC/",
+    },
+    Known {
         words: &["titanic"],
         what: "the passengers of the Titanic",
         files: "train.csv and test.csv",

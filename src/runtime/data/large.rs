@@ -87,7 +87,8 @@ struct Large<'a> {
 /// Reads, splits, fits and encodes a data section of which a source does not fit into memory.
 pub fn load<'a>(plan: &'a DataPlan, places: &'a Places, budget: Budget) -> Result<Dataset, Vec<Diagnostic>> {
     let one = |d: Box<Diagnostic>| vec![*d];
-    if plan.windows().is_some() {
+    let windows = plan.windows();
+    if windows.is_some() && super::fields(plan).any(Field::cuts_text) {
         return Err(vec![windows::too_large(&plan.source)]);
     }
     let of_split = |name: &str| column_of_split(plan, name);
@@ -99,7 +100,12 @@ pub fn load<'a>(plan: &'a DataPlan, places: &'a Places, budget: Budget) -> Resul
     let (valid, test) = (beside(&plan.valid).map_err(one)?, beside(&plan.test).map_err(one)?);
     check_parts(plan, valid.is_some(), test.is_some()).map_err(one)?;
     let facts = Loaded { source: main.source, table: std::mem::replace(&mut main.facts, Table::nothing("")) };
-    let parts = split_rows(plan, &facts).map_err(one)?;
+    // Windows of a table have a step for each row.
+    let parts = match windows {
+        Some(_) => windows::parts_of(plan, main.rows),
+        None => split_rows(plan, &facts),
+    };
+    let parts = parts.map_err(one)?;
     drop(facts);
     let fitted = main.fit(plan, &parts.train)?;
     let mut sizes = None;
@@ -116,13 +122,26 @@ pub fn load<'a>(plan: &'a DataPlan, places: &'a Places, budget: Budget) -> Resul
     };
     let (valid_store, test_store) = (other(&valid)?, other(&test)?);
     let of_main = |rows: Vec<u32>| Part { store: store.clone(), rows: rows.into() };
-    let whole = |(store, rows): (Arc<Store>, usize)| Part { store, rows: (0..rows as u32).collect() };
     let warnings = encode::warnings(&fitted, &plan.source, &parts.train);
+    let parts = match &windows {
+        Some(windows) => windows::of_parts(windows, &parts, &plan.source).map_err(one)?,
+        None => parts,
+    };
+    let whole = |read: Option<(Arc<Store>, usize)>, source: &Option<SourcePlan>| -> Checked<Option<Part>> {
+        let (Some((store, rows)), Some(source)) = (read, source) else { return Ok(None) };
+        let rows = match &windows {
+            Some(windows) => windows::of_steps(windows, rows, source)?,
+            None => (0..rows as u32).collect(),
+        };
+        Ok(Some(Part { store, rows: rows.into() }))
+    };
+    let valid_part = whole(valid_store, &plan.valid).map_err(one)?;
+    let test_part = whole(test_store, &plan.test).map_err(one)?;
     Ok(Dataset {
         name: plan.name.clone(),
         train: of_main(parts.train),
-        valid: valid_store.map_or_else(|| of_main(parts.valid), whole),
-        test: test_store.map_or_else(|| of_main(parts.test), whole),
+        valid: valid_part.unwrap_or_else(|| of_main(parts.valid)),
+        test: test_part.unwrap_or_else(|| of_main(parts.test)),
         fitted,
         warnings,
         files: [Some(main), valid, test].into_iter().flatten().flat_map(|l| l.files).collect(),
@@ -251,10 +270,10 @@ impl<'a> Large<'a> {
                 Some(open) => open,
                 None => {
                     let kept = store.columns.iter().map(|c| c.zeros(0)).collect();
-                    open.insert((Spilling::new(store.row_bytes()).map_err(io)?, kept))
+                    open.insert((Spilling::new(store.stride()).map_err(io)?, kept))
                 }
             };
-            spilling.append(&store.columns, rows).map_err(io)?;
+            spilling.append(&store, rows).map_err(io)?;
             for ((column, array), kept) in plan.columns.iter().zip(&store.columns).zip(kept) {
                 let is_class = column.fields().iter().all(|f| matches!(f.how.last(), Some(Encode::Class(_))));
                 if let (Values::I32(to), Values::I32(from)) = (&mut kept.values, &array.values)
@@ -266,7 +285,8 @@ impl<'a> Large<'a> {
         }
         let (spilling, kept) = open.expect("large: a source has rows, it was read before");
         let columns = kept.iter().map(|c| c.zeros(0)).collect();
-        let store = Store { spill: Some(spilling.finish().map_err(io)?), ..Store::new(columns) };
+        let windowed = plan.windows().is_some();
+        let store = Store { spill: Some(spilling.finish().map_err(io)?), windowed, ..Store::new(columns) };
         Ok((Arc::new(store), Store::new(kept)))
     }
 }

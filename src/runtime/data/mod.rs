@@ -47,15 +47,17 @@ mod table;
 mod text;
 mod tokenizers;
 mod turn;
+mod voc;
 mod wanted;
 mod when;
 mod windows;
+mod xml;
 
 pub use augment::Augmenter;
 pub use batch::{Order, Rows};
 pub use encode::{FittedColumn, FittedField, apply, apply_file};
 pub use files::{FNV_START, FileInfo, Places, fnv1a};
-pub use frame::{Frame, Frames, source_like};
+pub use frame::{Frame, Frames, Neighbours, source_like};
 pub use labelled::{Kept, labelled};
 pub use prefetch::{Batch, Batches, Prefetch};
 pub use probe::DiskProbe;
@@ -195,24 +197,60 @@ impl Store {
     /// # Safety
     /// Each address has room for a row of its column.
     pub unsafe fn copy_row(&self, row: u32, to: impl Fn(usize) -> *mut u8, scratch: &mut Vec<u8>) {
-        let mut at = 0;
         if let Some(spill) = &self.spill {
-            scratch.resize(spill.stride(), 0);
-            spill.read(row, scratch);
+            // SAFETY: as the caller says.
+            return unsafe { self.copy_spilled(spill, row, to, scratch) };
         }
         for (i, column) in self.columns.iter().enumerate() {
-            let size = column.row_bytes();
-            let from = match self.spill {
-                Some(_) => &scratch[at..at + size],
-                None => {
-                    let start = row as usize * self.hop(column);
-                    &column.bytes()[start..start + size]
-                }
-            };
-            at += size;
+            let start = row as usize * self.hop(column);
+            let from = &column.bytes()[start..start + column.row_bytes()];
             // SAFETY: the caller says that there is room; a store's own bytes are not given out for writing.
-            unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to(i), size) };
+            unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to(i), from.len()) };
         }
+    }
+
+    /// The same of rows on disk, where all columns of a row lie side by side, and of windows all columns of a step.
+    ///
+    /// # Safety
+    /// Each address has room for a row of its column.
+    unsafe fn copy_spilled(
+        &self,
+        spill: &Spill,
+        row: u32,
+        to: impl Fn(usize) -> *mut u8,
+        scratch: &mut Vec<u8>,
+    ) {
+        let stride = spill.stride();
+        scratch.resize(self.row_bytes(), 0);
+        spill.read(row, scratch);
+        for (n, step) in scratch.chunks_exact(stride.max(1)).enumerate() {
+            let mut at = 0;
+            for (i, column) in self.columns.iter().enumerate() {
+                let size = self.hop(column);
+                let from = &step[at..at + size];
+                at += size;
+                // SAFETY: a row has as many steps as are read, each of `size` bytes.
+                unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to(i).add(n * size), size) };
+            }
+        }
+    }
+
+    /// Bytes of one step of windows, of one row of others: all columns together.
+    fn stride(&self) -> usize {
+        self.columns.iter().map(|column| self.hop(column)).sum()
+    }
+
+    /// Room behind the last step of a store of windows, for windows that are not read to their end.
+    pub fn with_room(mut self, steps: usize) -> Store {
+        for column in &mut self.columns {
+            let more = steps * column.row.iter().skip(1).product::<usize>();
+            match &mut column.values {
+                Values::U8(v) => v.extend(std::iter::repeat_n(0, more)),
+                Values::I32(v) => v.extend(std::iter::repeat_n(0, more)),
+                Values::F32(v) => v.extend(std::iter::repeat_n(0.0, more)),
+            }
+        }
+        self
     }
 
     /// Some rows, as arrays in memory.

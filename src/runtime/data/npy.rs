@@ -372,7 +372,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("x-1.npy"), bytes).unwrap();
         let places = Places { spec: Some(folder.path().to_path_buf()), data: None };
-        let kind = SourceKind::Idx { path: String::new() };
+        let kind = SourceKind::Idx { path: String::new(), resize: None };
         load("x-1.npy", &places, &SourcePlan { kind, span: Span::default(), path_span: Span::default() })
     }
 

@@ -232,7 +232,7 @@ impl Gatherer {
             // alone holds the slot.
             unsafe {
                 part.store.copy_row(*row, to, &mut self.scratch);
-                self.augmenter.change(rows.epoch, *row, to);
+                self.augmenter.change(part, rows.epoch, *row, to);
             }
         }
     }

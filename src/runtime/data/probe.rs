@@ -53,9 +53,10 @@ impl DataProbe for DiskProbe {
             }
             #[cfg(not(feature = "sql"))]
             SourceKind::Sql { .. } => Err(super::read::without("sql", source)),
-            SourceKind::Idx { path } => idx::glance(path, &self.places, source).map(images),
-            SourceKind::Cifar { path } => cifar::glance(path, &self.places, source),
+            SourceKind::Idx { path, resize } => idx::glance(path, *resize, &self.places, source).map(images),
+            SourceKind::Cifar { path, resize } => cifar::glance(path, *resize, &self.places, source),
             SourceKind::Images { path, resize } => super::images::glance(path, *resize, &self.places, source),
+            SourceKind::Voc(plan) => super::voc::glance(plan, &self.places, source),
             SourceKind::Text { path } => lines::glance_text(path, &self.places, source),
             SourceKind::Lines { files } => lines::glance_lines(files, &self.places, source),
             SourceKind::Parallel { files } => lines::glance_parallel(files, &self.places, source),
@@ -208,7 +209,10 @@ mod tests {
     fn a_pair_shows_sizes_and_classes() {
         let images = [&[0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2][..], &[9; 4]].concat();
         let labels = [0, 0, 8, 1, 0, 0, 0, 2, 6, 1];
-        let schema = probe(SourceKind::Idx { path: ".".into() }, &[("images", &images), ("labels", &labels)]);
+        let schema = probe(
+            SourceKind::Idx { path: ".".into(), resize: None },
+            &[("images", &images), ("labels", &labels)],
+        );
         let schema = schema.unwrap().unwrap();
         assert_eq!(schema.rows, Some(2));
         assert_eq!(schema.columns[0].shape, [1, 2]);

@@ -3,7 +3,7 @@
 use super::files::{FileInfo, Places, problem};
 use super::table::Table;
 use super::text::MOST_TEXT;
-use super::{Checked, cifar, csv, idx, images, jsonl, lines, npy, npz, synthetic};
+use super::{Checked, cifar, csv, idx, images, jsonl, lines, npy, npz, synthetic, voc};
 use crate::sema::job::{SourceKind, SourcePlan};
 
 /// A source as a whole, and the test table that an `idx` folder may bring along; none if the part that
@@ -15,8 +15,9 @@ pub fn table(
     limit: usize,
 ) -> Checked<Option<(Table, Option<Table>)>> {
     let pairs = match &source.kind {
-        SourceKind::Idx { path } => Some(idx::load(path, places, source)?),
-        SourceKind::Cifar { path } => Some(cifar::load(path, places, source)?),
+        SourceKind::Idx { path, resize } => Some(idx::load(path, *resize, places, source)?),
+        SourceKind::Cifar { path, resize } => Some(cifar::load(path, *resize, places, source)?),
+        SourceKind::Voc(plan) => Some(voc::load(plan, places, source)?),
         _one_table => None,
     };
     if let Some(pairs) = pairs {
@@ -80,9 +81,10 @@ impl<'a> Pieces<'a> {
             SourceKind::Sql { database, rows } => whole(super::sql::load(database, rows, places, source)?),
             #[cfg(not(feature = "sql"))]
             SourceKind::Sql { .. } => return Err(without("sql", source)),
-            SourceKind::Idx { path } => whole(idx::load(path, places, source)?.train),
-            SourceKind::Cifar { path } => whole(cifar::load(path, places, source)?.train),
+            SourceKind::Idx { path, resize } => whole(idx::load(path, *resize, places, source)?.train),
+            SourceKind::Cifar { path, resize } => whole(cifar::load(path, *resize, places, source)?.train),
             SourceKind::Images { path, resize } => whole(images::load(path, *resize, places, source)?),
+            SourceKind::Voc(plan) => whole(voc::load(plan, places, source)?.train),
             SourceKind::Text { path } => whole(lines::text(path, places, source)?),
             SourceKind::Lines { files } => whole(lines::lines(files, places, source)?),
             SourceKind::Parallel { files } => whole(lines::parallel(files, places, source)?),

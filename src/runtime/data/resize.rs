@@ -25,6 +25,22 @@ pub fn resize(image: Vec<u8>, from: [usize; 2], to: [usize; 2], channels: usize)
     }
 }
 
+/// Images one behind the other, each `[height, width]` or `[height, width, channels]`, brought to another size.
+pub fn resize_all(images: Vec<u8>, shape: &[usize], to: [usize; 2]) -> Vec<u8> {
+    let ([height, width] | [height, width, _]) = *shape else {
+        panic!("resize: checked, an image has height and width");
+    };
+    let channels = shape.get(2).copied().unwrap_or(1);
+    if [height, width] == to {
+        return images;
+    }
+    let size = (height * width * channels).max(1);
+    images
+        .chunks_exact(size)
+        .flat_map(|image| resize(image.to_vec(), [height, width], to, channels))
+        .collect()
+}
+
 fn along_rows(image: &[u8], [height, width]: [usize; 2], to: usize, channels: usize) -> Vec<u8> {
     let means = means(width, to);
     let mut out = Vec::with_capacity(height * to * channels);

@@ -3,7 +3,7 @@
 //! The file has no name from the start where the system allows that, so that nothing is left of it whichever
 //! way the process ends.
 
-use super::Array;
+use super::Store;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -44,11 +44,11 @@ impl Spilling {
         Ok(Spilling { out: BufWriter::with_capacity(1 << 16, file), name, stride })
     }
 
-    /// Appends the rows of some arrays, all of one length.
-    pub fn append(&mut self, columns: &[Array], rows: usize) -> io::Result<()> {
+    /// Appends the rows of a store in memory, or the steps that its windows are made of.
+    pub fn append(&mut self, store: &Store, rows: usize) -> io::Result<()> {
         for row in 0..rows {
-            for column in columns {
-                let size = column.row_bytes();
+            for column in &store.columns {
+                let size = store.hop(column);
                 self.out.write_all(&column.bytes()[row * size..(row + 1) * size])?;
             }
         }
@@ -67,12 +67,12 @@ impl Spill {
         self.stride
     }
 
-    /// Reads one row.
+    /// Reads a row, or as many neighbours from it on as `bytes` takes.
     ///
     /// # Panics
-    /// If `bytes` is not as long as a row, or the disk fails: training cannot go on without its rows.
+    /// If `bytes` does not take whole rows, or the disk fails: training cannot go on without its rows.
     pub fn read(&self, row: u32, bytes: &mut [u8]) {
-        assert_eq!(bytes.len(), self.stride, "data: a row is read whole");
+        assert!(bytes.len().is_multiple_of(self.stride.max(1)), "data: rows are read whole");
         let at = u64::from(row) * self.stride as u64;
         read_at(&self.file, bytes, at)
             .unwrap_or_else(|e| panic!("data: the temporary file of rows cannot be read: {e}"));
@@ -108,18 +108,18 @@ fn read_at(file: &File, mut bytes: &mut [u8], mut at: u64) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::data::Values;
+    use crate::runtime::data::{Array, Values};
 
     #[test]
     fn rows_come_back_from_any_place() {
         let array = |name: &str, row: Vec<usize>, values| Array { name: name.into(), row, values };
-        let columns = [
+        let store = Store::new(vec![
             array("a", vec![2], Values::F32((0..6).map(|x| x as f32).collect())),
             array("b", vec![], Values::U8(vec![7, 8, 9])),
-        ];
+        ]);
         let mut spilling = Spilling::new(9).unwrap();
-        spilling.append(&columns, 3).unwrap();
-        spilling.append(&columns, 3).unwrap();
+        spilling.append(&store, 3).unwrap();
+        spilling.append(&store, 3).unwrap();
         let spill = spilling.finish().unwrap();
         for row in [5, 0, 2, 4] {
             let mut bytes = [0; 9];

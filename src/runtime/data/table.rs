@@ -205,7 +205,11 @@ impl Table {
 
     /// The line of each row, where rows have lines.
     pub fn lines(&self) -> Option<Vec<u32>> {
-        let Origin::Lines(before) = self.origin else { return None };
+        let before = match &self.origin {
+            Origin::Lines(before) => *before,
+            Origin::Listed(lines) => return Some(lines.clone()),
+            Origin::Rows(_) => return None,
+        };
         let cells = self.columns.iter().find_map(|c| match &c.cells {
             Cells::Text(cells) => Some(cells),
             Cells::U8 { .. } | Cells::I32 { .. } | Cells::F32 { .. } | Cells::F64 { .. } | Cells::Gone => {

@@ -363,7 +363,10 @@ fn idx_file(axes: &[u32], elements: &[u8]) -> Vec<u8> {
 
 fn idx_plan() -> DataPlan {
     let image = column("image", Encode::AsIs, TensorType::new(DType::U8, [2, 2]));
-    plan(source(SourceKind::Idx { path: "m".into() }), vec![image, class("label", Classes::Count(3))])
+    plan(
+        source(SourceKind::Idx { path: "m".into(), resize: None }),
+        vec![image, class("label", Classes::Count(3))],
+    )
 }
 
 /// Loads `m/` with these files.
@@ -461,7 +464,7 @@ fn mnist_is_read_as_it_is() {
     let Some(places) = real_data() else { return };
     let image = column("image", Encode::AsIs, TensorType::new(DType::U8, [28, 28]));
     let label = class("label", Classes::Count(10));
-    let mut plan = plan(source(SourceKind::Idx { path: "mnist".into() }), vec![image, label]);
+    let mut plan = plan(source(SourceKind::Idx { path: "mnist".into(), resize: None }), vec![image, label]);
     (plan.split.train, plan.split.valid, plan.split.order) =
         (Amount::Rows(55000), Amount::Rows(5000), RowOrder::Shuffled);
     let data = load(&plan, &places).unwrap();

@@ -27,7 +27,7 @@ pub fn problems(plan: &DataPlan, loaded: &Loaded, store: &Store, sizes: &Binding
 /// The least and the largest value; `None` of a size that nobody knows.
 fn ends(range: &Range, sizes: &Bindings) -> Option<(f64, f64)> {
     match range {
-        Range::Below(size) => Some((0.0, size.bind(sizes).as_const()? as f64 - 1.0)),
+        Range::Below(size) | Range::Rows(size) => Some((0.0, size.bind(sizes).as_const()? as f64 - 1.0)),
         Range::Between(least, most) => Some((*least, *most)),
         Range::AtLeast(least) => Some((*least, f64::MAX)),
     }
@@ -88,7 +88,9 @@ impl Outside<'_> {
         };
         let Wanted { by, span, .. } = self.wanted;
         let range = match self.wanted.range {
-            Range::Below(_) | Range::Between(..) => format!("from {} to {}", self.least, self.most),
+            Range::Below(_) | Range::Rows(_) | Range::Between(..) => {
+                format!("from {} to {}", self.least, self.most)
+            }
             Range::AtLeast(least) => format!("at least {least}"),
         };
         let message = format!(
@@ -105,7 +107,9 @@ impl Outside<'_> {
     /// The first wrong value as the source has it, and as it is fed if that is another.
     fn shown(&self, field: &Field, row: usize) -> String {
         let fed = self.array.number(self.bad[0]) as f32;
-        match text_of(&self.loaded.table, field, row) {
+        // Of a text that ids were made of, the id says more.
+        let ids = matches!(self.wanted.range, Range::Rows(_));
+        match text_of(&self.loaded.table, field, row).filter(|_| !ids) {
             None => format!("`{fed}`"),
             Some(text) if text.parse() == Ok(fed) => quoted(&text),
             Some(text) => format!("{} ({fed} as it is fed)", quoted(&text)),
@@ -117,6 +121,13 @@ impl Outside<'_> {
         if let Range::AtLeast(_) = self.wanted.range {
             return "a weight says how much a row counts, 0 for not at all: correct the column".to_string();
         }
+        let most = self.array.numbers().fold(0.0, f64::max);
+        if let Range::Rows(_) = self.wanted.range {
+            return format!(
+                "ids pick rows of weights and count from 0: make it `Embedding({}, …)`, or correct the column",
+                most + 1.0
+            );
+        }
         let distinct = self.distinct();
         let from_table = self.loaded.source.kind.is_table();
         let listable =
@@ -125,14 +136,14 @@ impl Outside<'_> {
             return self.list(&distinct);
         }
         let (by, name) = (&self.wanted.by, &self.column.name);
-        let classes = self.array.numbers().fold(0.0, f64::max) + 1.0;
+        let classes = most + 1.0;
         let ids = distinct.iter().all(|x| x.fract() == 0.0 && *x >= 0.0);
         match (&self.wanted.range, ids) {
-            (Range::Below(_), true) => format!(
+            (Range::Below(_) | Range::Rows(_), true) => format!(
                 "correct the labels, or make the last layer {classes} wide: class ids count from 0, one for \
                  each logit"
             ),
-            (Range::Below(_), false) => format!(
+            (Range::Below(_) | Range::Rows(_), false) => format!(
                 "class ids count from 0, one for each logit: list the classes, `{name} : class(…)`, or use \
                  `MeanSquaredError` for numbers that are no classes"
             ),
@@ -152,13 +163,13 @@ impl Outside<'_> {
         let list: Vec<String> = values.iter().map(|x| x.to_string()).collect();
         let call = format!("`{} : class({})`", self.column.name, list.join(", "));
         let classes = match self.wanted.range {
-            Range::Below(_) => self.most as usize + 1,
+            Range::Below(_) | Range::Rows(_) => self.most as usize + 1,
             Range::Between(..) | Range::AtLeast(_) => 2,
         };
         let n = values.len();
         match &self.wanted.range {
             _ if n == classes => format!("list the classes, which numbers them from 0: {call}"),
-            Range::Below(_) => {
+            Range::Below(_) | Range::Rows(_) => {
                 format!(
                     "list the classes, which numbers them from 0: {call}, and make the last layer {n} wide"
                 )

@@ -14,7 +14,12 @@ use crate::sema::job::{DataPlan, SourcePlan};
 
 /// The parts of the steps, in order.
 pub fn parts(plan: &DataPlan, main: &Loaded) -> Checked<Parts> {
-    let facts = split::Facts { rows: all(plan, main)?, ..split::Facts::default() };
+    parts_of(plan, all(plan, main)?)
+}
+
+/// The parts of so many steps.
+pub fn parts_of(plan: &DataPlan, steps: usize) -> Checked<Parts> {
+    let facts = split::Facts { rows: steps, ..split::Facts::default() };
     split::part(&plan.split, &facts).map_err(|refusal| {
         let message = format!("`{}`: {}", plan.name, refusal.why.replace("row", "step"));
         let wrong = Diagnostic::error("data::split", message, plan.split.span, "split here");
@@ -90,7 +95,12 @@ pub fn of_parts(windows: &Windows, parts: &Parts, source: &SourcePlan) -> Checke
 
 /// The windows of a source of its own, for evaluation.
 pub fn of_store(windows: &Windows, store: &Store, source: &SourcePlan) -> Checked<Vec<u32>> {
-    let steps: Vec<u32> = (0..store.steps() as u32).collect();
+    of_steps(windows, store.steps(), source)
+}
+
+/// The windows of so many steps, for evaluation.
+pub fn of_steps(windows: &Windows, steps: usize, source: &SourcePlan) -> Checked<Vec<u32>> {
+    let steps: Vec<u32> = (0..steps as u32).collect();
     starts("evaluated", &steps, windows.size, windows.eval_stride, source)
 }
 
@@ -101,6 +111,6 @@ pub fn fitted(columns: &[FittedColumn]) -> Option<Windows> {
 
 /// Sources that do not fit into memory.
 pub fn too_large(source: &SourcePlan) -> Diagnostic {
-    let message = "windows are made of steps in memory, and this source does not fit";
+    let message = "windows of a text are made of pieces in memory, and this source does not fit";
     problem("data::windows", message, source).help("take a part of it, or allow more memory by `MLC_MEMORY`")
 }

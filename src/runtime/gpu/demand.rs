@@ -18,6 +18,9 @@ const FLIGHTS: u64 = 2;
 /// Steps of a group, at most: enough that handing them over is no part of the time.
 const STEPS: u64 = 16;
 
+/// Dispatches of a group, about: what is recorded takes memory and time of the host.
+const DISPATCHES: u64 = 16_000;
+
 /// Sizes of what is shared by all programs of a job: as large as the neediest asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Demand {
@@ -29,6 +32,8 @@ pub struct Demand {
     pub result_slot: u64,
     /// What the dispatches of all programs are told once.
     pub params: u64,
+    /// Of the program that has the most.
+    pub dispatches: u64,
     pub ring: Ring,
 }
 
@@ -61,6 +66,8 @@ impl Demand {
         self.input_slot = self.input_slot.max(input);
         self.result_slot = self.result_slot.max(result);
         self.params += params_bytes(shaders, align);
+        let dispatches = shaders.runs.iter().map(|run| (run.dispatches.len() * run.times) as u64);
+        self.dispatches = self.dispatches.max(dispatches.sum());
     }
 
     /// Settles how many steps are under way. `most` is the largest buffer of the device.
@@ -68,7 +75,9 @@ impl Demand {
         let slot = self.input_slot.max(self.result_slot).max(1);
         let flights = (most / slot).clamp(1, FLIGHTS);
         let room = UNDER_WAY.min(most) / (flights * slot);
-        self.ring = Ring { flights, steps: room.clamp(1, STEPS) };
+        // A loop over time may have thousands in one step.
+        let steps = STEPS.min(DISPATCHES / self.dispatches.max(1));
+        self.ring = Ring { flights, steps: room.min(steps).max(1) };
     }
 
     /// Whether what was allocated for this demand holds the other's programs too.

@@ -7,7 +7,7 @@ use super::device::Device;
 use super::fault::Fault;
 use super::heaps::{Heaps, STEP_BLOCK, buffer};
 use crate::base::DType;
-use crate::codegen::wgsl::{Dispatch, Heap, Place, Shaders, WORD};
+use crate::codegen::wgsl::{Dispatch, Heap, Place, Run, Shaders, WORD};
 use crate::loops::{BufferKind, Program};
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
@@ -115,7 +115,7 @@ fn layout(device: &Device, signature: &Signature) -> (wgpu::BindGroupLayout, wgp
         count: None,
     };
     let uniform = wgpu::BufferBindingType::Uniform;
-    let mut entries = vec![entry(0, uniform, true), entry(1, uniform, false)];
+    let mut entries = vec![entry(0, uniform, true), entry(1, uniform, true)];
     for (i, (dynamic, writes)) in signature.iter().enumerate() {
         entries.push(entry(2 + i, wgpu::BufferBindingType::Storage { read_only: !writes }, *dynamic));
     }
@@ -154,7 +154,9 @@ struct Ready {
     pipeline: wgpu::ComputePipeline,
     group: wgpu::BindGroup,
     grid: [u32; 3],
-    /// For each dynamic binding after the first, in order.
+    /// Where its parameters start, and how far apart those of each time are.
+    params: [u64; 2],
+    /// For each dynamic binding after the parameters, in order.
     slotted: Vec<Heap>,
 }
 
@@ -209,9 +211,17 @@ impl Loaded {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         let mut offsets: Vec<u32> = Vec::with_capacity(3);
         let fits = |bytes: u64| u32::try_from(bytes).expect("runtime: the ring is smaller than 4 GiB");
-        for step in self.steps.as_ref().expect("runtime: a program is bound before it runs") {
+        let steps = self.steps.as_ref().expect("runtime: a program is bound before it runs");
+        let turns = |run: &Run| {
+            let range = run.dispatches.clone();
+            (0..run.times as u64).flat_map(move |turn| range.clone().map(move |i| (turn, i)))
+        };
+        for (turn, i) in self.shaders.runs.iter().flat_map(turns) {
+            let step = &steps[i];
+            let [first, apart] = step.params;
             offsets.clear();
             offsets.push(fits(slot * heaps.input_slot));
+            offsets.push(fits(first + turn * apart));
             offsets.extend(step.slotted.iter().map(|heap| match heap {
                 Heap::Inputs => fits(slot * heaps.input_slot + heaps.align),
                 Heap::Results => fits(slot * heaps.result_slot),
@@ -227,11 +237,12 @@ impl Loaded {
 
 /// Bytes of the parameters of all dispatches, each at a multiple of `align`.
 pub(super) fn params_bytes(shaders: &Shaders, align: u64) -> u64 {
-    shaders.dispatches.iter().map(|dispatch| room(dispatch, align)).sum()
+    shaders.dispatches.iter().map(|dispatch| room(dispatch, align) * dispatch.params.len() as u64).sum()
 }
 
+/// Bytes from the parameters of one time to those of the next.
 fn room(dispatch: &Dispatch, align: u64) -> u64 {
-    (dispatch.params.len() as u64 * WORD).next_multiple_of(align).max(align)
+    (dispatch.params[0].len() as u64 * WORD).next_multiple_of(align).max(align)
 }
 
 /// Where in the slot of results the numbers of an output lie.
@@ -264,18 +275,26 @@ fn ready(
     for dispatch in &shaders.dispatches {
         let pipeline = pipelines.by_text[&shaders.texts[dispatch.text]].clone();
         let (layout, _) = pipelines.layout(device, &signature(dispatch))?;
-        let words: Vec<u8> = dispatch.params.iter().flat_map(|w| w.to_le_bytes()).collect();
+        let room = room(dispatch, align);
         let group = device.guarded("binding buffers", || {
-            if !words.is_empty() {
-                device.queue.write_buffer(&params, at, &words);
-            }
-            group(device, heaps, shaders, dispatch, layout, (&params, at, words.len().max(16) as u64))
+            device.queue.write_buffer(&params, at, &params_of(dispatch, room));
+            group(device, heaps, shaders, dispatch, layout, (&params, dispatch.params[0].len() as u64 * WORD))
         })?;
-        at += room(dispatch, align);
         let slotted = dispatch.heaps.iter().map(|(heap, _)| *heap).filter(|h| has_slots(*h)).collect();
-        all.push(Ready { pipeline, group, grid: dispatch.grid, slotted });
+        all.push(Ready { pipeline, group, grid: dispatch.grid, params: [at, room], slotted });
+        at += room * dispatch.params.len() as u64;
     }
     Ok(all)
+}
+
+/// The parameters of all times, `room` bytes apart.
+fn params_of(dispatch: &Dispatch, room: u64) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(room as usize * dispatch.params.len());
+    for words in &dispatch.params {
+        bytes.resize(bytes.len().next_multiple_of(room as usize), 0);
+        bytes.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+    }
+    bytes
 }
 
 fn group(
@@ -284,7 +303,7 @@ fn group(
     shaders: &Shaders,
     dispatch: &Dispatch,
     layout: &wgpu::BindGroupLayout,
-    (params, at, bytes): (&wgpu::Buffer, u64, u64),
+    (params, bytes): (&wgpu::Buffer, u64),
 ) -> wgpu::BindGroup {
     let part = |binding: usize, buffer, offset, bytes| wgpu::BindGroupEntry {
         binding: binding as u32,
@@ -294,7 +313,7 @@ fn group(
             size: NonZeroU64::new(bytes),
         }),
     };
-    let mut entries = vec![part(0, &heaps.inputs, 0, STEP_BLOCK), part(1, params, at, bytes)];
+    let mut entries = vec![part(0, &heaps.inputs, 0, STEP_BLOCK), part(1, params, 0, bytes)];
     for (i, (heap, _)) in dispatch.heaps.iter().enumerate() {
         let buffer = heaps.buffer(*heap);
         // Without slots a binding is the whole heap.

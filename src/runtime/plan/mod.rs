@@ -507,9 +507,13 @@ fn gpu_phase(shaders: &crate::codegen::wgsl::Shaders) -> Phase {
     let mut kernels = Vec::new();
     for (i, dispatch) in shaders.dispatches.iter().enumerate() {
         let [x, y, z] = dispatch.grid;
-        kernels.push(format!("dispatch {i}  {}  grid {x}x{y}x{z}", dispatch.label));
+        let times = match dispatch.params.len() {
+            1 => String::new(),
+            n => format!("  {n} times"),
+        };
+        kernels.push(format!("dispatch {i}  {}  grid {x}x{y}x{z}{times}", dispatch.label));
         let each = dispatch.kernels.iter().zip(&dispatch.how);
-        kernels.extend(each.map(|(kernel, how)| format!("  k{kernel}  {how}")));
+        kernels.extend(each.map(|(kernel, how)| format!("  {kernel}  {how}")));
     }
     let activations = shaders.arena.iter().sum::<u64>() as usize;
     Phase { activations, live_bound: shaders.live_bound_bytes as usize, kernels }

@@ -146,6 +146,7 @@ fn undo(steps: &[Fitted]) -> Option<Vec<Undo>> {
             | Fitted::Date { .. }
             | Fitted::ClassCount { .. }
             | Fitted::ClassNames { .. }
+            | Fitted::Shares { .. }
             | Fitted::Lowercase
             | Fitted::Words(_)
             | Fitted::Chars(_)

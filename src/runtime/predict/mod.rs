@@ -14,7 +14,7 @@ use super::run_dir::Run;
 use super::table_out::{OutColumn, OutValues};
 use super::trainer::lowered;
 use super::weights::{SlotKind, Weights, misfit};
-use crate::base::{Bindings, Sym};
+use crate::base::{Bindings, Dim, Sym};
 use crate::diag::Diagnostic;
 use crate::graph::{Builder, Graph, LeafId, LeafKind, Node, OutputKind, Prim, Value};
 use crate::pipeline;
@@ -31,6 +31,16 @@ pub struct Predictor {
     batch: usize,
     heads: Vec<Head>,
     fitted: Vec<FittedColumn>,
+    reach: Reach,
+}
+
+/// How many rows of a table an answer is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Reach {
+    /// Those that the model reads: of windows that end with what is to be predicted, the others.
+    read: usize,
+    /// Those that its columns have.
+    size: usize,
 }
 
 impl Predictor {
@@ -46,13 +56,15 @@ impl Predictor {
         let needed = columns_of(&graph);
         let fitted: Vec<FittedColumn> =
             run.info.fitted.iter().filter(|column| needed.contains(&*column.name)).cloned().collect();
-        if let Some(column) = fitted.iter().find(|column| column.windows().is_some()) {
+        let texts = |column: &&FittedColumn| column.windows().is_some() && !column.steps_are_rows();
+        if let Some(column) = fitted.iter().find(texts) {
             return Err(no_rows(column, plan).into());
         }
+        let reach = Reach::of(&graph, &fitted, &bindings);
         let heads = plan.answers.iter().map(|answer| Head::new(answer, &run.info.fitted)).collect();
         let weights = weights_of(plan, run, &bindings, &[])?;
         let engine = Engine::new(on, &weights, plan).map_err(|wrong| *wrong)?;
-        let mut predictor = Predictor { engine, program: 0, batch, heads, fitted };
+        let mut predictor = Predictor { engine, program: 0, batch, heads, fitted, reach };
         predictor.load(&graph, &bindings, &weights).map_err(|wrong| *wrong)?;
         Ok(predictor)
     }
@@ -82,13 +94,19 @@ impl Predictor {
         &self.fitted
     }
 
+    /// How many neighbouring rows an answer is made of; it stands beside the last of them.
+    pub fn rows_read(&self) -> usize {
+        self.reach.read
+    }
+
     /// The columns of answers, in order.
     pub fn columns(&self) -> Vec<OutColumn> {
         let several = self.heads.iter().filter(|head| head.has_shares()).count() > 1;
         self.heads.iter().flat_map(|head| head.columns(several)).collect()
     }
 
-    /// The answers for encoded rows, values for each of [`columns`](Self::columns).
+    /// So many answers for encoded rows, values for each of [`columns`](Self::columns): one for each row, or for each run
+    /// of [`rows_read`](Self::rows_read) neighbours.
     ///
     /// # Errors
     /// If the GPU is lost.
@@ -97,6 +115,7 @@ impl Predictor {
         let filled = steps * self.batch;
         // The last batch is filled up with the first row.
         let places = (0..filled as u32).map(|i| if (i as usize) < rows { i } else { 0 }).collect();
+        let store = store.with_room(self.reach.size - self.reach.read);
         let part = Part { store: Arc::new(store), rows: places };
         let order = Order { rows: filled, batch: self.batch, drop_last: false, shuffle: None };
         let mut batches = Batches::new(&part, order, 0, steps as u64, Prefetch::Inline);
@@ -123,12 +142,40 @@ impl Predictor {
     }
 }
 
-/// Rows of a table are no windows: which answer would be whose?
+impl Reach {
+    fn of(graph: &Graph, fitted: &[FittedColumn], bindings: &Bindings) -> Reach {
+        let sizes = fitted.iter().filter_map(|column| column.windows().map(|w| (column, w.size)));
+        let read = sizes.clone().map(|(column, size)| steps_read(graph, &column.name, size, bindings));
+        Reach { read: read.max().unwrap_or(1), size: sizes.map(|(_, size)| size).max().unwrap_or(1) }
+    }
+}
+
+/// How many steps from its start on a graph reads of a column of windows.
+fn steps_read(graph: &Graph, column: &str, size: usize, bindings: &Bindings) -> usize {
+    let is_column = |value: Value| match &graph.nodes[value].prim {
+        Prim::Leaf(leaf) => &*graph.leaves[*leaf].name == column,
+        _computed => false,
+    };
+    let of_node = |node: &Node| match &node.prim {
+        Prim::Slice { input, start, step } if is_column(*input) && step[1] > 0 => {
+            let known = |dim: &Dim| dim.bind(bindings).as_const();
+            let (Some(start), Some(len)) = (known(&start[1]), known(&node.ty.shape[1])) else { return size };
+            (start + (len - 1) * step[1] + 1) as usize
+        }
+        prim if prim.inputs().iter().any(|input| is_column(*input)) => size,
+        _other => 0,
+    };
+    let read = graph.nodes.iter().map(|(_, node)| of_node(node)).max();
+    let given = graph.outputs.iter().any(|output| is_column(output.value));
+    if given { size } else { read.unwrap_or(0).clamp(1, size) }
+}
+
+/// Pieces of a text are no rows: which answer would be whose?
 fn no_rows(column: &FittedColumn, plan: &TrainPlan) -> Diagnostic {
     let message =
-        format!("`{}` is made of windows, so rows of a table have no answers of their own", column.name);
+        format!("`{}` is made of windows of a text, so no row has an answer of its own", column.name);
     let d = Diagnostic::error("run::windows", message, plan.span, "trained here");
-    d.help("`mlc eval RUN --input FILE` judges the windows of a file")
+    d.help("`mlc generate RUN` goes on with a text, `mlc eval RUN --input FILE` judges the windows of a file")
 }
 
 /// The evaluation's graph with the answers for outputs.

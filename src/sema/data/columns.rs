@@ -56,6 +56,13 @@ impl<'a> Data<'a> {
         before: usize,
         row: Option<&TensorType>,
     ) -> Found<'a> {
+        match self.looked_up(cx, name, before, row) {
+            Found::Stored(column) => Found::Stored(self.as_mixed(cx, column)),
+            other => other,
+        }
+    }
+
+    fn looked_up(&self, cx: &Ctx<'a>, name: &Ident, before: usize, row: Option<&TensorType>) -> Found<'a> {
         match self.named(cx, name, before) {
             Named::Chain(made) if matches!(made.chain.kind, Kind::Tokens(_)) => {
                 cx.report(super::windows::unpadded(name, made.span));
@@ -208,6 +215,7 @@ impl<'a> Data<'a> {
             Some(column) => {
                 TensorType::new(column.dtype.unwrap_or(DType::F32), Shape::from(column.shape.as_slice()))
             }
+            None if let Some(known) = source.kind.voc().and_then(|voc| voc.type_of(&name.name)) => known,
             None if &*name.name == "label" && !source.kind.is_table() => TensorType::scalar(DType::I32),
             None if source.kind.is_table() => match row {
                 Some(row) => row.clone(),
@@ -406,11 +414,15 @@ impl<'a> Data<'a> {
                 How::Poison => None,
             }),
         };
-        match steps.and_then(<[Encode]>::last) {
+        let telling = steps.and_then(|steps| steps.iter().rfind(|step| !matches!(step, Encode::Shares(_))));
+        match telling {
             Some(Encode::Class(classes)) => Some(named(classes).unwrap_or_else(unknown)),
             Some(Encode::AsIs) | None => match self.schema_of(name) {
                 Some(column) => column.classes.map(Dim::from),
                 None if name == "label" => Some(unknown()),
+                None if name == "labels" => {
+                    self.source.as_ref().and_then(|s| s.kind.voc()).map(|voc| Dim::from(voc.classes.len()))
+                }
                 None => None,
             },
             Some(_numbers) => None,
@@ -479,6 +491,27 @@ impl<'a> Data<'a> {
             ColumnKind::One(field) => field.how.iter().any(moves).then_some(field.span),
             ColumnKind::Row(_) => None,
         }
+    }
+
+    /// How many ids a stored column has: a symbol where only the data know; `None` of numbers.
+    pub(in crate::sema) fn ids(&self, column: &str) -> Option<Dim> {
+        if let Some(classes) = self.classes(column) {
+            return Some(classes);
+        }
+        let columns = self.columns.borrow();
+        let ColumnKind::One(field) = &columns.iter().find(|c| c.name == column)?.kind else { return None };
+        let unknown = || Dim::sym(&format!("{}.{column}.vocab", self.name.name));
+        field.how.iter().rev().find_map(|step| match step {
+            Encode::Words(words) => Some(words.vocab.map_or_else(unknown, Dim::from)),
+            Encode::Hashed { buckets } => Some(Dim::from(*buckets)),
+            Encode::Category(_) | Encode::Chars { .. } | Encode::Bpe { .. } => Some(unknown()),
+            _numbers => None,
+        })
+    }
+
+    /// Where the spec makes a stored column.
+    pub(in crate::sema) fn made_at(&self, column: &str) -> Option<Span> {
+        self.columns.borrow().iter().find(|c| c.name == column).map(|c| c.span)
     }
 
     /// Notes what the values of a stored column must be.

@@ -219,6 +219,7 @@ impl<'a> Data<'a> {
         match &self.source.as_ref()?.kind {
             SourceKind::Idx { .. } | SourceKind::Images { .. } => Some(vec!["image".into(), "label".into()]),
             SourceKind::Cifar { .. } => Some(vec!["image".into(), "label".into(), "coarse".into()]),
+            SourceKind::Voc(_) => Some(["image", "boxes", "labels", "mask"].map(String::from).to_vec()),
             SourceKind::Text { .. } => Some(vec!["text".into()]),
             SourceKind::Lines { files } if files.len() == 1 => Some(vec!["text".into()]),
             SourceKind::Lines { .. } => Some(vec!["text".into(), "label".into()]),

@@ -35,6 +35,8 @@ pub struct AugmentPlan {
     /// The leaf's name.
     pub column: String,
     pub steps: Vec<Augment>,
+    /// The column of labels that are mixed as rows are.
+    pub label: Option<String>,
     pub span: Span,
 }
 
@@ -108,6 +110,8 @@ pub struct Wanted {
 pub enum Range {
     /// Whole numbers from 0 up to this many.
     Below(Dim),
+    /// The same of ids that pick rows of weights.
+    Rows(Dim),
     /// Any number between, both ends included.
     Between(f64, f64),
     /// Any number from this one.
@@ -164,6 +168,13 @@ impl Field {
             Some(Encode::Windows(windows)) => Some(*windows),
             Some(_) | None => None,
         }
+    }
+
+    /// Whether it makes several pieces of a text.
+    pub fn cuts_text(&self) -> bool {
+        let cuts =
+            |step: &Encode| matches!(step, Encode::Words(_) | Encode::Chars { .. } | Encode::Bpe { .. });
+        self.how.iter().any(cuts)
     }
 
     /// The columns of the source that it is made of.

@@ -1,6 +1,6 @@
 //! Where the rows of a `data` section come from, checked.
 
-use crate::base::Span;
+use crate::base::{DType, Span, TensorType};
 
 /// A call such as `csv("adult.data", missing="?")`, checked.
 #[derive(Clone, Debug)]
@@ -26,14 +26,18 @@ pub enum SourceKind {
     /// What a database answers.
     Sql { database: Database, rows: SqlRows },
     /// Pairs of IDX files in a folder, told apart by `train`, `test`, `t10k`, `images`, `labels`
-    /// in their names; `.gz` too. Columns `image: u8[rows, cols]` and `label: class(n)`.
-    Idx { path: String },
+    /// in their names; `.gz` too, brought to one size (height, width) if that is given. Columns `image: u8[rows, cols]` and
+    /// `label: class(n)`.
+    Idx { path: String, resize: Option<[usize; 2]> },
     /// Binary files of CIFAR-10 or CIFAR-100 in a folder. Columns `image: u8[32, 32, 3]`, `label`, and `coarse` of
-    /// CIFAR-100.
-    Cifar { path: String },
+    /// CIFAR-100. Brought to another size as well.
+    Cifar { path: String, resize: Option<[usize; 2]> },
     /// PNG and JPEG files in a folder for each class, brought to one size (height, width) if that is given. Columns
     /// `image: u8[height, width, channels]`, `label`.
     Images { path: String, resize: Option<[usize; 2]> },
+    /// Images with boxes around things, as Pascal VOC writes them. Columns `image: u8[height, width, channels]`, `boxes:
+    /// f32[n, 4]`, `labels: i32[n]`, `mask: f32[n]`.
+    Voc(VocPlan),
     /// A file as one row: a column `text`; `.gz` too.
     Text { path: String },
     /// Files of lines, each a row of the column `text`; of several, the column `label` has the name of the file. `.gz`
@@ -61,6 +65,7 @@ impl SourceKind {
             SourceKind::Idx { .. }
             | SourceKind::Cifar { .. }
             | SourceKind::Images { .. }
+            | SourceKind::Voc(_)
             | SourceKind::Synthetic { .. } => false,
         }
     }
@@ -80,6 +85,7 @@ impl SourceKind {
             | SourceKind::Idx { .. }
             | SourceKind::Cifar { .. }
             | SourceKind::Images { .. }
+            | SourceKind::Voc(_)
             | SourceKind::Synthetic { .. } => false,
         }
     }
@@ -94,15 +100,24 @@ impl SourceKind {
             | SourceKind::Parquet { path }
             | SourceKind::Sql { database: Database::Sqlite { path }, .. }
             | SourceKind::Text { path }
-            | SourceKind::Cifar { path }
+            | SourceKind::Cifar { path, .. }
             | SourceKind::Images { path, .. }
-            | SourceKind::Idx { path } => vec![path],
+            | SourceKind::Voc(VocPlan { path, .. })
+            | SourceKind::Idx { path, .. } => vec![path],
             SourceKind::Lines { files } | SourceKind::Parallel { files } => {
                 files.iter().map(|file| file.path.as_str()).collect()
             }
             SourceKind::Sql { database: Database::Postgres { .. }, .. } | SourceKind::Synthetic { .. } => {
                 Vec::new()
             }
+        }
+    }
+
+    /// Of Pascal VOC, what is read.
+    pub fn voc(&self) -> Option<&VocPlan> {
+        match self {
+            SourceKind::Voc(plan) => Some(plan),
+            _other => None,
         }
     }
 
@@ -121,6 +136,7 @@ impl SourceKind {
             | SourceKind::Idx { .. }
             | SourceKind::Cifar { .. }
             | SourceKind::Images { .. }
+            | SourceKind::Voc(_)
             | SourceKind::Synthetic { .. } => None,
         }
     }
@@ -128,6 +144,36 @@ impl SourceKind {
     /// The sign before the fraction of its numbers.
     pub fn decimal(&self) -> u8 {
         self.dialect().map_or(b'.', |dialect| dialect.decimal)
+    }
+}
+
+/// A folder of Pascal VOC, and what of it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VocPlan {
+    pub path: String,
+    /// In the order of their ids.
+    pub classes: Vec<String>,
+    /// Classes whose things are left out.
+    pub skip: Vec<String>,
+    /// Room for so many boxes an image.
+    pub boxes: usize,
+    /// A list of `ImageSets/Main` that alone is read.
+    pub set: Option<String>,
+    /// Height and width.
+    pub resize: Option<[usize; 2]>,
+    /// Whether boxes are cut at the borders of their image instead of refused.
+    pub clip: bool,
+}
+
+impl VocPlan {
+    /// What its columns are, whatever the files hold; none of the image.
+    pub fn type_of(&self, column: &str) -> Option<TensorType> {
+        match column {
+            "boxes" => Some(TensorType::f32([self.boxes, 4])),
+            "labels" => Some(TensorType::new(DType::I32, [self.boxes])),
+            "mask" => Some(TensorType::f32([self.boxes])),
+            _image => None,
+        }
     }
 }
 

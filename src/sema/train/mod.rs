@@ -6,6 +6,7 @@ mod build;
 mod choose;
 mod draw;
 mod groups;
+mod ids;
 mod loss;
 mod masked;
 mod metric;
@@ -88,6 +89,7 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
     for (column, wanted) in trained.iter().flat_map(|built| &built.wanted) {
         cx.data.borrow()[data].want(column, wanted);
     }
+    ids::check(cx, &cx.data.borrow()[data], &ids::picked(&evaluated.graph));
     let seen = watch::Seen { metrics: &evaluated.metrics, validates: validates(cx, data) };
     let stop = stop.map(|written| seen.stop(cx, written?));
     let checkpoint = checkpoint.map(|written| seen.checkpoint(cx, written?));

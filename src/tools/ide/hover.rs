@@ -63,6 +63,7 @@ const TYPES: &[(&str, &str)] = &[
     ("class", "Whole numbers from 0 that name classes."),
     ("logits", "Scores before a softmax or sigmoid: what losses take."),
     ("prob", "Shares of 1, made by a softmax or sigmoid."),
+    ("box", "Four numbers along the last axis, left, top, right, bottom: `box(xyxy)[B, 4]`."),
     ("mask", "1 where something holds, else 0."),
     ("number", "Numbers of either kind."),
     ("int", "A whole number that is known before training."),

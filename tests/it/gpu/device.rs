@@ -2,7 +2,7 @@
 
 use super::{device, device_of};
 use mlc::base::{Arena, Bindings, DType, Span};
-use mlc::codegen::wgsl::{Dispatch, Heap, Place, Shaders, Slot};
+use mlc::codegen::wgsl::{Dispatch, Heap, Place, Run, Shaders, Slot};
 use mlc::graph::Init;
 use mlc::loops::{Buffer, BufferId, BufferKind, Program};
 use mlc::runtime::gpu::{Choice, Device, Fault, Instance, Limits};
@@ -44,11 +44,11 @@ fn program() -> (Program, Shaders) {
         texts: vec![TEXT.to_string()],
         dispatches: vec![Dispatch {
             text: 0,
-            kernels: vec![0],
+            kernels: vec!["k0".into()],
             label: "by hand".into(),
             how: vec!["one point for each invocation".into()],
             grid: [1, 1, 1],
-            params: vec![0, 2, 0, 0],
+            params: vec![vec![0, 2, 0, 0]],
             heaps: vec![
                 (Heap::Weights(0), true),
                 (Heap::Arena(0), true),
@@ -56,6 +56,7 @@ fn program() -> (Program, Shaders) {
                 (Heap::Results, true),
             ],
         }],
+        runs: vec![Run { dispatches: 0..1, times: 1 }],
         places: vec![
             place(Heap::Inputs, 0),
             place(Heap::Inputs, 2),

@@ -1,7 +1,7 @@
 //! A shader run by hand: numbers in, numbers out.
 
 use mlc::base::{Arena, Bindings, DType};
-use mlc::codegen::wgsl::{Dispatch, Heap, Place, Shaders, Slot, skeleton};
+use mlc::codegen::wgsl::{Dispatch, Heap, Place, Run, Shaders, Slot, skeleton};
 use mlc::graph::Init;
 use mlc::loops::{Buffer, BufferKind, Program};
 use mlc::runtime::gpu::{Device, Instance};
@@ -65,13 +65,14 @@ fn shaders(text: String, groups: u32, places: Vec<Option<Place>>) -> Shaders {
         texts: vec![text],
         dispatches: vec![Dispatch {
             text: 0,
-            kernels: vec![0],
+            kernels: vec!["k0".into()],
             label: "by hand".into(),
             how: vec!["by hand".into()],
             grid: [groups, 1, 1],
-            params: vec![0; 4],
+            params: vec![vec![0; 4]],
             heaps: vec![(Heap::Weights(0), false), (Heap::Weights(1), true)],
         }],
+        runs: vec![Run { dispatches: 0..1, times: 1 }],
         places,
         arena: Vec::new(),
         live_bound_bytes: 0,

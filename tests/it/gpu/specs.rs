@@ -92,36 +92,39 @@ fn recurrent_digits(folder: &Path, layer: &str) -> String {
     path.display().to_string()
 }
 
-/// The eight rows of a digit are as many steps, written out; sixty-four pixels are too many.
+/// The eight rows of a digit are as many steps; its pixels are sixty-four. One body each, whatever the length.
 #[test]
-fn short_recurrent_nets_agree_and_long_ones_are_refused() {
-    if device("short_recurrent_nets_agree_and_long_ones_are_refused").is_none() {
-        return;
-    }
+fn recurrent_nets_agree() {
     let folder = tempfile::tempdir().unwrap();
     let data = root().join("specs").display().to_string();
-    let short = recurrent_digits(folder.path(), "LSTM(hidden)");
-    let test = "short_recurrent_nets_agree_and_long_ones_are_refused";
-    agrees_on(test, &short, 7, &["--batch", "4", "--data", &data, "--set", "hidden=32"]);
-    let long = recurrent_digits(folder.path(), "Reshape(64, 1) |> GRU(hidden)");
-    let out = folder.path().join("run").display().to_string();
-    let output = mlc(&[
-        "train",
-        &long,
-        "--device",
-        "gpu",
-        "--steps",
-        "1",
-        "--set",
-        "hidden=32",
-        "--data",
-        &data,
-        "--out",
-        &out,
-    ]);
-    let said = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("mlc::gpu::limit") && said.contains("32 steps"), "{said}");
+    for layer in [
+        "LSTM(hidden, dropout=0.2, recurrent_dropout=0.2)",
+        "GRU(hidden, go_backwards=true, return_sequences=true) as gru |> SimpleRNN(hidden)",
+        "Bidirectional(LSTM(hidden))",
+        "Reshape(64, 1) |> GRU(hidden)",
+    ] {
+        let digits = recurrent_digits(folder.path(), layer);
+        agrees_on(
+            "recurrent_nets_agree",
+            &digits,
+            7,
+            &["--batch", "4", "--data", &data, "--set", "hidden=32"],
+        );
+    }
+}
+
+/// A loop of any length costs the shaders of one step.
+#[test]
+fn shaders_do_not_grow_with_the_steps_of_a_loop() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = root().join("specs").display().to_string();
+    let head = |layer: &str| {
+        let digits = recurrent_digits(folder.path(), layer);
+        let shown = stdout(&mlc(&["dump", &digits, "--stage", "wgsl", "--data", &data]));
+        let dispatches = |line: &&str| line.contains("dispatches of");
+        shown.lines().find(dispatches).expect("a head").to_string()
+    };
+    assert_eq!(head("Reshape(8, 8) |> LSTM(hidden)"), head("Reshape(16, 4) |> LSTM(hidden)"));
 }
 
 /// Both sides are told of, each with what to do.

@@ -32,6 +32,10 @@ pub enum Fitted {
     AsIs,
     Float,
     Int,
+    /// Ids as one share for each class, 1 for its own.
+    Shares {
+        classes: usize,
+    },
     /// `(x - mean) / std`, the standard deviation of the population; over 1 where that is 0.
     Standardize {
         mean: Vec<f64>,
@@ -108,6 +112,7 @@ impl Fitted {
         match self {
             Fitted::ClassCount { count } => Some(*count),
             Fitted::ClassNames { names } => Some(names.len()),
+            Fitted::Shares { classes } => Some(*classes),
             _numbers => None,
         }
     }
@@ -143,6 +148,7 @@ impl Fitted {
             Fitted::Robust { center, scale } => by(scale, center),
             Fitted::Quantile { .. } | Fitted::Log | Fitted::Log1p | Fitted::Bins { .. } => None,
             Fitted::OneHot(_) | Fitted::Category(_) | Fitted::Hashed { .. } | Fitted::Date { .. } => None,
+            Fitted::Shares { .. } => None,
             Fitted::ClassCount { .. } | Fitted::ClassNames { .. } => None,
             Fitted::Windows(_) => Some((1.0, 0.0)),
             Fitted::Lowercase | Fitted::Words(_) | Fitted::Chars(_) => None,
@@ -153,6 +159,11 @@ impl Fitted {
     /// Whether it only arranges the ids or numbers that stand before it.
     pub fn arranges(&self) -> bool {
         matches!(self, Fitted::Pad { .. } | Fitted::Windows(_))
+    }
+
+    /// Whether it makes several pieces of a text, each a step of its own.
+    pub fn cuts_texts(&self) -> bool {
+        matches!(self, Fitted::Words(_) | Fitted::Chars(_) | Fitted::Bpe { .. })
     }
 
     /// How many numbers a row has behind it, where the step decides that.
@@ -294,6 +305,10 @@ fn fit_step<'a>(
         Encode::AsIs => Ok(as_is(at, dtype)),
         Encode::Inferred | Encode::Float => Ok(Fitted::Float),
         Encode::Int => Ok(Fitted::Int),
+        Encode::Shares(known) => match known.or_else(|| before.and_then(Fitted::classes)) {
+            Some(classes) => Ok(Fitted::Shares { classes }),
+            None => of_numbers(flow, &|n| Fitted::Shares { classes: words::counted(n) }),
+        },
         Encode::Standardize => of_numbers(flow, &|n| scale::standardize(n, rows)),
         Encode::Minmax => of_numbers(flow, &|n| scale::minmax(n, rows)),
         Encode::Robust => of_numbers(flow, &|n| scale::robust(n, rows)),
@@ -350,6 +365,9 @@ pub fn apply<'a>(at: &Lookup<'a>, fitted: &Fitted, flow: Flow<'a>) -> Checked<Fl
         Fitted::Hashed { buckets } => words::hashed(flow.texts(), *buckets),
         Fitted::Date { format, parts } => date::read(at, flow.texts(), format, parts)?,
         Fitted::ClassCount { count } => words::numbered_classes(at, at.numbers(flow)?, *count)?,
+        Fitted::Shares { classes } => {
+            words::shares(words::numbered_classes(at, at.numbers(flow)?, *classes)?, *classes)
+        }
         Fitted::ClassNames { names } => words::named_classes(at, flow.texts(), names)?,
         Fitted::Lowercase => {
             let lower = |text: words::Text<'a>| text.map(|t| Cow::Owned(t.to_lowercase()));

@@ -134,6 +134,20 @@ pub fn classes_of(labels: &[u8]) -> usize {
     labels.iter().max().map_or(0, |most| usize::from(*most) + 1)
 }
 
+/// As many classes as the largest id says.
+pub fn counted(numbers: &Numbers) -> usize {
+    numbers.values.iter().fold(0.0, |most: f64, x| most.max(*x)) as usize + 1
+}
+
+/// Ids as one share for each class.
+pub fn shares(ids: Numbers, classes: usize) -> Numbers {
+    let mut values = vec![0.0; ids.values.len() * classes];
+    for (row, id) in ids.values.iter().enumerate() {
+        values[row * classes + *id as usize] = 1.0;
+    }
+    Numbers { row: vec![classes], values }
+}
+
 pub fn numbered_classes(at: &Lookup, numbers: Numbers, classes: usize) -> Checked<Numbers> {
     at.no_missing(&at.rows_where(&numbers, f64::is_nan))?;
     let numbers = at.whole(numbers)?;

@@ -7,6 +7,7 @@ mod sql;
 mod synthetic;
 mod tables;
 mod texts;
+mod voc;
 
 use crate::base::Span;
 use crate::diag::{Diagnostic, Diagnostics};
@@ -74,6 +75,12 @@ const HEADER: Argument = arg(
     "header",
     Default::Bool(true),
     "Whether the first line has names; without, columns are `c1`, `c2`, ….",
+);
+
+const RESIZE: Argument = arg(
+    "resize",
+    Default::Absent,
+    "Height and width to bring all images to, `[64, 64]`: bilinear, as Pillow does it.",
 );
 
 const SEP: &str = "The sign between fields.";
@@ -156,33 +163,57 @@ const SOURCES: &[Source] = &[
     Source {
         name: "idx",
         doc: "A folder of images and labels in the format of MNIST; gzip too. Columns `image` and `label`.",
-        arguments: &[PATH],
+        arguments: &[PATH, RESIZE],
         files: Files::Never,
-        read: |call, args| Some(SourceKind::Idx { path: call.path(args)? }),
+        read: |call, args| Some(SourceKind::Idx { path: call.path(args)?, resize: call.resize(&args[1])? }),
     },
     Source {
         name: "cifar",
         doc: "A folder of binary files of CIFAR-10 or CIFAR-100. Columns `image` and `label`, and `coarse` of CIFAR-100.",
-        arguments: &[PATH],
+        arguments: &[PATH, RESIZE],
         files: Files::Never,
-        read: |call, args| Some(SourceKind::Cifar { path: call.path(args)? }),
+        read: |call, args| Some(SourceKind::Cifar { path: call.path(args)?, resize: call.resize(&args[1])? }),
     },
     Source {
         name: "images",
         doc: "PNG and JPEG files in a folder for each class, which is called as the folder. Columns `image` and `label`.",
+        arguments: &[PATH, RESIZE],
+        files: Files::Never,
+        read: |call, args| {
+            Some(SourceKind::Images { path: call.path(args)?, resize: call.resize(&args[1])? })
+        },
+    },
+    Source {
+        name: "voc",
+        doc: "Images with boxes around things, as Pascal VOC writes them: Annotations, JPEGImages, ImageSets/Main. Columns \
+              `image`, `boxes`, `labels` and `mask`.",
         arguments: &[
             PATH,
+            arg("classes", Default::Required, "Names of things in the order of their ids: `[cat, dog]`."),
+            arg("skip", Default::Absent, "Names of things that are left out."),
+            arg(
+                "boxes",
+                Default::Int(32),
+                "Room for so many boxes an image; the rest is 0 and its `mask` too.",
+            ),
+            arg(
+                "set",
+                Default::Absent,
+                "A list of ImageSets/Main, `\"train\"`; without, `test.txt` is the test part.",
+            ),
             arg(
                 "resize",
                 Default::Absent,
-                "Height and width to bring all images to, `[64, 64]`: bilinear, as Pillow does it.",
+                "Height and width to bring all images to; boxes are shares of them.",
+            ),
+            arg(
+                "clip",
+                Default::Bool(false),
+                "Whether boxes are cut at the borders of their image, not refused.",
             ),
         ],
         files: Files::Never,
-        read: |call, args| {
-            let resize = or(&args[1], None, |e| call.size("resize", e).map(Some))?;
-            Some(SourceKind::Images { path: call.path(args)?, resize })
-        },
+        read: |call, args| call.voc(args),
     },
     Source {
         name: "text",
@@ -214,7 +245,7 @@ const SOURCES: &[Source] = &[
 /// Made up instead of read: its arguments depend on the first.
 const SYNTHETIC: &str = "synthetic";
 
-const LATER: [&str; 3] = ["voc", "coco", "json"];
+const LATER: [&str; 2] = ["coco", "json"];
 
 fn find(name: &str) -> Option<&'static Source> {
     SOURCES.iter().find(|s| s.name == name)
@@ -308,6 +339,11 @@ impl Call<'_, '_> {
         let kind = (row.read)(self, &args)?;
         let path_span = args.first().and_then(|a| a.as_ref()).map_or(self.span, |a| a.span);
         Some(SourcePlan { kind, span: self.span, path_span })
+    }
+
+    /// `resize=[64, 64]`, if it is given; `None` is reported.
+    fn resize(&self, arg: &Option<Given<&Expr>>) -> Option<Option<[usize; 2]>> {
+        or(arg, None, |e| self.size("resize", e).map(Some))
     }
 
     /// `[height, width]`

@@ -12,7 +12,7 @@ impl Call<'_, '_> {
             unreachable!("bind: one result for each slot")
         };
         let dialect = Dialect {
-            columns: or(columns, None, |e| self.columns(e).map(Some))?,
+            columns: or(columns, None, |e| self.names("columns", e).map(Some))?,
             sep: or(sep, usual, |e| self.sign("sep", e))?,
             decimal: or(decimal, b'.', |e| self.sign("decimal", e))?,
             missing: or(missing, vec![String::new()], |e| self.missing(e))?,
@@ -23,14 +23,15 @@ impl Call<'_, '_> {
         Some(SourceKind::Csv { path: self.path(args)?, dialect })
     }
 
-    fn columns(&self, expr: &Expr) -> Option<Vec<String>> {
+    /// Words or texts, each once.
+    pub(super) fn names(&self, what: &str, expr: &Expr) -> Option<Vec<String>> {
         let ExprKind::List(items) = &expr.bare().kind else {
-            self.cx.wants("columns", "a list of names: `[a, b]`", "value", expr.span);
+            self.cx.wants(what, "a list of names: `[a, b]`", "value", expr.span);
             return None;
         };
         let mut seen: Vec<(String, Span)> = Vec::new();
         for item in items {
-            let name = self.cx.word("columns", item)?;
+            let name = self.cx.word(what, item)?;
             if let Some((_, first)) = seen.iter().find(|(n, _)| *n == name) {
                 self.cx.report(duplicate(&Ident { name: name.as_str().into(), span: item.span }, *first));
                 continue;

@@ -293,6 +293,7 @@ impl Gather<'_> {
             ("logits", "logits[B, ${1:10}]"),
             ("prob", "prob[B, ${1:10}]"),
             ("class", "class(${1:10})"),
+            ("box", "box(xyxy)[B, ${1:4}]"),
         ];
         for (name, snippet) in kinds {
             let offer = Offer::new(name, CompletionKind::Type);

@@ -310,7 +310,7 @@ data d {
   image  = image / 2
 }
 
-block Parts (image: f32[B, 4, 5, 1]) -> (a: f32[B, 4, 5], b: f32[B, 5, 1], c: f32[B, 4]) {
+block Parts(image: f32[B, 4, 5, 1]) -> (a: f32[B, 4, 5], b: f32[B, 5, 1], c: f32[B, 4]) {
   output a = image[.., 0]
   output b = image[:, 1, ..]
   output c = image[:, .., -1, 0]
@@ -327,7 +327,7 @@ model Net {
 train {
   feed      { image = d.image  whole = d.image[.., 0]  label = d.label }
   loss      = CrossEntropy(Net.logits, label)
-  optimizer = SGD(lr=1e-2)
+  optimizer = SGD(lr=0.01)
   epochs    = 1
 }
 ";

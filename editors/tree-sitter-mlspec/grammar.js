@@ -177,7 +177,8 @@ module.exports = grammar({
     arg: $ => seq(optional(seq(field('name', $.identifier), '=')), field('value', $.expression)),
 
     index: $ =>
-      prec(LEVEL.postfix, seq(field('base', $._primary), '[', listed(choice($.expression, $.slice)), ']')),
+      prec(LEVEL.postfix, seq(field('base', $._primary), '[', listed(choice($.expression, $.slice, $.axes)), ']')),
+    axes: _ => '..',
     slice: $ =>
       seq(
         optional(field('start', $.expression)),

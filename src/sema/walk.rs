@@ -90,6 +90,7 @@ pub fn expr<'a>(e: &'a Expr, f: Visit<'_, 'a>) {
             for item in items {
                 match item {
                     IndexItem::At(at) => expr(at, f),
+                    IndexItem::Rest(_) => {}
                     IndexItem::Slice { start, stop, step, .. } => {
                         [start, stop, step].into_iter().flatten().for_each(|e| expr(e, f));
                     }

@@ -281,6 +281,8 @@ pub struct Arg {
 #[derive(Clone, Debug, PartialEq)]
 pub enum IndexItem {
     At(Expr),
+    /// `[.., 0]`: all axes that nothing else is said of.
+    Rest(Span),
     /// `[1:]`, `[:-1]`, `[::2]`
     Slice {
         start: Option<Expr>,

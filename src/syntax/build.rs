@@ -485,6 +485,9 @@ impl<'a> Builder<'a> {
 
     fn slice(&mut self, pair: Pair<Rule>) -> IndexItem {
         let span = self.span(&pair);
+        if pair.clone().into_inner().any(|part| part.as_rule() == Rule::dots) {
+            return IndexItem::Rest(span);
+        }
         let (mut parts, mut colons) = ([None, None, None], 0);
         for part in pair.into_inner() {
             match part.as_rule() {

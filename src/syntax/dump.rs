@@ -142,6 +142,7 @@ fn expr(e: &Expr) -> String {
         ExprKind::Index { base, items } => {
             let item = |i: &IndexItem| match i {
                 IndexItem::At(e) => format!(" {}", expr(e)),
+                IndexItem::Rest(_) => " ..".to_string(),
                 IndexItem::Slice { start, stop, step, .. } => {
                     let part = |e: &Option<Expr>| e.as_ref().map_or("_".into(), expr);
                     format!(" (slice {} {} {})", part(start), part(stop), part(step))

@@ -237,6 +237,7 @@ impl Outline {
     fn index(&mut self, item: &IndexItem) {
         match item {
             IndexItem::At(at) => self.expr(at),
+            IndexItem::Rest(span) => self.node("axes", *span, |_| {}),
             IndexItem::Slice { start, stop, step, span } => self.node("slice", *span, |o| {
                 for part in [start, stop, step] {
                     o.exprs(part.as_slice());

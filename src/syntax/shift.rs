@@ -190,6 +190,7 @@ impl Shift {
     fn index(self, item: &mut IndexItem) {
         match item {
             IndexItem::At(at) => self.expr(at),
+            IndexItem::Rest(span) => self.span(span),
             IndexItem::Slice { start, stop, step, span } => {
                 [start, stop, step].into_iter().flatten().for_each(|part| self.expr(part));
                 self.span(span);

@@ -298,3 +298,43 @@ fn rows_are_read_where_that_is_quick_or_asked_for() {
         assert_eq!(code(&check(folder, args)), 0);
     }
 }
+
+#[test]
+fn two_points_stand_for_all_other_axes() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = folder.path().join("axes.mlspec");
+    let text = "mlspec 1
+
+data d {
+  source = synthetic(images, height=4, width=5, channels=1, classes=3, rows=100)
+  image  = image / 2
+}
+
+block Parts(image: f32[B, 4, 5, 1]) -> (a: f32[B, 4, 5], b: f32[B, 5, 1], c: f32[B, 4]) {
+  output a = image[.., 0]
+  output b = image[:, 1, ..]
+  output c = image[:, .., -1, 0]
+}
+
+model Net {
+  input image: f32[B, 4, 5, 1]
+  input whole: f32[B, 4, 5]
+  let a, b, c = image |> Parts
+  output logits: f32[B, 3] =
+    concat(a |> Flatten, b |> Flatten, c, whole |> Flatten) |> Dense(3) as out
+}
+
+train {
+  feed      { image = d.image  whole = d.image[.., 0]  label = d.label }
+  loss      = CrossEntropy(Net.logits, label)
+  optimizer = SGD(lr=0.01)
+  epochs    = 1
+}
+";
+    fs::write(&spec, text).unwrap();
+    let spec = spec.display().to_string();
+    let output = mlc(&["check", &spec]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(mlc(&["fmt", "--check", &spec]).status.success(), "the formatter keeps it");
+    assert!(mlc(&["render", "--json", &spec]).status.success());
+}

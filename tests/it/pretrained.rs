@@ -43,6 +43,7 @@ data rows {{
   source = csv(\"rows.csv\")
   x, y : float
   batch = 2
+  shuffle = false
 }}
 
 model Net {{

@@ -237,6 +237,7 @@ pub fn mentioned(expr: &Expr, names: &mut BTreeSet<Arc<str>>) {
 fn mentioned_by_index(item: &IndexItem, names: &mut BTreeSet<Arc<str>>) {
     match item {
         IndexItem::At(expr) => mentioned(expr, names),
+        IndexItem::Rest(_) => {}
         IndexItem::Slice { start, stop, step, .. } => {
             [start, stop, step].into_iter().flatten().for_each(|e| mentioned(e, names))
         }

@@ -1,4 +1,4 @@
-//! `x[:, 0]`, `x[:, 1:]`, `x[:, ::-1]`: places and stretches of axes, as in NumPy.
+//! `x[:, 0]`, `x[:, 1:]`, `x[:, ::-1]`, `x[.., -1]`: places and stretches of axes, as in NumPy.
 //!
 //! Sizes are counted exactly: of an axis whose size is a symbol no end can be clamped. Rows of a batch stand apart, so
 //! that its axis is kept whole.
@@ -63,16 +63,25 @@ impl<S: Scope> Eval<'_, S> {
     /// The part of `v` that `items` name, axis by axis.
     pub fn cut(&mut self, v: Value, items: &[IndexItem], span: Span) -> Checked<Value> {
         let shape = self.b.shape(v).clone();
-        if items.len() > shape.rank() {
+        let said = match spread(items, shape.rank()) {
+            Ok(said) => said,
+            Err(again) => {
+                let d = Diagnostic::error("shape::index", "`..` stands for axes twice", again, "the second");
+                return self.fail(d.help("write it once: `..` takes all axes that nothing else is said of"));
+            }
+        };
+        if said.len() > shape.rank() {
             let ty = self.b.ty(v).to_string();
-            let message = format!("{} axes are named, but this is {ty}", items.len());
+            let message = format!("{} axes are named, but this is {ty}", said.len());
             let d = Diagnostic::error("shape::index", message, span, format!("this is {ty}"));
             return self.fail(d.help("name fewer axes: those behind the last one named are taken whole"));
         }
         let mut cuts: Vec<Cut> = shape.iter().map(whole).collect();
-        for (cut, item) in cuts.iter_mut().zip(items) {
+        for (cut, item) in cuts.iter_mut().zip(said) {
             let size = cut.len.clone();
-            *cut = self.one(item, &size, span)?;
+            if let Some(item) = item {
+                *cut = self.one(item, &size, span)?;
+            }
         }
         self.at(span);
         let (starts, steps) = cuts.iter().map(|c| (c.start.clone(), c.step)).unzip();
@@ -100,6 +109,7 @@ impl<S: Scope> Eval<'_, S> {
                 }
                 Cut { start: from_front, step: 1, len: Dim::one(), single: true }
             }
+            IndexItem::Rest(_) => whole(size),
             IndexItem::Slice { start, stop, step, span } => {
                 let mut size_of = |e: &Option<Expr>| e.as_ref().map(|e| self.size(e)).transpose();
                 let (start, stop, step) = (size_of(start)?, size_of(stop)?, size_of(step)?);
@@ -126,6 +136,27 @@ impl<S: Scope> Eval<'_, S> {
             return self.fail(d.help("the first axis is the batch: keep it whole, as in `x[:, 0]`"));
         }
         Ok(cut)
+    }
+}
+
+/// What is said of each axis of a tensor of that rank; nothing of those that `..` stands for, and more than there are
+/// if too many are named.
+///
+/// # Errors
+/// Where `..` stands a second time.
+pub fn spread(items: &[IndexItem], rank: usize) -> Result<Vec<Option<&IndexItem>>, Span> {
+    let mut rests = items.iter().enumerate().filter_map(|(at, item)| match item {
+        IndexItem::Rest(span) => Some((at, *span)),
+        IndexItem::At(_) | IndexItem::Slice { .. } => None,
+    });
+    match (rests.next(), rests.next()) {
+        (_, Some((_, again))) => Err(again),
+        (None, None) => Ok(items.iter().map(Some).collect()),
+        (Some((at, _)), None) => {
+            let left = rank.saturating_sub(items.len() - 1);
+            let before = items[..at].iter().map(Some);
+            Ok(before.chain((0..left).map(|_| None)).chain(items[at + 1..].iter().map(Some)).collect())
+        }
     }
 }
 
@@ -177,4 +208,23 @@ fn counted(start: Option<Dim>, stop: Option<Dim>, step: i64, n: i64) -> Option<C
 /// How many steps fit into what is not negative.
 fn steps(room: i64, step: i64) -> i64 {
     (room.max(0) + step - 1) / step
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn axes_that_nothing_is_said_of_are_counted() {
+        let at = || IndexItem::At(Expr { kind: crate::syntax::ast::ExprKind::Int(0), span: Span::default() });
+        let rest = || IndexItem::Rest(Span::default());
+        let said = |items: &[IndexItem], rank| {
+            spread(items, rank).map(|all| all.iter().map(Option::is_some).collect::<Vec<_>>())
+        };
+        assert_eq!(said(&[rest(), at()], 3), Ok(vec![false, false, true]));
+        assert_eq!(said(&[at(), rest(), at()], 3), Ok(vec![true, false, true]));
+        assert_eq!(said(&[at(), rest()], 1), Ok(vec![true]));
+        assert_eq!(said(&[at(), rest(), at()], 1), Ok(vec![true, true]));
+        assert_eq!(said(&[rest(), rest()], 3), Err(Span::default()));
+    }
 }

@@ -25,6 +25,7 @@ pub(in crate::ops) use body::Body;
 pub use builtin::{Builtin, Kind as BuiltinKind, builtins};
 pub use call::{apply, apply_std};
 pub use decl::{OpDecl, OpParam, ParamKind, mentioned};
+pub use index::spread;
 pub use item::{Given, Item, Never, Number, Operand};
 pub use limit::{BLOCK, MOST_NODES, OP, USE, depth, in_use, room, written};
 pub use memo::Memo;

@@ -4,7 +4,7 @@
 use crate::base::{Dim, Shape, Span};
 use crate::diag::Diagnostic;
 use crate::graph::Value;
-use crate::ops::formula::{Checked, Eval, Item, Number, Reported, Scope};
+use crate::ops::formula::{Checked, Eval, Item, Number, Reported, Scope, spread};
 use crate::sema::ctx::Ctx;
 use crate::syntax::ast::{Expr, IndexItem};
 
@@ -33,15 +33,25 @@ pub(in crate::sema) fn fed<S: Scope>(
         }
     };
     let row = Shape::from(ev.b.shape(value)[1..].to_vec());
-    if items.len() > row.rank() {
-        let message = format!("a row of this column has {} to cut, not {}", axes(row.rank()), items.len());
+    let said = match spread(items, row.rank()) {
+        Ok(said) => said,
+        Err(again) => {
+            let d = Diagnostic::error("feed::cut", "`..` stands for axes twice", again, "the second");
+            return ev.fail(d.help("write it once: `..` takes all axes that nothing else is said of"));
+        }
+    };
+    if said.len() > row.rank() {
+        let message = format!("a row of this column has {} to cut, not {}", axes(row.rank()), said.len());
         let d = Diagnostic::error("feed::cut", message, span, format!("a row is {row}"));
         return ev
             .fail(d.help("give one place or range for each axis of a row: the batch is not among them"));
     }
     let mut kept = Vec::new();
-    for (item, size) in items.iter().zip(row.iter()) {
-        kept.push(axis(ev, cx, item, size, span)?);
+    for (item, size) in said.into_iter().zip(row.iter()) {
+        kept.push(match item {
+            Some(item) => axis(ev, cx, item, size, span)?,
+            None => all(size),
+        });
     }
     ev.at(span);
     Ok(Item::Tensor(cut(ev, value, kept)))
@@ -63,6 +73,7 @@ fn axis<S: Scope>(
     whole: Span,
 ) -> Checked<Kept> {
     match item {
+        IndexItem::Rest(_) => Ok(all(size)),
         IndexItem::At(place) => {
             let at = number(ev, cx, place)?;
             if size.as_const().is_some_and(|n| !(-n..n).contains(&at)) {
@@ -99,6 +110,10 @@ fn axis<S: Scope>(
             }
         }
     }
+}
+
+fn all(size: &Dim) -> Kept {
+    Kept { start: Dim::zero(), step: 1, len: size.clone(), stays: true }
 }
 
 /// A place counted from the end if it is negative.

@@ -52,6 +52,7 @@ pub fn arg(arg: &Arg) -> String {
 pub fn index_item(item: &IndexItem) -> String {
     match item {
         IndexItem::At(e) => expr(e),
+        IndexItem::Rest(_) => "..".to_string(),
         IndexItem::Slice { start, stop, step, .. } => {
             let part = |e: &Option<Expr>| e.as_ref().map_or(String::new(), expr);
             let step = step.as_ref().map_or(String::new(), |s| format!(":{}", expr(s)));

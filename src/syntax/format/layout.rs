@@ -368,7 +368,7 @@ fn argument(arg: &Arg) -> Element<'_> {
 fn index(item: &IndexItem) -> Element<'_> {
     match item {
         IndexItem::At(e) => element(String::new(), e),
-        IndexItem::Slice { span, .. } => {
+        IndexItem::Rest(span) | IndexItem::Slice { span, .. } => {
             Element { prefix: String::new(), span: *span, value: Value::Text(flat::index_item(item)) }
         }
     }

@@ -92,7 +92,7 @@ impl Formatter<'_> {
         match item {
             IndexItem::At(e) => self.has_breaks(e),
             // A slice is always written on one line.
-            IndexItem::Slice { .. } => false,
+            IndexItem::Rest(_) | IndexItem::Slice { .. } => false,
         }
     }
 

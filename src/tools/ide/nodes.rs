@@ -210,6 +210,9 @@ impl Visitor<'_> {
     fn index(&mut self, item: &IndexItem) {
         match item {
             IndexItem::At(at) => self.expr(at),
+            IndexItem::Rest(span) => {
+                self.see(*span);
+            }
             IndexItem::Slice { start, stop, step, span } => {
                 if self.see(*span) {
                     [start, stop, step].into_iter().flatten().for_each(|e| self.expr(e));

@@ -227,6 +227,7 @@ impl Writer<'_> {
     fn index(&self, item: &IndexItem) -> Value {
         match item {
             IndexItem::At(e) => self.expr(e),
+            IndexItem::Rest(_) => json!({ "axes": true }),
             IndexItem::Slice { start, stop, step, .. } => {
                 let part = |e: &Option<Expr>| e.as_ref().map_or(Value::Null, |e| self.expr(e));
                 json!({ "slice": [part(start), part(stop), part(step)] })

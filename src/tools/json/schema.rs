@@ -130,7 +130,9 @@ fn expressions(all: &mut Map<String, Value>) {
         "From, to, step; null where nothing is said.",
         [("slice", json!({ "type": "array", "items": part, "minItems": 3 }), true)],
     );
-    all.insert("place".into(), json!({ "anyOf": [e(), slice] }));
+    let axes =
+        object("All axes that nothing else is said of: `..`.", [("axes", json!({ "const": true }), true)]);
+    all.insert("place".into(), json!({ "anyOf": [e(), slice, axes] }));
     let sizes = [
         e(),
         object("Any number of axes, by a name.", [("rest", text(), true)]),

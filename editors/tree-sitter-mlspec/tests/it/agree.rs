@@ -22,11 +22,12 @@ enum Means {
 use Means::{Inline, Node as N, Nothing};
 
 /// Every kind that `src/node-types.json` names, in its order.
-const KINDS: [(&str, Means); 43] = [
+const KINDS: [(&str, Means); 44] = [
     ("any", N("any")),
     ("arg", N("arg")),
     ("args", Inline),
     ("as", N("as")),
+    ("axes", N("axes")),
     ("binary", N("binary")),
     ("bind", N("bind")),
     ("block", N("block")),

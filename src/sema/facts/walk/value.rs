@@ -154,6 +154,7 @@ impl<'a> Walker<'a> {
     fn index(&mut self, item: &'a IndexItem) {
         match item {
             IndexItem::At(e) => self.expr(e, Role::Value),
+            IndexItem::Rest(_) => {}
             IndexItem::Slice { start, stop, step, .. } => {
                 [start, stop, step].into_iter().flatten().for_each(|e| self.expr(e, Role::Value));
             }

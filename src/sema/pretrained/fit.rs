@@ -110,7 +110,7 @@ fn prefix_of(plain: &str, header: &Header) -> Option<String> {
         let before = name.strip_suffix(plain)?;
         (before.is_empty() || before.ends_with('.')).then(|| before.to_string())
     };
-    header.keys().find_map(|name| before(name))
+    header.keys().find_map(before)
 }
 
 fn lack(pretrained: &Pretrained, weight: &Taken, header: &Header) -> Said {

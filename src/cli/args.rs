@@ -273,6 +273,9 @@ pub struct BenchArgs {
     /// Threads to compute with [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+    /// What each kernel of a step takes, too
+    #[arg(long)]
+    pub kernels: bool,
     /// One JSON object, to standard output
     #[arg(long)]
     pub json: bool,

@@ -23,6 +23,7 @@ pub fn run(args: &BenchArgs) -> Result<Outcome, Failure> {
         seconds: args.seconds,
         threads: args.threads.map_or(0, usize::from),
         device: args.device.kind(),
+        kernels: args.kernels,
         ..Options::default()
     };
     match bench::bench(&checked.library(), &job, train, &data, &options) {

@@ -7,6 +7,7 @@ use super::RunError;
 use super::data::{Batches, Dataset, Order, Prefetch};
 use super::engine::{DeviceKind, On};
 use super::process;
+use super::times::{self, KernelTime};
 use super::trainer::Trainer;
 use super::{plan, session};
 use crate::diag::Diagnostic;
@@ -24,11 +25,13 @@ pub struct Options {
     /// 0 for as many as the machine has cores.
     pub threads: usize,
     pub device: DeviceKind,
+    /// Time each kernel, too.
+    pub kernels: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { seconds: 4.0, steps: 5000, threads: 0, device: DeviceKind::Cpu }
+        Options { seconds: 4.0, steps: 5000, threads: 0, device: DeviceKind::Cpu, kernels: false }
     }
 }
 
@@ -60,6 +63,9 @@ pub struct Report {
     pub steps: u64,
     /// Cores that other processes kept busy meanwhile.
     pub other_cpus: Option<f64>,
+    /// Of the steps of one batch size, if they were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kernels: Vec<KernelTime>,
 }
 
 /// Aim of a chunk: long against the clock's own cost, short against the noise of the machine.
@@ -82,6 +88,15 @@ pub fn bench(
     let on = On::open(options.device, threads, plan.span).map_err(|wrong| *wrong)?;
     let device = on.name();
     let mut trainer = Trainer::new(lib, plan, data_plan, data, on).map_err(|wrong| *wrong)?;
+    if options.kernels && !trainer.time_kernels() {
+        let wrong = Diagnostic::error(
+            "run::not_timed",
+            "kernels are timed on the processor only",
+            plan.span,
+            "on a GPU here",
+        );
+        return Err(wrong.help("leave out `--kernels`, or bench with `--device cpu`").into());
+    }
     // Only full batches: the steady state has one program.
     let rows = data_plan.batch * plan.accumulate;
     let order = Order { batch: rows, drop_last: true, ..trainer.order() };
@@ -169,6 +184,7 @@ pub fn bench(
         loss_last: rounded(loss_last, 4),
         steps: done,
         other_cpus: since(machine, cpu).map(|s| rounded((s / spent).max(0.0), 2)),
+        kernels: trainer.kernel_times(done),
     })
 }
 
@@ -202,6 +218,9 @@ pub fn text(report: &Report) -> String {
     let mut text = format!("{work}: {params} parameters, batch {batch}, {device}\n");
     for (name, value) in rows {
         text += &format!("  {name:<12} {value}\n");
+    }
+    if !report.kernels.is_empty() {
+        text += &times::text(&report.kernels);
     }
     text
 }

@@ -10,6 +10,7 @@ use super::gpu;
 use super::machine::{Executable, Machine};
 use super::memory::Backing;
 use super::paces::Scalars;
+use super::times::{self, KernelTime};
 use super::weights::Weights;
 use crate::base::Span;
 use crate::diag::Diagnostic;
@@ -139,6 +140,27 @@ impl Engine {
                 Ok(engine) => Ok(Engine::Gpu(Box::new(Gpu { engine, span: plan.span }))),
                 Err(fault) => Err(Box::new(fault.diagnostic(plan.span))),
             },
+        }
+    }
+
+    /// Times the kernels of programs that are added from now on; only the processor can.
+    pub fn time_kernels(&mut self) -> bool {
+        match self {
+            Engine::Cpu(cpu) => {
+                cpu.machine.time_kernels();
+                true
+            }
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(_) => false,
+        }
+    }
+
+    /// What the kernels of a program took, if they are timed, in `runs` runs.
+    pub fn kernel_times(&self, program: usize, runs: u64) -> Vec<KernelTime> {
+        match self {
+            Engine::Cpu(cpu) => times::kernel_times(&cpu.programs[program].executable, runs),
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(_) => Vec::new(),
         }
     }
 

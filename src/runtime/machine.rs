@@ -13,11 +13,14 @@ use crate::loops::memory::{self, MemoryPlan};
 use crate::loops::{BufferKind, Program};
 use mlc_kernels::team::Team;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The team, the arena and the workspace: as large as the neediest program asks for.
 pub struct Machine {
     threads: usize,
     backing: Backing,
+    /// Whether kernels are timed one by one.
+    timed: bool,
     team: Team,
     arena: Block,
     workspace: Block,
@@ -28,6 +31,8 @@ pub struct Executable {
     pub program: Program,
     pub memory: MemoryPlan,
     pub compiled: Compiled,
+    /// What each kernel took in all runs together, in seconds, if the machine times them.
+    pub seconds: Vec<f64>,
     /// By buffer id. Those of temporaries and batch columns are set before each run.
     addresses: Vec<*mut u8>,
     /// Buffer and place in the arena.
@@ -45,11 +50,23 @@ impl Machine {
     /// Without memory behind it a machine loads programs, and runs none.
     pub fn new(threads: usize, backing: Backing) -> Machine {
         let empty = || Block::backed(backing, 0);
-        Machine { threads, backing, team: Team::new(threads, 0), arena: empty(), workspace: empty() }
+        Machine {
+            threads,
+            backing,
+            timed: false,
+            team: Team::new(threads, 0),
+            arena: empty(),
+            workspace: empty(),
+        }
     }
 
     pub fn threads(&self) -> usize {
         self.threads
+    }
+
+    /// Times the kernels of programs that are loaded from now on.
+    pub fn time_kernels(&mut self) {
+        self.timed = true;
     }
 
     /// Compiles a program and grows what is shared to its needs. `columns` are the names of the columns
@@ -58,7 +75,7 @@ impl Machine {
     /// # Panics
     /// If the program reads a batch column or weight that there is not.
     pub fn load(&mut self, program: Program, weights: &Weights, columns: &[&str]) -> Executable {
-        let options = codegen::Options { threads: self.threads, ..codegen::Options::default() };
+        let options = codegen::Options { threads: self.threads, texts: false, profile: self.timed };
         let compiled = codegen::compile(&program, &options);
         let memory = memory::plan(&program);
         if compiled.scratch_bytes() > self.team.scratch_bytes() {
@@ -88,7 +105,14 @@ impl Machine {
         // program's table says. They overlap only as the memory plan says. The team and workspace were grown in `load`, and `&self`
         // with `&mut Executable` keep all else away.
         unsafe {
-            executable.compiled.run(&self.team, &executable.addresses, workspace, seed, step);
+            if self.timed {
+                let began = Instant::now();
+                let clock = || began.elapsed().as_secs_f64();
+                let Executable { compiled, addresses, seconds, .. } = executable;
+                compiled.run_apart(&self.team, addresses, workspace, seed, step, &clock, seconds);
+            } else {
+                executable.compiled.run(&self.team, &executable.addresses, workspace, seed, step);
+            }
         }
     }
 
@@ -122,6 +146,7 @@ impl Executable {
             _weights: weights.memory(),
             memory,
             compiled,
+            seconds: Vec::new(),
             program,
         };
         for (id, buffer) in executable.program.buffers.iter() {

@@ -33,6 +33,7 @@ pub mod session;
 pub mod table_out;
 mod tables;
 mod tallies;
+pub mod times;
 pub mod trainer;
 pub mod weights;
 

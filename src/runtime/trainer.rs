@@ -13,6 +13,7 @@ use super::paces::Paces;
 use super::phases::{Phase, phases};
 use super::process;
 use super::tallies::Tallies;
+use super::times::KernelTime;
 use super::weights::Weights;
 use crate::base::{Bindings, Dim, Sym};
 use crate::diag::Diagnostic;
@@ -214,6 +215,16 @@ impl<'a> Trainer<'a> {
 
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Times the kernels of what is compiled from now on; `false` where that cannot be.
+    pub fn time_kernels(&mut self) -> bool {
+        self.engine.time_kernels()
+    }
+
+    /// What the kernels of the first step's program took in so many steps.
+    pub fn kernel_times(&self, steps: u64) -> Vec<KernelTime> {
+        self.steps.first().map_or(Vec::new(), |(_, at)| self.engine.kernel_times(*at, steps))
     }
 
     /// How training goes through the rows.

@@ -105,18 +105,6 @@ impl Instance {
         unsafe { self.compiled.run(&self.team, &self.addresses, self.workspace, seed, step) }
     }
 
-    /// Runs one step kernel by kernel and adds each one's time on `clock` to `seconds`. Needs
-    /// [`Options::profile`].
-    pub fn profile(&mut self, seed: u64, step: u64, clock: &dyn Fn() -> f64, seconds: &mut Vec<f64>) {
-        seconds.resize(self.compiled.parts.len(), 0.0);
-        for (&part, seconds) in self.compiled.parts.iter().zip(seconds) {
-            let start = clock();
-            // SAFETY: as in `step`; the parts in order are the step.
-            unsafe { self.compiled.call(part, &self.team, &self.addresses, self.workspace, seed, step) };
-            *seconds += clock() - start;
-        }
-    }
-
     pub fn f32(&self, id: BufferId) -> &[f32] {
         self.typed(id, DType::F32)
     }

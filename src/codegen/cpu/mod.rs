@@ -53,7 +53,7 @@ pub struct Options {
     pub threads: usize,
     /// Keep the text of the code, for [`Compiled::clif`] and [`Compiled::asm`].
     pub texts: bool,
-    /// Make one more function of each kernel, for [`Instance::profile`].
+    /// Make one more function of each kernel, for [`Compiled::run_apart`].
     pub profile: bool,
 }
 
@@ -349,6 +349,31 @@ impl Compiled {
     pub unsafe fn run(&self, team: &Team, buffers: &[*mut u8], workspace: *mut u8, seed: u64, step: u64) {
         // SAFETY: the caller's promises.
         unsafe { self.call(self.step, team, buffers, workspace, seed, step) }
+    }
+
+    /// Runs one step kernel by kernel, and adds each one's time on `clock` to `seconds`. Needs
+    /// [`Options::profile`].
+    ///
+    /// # Safety
+    /// As of [`run`](Self::run).
+    #[allow(clippy::too_many_arguments, reason = "a run, and what to time it with")]
+    pub unsafe fn run_apart(
+        &self,
+        team: &Team,
+        buffers: &[*mut u8],
+        workspace: *mut u8,
+        seed: u64,
+        step: u64,
+        clock: &dyn Fn() -> f64,
+        seconds: &mut Vec<f64>,
+    ) {
+        seconds.resize(self.parts.len(), 0.0);
+        for (&part, seconds) in self.parts.iter().zip(seconds) {
+            let start = clock();
+            // SAFETY: the caller's promises; the parts in order are the step.
+            unsafe { self.call(part, team, buffers, workspace, seed, step) };
+            *seconds += clock() - start;
+        }
     }
 
     /// # Safety

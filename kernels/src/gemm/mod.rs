@@ -25,15 +25,24 @@ pub use run::mlc_gemm;
 pub enum Offsets {
     /// Entry `i` lies at `i * stride`.
     Stride(isize),
-    /// Entry `i` lies at `table[i]`; for index groups that no single stride describes.
-    Table(Vec<i32>),
+    /// Entry `i` lies at `starts[i / len] + i % len * step`: runs of equal steps, as the lines of an image
+    /// are, for index groups that no single stride describes.
+    Runs { starts: Vec<i32>, len: usize, step: isize },
 }
 
 impl Offsets {
     pub fn at(&self, i: usize) -> isize {
         match self {
             Offsets::Stride(stride) => i as isize * stride,
-            Offsets::Table(table) => table[i] as isize,
+            Offsets::Runs { starts, len, step } => starts[i / len] as isize + (i % len) as isize * step,
+        }
+    }
+
+    /// How many entries from `from` on, up to `end`, are in one run, and how far apart.
+    fn run(&self, from: usize, end: usize) -> (usize, isize) {
+        match self {
+            Offsets::Stride(step) => (end - from, *step),
+            Offsets::Runs { len, step, .. } => ((len - from % len).min(end - from), *step),
         }
     }
 }

@@ -24,7 +24,7 @@ pub unsafe fn pack(isa: Isa, operand: &Operand, base: *const f32, block: Block, 
     let end = block.row + block.rows;
     let mut row = block.row;
     while row < end {
-        let (rows, step) = run(&operand.rows, row, end);
+        let (rows, step) = operand.rows.run(row, end);
         let (src, dst) = (base.wrapping_offset(operand.rows.at(row)), dst.wrapping_add(row - block.row));
         // SAFETY (both): the caller's promise, for these rows.
         if step == 1 || rows == 1 {
@@ -33,20 +33,6 @@ pub unsafe fn pack(isa: Isa, operand: &Operand, base: *const f32, block: Block, 
             unsafe { turn_runs(isa, src, step, rows, &operand.ks, block, dst, ld) };
         }
         row += rows;
-    }
-}
-
-/// How many entries from `from` on, up to `end`, are as far from each other as the first two, and how far.
-fn run(offsets: &Offsets, from: usize, end: usize) -> (usize, isize) {
-    match offsets {
-        Offsets::Stride(step) => (end - from, *step),
-        Offsets::Table(table) => {
-            let table = &table[from..end];
-            let [first, second, ..] = table else { return (table.len(), 1) };
-            let step = second - first;
-            let more = table.windows(2).take_while(|pair| pair[1] - pair[0] == step).count();
-            (more + 1, step as isize)
-        }
     }
 }
 
@@ -67,7 +53,7 @@ unsafe fn turn_runs(
 ) {
     let (mut k, end) = (block.k, block.k + block.ks);
     while k < end {
-        let (count, apart) = run(ks, k, end);
+        let (count, apart) = ks.run(k, end);
         let (src, dst) = (src.wrapping_offset(ks.at(k)), dst.wrapping_add((k - block.k) * ld));
         let sides = apart == 1 && count >= SHORT;
         // SAFETY: the promise of `pack`.
@@ -97,42 +83,55 @@ unsafe fn copy(
     dst: *mut f32,
     ld: usize,
 ) {
-    let (table, step) = match ks {
-        Offsets::Stride(step) => (std::ptr::null(), *step),
-        Offsets::Table(table) => (table[from..from + count].as_ptr(), 0),
+    let (starts, len, step) = match ks {
+        Offsets::Stride(step) => (std::ptr::null(), usize::MAX, *step),
+        Offsets::Runs { starts, len, step } => (starts[from / len..].as_ptr(), *len, *step),
     };
-    let src = src.wrapping_offset(from as isize * step);
+    let first = from % len;
     // SAFETY: the promise of `pack`.
     unsafe {
         with_simd!(isa, [], copy_body(
-            src: *const f32, table: *const i32, step: isize, count: usize, n: usize, dst: *mut f32, ld: usize,
+            src: *const f32, starts: *const i32, len: usize, first: usize, step: isize,
+            count: usize, n: usize, dst: *mut f32, ld: usize,
         ))
     }
 }
 
-/// Where each value of k begins: by the table, or `step` apart if there is none.
+/// Values of k from number `first` of a run of `len` on; without `starts` there is but one run, from `src` on.
 #[inline(always)]
 #[allow(clippy::too_many_arguments, reason = "a loop body with a name")]
 unsafe fn copy_body<S: Simd>(
     s: S,
     src: *const f32,
-    table: *const i32,
+    mut starts: *const i32,
+    len: usize,
+    mut first: usize,
     step: isize,
     count: usize,
     n: usize,
-    dst: *mut f32,
+    mut dst: *mut f32,
     ld: usize,
 ) {
-    for k in 0..count {
-        // SAFETY: the promise of `pack`; the table has an entry for each `k`.
+    let mut left = count;
+    while left > 0 {
+        let together = (len - first).min(left);
+        // SAFETY: the promise of `pack`; there is a start for each run.
         unsafe {
-            let at = if table.is_null() { k as isize * step } else { *table.add(k) as isize };
-            let (src, dst) = (src.offset(at), dst.add(k * ld));
-            for i in (0..n).step_by(S::LANES) {
-                let part = s.first(n - i);
-                s.store_part(part, dst.add(i), s.load_part(part, src.add(i)));
+            let mut src = src.offset(first as isize * step);
+            if !starts.is_null() {
+                src = src.offset(*starts as isize);
+                starts = starts.wrapping_add(1);
+            }
+            for _ in 0..together {
+                for i in (0..n).step_by(S::LANES) {
+                    let part = s.first(n - i);
+                    s.store_part(part, dst.add(i), s.load_part(part, src.add(i)));
+                }
+                src = src.wrapping_offset(step);
+                dst = dst.wrapping_add(ld);
             }
         }
+        (first, left) = (0, left - together);
     }
 }
 

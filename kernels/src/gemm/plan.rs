@@ -17,6 +17,10 @@ const MOST_K: usize = 2048;
 const NEAR: usize = 128 * 1024;
 /// Columns of a finished strip that stays in the first cache for its epilogue.
 const STRIP: usize = 256;
+/// Vectors of sums that keep the multipliers busy: fewer wait for each other.
+const BUSY: usize = 8;
+/// Values of k in a run from which on tiles go through runs: shorter ones cost more than a copy.
+const SHORT_RUN: usize = 8;
 /// Row tiles that are turned together when the product is computed transposed.
 const TURNED: usize = 8;
 
@@ -42,8 +46,11 @@ pub struct Plan {
     /// Rows of the largest tile, and its columns in vectors.
     pub rows: usize,
     pub vectors: usize,
-    /// Row tiles; all have `m / tiles` rows or one more.
+    /// Row tiles.
     pub tiles: usize,
+    /// Rows that are cut into tiles as even as can be, and those tiles: all rows, or a run of them.
+    run: usize,
+    tiles_in_run: usize,
     pub tiles_per_task: usize,
     pub cols_per_task: usize,
     /// Row tiles whose finished sums wait together in scratch.
@@ -71,13 +78,16 @@ impl Plan {
         let (a, b) = if turned { (&p.rhs, &p.lhs) } else { (&p.lhs, &p.rhs) };
         let lanes = tile::lanes(isa);
         let vectors = if n <= lanes { 1 } else { 2 };
-        let tiles = m.div_ceil(tile::most_rows(isa, vectors)).max(1);
-        let rows = m.div_ceil(tiles);
+        let in_place = in_place(a, m, isa, vectors);
+        let run = if in_place { row_run(a, m) } else { m };
+        let tiles_in_run = run.div_ceil(tile::most_rows(isa, vectors)).max(1);
+        let tiles = tiles_in_run * (m / run.max(1)).max(1);
+        let rows = run.div_ceil(tiles_in_run);
 
         let kc = even(p.k, MOST_K, 8);
         let via_scratch = turned || matches!(p.out, Out::Epilogue(_));
-        let pack_a = !in_place(a) || rows_clash(a, m, n);
-        let unit_a = pack_a || a.rows == Offsets::Stride(1);
+        let pack_a = !in_place || rows_clash(a, m, n);
+        let unit_a = pack_a || a.rows.run(0, 2.min(m)).1 == 1;
         let cut = Cut::new(p.batch, m, n, p.k, kc, tiles, vectors * lanes, via_scratch);
         let serial = p.batch * m * n * p.k < SMALL;
         Plan {
@@ -89,6 +99,8 @@ impl Plan {
             rows,
             vectors,
             tiles,
+            run,
+            tiles_in_run,
             tiles_per_task: cut.tiles,
             cols_per_task: cut.cols,
             tiles_per_strip: if turned { TURNED.min(cut.tiles) } else { 1 },
@@ -97,7 +109,7 @@ impl Plan {
             pack_b: pack_b(b, m, n, p.k, vectors * lanes, cut.tiles == tiles),
             via_scratch,
             serial,
-            kernels: Kernels::new(isa, m / tiles, rows, n, vectors, unit_a),
+            kernels: Kernels::new(isa, run / tiles_in_run, rows, n, vectors, unit_a),
         }
     }
 
@@ -124,7 +136,8 @@ impl Plan {
 
     /// The first row of row tile `t`.
     pub fn row(&self, t: usize) -> usize {
-        self.m * t / self.tiles
+        let (run, tile) = (t / self.tiles_in_run, t % self.tiles_in_run);
+        run * self.run + self.run * tile / self.tiles_in_run
     }
 
     pub fn tile(&self, rows: usize, full: bool) -> TileFn {
@@ -238,7 +251,8 @@ fn cost(p: &Problem, isa: Isa, turned: bool) -> usize {
     let (m, n) = if turned { (p.n, p.m) } else { (p.m, p.n) };
     let (a, b) = if turned { (&p.rhs, &p.lhs) } else { (&p.lhs, &p.rhs) };
     let products = m * p.k * n.div_ceil(tile::lanes(isa));
-    let packing_a = if in_place(a) { 0 } else { m * p.k };
+    let vectors = if n <= tile::lanes(isa) { 1 } else { 2 };
+    let packing_a = if in_place(a, m, isa, vectors) { 0 } else { m * p.k };
     let packing_b = if vectors_in_place(b) { 0 } else { n * p.k };
     let turning = if turned { m * n } else { 0 };
     products + (packing_a + packing_b + turning) / 4
@@ -256,9 +270,23 @@ fn pack_b(b: &Operand, m: usize, n: usize, k: usize, panel: usize, all_rows_in_o
     }
 }
 
-/// Whether a tile can read rows of `lhs` where they lie.
-fn in_place(a: &Operand) -> bool {
-    matches!((&a.rows, &a.ks), (Offsets::Stride(_), Offsets::Stride(_)))
+/// Whether tiles can read rows of `lhs` where they lie, and are large enough within its runs.
+fn in_place(a: &Operand, m: usize, isa: Isa, vectors: usize) -> bool {
+    let run = row_run(a, m);
+    let rows = run.div_ceil(run.div_ceil(tile::most_rows(isa, vectors)).max(1));
+    let long = match &a.ks {
+        Offsets::Stride(_) => true,
+        Offsets::Runs { len, .. } => *len >= SHORT_RUN,
+    };
+    long && m.is_multiple_of(run.max(1)) && (run == m || rows * vectors >= BUSY)
+}
+
+/// Rows of `lhs` that are equally far from each other.
+fn row_run(a: &Operand, m: usize) -> usize {
+    match &a.rows {
+        Offsets::Stride(_) => m,
+        Offsets::Runs { len, .. } => *len,
+    }
 }
 
 /// Whether vectors of `rhs` can be loaded where they lie.

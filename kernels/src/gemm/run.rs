@@ -113,6 +113,28 @@ struct Panels {
     width: usize,
 }
 
+/// How `lhs` lies along k from some k on: see [`Tile`].
+struct Along {
+    first: usize,
+    run: usize,
+    runs: *const i32,
+    step: isize,
+}
+
+impl Along {
+    fn of(ks: &Offsets, k0: usize) -> Along {
+        match ks {
+            Offsets::Stride(step) => Along { first: 0, run: usize::MAX, runs: std::ptr::null(), step: *step },
+            Offsets::Runs { starts, len, step } => Along {
+                first: k0 % len,
+                run: *len,
+                runs: starts[(k0 / len).min(starts.len())..].as_ptr(),
+                step: *step,
+            },
+        }
+    }
+}
+
 impl Run<'_> {
     /// Packs one panel of `rhs` of one batch entry, over all k, into the workspace.
     ///
@@ -255,21 +277,24 @@ impl Run<'_> {
         let (row, rows) = (plan.row(t), plan.row(t + 1) - plan.row(t));
         let kb = plan.kc.min(plan.k - k0);
         let a = self.a.entry(part.entry);
-        let (a, row_step, a_step) = match (&self.a.operand.rows, &self.a.operand.ks) {
-            (Offsets::Stride(row_step), Offsets::Stride(a_step)) if !plan.pack_a => {
-                let at = row as isize * row_step + k0 as isize * a_step;
-                (a.wrapping_offset(at), *row_step, *a_step)
-            }
-            (_, _) => {
-                // SAFETY: the first part of the scratch holds a packed row tile.
-                unsafe {
-                    pack(plan.isa, self.a.operand, a, Block { row, rows, k: k0, ks: kb }, scratch, rows)
-                };
-                (scratch.cast_const(), 1, rows as isize)
-            }
+        let rows_at = &self.a.operand.rows;
+        let (a, row_step, along) = if plan.pack_a {
+            let block = Block { row, rows, k: k0, ks: kb };
+            // SAFETY: the first part of the scratch holds a packed row tile.
+            unsafe { pack(plan.isa, self.a.operand, a, block, scratch, rows) };
+            (
+                scratch.cast_const(),
+                1,
+                Along { first: 0, run: usize::MAX, runs: std::ptr::null(), step: rows as isize },
+            )
+        } else {
+            let a = a.wrapping_offset(rows_at.at(row));
+            let along = Along::of(&self.a.operand.ks, k0);
+            let skipped = if along.runs.is_null() { k0 as isize * along.step } else { 0 };
+            (a.wrapping_offset(skipped), rows_at.run(row, row + rows).1, along)
         };
         let (b, ldb, panel_step) = match (panels.packed, &self.b.operand.ks) {
-            (true, _) | (false, Offsets::Table(_)) => {
+            (true, _) | (false, Offsets::Runs { .. }) => {
                 let first = if plan.pack_b == PackB::Shared { part.cols.start } else { 0 };
                 (panels.base.wrapping_add(k0 * panels.width + first * kb), panel as isize, panel * kb)
             }
@@ -280,7 +305,10 @@ impl Run<'_> {
             k: kb,
             a,
             row_step,
-            a_step,
+            a_step: along.step,
+            runs: along.runs,
+            run: along.run,
+            first: along.first,
             b,
             ldb,
             panel_step,
@@ -290,7 +318,7 @@ impl Run<'_> {
             go_on: k0 > 0,
             c,
             ldc,
-            next_a: if plan.pack_a || (row_step != 1 && a_step != 1) {
+            next_a: if plan.pack_a || !along.runs.is_null() || (row_step != 1 && along.step != 1) {
                 std::ptr::null()
             } else {
                 a.wrapping_offset(rows as isize * row_step)

@@ -30,9 +30,11 @@ enum Layout {
     Image,
     /// The same of one channel, lines of which lie side by side.
     Line,
+    /// An image whose lines are longer than tiles.
+    Wide,
 }
 
-const LAYOUTS: [Layout; 8] = [
+const LAYOUTS: [Layout; 9] = [
     Layout::Rows,
     Layout::Columns,
     Layout::Spread,
@@ -41,18 +43,26 @@ const LAYOUTS: [Layout; 8] = [
     Layout::Repeated,
     Layout::Image,
     Layout::Line,
+    Layout::Wide,
 ];
+
+/// Entries anywhere.
+fn table(starts: Vec<i32>) -> Offsets {
+    Offsets::Runs { starts, len: 1, step: 0 }
+}
 
 fn matrix(layout: Layout, batch: usize, rows: usize, ks: usize, seed: u64) -> Matrix {
     let (r, k) = (rows as isize, ks as isize);
     let shuffled = |n: usize, scale: usize| {
         let mut at: Vec<u32> = (0..n as u32).collect();
         crate::rng::shuffle([1, 2], seed, &mut at);
-        Offsets::Table(at.into_iter().map(|i| (i as usize * scale) as i32).collect())
+        table(at.into_iter().map(|i| (i as usize * scale) as i32).collect())
     };
     // `each` entries `step` apart, then on to the next line.
-    let runs = |n: usize, each: usize, step: usize| {
-        Offsets::Table((0..n).map(|i| ((i / each) * 2 * each * step + i % each * step) as i32).collect())
+    let runs = |n: usize, each: usize, step: usize| Offsets::Runs {
+        starts: (0..n.div_ceil(each)).map(|line| (line * 2 * each * step) as i32).collect(),
+        len: each,
+        step: step as isize,
     };
     let (rows_at, ks_at) = match layout {
         Layout::Rows => (Offsets::Stride(k), Offsets::Stride(1)),
@@ -63,6 +73,7 @@ fn matrix(layout: Layout, batch: usize, rows: usize, ks: usize, seed: u64) -> Ma
         Layout::Repeated => (Offsets::Stride(0), Offsets::Stride(1)),
         Layout::Image => (runs(rows, 5, 4), runs(ks, 12, 1)),
         Layout::Line => (runs(rows, 9, 1), runs(ks, 3, 1)),
+        Layout::Wide => (runs(rows, 30, 4), runs(ks, 20, 1)),
     };
     let size = 4 * (rows + 1) * (ks + 1);
     let mut data = vec![0f32; size * batch];
@@ -71,7 +82,7 @@ fn matrix(layout: Layout, batch: usize, rows: usize, ks: usize, seed: u64) -> Ma
     let batch = if seed.is_multiple_of(2) {
         Offsets::Stride(size as isize)
     } else {
-        Offsets::Table((0..batch).rev().map(|b| (b * size) as i32).collect())
+        table((0..batch).rev().map(|b| (b * size) as i32).collect())
     };
     Matrix { data, operand: Operand { rows: rows_at, ks: ks_at }, batch }
 }
@@ -81,12 +92,12 @@ impl Matrix {
     fn base(&self) -> *const f32 {
         let lowest = match self.operand.ks {
             Offsets::Stride(step) if step < 0 => self.data.len() / 4 * 3,
-            Offsets::Stride(_) | Offsets::Table(_) => 0,
+            Offsets::Stride(_) | Offsets::Runs { .. } => 0,
         };
         // With a batch the negative steps must stay inside one entry's part.
         let entries = match &self.batch {
             Offsets::Stride(size) => self.data.len().checked_div(*size as usize).unwrap_or(1),
-            Offsets::Table(table) => table.len(),
+            Offsets::Runs { starts, .. } => starts.len(),
         };
         self.data[lowest / entries.max(1)..].as_ptr()
     }
@@ -214,7 +225,7 @@ fn every_layout_gives_the_chain() {
     let teams = teams();
     for la in LAYOUTS {
         for lb in LAYOUTS {
-            for (m, n, k) in [(1, 1, 1), (5, 17, 3), (33, 50, 65), (17, 7, 40), (40, 120, 35)] {
+            for (m, n, k) in [(1, 1, 1), (5, 17, 3), (33, 50, 65), (17, 7, 40), (40, 120, 35), (60, 40, 50)] {
                 check(&teams, 1, m, n, k, la, lb);
             }
         }
@@ -249,12 +260,16 @@ fn batches_give_the_chain() {
 fn shared_and_blocked_products_give_the_chain() {
     let teams = teams();
     // Long k comes in blocks, with and without packing and turning.
-    for (m, n, k) in [(9, 20, 4500), (40, 24, 2100), (20, 700, 40), (300, 70, 40), (130, 40, 100)] {
+    for (m, n, k) in
+        [(9, 20, 4500), (40, 24, 2100), (30, 40, 4500), (20, 700, 40), (300, 70, 40), (130, 40, 100)]
+    {
         for (la, lb) in [
             (Layout::Rows, Layout::Columns),
             (Layout::Columns, Layout::Columns),
             (Layout::Rows, Layout::Rows),
             (Layout::RowTable, Layout::Tables),
+            (Layout::Wide, Layout::Columns),
+            (Layout::Image, Layout::Image),
         ] {
             check(&teams, 1, m, n, k, la, lb);
         }

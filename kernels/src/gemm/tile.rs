@@ -7,13 +7,19 @@ use crate::simd::{Portable, Simd, prefetch};
 ///
 /// For each panel `p`, row `i` and column `j < width`:
 /// `c[i * ldc + p * NR + j] (+)= sum over k of a[i * row_step + k * a_step] * b[p * panel_step + k * ldb + j]`,
-/// where `NR` is the width of a full tile. Steps are in elements.
+/// where `NR` is the width of a full tile. Steps are in elements. With `runs`, k goes through runs of `run`
+/// values, and `runs[r] + x * a_step` stands in the place of `k * a_step`.
 pub struct Tile {
     pub k: usize,
     pub a: *const f32,
     /// 1 if the tile was made for unit rows.
     pub row_step: isize,
     pub a_step: isize,
+    /// Where the runs begin, the current one first; null if all of k is one.
+    pub runs: *const i32,
+    pub run: usize,
+    /// The number in its run of the first k.
+    pub first: usize,
     pub b: *const f32,
     pub ldb: isize,
     pub panel_step: usize,
@@ -125,6 +131,10 @@ unsafe fn add_products<
     tail: S::Part,
     sums: &mut [[S::F; VECTORS]; ROWS],
 ) {
+    if !t.runs.is_null() {
+        // SAFETY: the promise of [`TileFn`].
+        return unsafe { add_runs::<S, ROWS, VECTORS, UNIT, FULL>(s, t, b, c, tail, sums) };
+    }
     let mut a = t.a;
     // A macro, since closures may stay out of line, and vectors then pass through memory.
     macro_rules! step {
@@ -150,6 +160,37 @@ unsafe fn add_products<
         }
         step!(8);
         step!(8);
+    }
+}
+
+/// The same where k goes through runs of `a`.
+#[inline(always)]
+unsafe fn add_runs<S: Simd, const ROWS: usize, const VECTORS: usize, const UNIT: bool, const FULL: bool>(
+    s: S,
+    t: &Tile,
+    mut b: *const f32,
+    c: *mut f32,
+    tail: S::Part,
+    sums: &mut [[S::F; VECTORS]; ROWS],
+) {
+    for (row, line) in (0..ROWS).flat_map(|row| (0..(VECTORS * S::LANES).div_ceil(16)).map(move |l| (row, l)))
+    {
+        prefetch(c.wrapping_add(row * t.ldc + 16 * line));
+    }
+    let (mut runs, mut first, mut left) = (t.runs, t.first, t.k);
+    while left > 0 {
+        let together = (t.run - first).min(left);
+        // SAFETY: the promise of [`TileFn`]: this run, and its ks, are within both operands.
+        unsafe {
+            let mut a = t.a.offset(*runs as isize + first as isize * t.a_step);
+            for _ in 0..together {
+                add_product::<S, ROWS, VECTORS, UNIT, FULL>(s, t, a, b, 8, tail, sums);
+                a = a.wrapping_offset(t.a_step);
+                b = b.wrapping_offset(t.ldb);
+            }
+        }
+        runs = runs.wrapping_add(1);
+        (first, left) = (0, left - together);
     }
 }
 

@@ -59,7 +59,7 @@ fn offsets(sizes: &[usize], strides: &[i64]) -> Offsets {
     match groups.as_slice() {
         [] => Offsets::Stride(0),
         [(_, stride)] => Offsets::Stride(*stride as isize),
-        _ => Offsets::Table(table(&groups)),
+        [outer @ .., (len, step)] => Offsets::Runs { starts: table(outer), len: *len, step: *step as isize },
     }
 }
 
@@ -117,7 +117,7 @@ fn plain_store(contract: &Contract) -> Option<Finish> {
     let (b, m) = (contract.batch.len(), contract.m.len());
     let stride = |sizes: &[usize], strides: &[i64]| match offsets(sizes, strides) {
         Offsets::Stride(stride) => usize::try_from(stride).ok(),
-        Offsets::Table(_) => None,
+        Offsets::Runs { .. } => None,
     };
     let n: usize = contract.n.iter().product();
     let along_n = stride(&contract.n, &strides[b + m..])?;

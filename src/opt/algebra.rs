@@ -1,10 +1,9 @@
 //! Laws of arithmetic that hold for machine numbers.
 //!
-//! Exact: `x * 1`, `x / 1`, `x - 0`, `x ^ 1`, choices that are known, divisions by and
+//! Exact: `x * 1`, `x / 1`, `x - 0`, `x + x`, `x ^ 1`, choices that are known, divisions by and
 //! products of powers of two (short of overflow). `x + 0` and `x ^ 0.5` may lose the sign of
 //! a zero; `x ^ 0.5` of minus infinity differs. Whole powers up to 4 round once a product.
-//! Not done, since values would change: `x * 0`, `x - x`, sums reordered, factors moved
-//! across other sums.
+//! Not done, since values would change: `x * 0`, `x - x`, sums reordered.
 
 use super::rewrite::{Rebuild, rewrite};
 use crate::base::TensorType;
@@ -44,6 +43,10 @@ fn law(r: &mut Rebuild, op: ScalarOp, x: Value, y: Value) -> Option<Value> {
         (Div, Some(c)) if power_of_two(c) => {
             let inverse = r.b.constant(1.0 / c);
             Some(r.b.mul(x, inverse))
+        }
+        (Add, _) if x == y && r.b.dtype(x) == crate::base::DType::F32 => {
+            let two = r.b.constant(2.0);
+            Some(r.b.mul(x, two))
         }
         (Max | Min, _) if x == y => Some(x),
         _ => None,

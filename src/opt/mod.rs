@@ -9,6 +9,7 @@ mod bodies;
 mod canonical;
 mod cse;
 mod dce;
+mod factors;
 mod fold;
 mod movement;
 mod phases;
@@ -34,6 +35,7 @@ pub const PASSES: &[Pass] = &[
     },
     Pass { name: "fold", why: "numbers known now need no code", run: fold::run },
     Pass { name: "algebra", why: "autodiff and formulas leave x * 1, x + 0 and x ^ 2", run: algebra::run },
+    Pass { name: "factors", why: "what is the same along a sum is multiplied once", run: factors::run },
     Pass {
         name: "movement",
         why: "elementwise chains fuse when no reshape stands between",

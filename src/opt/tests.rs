@@ -62,6 +62,38 @@ fn fold() {
 }
 
 #[test]
+fn factors() {
+    insta::assert_snapshot!(after(
+        "factors",
+        "graph the gradient of a variance
+        leaf x: f32[B, 4] batch
+        leaf g: f32[B, 4] batch
+        leaf c: f32[4] batch
+        %0: f32[4] = reduce sum [0] x
+        %1: f32[4] = div %0, size(B)
+        %2: f32[B, 4] = broadcast [1] %1
+        %3: f32[B, 4] = sub x, %2
+        %4: f32[B, 4] = broadcast [1] c
+        %5: f32[B, 4] = mul %4, g
+        %6: f32[B, 4] = mul %3, %5
+        %7: f32[4] = reduce sum [0] %6
+        %8: f32[B, 4] = mul g, %3
+        %9: f32[B, 4] = div %8, %4
+        %10: f32[B, 4] = neg %9
+        %11: f32[4] = reduce sum [0] %10
+        %12: f32[B, 4] = mul %3, %4
+        %13: f32[4] = reduce sum [0] %12
+        %14: f32[4] = reduce sum [0] %3
+        %15: f32[B] = reduce sum [1] %5
+        value a = %7
+        value b = %11
+        value c = %13
+        value none = %14
+        value other = %15"
+    ));
+}
+
+#[test]
 fn algebra() {
     insta::assert_snapshot!(after(
         "algebra",

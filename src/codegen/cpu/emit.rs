@@ -15,7 +15,7 @@ use cranelift_codegen::ir::{
     BlockArg, ConstantData, Endianness, FuncRef, InstBuilder, MemFlagsData, StackSlot, StackSlotData,
     StackSlotKind, Type, Value,
 };
-use cranelift_frontend::FunctionBuilder;
+use cranelift_frontend::{FunctionBuilder, Variable};
 use std::collections::BTreeMap;
 
 /// Every address is in bounds by the verifier of loops, every buffer is mapped. Not aligned: the
@@ -77,6 +77,8 @@ pub struct Gen<'a, 'f> {
     pub places: Vec<Option<Place>>,
     /// Bytes from the start of a kept value to the present strip.
     pub kept_at: Option<Value>,
+    /// Running folds down columns that are in registers: a vector for each four lanes of the strip.
+    pub(super) sums: Vec<(NodeId, Vec<Variable>)>,
     /// Where each node's first lane of the strip lies.
     pub(super) pointers: Vec<Option<Value>>,
     pub(super) memo: Vec<Option<Value>>,
@@ -116,6 +118,7 @@ impl<'a, 'f> Gen<'a, 'f> {
             scalars: vec![None; nodes],
             places: vec![None; nodes],
             kept_at: None,
+            sums: Vec::new(),
             pointers: vec![None; nodes],
             memo: vec![None; nodes],
             temp,

@@ -105,6 +105,14 @@ impl Instance {
         unsafe { self.compiled.run(&self.team, &self.addresses, self.workspace, seed, step) }
     }
 
+    /// Runs one step kernel by kernel and adds each one's time on `clock` to `seconds`. Needs
+    /// [`Options::profile`].
+    pub fn profile(&mut self, seed: u64, step: u64, clock: &dyn Fn() -> f64, seconds: &mut Vec<f64>) {
+        let Instance { compiled, team, addresses, workspace, .. } = self;
+        // SAFETY: as in `step`.
+        unsafe { compiled.run_apart(team, addresses, *workspace, seed, step, clock, seconds) }
+    }
+
     pub fn f32(&self, id: BufferId) -> &[f32] {
         self.typed(id, DType::F32)
     }

@@ -168,7 +168,10 @@ impl Gen<'_, '_> {
             Form::Map | Form::Rows => Vec::new(),
         };
         let along = nest.form == Form::Rows && !folds.is_empty();
-        let unroll = self.unroll(len, &roots);
+        let unroll = match len {
+            Len::Const(n) if !self.sums.is_empty() => (n / 4).max(1),
+            Len::Const(_) | Len::Dyn { .. } => self.unroll(len, &roots),
+        };
         self.lane_loop(len, along, unroll, &mut |g, at| {
             let values: Vec<Value> = values.iter().map(|&v| g.value(v, at)).collect();
             for (i, (&fold, &term)) in folds.iter().zip(&terms).enumerate() {
@@ -283,15 +286,39 @@ impl Gen<'_, '_> {
         }
     }
 
-    /// Sets the chains of folds down columns to their start.
-    pub fn open_columns(&mut self, folds: &[NodeId], layout: &[Option<Place>], len: usize) {
+    /// Sets the chains of folds down columns to their start: in registers, or where the columns lie.
+    pub fn open_columns(
+        &mut self,
+        folds: &[NodeId],
+        layout: &[Option<Place>],
+        len: usize,
+        in_registers: bool,
+    ) {
         for &fold in folds {
             let start = self.fold_start(fold);
+            if in_registers {
+                let ty = self.vector_type(fold);
+                let sums = (0..len.div_ceil(4)).map(|_| self.b.declare_var(ty)).collect::<Vec<_>>();
+                sums.iter().for_each(|&sum| self.b.def_var(sum, start));
+                self.sums.push((fold, sums));
+                continue;
+            }
             let target = self.column_pointer(fold, layout);
             self.lane_loop(Len::Const(len), false, 1, &mut |g, at| {
                 let address = at.bytes.map_or(target, |i| g.b.ins().iadd(target, i));
                 g.store_dense(start, address, 4 * at.beyond as i32, at.take);
             });
+        }
+    }
+
+    /// Leaves the chains that are in registers where the columns lie.
+    pub fn close_columns(&mut self, layout: &[Option<Place>], len: usize) {
+        for (fold, sums) in std::mem::take(&mut self.sums) {
+            let target = self.column_pointer(fold, layout);
+            for (i, sum) in sums.into_iter().enumerate() {
+                let sum = self.b.use_var(sum);
+                self.store_dense(sum, target, 16 * i as i32, (len - 4 * i).min(4));
+            }
         }
     }
 
@@ -306,6 +333,13 @@ impl Gen<'_, '_> {
     }
 
     fn fold_down(&mut self, fold: NodeId, x: Value, column: Value, at: At) {
+        if let Some((_, sums)) = self.sums.iter().find(|(f, _)| *f == fold) {
+            assert!(at.bytes.is_none(), "codegen: lanes of sums in registers are written out");
+            let sum = sums[at.beyond / 4];
+            let so_far = self.b.use_var(sum);
+            let joined = self.join(fold, so_far, x);
+            return self.b.def_var(sum, joined);
+        }
         let ty = self.vector_type(fold);
         let address = at.bytes.map_or(column, |i| self.b.ins().iadd(column, i));
         let offset = 4 * at.beyond as i32;

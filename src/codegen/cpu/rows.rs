@@ -16,6 +16,8 @@ use cranelift_module::FuncId;
 const STRIP: usize = 1024;
 /// Lanes of a strip down columns: narrower, since one vector of it is kept for each row.
 const COLUMNS: usize = 256;
+/// Rows from which on a fold down columns is worth registers of its own.
+const TALL: usize = 64;
 /// Scratch for values that sweeps hand on; beyond it they compute them anew.
 const KEPT_BYTES: usize = 256 * 1024;
 /// Element operations below which a kernel is one task on the calling thread, and of one task.
@@ -35,9 +37,15 @@ pub struct RowsPlan {
     columns: Vec<Sweep>,
     /// Lanes of one strip.
     strip: usize,
+    /// Whether folds down columns stay in registers.
+    in_registers: bool,
     /// Strips of lanes that are units of their own (not in form `Rows`).
     chunks: usize,
     pub units: usize,
+    /// Units that a loop runs through after each other, the points of the last outer dim: their indices need no
+    /// division. 1 for none.
+    looped: usize,
+    /// In blocks of `looped` units.
     pub per_task: usize,
     pub tasks: usize,
     pub scratch_bytes: usize,
@@ -57,9 +65,9 @@ impl RowsPlan {
         let live = live_nodes(&nest);
         let uniforms = uniform_roots(&nest, &facts, &live);
         let lanes = nest.lanes();
-        let strip = match nest.form {
-            Form::Map | Form::Rows => lanes.min(STRIP),
-            Form::Columns => lanes.min(COLUMNS),
+        let (strip, in_registers) = match nest.form {
+            Form::Map | Form::Rows => (lanes.min(STRIP), false),
+            Form::Columns => column_strip(&nest, &live),
         };
         let chunks = match nest.form {
             Form::Rows => 1,
@@ -74,8 +82,10 @@ impl RowsPlan {
             sweeps: Vec::new(),
             columns: Vec::new(),
             strip,
+            in_registers,
             chunks,
             units,
+            looped: 1,
             per_task: units.max(1),
             tasks: usize::from(units > 0),
             scratch_bytes: 0,
@@ -250,26 +260,18 @@ impl RowsPlan {
 
     /// Cuts the units into tasks by what they cost alone, never by the number of threads.
     fn cut(&mut self) {
-        let cost = self.cost();
-        if self.units == 0 || cost < INLINE_COST {
-            return;
+        let cost = cost(&self.nest, &self.facts, &self.live);
+        let alone = self.units == 0 || cost < INLINE_COST;
+        let wanted = if alone { 1 } else { (cost / TASK_COST).min(MAX_TASKS).min(self.units).max(1) };
+        if let [.., _, last] = self.nest.outer[..]
+            && self.chunks == 1
+            && self.units / self.nest.dims[last].max(1) >= wanted
+        {
+            self.looped = self.nest.dims[last].max(1);
         }
-        let wanted = (cost / TASK_COST).min(MAX_TASKS).min(self.units).max(1);
-        self.per_task = self.units.div_ceil(wanted);
-        self.tasks = self.units.div_ceil(self.per_task);
-    }
-
-    /// Element operations of the whole kernel.
-    pub fn cost(&self) -> usize {
-        let each: usize = self
-            .nest
-            .body
-            .nodes
-            .iter()
-            .filter(|(id, _)| self.live[id.index()] && self.facts.is_lane(*id))
-            .map(|(_, node)| node_cost(node))
-            .sum();
-        each * self.nest.dims.iter().product::<usize>()
+        let blocks = self.units / self.looped;
+        self.per_task = blocks.div_ceil(wanted).max(1);
+        self.tasks = blocks.div_ceil(self.per_task);
     }
 
     pub fn describe(&self) -> String {
@@ -285,6 +287,27 @@ impl RowsPlan {
         };
         let tasks = if self.tasks > 1 { format!("{} tasks", self.tasks) } else { "1 task".to_string() };
         format!("{form}, strips of {} x {} units{sweeps}, {tasks}", self.strip, self.units)
+    }
+}
+
+/// Element operations of the whole kernel.
+fn cost(nest: &Nest, facts: &Facts, live: &[bool]) -> usize {
+    let nodes = nest.body.nodes.iter();
+    let lanes = nodes.filter(|(id, _)| live[id.index()] && facts.is_lane(*id));
+    let each: usize = lanes.map(|(_, node)| node_cost(node)).sum();
+    each * nest.dims.iter().product::<usize>()
+}
+
+/// Lanes of a strip down columns, and whether its folds stay in registers: then a row waits for the sums of the one
+/// before no longer than an addition takes.
+fn column_strip(nest: &Nest, live: &[bool]) -> (usize, bool) {
+    let nodes = nest.body.nodes.iter().filter(|(id, _)| live[id.index()]);
+    let folds = nodes.filter(|(_, node)| matches!(node, Node::Fold { .. })).count();
+    let tall = nest.points(&nest.seq) >= TALL;
+    match folds {
+        1 if tall => (nest.lanes().min(32), true),
+        2 | 3 if tall => (nest.lanes().min(16), true),
+        _ => (nest.lanes().min(COLUMNS), false),
     }
 }
 
@@ -396,18 +419,32 @@ pub fn site_count(nest: &Nest) -> usize {
 
 impl RowsPlan {
     fn emit_task(&self, g: &mut Gen, task: Value) {
+        let blocks = self.units / self.looped;
         if self.tasks <= 1 {
-            g.repeat(self.units, &mut |g, unit| self.emit_unit(g, unit));
+            g.repeat(blocks, &mut |g, block| self.emit_block(g, block));
             return;
         }
         let first = g.times(task, self.per_task as i64);
-        let all = g.iconst(self.units as i64);
+        let all = g.iconst(blocks as i64);
         let left = g.b.ins().isub(all, first);
         let per = g.iconst(self.per_task as i64);
         let count = g.b.ins().umin(left, per);
         g.for_each(count, 1, true, &mut |g, i| {
-            let unit = g.b.ins().iadd(first, i);
-            self.emit_unit(g, unit);
+            let block = g.b.ins().iadd(first, i);
+            self.emit_block(g, block);
+        });
+    }
+
+    /// The units that differ in the last outer index alone.
+    fn emit_block(&self, g: &mut Gen, block: Value) {
+        let [outer @ .., last] = &self.nest.outer[..] else { return self.emit_unit(g, block) };
+        if self.looped == 1 {
+            return self.emit_unit(g, block);
+        }
+        g.set_indices(outer, block);
+        g.repeat(self.looped, &mut |g, at| {
+            g.index[*last] = at;
+            self.emit_whole(g);
         });
     }
 
@@ -417,9 +454,7 @@ impl RowsPlan {
         let (point, chunk) = split_index(g, unit, self.chunks);
         g.set_indices(&self.nest.outer, point);
         if self.chunks == 1 {
-            g.index[lane] = g.iconst(0);
-            let all = if self.nest.form == Form::Rows { self.nest.lanes() } else { self.strip };
-            return self.emit_lanes(g, all);
+            return self.emit_whole(g);
         }
         g.index[lane] = g.times(chunk, self.strip as i64);
         let rest = self.nest.lanes() % self.strip;
@@ -439,6 +474,13 @@ impl RowsPlan {
         g.b.seal_block(after);
     }
 
+    /// A unit of all lanes.
+    fn emit_whole(&self, g: &mut Gen) {
+        g.index[self.nest.lane] = g.iconst(0);
+        let all = if self.nest.form == Form::Rows { self.nest.lanes() } else { self.strip };
+        self.emit_lanes(g, all);
+    }
+
     /// All sweeps of a unit whose lanes are `len` from the present lane index.
     fn emit_lanes(&self, g: &mut Gen, len: usize) {
         g.places.fill(None);
@@ -452,13 +494,14 @@ impl RowsPlan {
                     g.close_folds(&accumulators);
                 }
                 Form::Map | Form::Columns => {
-                    g.open_columns(&sweep.folds, &sweep.layout, len);
+                    g.open_columns(&sweep.folds, &sweep.layout, len, self.in_registers);
                     g.nest_loops(&self.nest.seq, &mut |g| {
                         self.set_kept(g);
                         self.scalars_of_seq(g, step);
                         g.strip(&sweep.plan, &sweep.layout, Len::Const(len), None);
                         self.store_seq(g, step);
                     });
+                    g.close_columns(&sweep.layout, len);
                     sweep.folds.iter().for_each(|f| g.places[f.index()] = sweep.layout[f.index()]);
                 }
             }

@@ -187,7 +187,8 @@ impl Fuser {
         };
         let mut kernel = Kernel { label: String::new(), reasons: Vec::new(), kind };
         let unstored = self.drop_dead_stores(pair, &mut kernel);
-        if !pays(first, second, &kernel, &unstored) || !self.keeps_weights(&kernel) {
+        let late = unstored.is_empty() && self.is_for_a_fold(first, second);
+        if late || !pays(first, second, &kernel, &unstored) || !self.keeps_weights(&kernel) {
             return false;
         }
         let Some(dependents) = self.sequence.dependents(&self.links, pair.first, pair.second) else {
@@ -204,6 +205,25 @@ impl Fuser {
         self.kernels[pair.first] = Some(kernel);
         self.grown[pair.first] += 1;
         true
+    }
+
+    /// Whether a map would write behind a product what one fold alone reads, over the same points: computed there, it
+    /// is never stored.
+    fn is_for_a_fold(&self, first: &Kernel, second: &Kernel) -> bool {
+        let (KernelKind::Contract(_), KernelKind::Rows(map)) = (&first.kind, &second.kind) else {
+            return false;
+        };
+        let (buffers, becomes) = (&self.draft.program.buffers, &self.draft.becomes);
+        let passes = |buffer: BufferId| {
+            let temp = buffers[buffer].kind == BufferKind::Temp && !becomes.contains_key(&buffer);
+            let mut readers = self.links.readers(buffer);
+            let folds = |reader| match &self.kernel(reader).kind {
+                KernelKind::Rows(rows) => !rows.row.is_empty() && points(rows) == points(map),
+                KernelKind::Contract(_) | KernelKind::Scatter(_) | KernelKind::Scan(_) => false,
+            };
+            temp && readers.next().is_some_and(folds) && readers.next().is_none()
+        };
+        map.row.is_empty() && second.writes().into_iter().all(passes)
     }
 
     /// Whether the kernel overwrites weights only where it reads them.

@@ -30,6 +30,14 @@ const SHAPES: &[Shape] = &[
     (96, 256, 64, 256, false, false),
     (1, 36864, 64, 288, false, false),
     (1, 2048, 2048, 2048, false, false),
+    (1, 512, 128, 3136, true, false),
+    (1, 128, 512, 3136, true, false),
+    (1, 384, 1536, 4096, true, false),
+    (1, 1536, 384, 4096, true, false),
+    (1, 128, 8000, 2048, true, false),
+    (1, 2048, 8000, 128, false, false),
+    (96, 256, 64, 256, true, false),
+    (256, 49, 32, 49, false, false),
 ];
 
 /// Rounds, fewer for what takes longer than [`PATIENCE`] seconds.
@@ -70,7 +78,9 @@ fn measure(name: &str, (batch, m, n, k, at, bt): Shape, isa: Isa, teams: &[Team]
         rhs: strides(n, !bt),
         batch_lhs: Offsets::Stride((m * k) as isize),
         batch_rhs: Offsets::Stride((n * k) as isize),
-        out: Out::Store { ldc: n, batch_stride: m * n },
+        batch_out: Offsets::Stride((m * n) as isize),
+        out: Out::Store { ldc: n },
+        streams: Vec::new(),
     };
     let gemm = Gemm::new(problem, isa, 2);
     let numbers = |n: usize, seed: u64| {

@@ -1,7 +1,7 @@
 //! Laws of arithmetic that hold for machine numbers.
 //!
 //! Exact: `x * 1`, `x / 1`, `x - 0`, `x + x`, `x ^ 1`, choices that are known, divisions by and
-//! products of powers of two (short of overflow). `x + 0` and `x ^ 0.5` may lose the sign of
+//! products of powers of two (short of overflow). `x / c` becomes `x * (1 / c)`, rounded once more. `x + 0` and `x ^ 0.5` may lose the sign of
 //! a zero; `x ^ 0.5` of minus infinity differs. Whole powers up to 4 round once a product.
 //! Not done, since values would change: `x * 0`, `x - x`, sums reordered.
 
@@ -40,7 +40,7 @@ fn law(r: &mut Rebuild, op: ScalarOp, x: Value, y: Value) -> Option<Value> {
             let both = r.b.constant(inner * c);
             Some(r.b.mul(z, both))
         }
-        (Div, Some(c)) if power_of_two(c) => {
+        (Div, Some(c)) if r.b.dtype(x) == crate::base::DType::F32 && invertible(c) => {
             let inverse = r.b.constant(1.0 / c);
             Some(r.b.mul(x, inverse))
         }
@@ -57,6 +57,11 @@ fn law(r: &mut Rebuild, op: ScalarOp, x: Value, y: Value) -> Option<Value> {
 fn power_of_two(x: f64) -> bool {
     let mantissa = x.to_bits() & ((1 << 52) - 1);
     x.is_normal() && mantissa == 0 && (2f64.powi(-64)..=2f64.powi(64)).contains(&x.abs())
+}
+
+/// Whether dividing by it is multiplying by its inverse, which is a normal number in `f32` too.
+fn invertible(x: f64) -> bool {
+    (2f64.powi(-64)..=2f64.powi(64)).contains(&x.abs())
 }
 
 fn choice(r: &mut Rebuild, c: Value, x: Value, y: Value) -> Option<Value> {

@@ -58,8 +58,8 @@ pub struct Operand {
 /// What becomes of the sums.
 #[derive(Clone, Copy, Debug)]
 pub enum Out {
-    /// `out[b * batch_stride + i * ldc + j]`
-    Store { ldc: usize, batch_stride: usize },
+    /// `out[batch_out.at(b) + i * ldc + j]`
+    Store { ldc: usize },
     /// The generated function is called once for each finished tile, from any thread; the tiles
     /// cover each batch entry without overlap. `out` is not touched.
     Epilogue(EpilogueFn),
@@ -78,7 +78,22 @@ pub struct Problem {
     pub rhs: Operand,
     pub batch_lhs: Offsets,
     pub batch_rhs: Offsets,
+    /// Where entries of a stored result begin.
+    pub batch_out: Offsets,
     pub out: Out,
+    /// What an epilogue reads and writes, as far as it should be near before it comes.
+    pub streams: Vec<Stream>,
+}
+
+/// A matrix that lies as the result does: element `(b, i, j)` at
+/// `buffers[slot][offset + batch.at(b) + rows.at(i) + j]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// In the table of addresses of the context.
+    pub slot: usize,
+    pub offset: isize,
+    pub batch: Offsets,
+    pub rows: Offsets,
 }
 
 /// A product with its plan: built once, immovable while generated code holds its address.

@@ -11,8 +11,9 @@ const SMALL: usize = 400_000;
 const TASK: usize = 200_000;
 /// Tasks that a product is cut into at most: enough to even out a slow core.
 const MOST_TASKS: usize = 16;
-/// The longest stretch of k between visits to the sums.
-const MOST_K: usize = 2048;
+/// The longest stretch of k between visits to the sums: what lies far apart along k, as columns of a gradient do, is
+/// still in the second cache when the next rows read what lies beside it.
+const MOST_K: usize = 640;
 /// Numbers of a block of `rhs` that stays in the second cache while rows pass by.
 const NEAR: usize = 128 * 1024;
 /// Columns of a finished strip that stays in the first cache for its epilogue.

@@ -5,6 +5,7 @@ use super::plan::{PackB, Plan};
 use super::tile::Tile;
 use super::{Gemm, Offsets, Operand, Out, Problem};
 use crate::abi::Ctx;
+use crate::simd::prefetch;
 use crate::team::Team;
 use std::ops::Range;
 
@@ -66,6 +67,9 @@ fn region(team: &Team, serial: bool, tasks: usize, f: &(impl Fn(usize, *mut u8) 
         team.each(tasks, f);
     }
 }
+
+/// Numbers of a line of the cache.
+const LINE: usize = 16;
 
 /// An operand in memory.
 #[derive(Clone, Copy)]
@@ -237,12 +241,14 @@ impl Run<'_> {
             let end = (group + plan.tiles_per_strip).min(part.tiles.end);
             let kept = if plan.k_blocks() > 1 { plan.row(group) - plan.row(part.tiles.start) } else { 0 };
             let sums = strip.wrapping_add(kept * ld);
+            if last {
+                self.call_for_streams(part, plan.row(group)..plan.row(end));
+            }
             for t in group..end {
                 let down = plan.row(t) - plan.row(group);
                 let (c, ldc) = match self.problem.out {
-                    Out::Store { ldc, batch_stride } if !plan.via_scratch => {
-                        let at = part.entry * batch_stride + plan.row(t) * ldc + part.cols.start;
-                        (self.out.wrapping_add(at), ldc)
+                    Out::Store { ldc } if !plan.via_scratch => {
+                        (self.out_entry(part).wrapping_add(plan.row(t) * ldc + part.cols.start), ldc)
                     }
                     Out::Store { .. } | Out::Epilogue(_) => (sums.wrapping_add(down * ld), ld),
                 };
@@ -256,6 +262,27 @@ impl Run<'_> {
             }
             group = end;
         }
+    }
+
+    /// Asks for what the epilogue of these rows will read and write: it would wait for each line of it, while the
+    /// products before it leave the memory idle.
+    fn call_for_streams(&self, part: &Part, rows: Range<usize>) {
+        let (rows, cols) =
+            if self.plan.turned { (part.cols.clone(), rows) } else { (rows, part.cols.clone()) };
+        for stream in &self.problem.streams {
+            // SAFETY: the context is live, and its table has an address for each slot.
+            let base = unsafe { *(*self.ctx).buffers.add(stream.slot) }.cast::<f32>();
+            let at = stream.offset + stream.batch.at(part.entry) + cols.start as isize;
+            for i in rows.clone() {
+                let row = base.wrapping_offset(at + stream.rows.at(i));
+                (0..cols.len()).step_by(LINE).for_each(|j| prefetch(row.wrapping_add(j)));
+            }
+        }
+    }
+
+    /// Where the result of a task's batch entry begins.
+    fn out_entry(&self, part: &Part) -> *mut f32 {
+        self.out.wrapping_offset(self.problem.batch_out.at(part.entry))
     }
 
     /// One row tile against all panels of the task, over one block of k.
@@ -348,10 +375,10 @@ impl Run<'_> {
         // SAFETY: the caller's promise; `out` is this task's part of the result.
         unsafe {
             match self.problem.out {
-                Out::Store { ldc, batch_stride } => {
+                Out::Store { ldc } => {
                     // Only a turned product comes here: others store from the tile.
-                    let at = part.entry * batch_stride + cols.start * ldc + rows.start;
-                    turn(plan.isa, sums, ld, rows.len(), cols.len(), self.out.add(at), ldc);
+                    let out = self.out_entry(part).add(cols.start * ldc + rows.start);
+                    turn(plan.isa, sums, ld, rows.len(), cols.len(), out, ldc);
                 }
                 Out::Epilogue(f) if plan.turned => {
                     let width = rows.len().next_multiple_of(8);

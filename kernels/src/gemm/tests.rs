@@ -154,10 +154,11 @@ fn tag(x: f32, i: usize, j: usize) -> f32 {
 
 fn run(gemm: &Gemm, team: &Team, a: &Matrix, b: &Matrix) -> Vec<f32> {
     let p = gemm.problem();
-    let (ldc, stride) = match p.out {
-        Out::Store { ldc, batch_stride } => (ldc, batch_stride),
-        Out::Epilogue(_) => (p.n, p.m * p.n),
+    let ldc = match p.out {
+        Out::Store { ldc } => ldc,
+        Out::Epilogue(_) => p.n,
     };
+    let stride = p.m * ldc;
     let mut out = vec![0f32; p.batch * stride];
     let mut sizes = [p.m, p.n];
     let buffers = [out.as_mut_ptr().cast::<u8>(), sizes.as_mut_ptr().cast()];
@@ -173,8 +174,12 @@ fn run(gemm: &Gemm, team: &Team, a: &Matrix, b: &Matrix) -> Vec<f32> {
     unsafe { mlc_gemm(&ctx, gemm, a.base(), b.base(), out.as_mut_ptr()) };
     let mut dense = Vec::with_capacity(p.batch * p.m * p.n);
     for e in 0..p.batch {
+        let entry = match p.out {
+            Out::Store { .. } => p.batch_out.at(e) as usize,
+            Out::Epilogue(_) => e * stride,
+        };
         for i in 0..p.m {
-            let row = &out[e * stride + i * ldc..][..ldc];
+            let row = &out[entry + i * ldc..][..ldc];
             dense.extend_from_slice(&row[..p.n]);
             assert!(row[p.n..].iter().all(|x| *x == 0.0), "nothing is stored between rows");
         }
@@ -188,14 +193,24 @@ fn check(teams: &[Team], batch: usize, m: usize, n: usize, k: usize, la: Layout,
     let want = chain(batch, m, n, k, &a, &b);
     for isa in Isa::all() {
         for store in [true, false] {
-            let out = if store {
-                Out::Store { ldc: n + 3, batch_stride: m * (n + 3) }
-            } else {
-                Out::Epilogue(tagged)
-            };
+            let out = if store { Out::Store { ldc: n + 3 } } else { Out::Epilogue(tagged) };
             let (batch_lhs, batch_rhs) = (a.batch.clone(), b.batch.clone());
             let (lhs, rhs) = (a.operand.clone(), b.operand.clone());
-            let problem = Problem { batch, m, n, k, lhs, rhs, batch_lhs, batch_rhs, out };
+            let size = m * (n + 3);
+            let batch_out = match batch % 2 {
+                0 => Offsets::Stride(size as isize),
+                _ => table((0..batch).rev().map(|b| (b * size) as i32).collect()),
+            };
+            let streams = match out {
+                Out::Store { .. } => Vec::new(),
+                Out::Epilogue(_) => vec![Stream {
+                    slot: 0,
+                    offset: 0,
+                    batch: Offsets::Stride((m * n) as isize),
+                    rows: Offsets::Stride(n as isize),
+                }],
+            };
+            let problem = Problem { batch, m, n, k, lhs, rhs, batch_lhs, batch_rhs, batch_out, out, streams };
             let gemm = Gemm::new(problem, isa, 2);
             for team in teams {
                 let got = run(&gemm, team, &a, &b);
@@ -294,9 +309,22 @@ fn plans_say_what_they_do() {
     let plan = |m: usize, n: usize, k: usize, lb: Layout| {
         let (a, b) = (matrix(Layout::Rows, 1, 1, 1, 2), matrix(lb, 1, n, k, 2));
         let lhs = Operand { rows: Offsets::Stride(k as isize), ..a.operand };
-        let out = Out::Store { ldc: n, batch_stride: 0 };
+        let out = Out::Store { ldc: n };
         let (batch_lhs, batch_rhs) = (a.batch, b.batch);
-        let problem = Problem { batch: 1, m, n, k, lhs, rhs: b.operand, batch_lhs, batch_rhs, out };
+        let batch_out = Offsets::Stride(0);
+        let problem = Problem {
+            batch: 1,
+            m,
+            n,
+            k,
+            lhs,
+            rhs: b.operand,
+            batch_lhs,
+            batch_rhs,
+            batch_out,
+            out,
+            streams: Vec::new(),
+        };
         Gemm::new(problem, Isa::Portable, 2).describe()
     };
     assert_eq!(plan(4, 8, 10, Layout::Columns), "4x8 tiles (portable), 1 thread");

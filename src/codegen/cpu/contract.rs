@@ -13,10 +13,13 @@ use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, Value};
 use cranelift_frontend::FunctionBuilder;
 use cranelift_module::FuncId;
-use mlc_kernels::gemm::{Offsets, Operand, Out, Problem};
+use mlc_kernels::gemm::{Offsets, Operand, Out, Problem, Stream};
 
 /// Lanes that an epilogue handles at a time where it stores in scratch.
 const TILE_LANES: usize = 128;
+
+/// Bytes of a result beyond which its lines are called for before the epilogue.
+const FAR: usize = 256 * 1024;
 
 /// How a `Contract` kernel ends.
 pub enum Finish {
@@ -25,7 +28,8 @@ pub enum Finish {
         slot: BufferId,
         offset: i64,
         ldc: usize,
-        batch_stride: usize,
+        /// Where batch entries begin, from `offset` on.
+        batch: Offsets,
     },
     Epilogue(Box<EpiloguePlan>),
 }
@@ -74,7 +78,7 @@ fn table(groups: &[(usize, i64)]) -> Vec<i32> {
 }
 
 /// The product of a kernel, but for what becomes of its sums.
-pub fn problem(contract: &Contract, out: Out) -> Problem {
+pub fn problem(contract: &Contract, finish: &Finish, out: Out) -> Problem {
     let [lhs, rhs] = contract.operands().map(plain);
     let (b, m, n) = (contract.batch.len(), contract.m.len(), contract.n.len());
     let size = |dims: &[usize]| dims.iter().product::<usize>();
@@ -93,8 +97,46 @@ pub fn problem(contract: &Contract, out: Out) -> Problem {
         },
         batch_lhs: offsets(&contract.batch, &lhs.strides[..b]),
         batch_rhs: offsets(&contract.batch, &rhs.strides[..b]),
+        batch_out: match finish {
+            Finish::Store { batch, .. } => batch.clone(),
+            Finish::Epilogue(_) => Offsets::Stride(0),
+        },
         out,
+        streams: match finish {
+            Finish::Store { .. } => Vec::new(),
+            Finish::Epilogue(_) => streams(contract),
+        },
     }
+}
+
+/// What an epilogue reads and writes at every point of a result that no near cache holds.
+fn streams(contract: &Contract) -> Vec<Stream> {
+    let size = |dims: &[usize]| dims.iter().product::<usize>();
+    let points = size(&contract.batch) * size(&contract.m) * size(&contract.n);
+    if points * DType::F32.bytes() < FAR {
+        return Vec::new();
+    }
+    let mut streams: Vec<Stream> = Vec::new();
+    for access in contract.body.loads().chain(contract.body.stores.iter().map(|s| &s.access)) {
+        if let Some(stream) = stream(contract, access)
+            && !streams.contains(&stream)
+        {
+            streams.push(stream);
+        }
+    }
+    streams
+}
+
+/// An access to a matrix that lies as the result does, a row beside the other.
+fn stream(contract: &Contract, access: &Access) -> Option<Stream> {
+    let (b, m) = (contract.batch.len(), contract.m.len());
+    let [batch, rows, cols] = [
+        offsets(&contract.batch, &access.strides[..b]),
+        offsets(&contract.m, &access.strides[b..b + m]),
+        offsets(&contract.n, &access.strides[b + m..]),
+    ];
+    let dense = access.guards.is_empty() && cols == Offsets::Stride(1) && rows != Offsets::Stride(0);
+    dense.then_some(Stream { slot: access.buffer.index(), offset: access.offset as isize, batch, rows })
 }
 
 /// The load that an operand is: packing reads `f32` as it lies.
@@ -122,8 +164,8 @@ fn plain_store(contract: &Contract) -> Option<Finish> {
     let n: usize = contract.n.iter().product();
     let along_n = stride(&contract.n, &strides[b + m..])?;
     let ldc = stride(&contract.m, &strides[b..b + m])?;
-    let batch_stride = stride(&contract.batch, &strides[..b])?;
-    (along_n == 1 || n == 1).then_some(Finish::Store { slot: *buffer, offset: *offset, ldc, batch_stride })
+    let batch = offsets(&contract.batch, &strides[..b]);
+    (along_n == 1 || n == 1).then_some(Finish::Store { slot: *buffer, offset: *offset, ldc, batch })
 }
 
 impl EpiloguePlan {

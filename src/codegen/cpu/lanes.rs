@@ -28,7 +28,7 @@ impl Gen<'_, '_> {
     pub fn lane_loop(&mut self, len: Len, sixteen: bool, unroll: usize, body: &mut dyn FnMut(&mut Self, At)) {
         match len {
             Len::Const(n) => self.lane_loop_const(n, if sixteen { 4 } else { unroll }, body),
-            Len::Dyn { value, fours } => self.lane_loop_dyn(value, fours, body),
+            Len::Dyn { value, fours } => self.lane_loop_dyn(value, fours, unroll, body),
         }
     }
 
@@ -57,12 +57,24 @@ impl Gen<'_, '_> {
         self.forget();
     }
 
-    /// Whole vectors, then single lanes.
-    fn lane_loop_dyn(&mut self, n: Value, fours: bool, body: &mut dyn FnMut(&mut Self, At)) {
+    /// Rounds of whole vectors, then whole vectors, then single lanes.
+    fn lane_loop_dyn(&mut self, n: Value, fours: bool, unroll: usize, body: &mut dyn FnMut(&mut Self, At)) {
         let bytes = self.times(n, 4);
         let whole = if fours { bytes } else { self.b.ins().band_imm_s(bytes, -16) };
-        self.for_each(whole, 16, fours, &mut |g, i| {
+        let round = 16 * unroll as i64;
+        let rounds = if unroll > 1 { self.b.ins().band_imm_s(bytes, -round) } else { self.iconst(0) };
+        if unroll > 1 {
+            self.for_each(rounds, round, false, &mut |g, i| {
+                for quarter in 0..unroll {
+                    g.forget();
+                    body(g, At { bytes: Some(i), beyond: 4 * quarter, take: 4, quarter: 0 });
+                }
+            });
+        }
+        let left = self.b.ins().isub(whole, rounds);
+        self.for_each(left, 16, fours && unroll == 1, &mut |g, i| {
             g.forget();
+            let i = g.b.ins().iadd(rounds, i);
             body(g, At { bytes: Some(i), beyond: 0, take: 4, quarter: 0 });
         });
         if !fours {
@@ -82,6 +94,8 @@ impl Gen<'_, '_> {
         match len {
             Len::Const(n) if n % 16 == 0 && 3 * cost <= UNROLLED => 4,
             Len::Const(n) if n % 8 == 0 && cost <= UNROLLED => 2,
+            Len::Dyn { .. } if 3 * cost <= UNROLLED => 4,
+            Len::Dyn { .. } if cost <= UNROLLED => 2,
             Len::Const(_) | Len::Dyn { .. } => 1,
         }
     }

@@ -313,16 +313,15 @@ impl Compiled {
                     panic!("codegen: a product's plan is of a product")
                 };
                 let (out, tail, scratch) = match finish {
-                    Finish::Store { ldc, batch_stride, .. } => {
-                        (Out::Store { ldc: *ldc, batch_stride: *batch_stride }, "plain store", 0)
-                    }
+                    Finish::Store { ldc, .. } => (Out::Store { ldc: *ldc }, "plain store", 0),
                     Finish::Epilogue(plan) => {
                         let function = function.expect("codegen: an epilogue has a function");
                         let f = self.epilogue(function);
                         (Out::Epilogue(f), plan.describe(), plan.scratch_bytes)
                     }
                 };
-                let gemm = Gemm::new(contract::problem(contract, out), Isa::detect(), options.threads);
+                let gemm =
+                    Gemm::new(contract::problem(contract, finish, out), Isa::detect(), options.threads);
                 let how = format!("{}, {tail}", gemm.describe());
                 let scratch = scratch + gemm.scratch_bytes();
                 self.workspace_bytes = self.workspace_bytes.max(gemm.workspace_bytes());

@@ -1,7 +1,8 @@
 //! Laws of arithmetic that hold for machine numbers.
 //!
 //! Exact: `x * 1`, `x / 1`, `x - 0`, `x + x`, `x ^ 1`, choices that are known, divisions by and
-//! products of powers of two (short of overflow). `x / c` becomes `x * (1 / c)`, rounded once more. `x + 0` and `x ^ 0.5` may lose the sign of
+//! products of powers of two (short of overflow). `x / c` becomes
+//! `x * (1 / c)` for numbers and for what is repeated, rounded once more. `x + 0` and `x ^ 0.5` may lose the sign of
 //! a zero; `x ^ 0.5` of minus infinity differs. Whole powers up to 4 round once a product.
 //! Not done, since values would change: `x * 0`, `x - x`, sums reordered.
 
@@ -44,6 +45,7 @@ fn law(r: &mut Rebuild, op: ScalarOp, x: Value, y: Value) -> Option<Value> {
             let inverse = r.b.constant(1.0 / c);
             Some(r.b.mul(x, inverse))
         }
+        (Div, None) if r.rank(x) > 0 && r.b.dtype(x) == crate::base::DType::F32 => by_inverse(r, x, y),
         (Add, _) if x == y && r.b.dtype(x) == crate::base::DType::F32 => {
             let two = r.b.constant(2.0);
             Some(r.b.mul(x, two))
@@ -57,6 +59,21 @@ fn law(r: &mut Rebuild, op: ScalarOp, x: Value, y: Value) -> Option<Value> {
 fn power_of_two(x: f64) -> bool {
     let mantissa = x.to_bits() & ((1 << 52) - 1);
     x.is_normal() && mantissa == 0 && (2f64.powi(-64)..=2f64.powi(64)).contains(&x.abs())
+}
+
+/// `x / c` where one `c` serves many `x`: its inverse is computed once.
+fn by_inverse(r: &mut Rebuild, x: Value, y: Value) -> Option<Value> {
+    let one = r.b.constant(1.0);
+    let inverse = match r.prim(y).clone() {
+        _ if r.rank(y) == 0 => r.b.div(one, y),
+        Prim::Broadcast { input, axes } => {
+            let shape = r.b.shape(y).clone();
+            let small = r.b.div(one, input);
+            r.b.broadcast(small, shape, &axes)
+        }
+        _ => return None,
+    };
+    Some(r.b.mul(x, inverse))
 }
 
 /// Whether dividing by it is multiplying by its inverse, which is a normal number in `f32` too.

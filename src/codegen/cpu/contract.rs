@@ -19,7 +19,7 @@ use mlc_kernels::gemm::{Offsets, Operand, Out, Problem, Stream};
 const TILE_LANES: usize = 128;
 
 /// Bytes of a result beyond which its lines are called for before the epilogue.
-const FAR: usize = 256 * 1024;
+const FAR: usize = 64 * 1024;
 
 /// How a `Contract` kernel ends.
 pub enum Finish {

@@ -34,6 +34,11 @@ pub enum Command {
     Train(TrainArgs),
     /// Evaluate the weights of a run on a split of its data
     Eval(EvalArgs),
+    /// Whether a run reaches what the `test` sections of its spec ask for
+    ///
+    /// The weights of the run are evaluated as `mlc eval` does, and each bound stands beside what was reached. Exit code 1
+    /// if one is missed.
+    Test(TestArgs),
     /// Put the model of a run to work on rows without labels
     ///
     /// Rows go through the same preprocessing as in training, fitted on the training rows and kept in the run. Each
@@ -229,6 +234,24 @@ pub struct PlanArgs {
     pub section: SectionArgs,
     #[command(flatten)]
     pub spec: SpecArgs,
+}
+
+#[derive(Args)]
+pub struct TestArgs {
+    /// A folder that `mlc train` made
+    pub run: PathBuf,
+    /// Where the data lie, if not where they were when the run was trained
+    #[arg(long, value_name = "DIR", env = "MLC_DATA", value_parser = folder())]
+    pub data: Option<PathBuf>,
+    /// What to compute on [default: that of the run]
+    #[arg(long, value_enum)]
+    pub device: Option<Device>,
+    /// Threads to compute with [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// One JSON object, to standard output
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args)]

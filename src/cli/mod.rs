@@ -25,6 +25,7 @@ mod render;
 mod rows;
 mod sections;
 mod spec;
+mod test;
 mod train;
 mod verify;
 mod watch;
@@ -88,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Fmt(args) => fmt::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Lsp(args) => lsp::run(&args),

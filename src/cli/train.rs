@@ -5,7 +5,7 @@ use super::interrupt::Interrupts;
 use super::lesson::Lesson;
 use super::progress::Bar;
 use super::spec::{self, Checked, Given};
-use super::{Failure, Outcome, generate, output, sections};
+use super::{Failure, Outcome, generate, output, sections, test};
 use crate::base::{Sources, Span};
 use crate::diag::{Diagnostic, Severity};
 use crate::runtime::data::{self, Dataset, FileInfo, Places};
@@ -279,18 +279,24 @@ fn train(subject: Subject, args: &TrainArgs) -> Result<Outcome, Failure> {
         done.map(|o| (o.folder, o.ending, o.problem))
     } else {
         let plan = &job.trains[0];
-        let data = data.remove(&plan.data).expect("cli: the data of each section are read");
+        let read = "cli: the data of each section are read";
         if folds::runs(&job).is_some() {
+            let data = data.remove(&plan.data).expect(read);
             let done = folds::train(&library, &job, &checked.places, data, &options, progress, stop);
             return ended(done.map(|o| (o.folder, o.ending, o.problem)), &checked.sources, &interrupts);
         }
-        let done = session::train(&library, &job, plan, &data, &options, progress, stop);
+        let done =
+            session::train(&library, &job, plan, data.get(&plan.data).expect(read), &options, progress, stop);
         done.map(|o| (o.folder, o.ending, o.problem))
     };
     let folder = done.as_ref().ok().map(|(folder, ..)| folder.clone());
     let outcome = ended(done, &checked.sources, &interrupts)?;
     match (outcome, folder) {
-        (Outcome::Clean, Some(folder)) => generated(&checked, &job, &folder, &options),
+        (Outcome::Clean, Some(folder)) => {
+            let made = generated(&checked, &job, &folder, &options)?;
+            tested(&checked, &job, &folder, &data, &options)?;
+            Ok(made)
+        }
         (outcome, _) => Ok(outcome),
     }
 }
@@ -314,6 +320,40 @@ fn generated(checked: &Checked, job: &Job, folder: &Path, options: &Options) -> 
         }
     }
     Ok(Outcome::Clean)
+}
+
+/// Tells what of the `test` sections was reached: what is missed is for `mlc test` to fail for.
+fn tested(
+    checked: &Checked,
+    job: &Job,
+    folder: &Path,
+    data: &in_turn::Datasets,
+    options: &Options,
+) -> Result<(), Failure> {
+    for plan in &job.trains {
+        let alone = Job { trains: vec![plan.clone()], ..job.clone() };
+        if test::plans(&alone).is_empty() {
+            continue;
+        }
+        let folder = match &plan.name {
+            Some(name) if job.trains.len() > 1 => folder.join(name),
+            Some(_) | None => folder.to_path_buf(),
+        };
+        let (run, data) =
+            (open(&folder)?, data.get(&plan.data).expect("cli: the data of each section are read"));
+        let asked = test::Asked {
+            checked,
+            job: &alone,
+            data,
+            run: &run,
+            threads: options.threads,
+            device: options.asked.device,
+        };
+        if let Some(report) = asked.report()? {
+            output::err(&report.text());
+        }
+    }
+    Ok(())
 }
 
 /// What is said at the end of a run, or of the runs of all folds.

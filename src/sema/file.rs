@@ -7,7 +7,10 @@ use super::job::{Job, ModelInfo, WeightInfo};
 use super::keyed::{Keyed, stray};
 use super::keys::{ITEMS, Status, WORDS};
 use super::model::{Elab, alone, block_alone};
-use super::{DataProbe, Settings, dims, generate, memo, names, overrides, params, pretrained, train, walk};
+use super::{
+    DataProbe, Settings, dims, generate, memo, names, overrides, params, pretrained, test_section, train,
+    walk,
+};
 use crate::base::{FileId, Sources, Span};
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
 use crate::graph::{Builder, Leaf, LeafKind};
@@ -233,11 +236,19 @@ pub(super) fn check(
     let views = cx.data.borrow().iter().zip(roles).filter_map(|(data, r)| data.view(&cx, r)).collect();
     let trains: Option<Vec<_>> = trains.into_iter().collect();
     let generates: Option<Vec<_>> = generates.into_iter().collect();
+    let tests: Option<Vec<_>> = match (&trains, &plans) {
+        (Some(trains), Some(plans)) => {
+            ast_sections(ast, "test").map(|s| test_section::check(&cx, s, trains, plans)).collect()
+        }
+        (None, _) | (_, None) => None,
+    };
+    test_names(&cx, ast);
     facts.data(|| cx.data.borrow().iter().map(|data| data.fact(&cx)).collect());
     facts.uses(|seen| uses_in(ast, &cx.library, seen));
     diags.extend(without_echoes(&cx));
-    let job = |((data, trains), generates)| Job { name, params, data, models, trains, generates };
-    (plans.zip(trains).zip(generates).map(job), views)
+    let job =
+        |(((data, trains), generates), tests)| Job { name, params, data, models, trains, generates, tests };
+    (plans.zip(trains).zip(generates).zip(tests).map(job), views)
 }
 
 /// What a check of the tree starts from.
@@ -319,6 +330,17 @@ fn several_trains(cx: &Ctx, file: &ast::File) {
         match names.get(&*name.name) {
             Some(first) => cx.report(names::duplicate(name, *first)),
             None => drop(names.insert(&name.name, name.span)),
+        }
+    }
+}
+
+/// Reports tell expectations apart by the name of their section.
+fn test_names(cx: &Ctx, file: &ast::File) {
+    let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
+    for name in ast_sections(file, "test").filter_map(|section| section.name.as_ref()) {
+        match seen.get(&*name.name) {
+            Some(first) => cx.report(names::duplicate(name, *first)),
+            None => drop(seen.insert(&name.name, name.span)),
         }
     }
 }

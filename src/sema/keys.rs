@@ -70,6 +70,11 @@ pub const WORDS: &[Word] = &[
          of a training, and by `mlc generate RUN`.",
         "faces {\n  model = G\n  draw { noise = Normal(shape=[B, 64]) }\n  count = 100\n}",
     ),
+    word(
+        "test",
+        "What a trained run must reach. Told at the end of a training; `mlc test RUN` fails where it is not reached.",
+        "floor {\n  expect = [loss <= 0.1]\n}",
+    ),
     later_word(
         "search",
         "Trials with values drawn from the domains of params.",
@@ -84,11 +89,6 @@ pub const WORDS: &[Word] = &[
         "distribute",
         "Training on several machines.",
         "training runs on one machine; take this section out",
-    ),
-    later_word(
-        "test",
-        "What the test part is evaluated for.",
-        "the test part of `data` is evaluated once after training",
     ),
 ];
 
@@ -333,6 +333,16 @@ const GENERATE: &[Key] = &[
     key("num_return_sequences", "5", "How many texts: 1."),
 ];
 
+const TEST: &[Key] = &[
+    key(
+        "expect",
+        "[loss <= 0.1]",
+        "Bounds on the loss and on metrics of the training, with `>=`, `>`, `<=` or `<`; a share may be written `97%`.",
+    ),
+    key("split", "test", "Which part of the data: the test part, or validation where there is none."),
+    key("train", "finetune", "The `train` section whose weights are meant, of several: the last one."),
+];
+
 /// The section that a section inside of it is a key of: `data` of `split`.
 pub fn section_of(inner: &str) -> Option<&'static str> {
     let has =
@@ -349,6 +359,7 @@ pub fn of(word: &str) -> &'static [Key] {
         "train" => TRAIN,
         "step" => STEP,
         "generate" => GENERATE,
+        "test" => TEST,
         "checkpoint" => CHECKPOINT,
         "log" => LOG,
         "groups" => GROUP,
@@ -416,7 +427,9 @@ mod tests {
 
     #[test]
     fn whatever_is_obeyed_is_documented() {
-        for word in ["data", "split", "model", "train", "step", "generate", "checkpoint", "log", "groups"] {
+        for word in
+            ["data", "split", "model", "train", "step", "generate", "test", "checkpoint", "log", "groups"]
+        {
             for key in of(word).iter().filter(|k| !matches!(k.status, Later(_))) {
                 assert!(key.doc.ends_with('.') && !key.example.is_empty(), "{word}.{}", key.name);
             }

@@ -23,6 +23,7 @@ mod overrides;
 mod params;
 pub mod pretrained;
 mod probe;
+mod test_section;
 mod train;
 pub mod walk;
 

@@ -13,6 +13,7 @@ mod data;
 mod databases;
 mod editors;
 mod evaluated;
+mod expected;
 mod floors;
 mod folders;
 mod folds;

@@ -54,6 +54,17 @@ impl Better {
 }
 
 impl MetricDef {
+    /// The least and the most that it can be.
+    pub fn range(&self) -> (f64, f64) {
+        match self.form {
+            Form::Rows(_, Finish::Exp) => (1.0, f64::INFINITY),
+            Form::Rows(_, _) if self.better == Better::Higher => (0.0, 1.0),
+            Form::Rows(..) | Form::Elements(..) | Form::Confusion => (0.0, f64::INFINITY),
+            Form::TopK | Form::Rate(_) | Form::Area => (0.0, 1.0),
+            Form::Explained => (f64::NEG_INFINITY, 1.0),
+        }
+    }
+
     pub fn unit(&self) -> Unit {
         match self.form {
             Form::Elements("absolute_error", _) | Form::Elements("squared_error", Finish::Root) => {

@@ -4,6 +4,7 @@ mod data;
 mod generate;
 mod pretrained;
 mod source;
+mod test;
 mod train;
 
 pub use crate::ops::clip::Clip;
@@ -16,6 +17,7 @@ pub use data::*;
 pub use generate::*;
 pub use pretrained::*;
 pub use source::*;
+pub use test::*;
 pub use train::*;
 
 use crate::base::{Shape, Span, TensorType};
@@ -33,6 +35,8 @@ pub struct Job {
     pub trains: Vec<TrainPlan>,
     /// The `generate` sections, in order.
     pub generates: Vec<GeneratePlan>,
+    /// The `test` sections, in order.
+    pub tests: Vec<TestPlan>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -50,6 +50,26 @@ pub enum SourceKind {
 }
 
 impl SourceKind {
+    /// Whether there may be files of a test part beside those that train.
+    pub fn may_bring_test(&self) -> bool {
+        match self {
+            SourceKind::Idx { .. }
+            | SourceKind::Cifar { .. }
+            | SourceKind::Images { .. }
+            | SourceKind::Voc(_) => true,
+            SourceKind::Csv { .. }
+            | SourceKind::Jsonl { .. }
+            | SourceKind::Npy { .. }
+            | SourceKind::Npz { .. }
+            | SourceKind::Parquet { .. }
+            | SourceKind::Sql { .. }
+            | SourceKind::Text { .. }
+            | SourceKind::Lines { .. }
+            | SourceKind::Parallel { .. }
+            | SourceKind::Synthetic { .. } => false,
+        }
+    }
+
     /// Whether its columns are cells that `name : how` may type.
     pub fn is_table(&self) -> bool {
         match self {

@@ -168,7 +168,7 @@ fn updates(
     step: &StepPlan,
     gradients: &[(LeafId, Value)],
 ) -> Vec<(LeafId, Value)> {
-    let scalars = Scalars::new(b, "");
+    let scalars = Scalars::new(b, &step.prefix());
     let mut all = Vec::new();
     for (&(weight, _), gradient) in gradients.iter().zip(clipped(lib, b, step, gradients)) {
         let w = b.read(weight);

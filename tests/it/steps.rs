@@ -157,6 +157,27 @@ train {
 }
 
 #[test]
+fn a_single_step_may_have_a_name() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let spec = |name: &str, step: [&str; 2]| {
+        let [open, close] = step;
+        let text = format!(
+            "mlspec 1\n\ndata digits {{ source = idx(\"data/digits\")  batch = 64 }}\n\nmodel M {{\n  input image: f32[B, 8, 8]\n  \
+             output logits: f32[B, 10] = image / 16 |> Flatten |> Dense(10) as fc\n}}\n\ntrain {{\n  \
+             feed {{ image = digits.image  label = digits.label }}\n  {open}\n  loss = CrossEntropy(M.logits, label)\n  \
+             optimizer = Adam(lr=1e-2)\n  {close}\n  steps = 20\n}}\n"
+        );
+        let path = place.path().join(name);
+        std::fs::write(&path, text).expect("the temporary folder is writable");
+        Run::train(&path.display().to_string(), &["--data", &data()])
+    };
+    let (plain, named) =
+        (spec("plain.mlspec", ["", ""]), spec("named.mlspec", ["step learn {\n  updates = M", "}"]));
+    let losses = |run: &Run| run.records().iter().map(|r| r["loss"].clone()).collect::<Vec<_>>();
+    assert_eq!(losses(&plain), losses(&named));
+}
+
+#[test]
 fn steps_that_cannot_run_are_told_before_they_do() {
     let place = tempfile::tempdir().expect("a temporary folder");
     let told = |more: &str, set: &str| {

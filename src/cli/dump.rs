@@ -57,10 +57,12 @@ fn pipeline_stage(args: &DumpArgs, stage: pipeline::Stage) -> Result<Outcome, Fa
 fn code(args: &DumpArgs, text: fn(&Compiled) -> String) -> Result<Outcome, Failure> {
     each_train(args, |checked, library, job, plan| {
         let bindings = sizes(checked, job, plan)?;
-        let (graph, _) = pipeline::rewrite(pipeline::step(library, plan).batch);
-        let program = pipeline::lower(&graph, &bindings, &Fusion::CPU);
         let options = codegen::Options { texts: true, ..codegen::Options::default() };
-        Some(text(&codegen::compile(&program, &options)))
+        let of = |turn: pipeline::Step| {
+            let (graph, _) = pipeline::rewrite(turn.batch);
+            text(&codegen::compile(&pipeline::lower(&graph, &bindings, &Fusion::CPU), &options))
+        };
+        Some(pipeline::turns(library, plan).into_iter().map(of).collect::<Vec<_>>().join("\n"))
     })
 }
 
@@ -70,13 +72,17 @@ fn wgsl(args: &DumpArgs) -> Result<Outcome, Failure> {
     use crate::codegen::wgsl::{self, Target, WeightPlaces};
     each_train(args, |checked, library, job, plan| {
         let bindings = sizes(checked, job, plan)?;
-        let (graph, _) = pipeline::rewrite(pipeline::step(library, plan).batch);
-        let program = pipeline::lower(&graph, &bindings, &Fusion::GPU);
         let target = Target::WEBGPU;
-        let shaders = WeightPlaces::of_program(&program, &target)
-            .and_then(|weights| wgsl::compile(&program, &weights, plan.seed, &target));
-        match shaders {
-            Ok(shaders) => Some(wgsl::text(&shaders, &program)),
+        let of = |turn: pipeline::Step| {
+            let (graph, _) = pipeline::rewrite(turn.batch);
+            let program = pipeline::lower(&graph, &bindings, &Fusion::GPU);
+            let weights = WeightPlaces::of_program(&program, &target)?;
+            let shaders = wgsl::compile(&program, &weights, plan.seed, &target)?;
+            Ok::<_, wgsl::Lack>(wgsl::text(&shaders, &program))
+        };
+        let texts: Result<Vec<String>, _> = pipeline::turns(library, plan).into_iter().map(of).collect();
+        match texts {
+            Ok(texts) => Some(texts.join("\n")),
             Err(lack) => {
                 let wrong = crate::runtime::gpu::Fault::from(lack).diagnostic(plan.span);
                 output::report(&checked.sources, &[wrong]);

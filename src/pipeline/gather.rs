@@ -2,17 +2,17 @@
 //!
 //! Each batch adds its gradients, times its rows, to a state beside each weight; then one update takes their mean
 //! over all rows, as a single batch of all of them would give it. Only activations of one batch are in memory.
+//!
+//! Of several steps each takes its turn: all batches and its update, then the next step the same batches, which
+//! sees the weights as the one before it leaves them.
 
-use super::{Step, becomes, gradients, updates, weights};
+use super::{average, becomes, clipped, gradients, trained_by, update_of, weights};
 use crate::base::{DType, Dim};
-use crate::graph::{Builder, Graph, Init, LeafId, LeafKind, Value};
+use crate::graph::{Builder, Graph, Init, LeafId, LeafKind, Prim, Value};
 use crate::ops::Library;
+use crate::ops::optimizer::Scalars;
 use crate::sema::job::{StepPlan, TrainPlan};
-
-pub(super) fn step(lib: &Library, plan: &TrainPlan) -> Step {
-    let [one] = plan.steps.as_slice() else { panic!("gather: batches are gathered for one step") };
-    Step { batch: batch(one), update: Some(update(lib, plan, one)) }
-}
+use std::sync::Arc;
 
 /// The state that gathers the gradients of a weight.
 fn gathered(b: &mut Builder, weight: LeafId) -> (LeafId, Value) {
@@ -23,8 +23,9 @@ fn gathered(b: &mut Builder, weight: LeafId) -> (LeafId, Value) {
     (b.find(&name).expect("gather: the state was just made"), value)
 }
 
-fn batch(plan: &StepPlan) -> Graph {
-    let mut b = Builder::resume(plan.forward.clone());
+/// The turn of a step on one batch: its loss, and its gradients added to those gathered so far.
+pub(super) fn batch(plan: &StepPlan) -> Graph {
+    let mut b = Builder::resume(drawn_anew(plan));
     let rows = b.size(&Dim::sym("B"));
     for (weight, gradient) in gradients(&mut b, plan) {
         let (leaf, sum) = gathered(&mut b, weight);
@@ -35,7 +36,20 @@ fn batch(plan: &StepPlan) -> Graph {
     b.finish()
 }
 
-fn update(lib: &Library, plan: &TrainPlan, step: &StepPlan) -> Graph {
+/// The forward graph with random numbers of its own: no two steps draw the same.
+fn drawn_anew(plan: &StepPlan) -> Graph {
+    let mut forward = plan.forward.clone();
+    for id in forward.nodes.ids() {
+        if let Prim::Random { site } = &mut forward.nodes[id].prim {
+            *site = Arc::from(format!("{}{site}", plan.prefix()));
+        }
+    }
+    forward
+}
+
+/// The update behind the turn of the step in place `at`, where those steps take theirs that `acts` chooses.
+pub(super) fn update(lib: &Library, plan: &TrainPlan, at: usize, acts: &dyn Fn(usize) -> bool) -> Graph {
+    let step = &plan.steps[at];
     let mut b = Builder::new(format!("{}.update", step.forward.name));
     let rows = b.scalar_leaf("rows", DType::F32);
     let (mut means, mut sums) = (Vec::new(), Vec::new());
@@ -49,8 +63,15 @@ fn update(lib: &Library, plan: &TrainPlan, step: &StepPlan) -> Graph {
         means.push((weight, b.div(value, rows)));
         sums.push(sum);
     }
-    for (leaf, next) in updates(lib, &mut b, plan, step, &means) {
-        becomes(&mut b, leaf, next);
+    let scalars = Scalars::new(&mut b, &step.prefix());
+    for (&(weight, _), mean) in means.iter().zip(clipped(lib, &mut b, step, &means)) {
+        let w = b.read(weight);
+        for (leaf, next) in update_of(lib, &mut b, step, scalars, (weight, w), mean) {
+            if leaf == weight {
+                averaged(&mut b, plan, (at, acts), weight, next);
+            }
+            becomes(&mut b, leaf, next);
+        }
     }
     for sum in sums {
         let (zero, shape) = (b.constant(0.0), b.graph().leaves[sum].ty.shape.clone());
@@ -58,4 +79,26 @@ fn update(lib: &Library, plan: &TrainPlan, step: &StepPlan) -> Graph {
         becomes(&mut b, sum, zeros);
     }
     b.finish()
+}
+
+/// Has the average of a weight follow it, behind the last turn that moves it.
+fn averaged(
+    b: &mut Builder,
+    plan: &TrainPlan,
+    (at, acts): (usize, &dyn Fn(usize) -> bool),
+    weight: LeafId,
+    next: Value,
+) {
+    let Some(decay) = plan.ema else { return };
+    let name = b.graph().leaves[weight].name.clone();
+    let moves = |step: &StepPlan| trained_by(step).any(|trained| trained == &*name);
+    let moved_later = (at + 1..plan.steps.len()).any(|later| acts(later) && moves(&plan.steps[later]));
+    if moved_later {
+        return;
+    }
+    let first = plan.steps.iter().filter(|step| moves(step)).map(|step| step.every).min();
+    let first = first.expect("gather: what moved is moved by a step");
+    let count = Scalars::new(b, "").step;
+    let (average, next) = average::next(b, decay, (count, first), weight, next);
+    becomes(b, average, next);
 }

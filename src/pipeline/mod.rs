@@ -19,8 +19,8 @@ use crate::ops::optimizer::{Rule, Scalars};
 use crate::opt::{self, PassReport};
 use crate::sema::job::{StepPlan, TrainPlan};
 
-/// What a step runs. Without `accumulate` it is one graph on one batch; with it, a graph for each of several
-/// batches, and then one that updates.
+/// What a turn of a training step runs. Without `accumulate` it is one graph on one batch, for all steps; with it,
+/// each step has a graph for each of several batches, and then one that updates.
 #[derive(Clone, Debug)]
 pub struct Step {
     /// On a batch: its loss, and the update of all weights; or its gradients, added to those gathered so far.
@@ -30,15 +30,37 @@ pub struct Step {
     pub update: Option<Graph>,
 }
 
-/// The graphs of a training step, as [`step_graph`] where each batch is a step.
+/// The turns of a training step in which all act, in order: one as [`step_graph`] where each batch is a step, and
+/// one for each step of the plan where batches are gathered.
 ///
 /// # Panics
 /// As [`step_graph`].
-pub fn step(lib: &Library, plan: &TrainPlan) -> Step {
-    match plan.accumulate {
-        1 => Step { batch: step_graph(lib, plan), update: None },
-        _ => gather::step(lib, plan),
+pub fn turns(lib: &Library, plan: &TrainPlan) -> Vec<Step> {
+    if plan.accumulate == 1 {
+        return vec![Step { batch: step_graph(lib, plan), update: None }];
     }
+    let turn = |at: usize| Step {
+        batch: gathering_graph(&plan.steps[at]),
+        update: Some(update_graph(lib, plan, at, &|_| true)),
+    };
+    (0..plan.steps.len()).map(turn).collect()
+}
+
+/// With `accumulate`: what one step does on a batch, as [`Step::batch`].
+///
+/// # Panics
+/// As [`step_graph`].
+pub fn gathering_graph(step: &StepPlan) -> Graph {
+    gather::batch(step)
+}
+
+/// With `accumulate`: the update of the step in place `at` when its batches are through, as [`Step::update`], in a
+/// training step in which those act that `acts` chooses.
+///
+/// # Panics
+/// As [`step_graph`].
+pub fn update_graph(lib: &Library, plan: &TrainPlan, at: usize, acts: &dyn Fn(usize) -> bool) -> Graph {
+    gather::update(lib, plan, at, acts)
 }
 
 /// The training step on one batch: the forward graph, the gradient of its loss for every weight, clipped if the plan
@@ -146,7 +168,7 @@ fn updates(
     step: &StepPlan,
     gradients: &[(LeafId, Value)],
 ) -> Vec<(LeafId, Value)> {
-    let scalars = Scalars::new(b, "");
+    let scalars = Scalars::new(b, &step.prefix());
     let mut all = Vec::new();
     for (&(weight, _), gradient) in gradients.iter().zip(clipped(lib, b, step, gradients)) {
         let w = b.read(weight);
@@ -263,8 +285,8 @@ pub enum Stage {
 /// The text of a stage. `bindings` and `fusion` are only read by [`Stage::Loops`].
 pub fn text(lib: &Library, plan: &TrainPlan, bindings: &Bindings, fusion: &Fusion, stage: Stage) -> String {
     let each = |text: &dyn Fn(Graph) -> String| {
-        let Step { batch, update } = step(lib, plan);
-        let graphs = std::iter::once(batch).chain(update);
+        let graphs =
+            turns(lib, plan).into_iter().flat_map(|turn| std::iter::once(turn.batch).chain(turn.update));
         graphs.map(text).collect::<Vec<_>>().join("\n")
     };
     match stage {

@@ -5,13 +5,14 @@
 
 use super::data::{Batch, Dataset, Rows};
 use super::memory::{Block, lay_out};
-use crate::graph::Graph;
+use super::phases::Update;
 
 /// What a step of several batches needs beside the programs of its batches.
 pub struct Gathering {
-    /// The update, rewritten, and its place in the engine once it is lowered.
-    pub graph: Graph,
-    pub program: Option<usize>,
+    pub updates: Vec<Update>,
+    /// Their places in the engine, once they are lowered.
+    pub programs: Vec<usize>,
+    pub losses: Losses,
     /// One batch, aligned as programs want it: the rows of a step are not cut at such places.
     _memory: Block,
     columns: Vec<*mut u8>,
@@ -33,12 +34,31 @@ pub struct Cut {
 
 impl Gathering {
     /// Steps of up to `most` batches of `size` rows.
-    pub fn new(graph: Graph, data: &Dataset, size: usize, most: usize) -> Gathering {
+    pub fn new(updates: Vec<Update>, data: &Dataset, size: usize, most: usize, losses: Losses) -> Gathering {
         let row_bytes: Vec<usize> = data.train.store.columns.iter().map(|c| c.row_bytes()).collect();
         let (offsets, total) = lay_out(row_bytes.iter().map(|bytes| bytes * size));
         let memory = Block::new(total);
         let columns = offsets.iter().map(|offset| memory.at(*offset)).collect();
-        Gathering { graph, program: None, _memory: memory, columns, row_bytes, size, most: most as u64 }
+        Gathering {
+            updates,
+            programs: Vec::new(),
+            losses,
+            _memory: memory,
+            columns,
+            row_bytes,
+            size,
+            most: most as u64,
+        }
+    }
+
+    /// The place in the engine of the update behind the turn of a step, where these act.
+    ///
+    /// # Panics
+    /// If the updates are not lowered, or no batch has such a turn.
+    pub fn program(&self, step: usize, acts: impl Iterator<Item = bool> + Clone) -> usize {
+        let is = |update: &Update| update.step == step && update.acts.iter().copied().eq(acts.clone());
+        let at = self.updates.iter().position(is).expect("gathering: every turn has its update");
+        self.programs[at]
     }
 
     /// The batches of a step, counted from 0, with so many rows.
@@ -78,9 +98,55 @@ impl Gathering {
     }
 }
 
+/// What is known so far of the losses of a step of several batches.
+pub struct Losses {
+    /// The losses of the batches of a turn so far, each times its rows.
+    turn: f64,
+    /// Of the turns so far, and by step; not a number for those that take none.
+    sum: f32,
+    own: Vec<f32>,
+}
+
+impl Losses {
+    pub fn new(steps: usize) -> Losses {
+        Losses { turn: 0.0, sum: 0.0, own: vec![f32::NAN; steps] }
+    }
+
+    pub fn batch(&mut self, loss: f32, rows: usize) {
+        self.turn += f64::from(loss) * rows as f64;
+    }
+
+    /// The turn of a step is over, in which it saw so many rows.
+    pub fn turn(&mut self, step: usize, rows: usize) {
+        let mean = (std::mem::take(&mut self.turn) / rows as f64) as f32;
+        self.own[step] = mean;
+        self.sum += mean;
+    }
+
+    /// All turns are over: their sum; `own` is given those by step.
+    pub fn end(&mut self, own: impl FnOnce(&[f32])) -> f32 {
+        own(&self.own);
+        self.own.fill(f32::NAN);
+        std::mem::take(&mut self.sum)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn losses_are_means_over_rows_and_sums_over_turns() {
+        let mut losses = Losses::new(3);
+        losses.batch(1.0, 30);
+        losses.batch(4.0, 10);
+        losses.turn(0, 40);
+        losses.batch(0.5, 40);
+        losses.turn(2, 40);
+        let sum = losses.end(|own| assert!(own[0] == 1.75 && own[1].is_nan() && own[2] == 0.5, "{own:?}"));
+        assert_eq!(sum, 2.25);
+        assert_eq!(losses.end(|own| assert!(own.iter().all(|loss| loss.is_nan()))), 0.0);
+    }
 
     #[test]
     fn a_step_is_cut_into_batches() {

@@ -7,10 +7,10 @@
 use super::RunError;
 use super::data::{Batch, Batches, Dataset, Order, Part, Prefetch};
 use super::engine::{Engine, On};
-use super::gathering::Gathering;
+use super::gathering::{Gathering, Losses};
 use super::memory::Backing;
 use super::paces::Paces;
-use super::phases::{Phase, phases};
+use super::phases::{Phase, phases, updates};
 use super::process;
 use super::tallies::Tallies;
 use super::times::KernelTime;
@@ -47,8 +47,6 @@ pub struct Trainer<'a> {
     /// What was handed over and has no results yet, and losses that nobody took yet, both in order.
     under_way: VecDeque<Run>,
     losses: VecDeque<Loss>,
-    /// The losses of the batches of a step so far, each times its rows.
-    partial: f64,
     /// Of several steps, the loss of each by step; of losses that wait, one set behind the other.
     parts: VecDeque<f32>,
     part: Vec<f32>,
@@ -66,9 +64,9 @@ enum What {
     /// The loss of the step, and of several those of the ones that a phase has.
     Step { phase: usize },
     /// That of a batch with so many rows, one of several of the step.
-    Batch { rows: usize, last: bool },
-    /// Nothing: the update behind the last batch.
-    Update,
+    Batch { rows: usize },
+    /// Nothing: the update behind the last batch of the turn of a step, which may be the last turn.
+    Update { step: usize, last: bool },
 }
 
 /// The loss of one step.
@@ -125,12 +123,13 @@ impl<'a> Trainer<'a> {
     ) -> Result<Trainer<'a>, Box<Diagnostic>> {
         let order = train_order(plan, data_plan, data);
         let paces = Paces::new(plan, &order)?;
-        let (phases, update) = phases(lib, plan);
+        let (phases, updates) = (phases(lib, plan), updates(lib, plan));
         let (eval_graph, _) = pipeline::rewrite(pipeline::eval_graph(plan));
         let bindings = data.bindings().clone();
         // The forward graph first: a weight that rewriting found useless is still a weight of the model.
         let steps = phases.iter().map(|phase| &phase.graph);
-        let graphs: Vec<&Graph> = plan.forwards().chain(steps).chain([&eval_graph]).chain(&update).collect();
+        let rest = [&eval_graph].into_iter().chain(updates.iter().map(|update| &update.graph));
+        let graphs: Vec<&Graph> = plan.forwards().chain(steps).chain(rest).collect();
         fits(plan, Weights::new(&graphs, &bindings, Backing::Nothing).bytes())?;
         let mut weights = Weights::new(&graphs, &bindings, Backing::Memory);
         weights.draw(plan.seed);
@@ -142,7 +141,9 @@ impl<'a> Trainer<'a> {
         }
         let engine = Engine::new(on, &weights, plan)?;
         let size = batch_of(data_plan, data.train.len());
-        let gathering = update.map(|graph| Gathering::new(graph, data, size, plan.accumulate));
+        let losses = Losses::new(plan.steps.len());
+        let gathering =
+            (plan.accumulate > 1).then(|| Gathering::new(updates, data, size, plan.accumulate, losses));
         let mut trainer = Trainer {
             plan,
             data_plan,
@@ -154,7 +155,6 @@ impl<'a> Trainer<'a> {
             paces,
             engine,
             gathering,
-            partial: 0.0,
             steps: Vec::new(),
             evals: Vec::new(),
             under_way: VecDeque::with_capacity(WAITING),
@@ -180,14 +180,19 @@ impl<'a> Trainer<'a> {
         for batch in evals {
             self.eval_at(batch)?;
         }
-        self.update_at()
+        self.add_updates()
     }
 
-    /// Adds the update of steps that take several batches.
-    fn update_at(&mut self) -> Result<(), Box<Diagnostic>> {
-        let Some(gathering) = self.gathering.as_mut().filter(|g| g.program.is_none()) else { return Ok(()) };
-        let program = lowered(&gathering.graph, &self.bindings, 1, self.engine.fusion());
-        gathering.program = Some(self.engine.add(program, &self.weights, &columns(self.data_plan), &[])?);
+    /// Adds the updates of steps that take several batches.
+    fn add_updates(&mut self) -> Result<(), Box<Diagnostic>> {
+        let Some(gathering) = self.gathering.as_mut().filter(|g| g.programs.is_empty()) else {
+            return Ok(());
+        };
+        for update in &gathering.updates {
+            let program = lowered(&update.graph, &self.bindings, 1, self.engine.fusion());
+            let at = self.engine.add(program, &self.weights, &columns(self.data_plan), &[])?;
+            gathering.programs.push(at);
+        }
         Ok(())
     }
 
@@ -236,7 +241,7 @@ impl<'a> Trainer<'a> {
     pub fn prepare(&mut self, batch: usize) -> Result<(), RunError> {
         let first = Gathering::sizes(batch_of(self.data_plan, self.data.train.len()), &[batch])[0];
         let at = self.step_at(first, self.phase(0)).map_err(|wrong| *wrong)?;
-        self.update_at().map_err(|wrong| *wrong)?;
+        self.add_updates().map_err(|wrong| *wrong)?;
         self.engine.prepare(at).map_err(|wrong| self.stopped(*wrong))
     }
 
@@ -252,8 +257,12 @@ impl<'a> Trainer<'a> {
         Ok(at)
     }
 
-    /// The phase of a batch, counted from 0: which of the steps act there.
+    /// The phase of a batch, counted from 0: which of the steps act there. Where they take turns, the first.
     fn phase(&self, batch: u64) -> usize {
+        if self.gathering.is_some() {
+            let first = self.plan.steps.iter().position(|step| step.acts(batch));
+            return first.expect("runtime: a step acts on every batch");
+        }
         let of = |phase: &Phase| {
             let mut all = self.plan.steps.iter().zip(&phase.acts);
             all.all(|(step, acts)| step.acts(batch) == *acts)
@@ -292,22 +301,35 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// The same in several batches that gather their gradients, and an update.
+    /// The same in several batches that gather their gradients, and an update: so for each of the steps that act.
     fn step_of_several(&mut self, batch: &Batch, of: Loss) -> Result<(), RunError> {
+        self.add_updates().map_err(|wrong| *wrong)?;
+        let plan = self.plan;
+        let last = plan.steps.iter().rposition(|step| step.acts(batch.step));
+        for at in 0..plan.steps.len() {
+            if plan.steps[at].acts(batch.step) {
+                self.turn(batch, of, at, last == Some(at))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The batches of one of the steps, and its update.
+    fn turn(&mut self, batch: &Batch, of: Loss, step: usize, last: bool) -> Result<(), RunError> {
         let made = "runtime: a step of several batches has somewhere to gather";
         let cuts = self.gathering.as_ref().expect(made).cuts(batch.step, of.rows);
         for cut in cuts {
-            let at = self.step_at(cut.count, 0).map_err(|wrong| *wrong)?;
-            self.under_way.push_back(Run { of, what: What::Batch { rows: cut.count, last: cut.last } });
+            let at = self.step_at(cut.count, step).map_err(|wrong| *wrong)?;
+            self.under_way.push_back(Run { of, what: What::Batch { rows: cut.count } });
             let part = self.gathering.as_mut().expect(made).take(batch, cut);
             let scalars = self.paces.at(batch.step, of.rows);
             let ran = self.engine.run(at, &part, scalars, cut.draw);
             ran.map_err(|wrong| self.stopped(*wrong))?;
             self.gather();
         }
-        self.update_at().map_err(|wrong| *wrong)?;
-        let at = self.gathering.as_ref().and_then(|g| g.program).expect(made);
-        self.under_way.push_back(Run { of, what: What::Update });
+        let acts = self.plan.steps.iter().map(|step| step.acts(batch.step));
+        let at = self.gathering.as_ref().expect(made).program(step, acts);
+        self.under_way.push_back(Run { of, what: What::Update { step, last } });
         let scalars = self.paces.at(batch.step, of.rows);
         self.engine.run(at, batch, scalars, of.step).map_err(|wrong| self.stopped(*wrong))?;
         self.gather();
@@ -327,14 +349,17 @@ impl<'a> Trainer<'a> {
                         self.parts.extend(parts.map(|part| part.unwrap_or(f32::NAN)));
                     }
                 }
-                What::Batch { rows, last } => {
-                    self.partial += f64::from(values[0]) * rows as f64;
+                What::Batch { rows } => told(&mut self.gathering).batch(values[0], rows),
+                What::Update { step, last } => {
+                    let losses = told(&mut self.gathering);
+                    losses.turn(step, run.of.rows);
                     if last {
-                        let value = (std::mem::take(&mut self.partial) / run.of.rows as f64) as f32;
+                        let several = self.plan.steps.len() > 1;
+                        let parts = &mut self.parts;
+                        let value = losses.end(|own| parts.extend(own.iter().filter(|_| several)));
                         self.losses.push_back(Loss { value, ..run.of });
                     }
                 }
-                What::Update => {}
             }
         }
     }
@@ -417,6 +442,11 @@ impl<'a> Trainer<'a> {
         assert_eq!(counted, until, "runtime: every batch has results");
         Ok(Evaluation { loss: loss / part.len() as f64, metrics: tallies.figures() })
     }
+}
+
+/// The losses of a step of several batches.
+fn told(gathering: &mut Option<Gathering>) -> &mut Losses {
+    &mut gathering.as_mut().expect("runtime: batches are gathered").losses
 }
 
 /// A size in a batch of so many rows.

@@ -224,7 +224,11 @@ const TRAIN: &[Key] = &[
         "How the learning rate goes over the run; the optimizer's `lr` is its peak.",
     ),
     key("clip", "global_norm(1.0)", "A bound on gradients, or on weights."),
-    key("accumulate", "4", "Batches whose gradients are averaged into one step: 1."),
+    key(
+        "accumulate",
+        "4",
+        "Batches whose gradients are averaged into one step: 1. Of several steps each takes all of them in its turn.",
+    ),
     key(
         "ema",
         "0.999",

@@ -1,7 +1,7 @@
 //! Labels that a loss does not understand are an error with file, row and value: such rows would
 //! add nothing to the loss, or nonsense, in silence.
 
-use crate::support::{mlc, stderr};
+use crate::support::{Run, mlc, stderr};
 use std::fs;
 
 /// The rows of the table: a number, a label that counts from 1, one of two signs, a word.
@@ -105,6 +105,37 @@ fn rows_to_ignore_may_have_a_label_of_their_own() {
     assert_eq!(code, Some(0), "{said}");
     let (code, said) = train_on("y = id |> int", "y = t.y", "CrossEntropy(M.o, y, ignore=2)");
     assert_eq!(code, Some(1), "{said}");
+}
+
+#[test]
+fn metrics_ignore_what_the_loss_does() {
+    // The third logit is the largest by far for every row, so that a third of all labels is met.
+    let accuracy = |ignore: &str| {
+        let spec = format!(
+            "mlspec 1\n\ndata t {{\n  source = csv(\"t.csv\")\n  x = x / 30\n  y = id |> int\n  valid = csv(\"t.csv\")\n  allow = [duplicates]\n}}\n\n\
+             model M {{\n  input x: f32[B]\n  let d = x |> Reshape(1) |> Dense(4) as d\n  \
+             output o: f32[B, 4] = d * 0 + concat(d[:, :2] * 0, d[:, :1] * 0 + 9, d[:, :1] * 0, axis=-1)\n}}\n\n\
+             train {{\n  feed {{ x = t.x  y = t.y }}\n  loss = CrossEntropy(M.o, y{ignore})\n  optimizer = SGD(lr=0.01)\n  \
+             metrics = [accuracy, log_loss]\n  epochs = 1\n}}\n"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("t.csv"), table()).unwrap();
+        let file = folder.path().join("t.mlspec");
+        fs::write(&file, spec).unwrap();
+        let trained = Run::train(file.to_str().unwrap(), &[]);
+        let records = trained.records();
+        let valid = records.iter().rfind(|r| r["split"] == "valid").expect("a validation").clone();
+        [&valid["metrics"]["accuracy"], &valid["metrics"]["log_loss"], &valid["loss"]]
+            .map(|x| x.as_f64().unwrap())
+    };
+    // Ids are 1, 2 and 3, ten of each, and 2 is what the model says.
+    let [all, _, _] = accuracy("");
+    assert!((all - 1.0 / 3.0).abs() < 1e-6, "{all}");
+    let [half, log_loss, loss] = accuracy(", ignore=3");
+    assert!((half - 0.5).abs() < 1e-6, "{half}");
+    assert!((log_loss - loss).abs() < 1e-5 * loss, "{log_loss} is not {loss}");
+    let [none, _, _] = accuracy(", ignore=2");
+    assert_eq!(none, 0.0);
 }
 
 #[test]

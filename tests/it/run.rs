@@ -246,6 +246,18 @@ fn plan_and_bench_have_json() {
     {
         assert!(!bench[field].is_null(), "{field}");
     }
+    let kernels = mlc(&["bench", &spec("digits.mlspec"), "--json", "--seconds", "0.1", "--kernels"]);
+    let kernels: serde_json::Value = serde_json::from_str(&stdout(&kernels)).unwrap();
+    let all = kernels["kernels"].as_array().unwrap();
+    let ms = |kernel: &serde_json::Value| kernel["ms"].as_f64().unwrap();
+    assert!(all.is_sorted_by(|a, b| ms(a) >= ms(b)), "the most expensive first: {all:?}");
+    let product = all.iter().find(|kernel| kernel["what"].as_str().unwrap().starts_with("product")).unwrap();
+    assert!(product["gflops"].as_f64().unwrap() > 0.0, "{product}");
+    let together: f64 = all.iter().map(ms).sum();
+    // Kernel by kernel a step is slower, and the machine may be busy with other things meanwhile.
+    assert!(together > 0.1 * kernels["best_ms"].as_f64().unwrap(), "{together} of {}", kernels["best_ms"]);
+    let text = mlc(&["bench", &spec("digits.mlspec"), "--seconds", "0.1", "--kernels"]);
+    assert!(stdout(&text).contains("GFLOP/s  times"), "{}", stdout(&text));
 }
 
 /// A plan is asked for most when the answer is no, and a batch never holds more than all rows.

@@ -11,6 +11,10 @@ const SMALL: usize = 400_000;
 const TASK: usize = 200_000;
 /// Tasks that a product is cut into at most: enough to even out a slow core.
 const MOST_TASKS: usize = 16;
+/// Tasks enough for a product of long k.
+const FEW_TASKS: usize = 4;
+/// Sums of a task that stay in the second cache from one block of k to the next.
+const SUMS: usize = 32 * 1024;
 /// The longest stretch of k between visits to the sums: what lies far apart along k, as columns of a gradient do, is
 /// still in the second cache when the next rows read what lies beside it.
 const MOST_K: usize = 640;
@@ -237,7 +241,11 @@ impl Cut {
         let wanted = (work / TASK).clamp(1, MOST_TASKS).div_ceil(batch.max(1));
         let wanted = wanted.div_ceil(n.div_ceil(cols).max(1));
         let tiles_per_task = if tiles >= 2 * wanted || tiles >= 8 {
-            tiles.div_ceil(wanted.min(tiles))
+            let few = FEW_TASKS.div_ceil(batch.max(1)).div_ceil(n.div_ceil(cols).max(1));
+            // A task goes through all of k: the fewer there are, the less often it comes from memory.
+            let fitting = (SUMS / (m.div_ceil(tiles) * cols)).max(1);
+            let large = if k > kc { tiles.div_ceil(few).min(fitting) } else { 1 };
+            tiles.div_ceil(wanted.min(tiles)).max(large)
         } else {
             let parts = n.div_ceil(cols).max(1) * wanted;
             cols = cols.min(n.div_ceil(parts).next_multiple_of(panel));
@@ -261,7 +269,7 @@ fn cost(p: &Problem, isa: Isa, turned: bool) -> usize {
 
 fn pack_b(b: &Operand, m: usize, n: usize, k: usize, panel: usize, all_rows_in_one_task: bool) -> PackB {
     // Many rows pay for the copy, which spares them far-apart lines; short columns are soon read.
-    let pays = m > 96 && k > 32 && n > panel;
+    let pays = m > 96 && k > 32 && n > 2 * panel;
     if vectors_in_place(b) && !pays {
         PackB::No
     } else if all_rows_in_one_task {

@@ -199,7 +199,7 @@ impl Run<'_> {
         let cut = |i: usize, size: usize, end: usize| i * size..((i + 1) * size).min(end);
         Part {
             entry,
-            tiles: cut(down, plan.tiles_per_task, plan.tiles),
+            tiles: plan.tiles * down / plan.m_tasks()..plan.tiles * (down + 1) / plan.m_tasks(),
             cols: cut(across, plan.cols_per_task, plan.n),
         }
     }

@@ -96,9 +96,11 @@ impl Gen<'_, '_> {
                 self.load_dense(ty, address, offset, at.take)
             }
             Node::Load(access) if access.guards.is_empty() => self.load(access, self.pointer(id), at),
+            Node::Load(access) if self.all_or_none(access) => self.load_all(access, self.pointer(id), at),
             Node::Load(access) => self.load_each(access, self.pointer(id), at, None),
             Node::LoadAt { access, index, rows, stride } => match self.scalar_value(*index) {
                 Some(_) if access.guards.is_empty() => self.load(access, self.pointer(id), at),
+                Some(_) if self.all_or_none(access) => self.load_all(access, self.pointer(id), at),
                 Some(_) => self.load_each(access, self.pointer(id), at, None),
                 None => {
                     let row = self.value(*index, at);
@@ -168,6 +170,29 @@ impl Gen<'_, '_> {
     fn gather_bits(&mut self, dtype: DType, lanes: &[Value]) -> Value {
         let bits = self.gather(I32X4, lanes);
         self.cast(vector_of(dtype), bits)
+    }
+
+    /// Whether the guards of words side by side are the same for all lanes.
+    fn all_or_none(&self, access: &Access) -> bool {
+        let lane = self.nest.lane;
+        let words = self.nest.dtypes[access.buffer.index()].bytes() == 4;
+        words && access.strides[lane] == 1 && access.guards.iter().all(|guard| guard.strides[lane] == 0)
+    }
+
+    /// A vector whose lanes are all within the guards or all outside. Outside it reads the stack, and takes `fill`
+    /// instead.
+    fn load_all(&mut self, access: &Access, start: Value, at: At) -> Value {
+        let dtype = self.nest.dtypes[access.buffer.index()];
+        let Some(held) = self.guards_hold(&access.guards, None) else { return self.load(access, start, at) };
+        let (address, offset) = self.lane_address(start, 1, 4, at);
+        let address = self.plus(address, i64::from(offset));
+        let elsewhere = self.b.ins().stack_addr(I64, self.temp, 0);
+        let safe = self.b.ins().select(held, address, elsewhere);
+        let ty = vector_of(dtype);
+        let x = self.load_dense(ty, safe, 0, at.take);
+        let fill = self.lanes(I32X4, [fill_bits(access.fill, dtype); 4]);
+        let fill = self.cast(ty, fill);
+        self.b.ins().select(held, x, fill)
     }
 
     /// Each lane by itself: with guards, or at a row of its own. A lane outside its guards reads

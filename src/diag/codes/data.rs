@@ -245,6 +245,13 @@ pub const CODES: &[CodeInfo] = &[
                   there is none. Make `batch` smaller, or keep the last one.",
     },
     CodeInfo {
+        code: "run::not_timed",
+        title: "kernels are timed on the processor only",
+        explain: "`mlc bench --kernels` runs a step kernel by kernel and looks at the clock between them. A GPU runs \
+                  them behind each other on its own, so there the step as a whole is timed: leave out `--kernels`, or \
+                  bench with `--device cpu`.",
+    },
+    CodeInfo {
         code: "run::memory",
         title: "the training does not fit into memory",
         explain: "Weights and the optimizer's states are held in memory from the first step to the last; Adam keeps two \

@@ -362,6 +362,12 @@ pub const CODES: &[CodeInfo] = &[
                   (`.pt`, `.bin`) is turned into one by `safetensors.torch.save_file(model.state_dict(), \"f\")`.",
     },
     CodeInfo {
+        code: "weights::layer",
+        title: "a layer that the program behind a file of weights does not have",
+        explain: "PyTorch's `GRU` multiplies the state by its weights and then resets it, as ours does by default; with \
+                  `reset_after=false`, as in the first paper, the same weights would mean something else.",
+    },
+    CodeInfo {
         code: "weights::fresh",
         title: "weights are fresh where none are pretrained",
         explain: "`fresh` names weights that keep their initial values though the model starts from a file. Without \
@@ -450,7 +456,7 @@ pub const CODES: &[CodeInfo] = &[
     CodeInfo {
         code: "metric::masked",
         title: "a metric that would count padding",
-        explain: "A mask (`Embedding(mask_zero=true)`) says which steps of a sequence count. Losses, and metrics that are means or \
+        explain: "A mask (`Embedding(mask_zero=true)`) says which steps of a sequence count, `ignore` of the loss which labels do. Losses, and metrics that are means or \
                   rates, leave the others out; `auc`, `confusion` and `r2` need every element and cannot.",
     },
     CodeInfo {

@@ -187,7 +187,7 @@ impl Fuser {
         };
         let mut kernel = Kernel { label: String::new(), reasons: Vec::new(), kind };
         let unstored = self.drop_dead_stores(pair, &mut kernel);
-        let late = unstored.is_empty() && self.is_for_a_fold(first, second);
+        let late = unstored.is_empty() && self.is_for_a_fold(pair);
         if late || !pays(first, second, &kernel, &unstored) || !self.keeps_weights(&kernel) {
             return false;
         }
@@ -208,8 +208,9 @@ impl Fuser {
     }
 
     /// Whether a map would write behind a product what one fold alone reads, over the same points: computed there, it
-    /// is never stored.
-    fn is_for_a_fold(&self, first: &Kernel, second: &Kernel) -> bool {
+    /// is never stored. What the product gives it must be stored in any case, for a reader that joins no product.
+    fn is_for_a_fold(&self, pair: &Pair) -> bool {
+        let (first, second) = (self.kernel(pair.first), self.kernel(pair.second));
         let (KernelKind::Contract(_), KernelKind::Rows(map)) = (&first.kind, &second.kind) else {
             return false;
         };
@@ -223,7 +224,15 @@ impl Fuser {
             };
             temp && readers.next().is_some_and(folds) && readers.next().is_none()
         };
-        map.row.is_empty() && second.writes().into_iter().all(passes)
+        let apart = |reader: usize| match &self.kernel(reader).kind {
+            KernelKind::Rows(rows) => !rows.row.is_empty(),
+            KernelKind::Contract(_) | KernelKind::Scatter(_) | KernelKind::Scan(_) => true,
+        };
+        let read = second.reads();
+        let mut fed = first.writes().into_iter().filter(|buffer| read.contains(buffer));
+        map.row.is_empty()
+            && second.writes().into_iter().all(passes)
+            && fed.all(|buffer| self.links.readers(buffer).any(apart))
     }
 
     /// Whether the kernel overwrites weights only where it reads them.

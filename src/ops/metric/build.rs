@@ -132,8 +132,8 @@ impl Build<'_> {
             return Ok(());
         }
         let name = metric.sig.name;
-        let message = format!("`{name}` cannot leave padding out, and the prediction has some");
-        let d = Diagnostic::error("metric::masked", message, self.span, "would count padding");
+        let message = format!("`{name}` needs every row, but padding or `ignore` leaves some out");
+        let d = Diagnostic::error("metric::masked", message, self.span, "would count them");
         Err(vec![d.help("measure `accuracy`, `f1` or `log_loss`, which count what the mask keeps")])
     }
 

@@ -162,16 +162,17 @@ pub fn report(lib: &Library, job: &Job, plan: &TrainPlan, data: Option<&Dataset>
     let mut machine = Machine::new(threads, Backing::Nothing);
     let columns = columns(subject.data_plan);
     let mut load = |graph| machine.load(lowered(graph, bindings, *batch, &Fusion::CPU), weights, &columns);
-    let (train, eval) = (load(&subject.step_graph), load(&subject.eval_graph));
-    let update = subject.update_graph.as_ref().map(load);
-    let programs: Vec<&Executable> = [&train, &eval].into_iter().chain(&update).collect();
+    let train: Vec<Executable> = subject.step_graphs.iter().map(&mut load).collect();
+    let eval = load(&subject.eval_graph);
+    let updates: Vec<Executable> = subject.update_graphs.iter().map(load).collect();
+    let programs: Vec<&Executable> = train.iter().chain([&eval]).chain(&updates).collect();
     let batches = batch_bytes(&subject, data);
     Report {
         threads,
         device: On::Cpu { threads }.name(),
         memory: memory(&machine, weights, &programs, batches, subject.best_bytes(), data),
-        largest: largest(&train.program, weights),
-        train: phase(&train),
+        largest: largest(&train[0].program, weights),
+        train: train.iter().map(phase).reduce(Phase::and).expect("plan: a training has a step"),
         eval: phase(&eval),
         ..subject.report()
     }
@@ -194,11 +195,10 @@ pub fn gpu_report(
 ) -> Result<Report, super::gpu::Fault> {
     let subject = Subject::new(lib, job, plan, data);
     let Subject { bindings, batch, weights, .. } = &subject;
-    let updates = subject.update_graph.as_ref();
     let (name, has) = (device.name(), device.memory());
     let mut engine = super::gpu::Engine::new(device, weights, plan.seed)?;
     let columns = columns(subject.data_plan);
-    // The two that are shown come first.
+    // Of each the first is shown.
     let mut sizes = [vec![*batch], vec![*batch]];
     if let Some(data) = data {
         let occur = batch_sizes(plan, subject.data_plan, data);
@@ -206,22 +206,24 @@ pub fn gpu_report(
             all.extend(occur.into_iter().filter(|size| size != batch));
         }
     }
-    let mut shown = [0, 0];
-    let graphs = [&subject.step_graph, &subject.eval_graph];
-    for ((graph, sizes), shown) in graphs.into_iter().zip(sizes).zip(&mut shown) {
-        for (i, size) in sizes.into_iter().enumerate() {
-            let at = engine.add(lowered(graph, bindings, size, &Fusion::GPU), &columns, &[0])?;
+    let mut shown = Vec::new();
+    let steps = subject.step_graphs.iter().map(|graph| (graph, &sizes[0]));
+    for (graph, sizes) in steps.chain([(&subject.eval_graph, &sizes[1])]) {
+        for (i, size) in sizes.iter().enumerate() {
+            let at = engine.add(lowered(graph, bindings, *size, &Fusion::GPU), &columns, &[0])?;
             if i == 0 {
-                *shown = at;
+                shown.push(at);
             }
         }
     }
-    if let Some(graph) = updates {
+    for graph in &subject.update_graphs {
         engine.add(lowered(graph, bindings, 1, &Fusion::GPU), &columns, &[])?;
     }
     let demand = engine.demand();
     let on_gpu = OnGpu { has, rows: demand.rows(), total: demand.total() };
     let programs: Vec<_> = engine.shaders().collect();
+    let (eval, steps) = shown.split_last().expect("plan: an evaluation is shown");
+    let steps = steps.iter();
     let host = Memory {
         weights: weights.kind_bytes(SlotKind::Weight),
         optimizer: weights.kind_bytes(SlotKind::State),
@@ -235,8 +237,11 @@ pub fn gpu_report(
         memory: Memory { total: host.weights + host.optimizer + host.batches + host.best, ..host },
         gpu: Some(on_gpu),
         largest: largest(programs[shown[0]].0, weights),
-        train: gpu_phase(programs[shown[0]].1),
-        eval: gpu_phase(programs[shown[1]].1),
+        train: steps
+            .map(|at| gpu_phase(programs[*at].1))
+            .reduce(Phase::and)
+            .expect("plan: a training has a step"),
+        eval: gpu_phase(programs[*eval].1),
         ..subject.report()
     })
 }
@@ -248,9 +253,9 @@ struct Subject<'a> {
     data_plan: &'a DataPlan,
     bindings: Bindings,
     batch: usize,
-    step_graph: Graph,
-    /// Of steps that take several batches.
-    update_graph: Option<Graph>,
+    /// One, or where batches are gathered one for each step, with the update of each.
+    step_graphs: Vec<Graph>,
+    update_graphs: Vec<Graph>,
     eval_graph: Graph,
     learning_rate: Option<LearningRate>,
     /// Nothing is allocated: a plan is asked for most when it may not fit.
@@ -263,12 +268,14 @@ impl<'a> Subject<'a> {
         let bindings = data.map_or_else(Bindings::new, |d| d.bindings().clone());
         // A batch larger than all rows never occurs.
         let batch = data.map_or(data_plan.batch, |d| data_plan.batch.min(d.train.len().max(1)));
-        let step = pipeline::step(lib, plan);
-        let (step_graph, _) = pipeline::rewrite(step.batch);
-        let update_graph = step.update.map(|graph| pipeline::rewrite(graph).0);
+        let (mut step_graphs, mut update_graphs) = (Vec::new(), Vec::new());
+        for turn in pipeline::turns(lib, plan) {
+            step_graphs.push(pipeline::rewrite(turn.batch).0);
+            update_graphs.extend(turn.update.map(|graph| pipeline::rewrite(graph).0));
+        }
         let (eval_graph, _) = pipeline::rewrite(pipeline::eval_graph(plan));
         let graphs: Vec<&Graph> =
-            plan.forwards().chain([&step_graph, &eval_graph]).chain(&update_graph).collect();
+            plan.forwards().chain(&step_graphs).chain([&eval_graph]).chain(&update_graphs).collect();
         let weights = Weights::new(&graphs, &bindings, Backing::Nothing);
         let learning_rate = learning_rate(plan, data_plan, data);
         Subject {
@@ -277,8 +284,8 @@ impl<'a> Subject<'a> {
             data_plan,
             bindings,
             batch,
-            step_graph,
-            update_graph,
+            step_graphs,
+            update_graphs,
             eval_graph,
             learning_rate,
             weights,
@@ -491,6 +498,16 @@ fn largest(program: &Program, weights: &Weights) -> Vec<Buffer> {
     all.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.name.cmp(&b.name)));
     all.truncate(LARGEST);
     all
+}
+
+impl Phase {
+    /// Both, one behind the other.
+    fn and(mut self, other: Phase) -> Phase {
+        self.activations = self.activations.max(other.activations);
+        self.live_bound = self.live_bound.max(other.live_bound);
+        self.kernels.extend(other.kernels);
+        self
+    }
 }
 
 fn phase(executable: &Executable) -> Phase {

@@ -120,6 +120,8 @@ pub(super) struct Pair {
     pub column: Option<String>,
     /// The activation that the loss has in itself: `Softmax`, `Sigmoid`.
     pub folds: Option<&'static str>,
+    /// The id of labels that count nothing: `ignore=3`.
+    pub ignore: Option<i64>,
     /// What the loss made of them, a scalar.
     pub loss: Value,
 }

@@ -95,6 +95,9 @@ pub(super) fn check(cx: &Ctx, section: &Section, model: Option<&mut ModelInfo>, 
     if choice.check(cx, &named, &model.layers).is_none() {
         return;
     }
+    if file.layout == Layout::Torch && unknown_to_torch(cx, model, &named, &choice) {
+        return;
+    }
     let kept = model.weights.iter().zip(&named).filter(|(_, weight)| !choice.is_weight(cx, weight));
     let weights = kept.map(|(weight, named)| taken(model, &file, weight, named.kind, &ours)).collect();
     let pretrained = Pretrained { weights, ..file };
@@ -124,6 +127,32 @@ fn kind_of<'m>(model: &'m ModelInfo, name: &str, ours: &str) -> &'m str {
         Some(kind) => kind,
         None => "",
     }
+}
+
+/// Whether a layer that is not `fresh` computes what none of PyTorch's does, which is reported. Theirs of the same kind
+/// would fit by its shapes, and mean something else.
+fn unknown_to_torch(cx: &Ctx, model: &ModelInfo, weights: &[Weight], fresh: &Choice) -> bool {
+    let has = |name: String| weights.iter().any(|w| *w.name == *name);
+    let mut found = false;
+    for weight in weights.iter().filter(|w| w.kind == "GRU" && !fresh.is_weight(cx, w)) {
+        let Some(path) = weight.name.strip_suffix("bias").filter(|path| path.ends_with('.')) else {
+            continue;
+        };
+        // A reset behind the product has a bias of its own.
+        if has(format!("{path}bias_hh")) {
+            continue;
+        }
+        let span = layer_of(model, weight.name).map_or(model.span, |layer| layer.span);
+        let message = "PyTorch has no `GRU` with `reset_after=false`";
+        let label = "resets the state before its product";
+        let d = Diagnostic::error("weights::layer", message, span, label);
+        cx.report(d.help(format!(
+            "take `reset_after=false` out, or let the layer start anew: `fresh = [{}]`",
+            path.trim_end_matches('.')
+        )));
+        found = true;
+    }
+    found
 }
 
 /// Of a recurrent weight, `[units, gates * units]`.

@@ -51,6 +51,7 @@ pub(in crate::sema) fn loss(
     }
     let shown = prediction.and_then(|i| tensor(&given[i].value));
     let (mut pair, mut callee, mut pin) = (None, name.clone(), ev.pin);
+    let ignore = weigh::ignored(def, &given);
     if let (Some(p), Some(l)) = (prediction, label) {
         classes(ev, def, &given[p], &given[l])?;
         wanted(ev, def, &given, (p, l), name.span);
@@ -86,7 +87,7 @@ pub(in crate::sema) fn loss(
     }
     let made = made?;
     if let (Some((prediction, label, column)), Item::Tensor(loss)) = (pair, &made) {
-        ev.scope.pairs.push(Pair { prediction, label, column, folds: def.folds, loss: *loss });
+        ev.scope.pairs.push(Pair { prediction, label, column, folds: def.folds, ignore, loss: *loss });
     }
     Ok(made)
 }

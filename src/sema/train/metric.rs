@@ -1,6 +1,6 @@
 //! The metrics of a `train` section: names, settings, and the pair that each compares.
 
-use super::{given, not_found};
+use super::{given, masked, not_found};
 use crate::base::{DType, Dim, Span};
 use crate::diag::Diagnostic;
 use crate::graph::{Prim, Value};
@@ -154,6 +154,12 @@ pub(super) fn metric(ev: &mut Ev, metric: &Metric, data: Option<usize>) -> Check
     shares_of_scaled(ev, metric, column.as_deref(), data)?;
     numbers_of_classes(ev, metric, &prediction.0, &label)?;
     let mask = tensor(&prediction.0).and_then(|v| ev.scope.mask(v));
+    // A pair of the metric's own says nothing of labels to ignore.
+    let ignore = ev.scope.pairs.first().filter(|_| metric.pair.is_empty()).and_then(|pair| pair.ignore);
+    let mask = match (ignore, tensor(&label.0)) {
+        (Some(id), Some(ids)) => Some(counting(ev, ids, id, mask)),
+        (Some(_) | None, _) => mask,
+    };
     let pair = [plain(ev, prediction)?, plain(ev, label)?];
     ev.at(metric.span);
     let lib = ev.lib;
@@ -167,6 +173,18 @@ pub(super) fn metric(ev: &mut Ev, metric: &Metric, data: Option<usize>) -> Check
             ev.diags.extend(found);
             Err(Reported)
         }
+    }
+}
+
+/// The labels that are not `ignore`, of those that a mask keeps: 1 for each that counts.
+fn counting(ev: &mut Ev, labels: Value, ignore: i64, mask: Option<Value>) -> Value {
+    let (ids, none) = (ev.b.to_i32(labels), ev.b.int(ignore));
+    let (gone, zero, one) = (ev.b.eq(ids, none), ev.b.constant(0.0), ev.b.constant(1.0));
+    let counts = ev.b.select(gone, zero, one);
+    let shape = ev.b.shape(labels).clone();
+    match mask.and_then(|mask| masked::spread(ev.b, mask, &shape)) {
+        Some(mask) => ev.b.mul(counts, mask),
+        None => counts,
     }
 }
 

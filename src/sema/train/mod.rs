@@ -68,7 +68,7 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
     };
     train.names(cx);
     missing(cx, section, "feed", keys.inner("feed").is_some(), "feed { x = data.x  y = data.y }");
-    let accumulate = keys.get("accumulate").map_or(Some(1), |e| train.accumulated(cx, e));
+    let accumulate = keys.get("accumulate").map_or(Some(1), |e| cx.count("accumulate", e, 1));
     let ema = keys.get("ema").map(|e| update::ema(cx, e));
     let stop = keys.get("stop").map(|e| watch::stop(cx, e));
     let checkpoint = keys.inner("checkpoint").map(|s| watch::checkpoint(cx, s));
@@ -280,20 +280,6 @@ impl<'a> Train<'a> {
                 cx.report(names::duplicate(name, first.span));
             }
         }
-    }
-
-    /// `accumulate = 4`: batches are gathered for one update, and several steps have several.
-    fn accumulated(&self, cx: &Ctx, expr: &Expr) -> Option<i64> {
-        let batches = cx.count("accumulate", expr, 1)?;
-        if batches > 1 && self.steps.len() > 1 {
-            let message = "`accumulate` gathers the batches of one step, but here are several";
-            let d = Diagnostic::error("key::conflict", message, expr.span, "which step's?");
-            cx.report(
-                d.label(self.steps[1].span, "a second step").help("take it out, and choose a larger `batch`"),
-            );
-            return None;
-        }
-        Some(batches)
     }
 
     /// Names that something else in the section reads: losses, metrics, models fed by name.

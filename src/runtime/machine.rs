@@ -75,7 +75,8 @@ impl Machine {
     /// # Panics
     /// If the program reads a batch column or weight that there is not.
     pub fn load(&mut self, program: Program, weights: &Weights, columns: &[&str]) -> Executable {
-        let options = codegen::Options { threads: self.threads, texts: false, profile: self.timed };
+        let options =
+            codegen::Options { threads: self.threads, profile: self.timed, ..codegen::Options::default() };
         let compiled = codegen::compile(&program, &options);
         let memory = memory::plan(&program);
         if compiled.scratch_bytes() > self.team.scratch_bytes() {

@@ -2,7 +2,7 @@
 
 use super::{Offsets, Operand};
 use crate::isa::Isa;
-use crate::simd::{Simd, with_simd};
+use crate::simd::{Simd, prefetch, with_simd};
 
 /// A block of an operand: `rows` rows from `row` on, at `ks` values of k from `k` on.
 #[derive(Clone, Copy)]
@@ -36,6 +36,8 @@ pub unsafe fn pack(isa: Isa, operand: &Operand, base: *const f32, block: Block, 
     }
 }
 
+/// Rows ahead of a copy that are called for.
+const AHEAD: isize = 64;
 /// Values of k side by side that are worth turning together.
 const SHORT: usize = 4;
 
@@ -123,7 +125,9 @@ unsafe fn copy_body<S: Simd>(
                 starts = starts.wrapping_add(1);
             }
             for _ in 0..together {
+                let ahead = src.wrapping_offset(AHEAD * step);
                 for i in (0..n).step_by(S::LANES) {
+                    prefetch(ahead.wrapping_add(i));
                     let part = s.first(n - i);
                     s.store_part(part, dst.add(i), s.load_part(part, src.add(i)));
                 }

@@ -17,9 +17,12 @@ const FEW_TASKS: usize = 4;
 const SUMS: usize = 32 * 1024;
 /// The longest stretch of k between visits to the sums: what lies far apart along k, as columns of a gradient do, is
 /// still in the second cache when the next rows read what lies beside it.
-const MOST_K: usize = 640;
+const MOST_K: usize = 384;
 /// Numbers of a block of `rhs` that stays in the second cache while rows pass by.
 const NEAR: usize = 128 * 1024;
+/// Tasks that may each copy the same columns where these come in blocks of k: a block is soon used and stays near, the
+/// copy of all of k would go to memory and back.
+const COPIES: usize = 4;
 /// Columns of a finished strip that stays in the first cache for its epilogue.
 const STRIP: usize = 256;
 /// Vectors of sums that keep the multipliers busy: fewer wait for each other.
@@ -111,7 +114,7 @@ impl Plan {
             tiles_per_strip: if turned { TURNED.min(cut.tiles) } else { 1 },
             kc,
             pack_a,
-            pack_b: pack_b(b, m, n, p.k, vectors * lanes, cut.tiles == tiles),
+            pack_b: pack_b(b, m, n, p.k, vectors * lanes, tiles.div_ceil(cut.tiles), p.k > kc),
             via_scratch,
             serial,
             kernels: Kernels::new(isa, run / tiles_in_run, rows, n, vectors, unit_a),
@@ -155,7 +158,7 @@ impl Plan {
     pub fn scratch(&self) -> [usize; 5] {
         let cols = self.cols_per_task.next_multiple_of(self.panel());
         let a = if self.pack_a { self.rows * self.kc } else { 0 };
-        let b = if self.pack_b == PackB::Private { self.k * cols } else { 0 };
+        let b = if self.pack_b == PackB::Private { self.kc * cols } else { 0 };
         let strip = if self.via_scratch { self.strip_tiles() * self.rows * cols } else { 0 };
         let turned =
             if self.turned { (self.tiles_per_strip * self.rows).next_multiple_of(8) * cols } else { 0 };
@@ -231,6 +234,9 @@ impl Cut {
         panel: usize,
         via_scratch: bool,
     ) -> Cut {
+        if k > kc {
+            return Cut::of_long(batch, m, n, tiles, panel);
+        }
         // Columns: what the caches hold.
         let near = NEAR / kc.max(1);
         let most = if via_scratch { near.min(STRIP) } else { near };
@@ -241,17 +247,28 @@ impl Cut {
         let wanted = (work / TASK).clamp(1, MOST_TASKS).div_ceil(batch.max(1));
         let wanted = wanted.div_ceil(n.div_ceil(cols).max(1));
         let tiles_per_task = if tiles >= 2 * wanted || tiles >= 8 {
-            let few = FEW_TASKS.div_ceil(batch.max(1)).div_ceil(n.div_ceil(cols).max(1));
-            // A task goes through all of k: the fewer there are, the less often it comes from memory.
-            let fitting = (SUMS / (m.div_ceil(tiles) * cols)).max(1);
-            let large = if k > kc { tiles.div_ceil(few).min(fitting) } else { 1 };
-            tiles.div_ceil(wanted.min(tiles)).max(large)
+            tiles.div_ceil(wanted.min(tiles))
         } else {
             let parts = n.div_ceil(cols).max(1) * wanted;
             cols = cols.min(n.div_ceil(parts).next_multiple_of(panel));
             tiles
         };
         Cut { tiles: tiles_per_task, cols }
+    }
+}
+
+impl Cut {
+    /// Of a product whose k comes in blocks. A task goes through all of k: the fewer there are, the less often it comes
+    /// from memory.
+    fn of_long(batch: usize, m: usize, n: usize, tiles: usize, panel: usize) -> Cut {
+        let few = FEW_TASKS.div_ceil(batch.max(1));
+        let cols = even(n, STRIP, panel);
+        let fitting = |cols: usize| (SUMS / (m.div_ceil(tiles.max(1)) * cols)).clamp(1, tiles.max(1));
+        let tasks = |cols: usize| n.div_ceil(cols) * tiles.div_ceil(fitting(cols));
+        let narrow = even(n, n.div_ceil(few).max(2 * panel), panel);
+        let cols = if tasks(cols) < few { narrow.min(cols) } else { cols };
+        let down = few.div_ceil(n.div_ceil(cols).max(1));
+        Cut { tiles: fitting(cols).min(tiles.div_ceil(down)).max(1), cols }
     }
 }
 
@@ -267,12 +284,13 @@ fn cost(p: &Problem, isa: Isa, turned: bool) -> usize {
     products + (packing_a + packing_b + turning) / 4
 }
 
-fn pack_b(b: &Operand, m: usize, n: usize, k: usize, panel: usize, all_rows_in_one_task: bool) -> PackB {
+/// `tasks` share the same columns, each with rows of its own.
+fn pack_b(b: &Operand, m: usize, n: usize, k: usize, panel: usize, tasks: usize, blocks: bool) -> PackB {
     // Many rows pay for the copy, which spares them far-apart lines; short columns are soon read.
     let pays = m > 96 && k > 32 && n > 2 * panel;
     if vectors_in_place(b) && !pays {
         PackB::No
-    } else if all_rows_in_one_task {
+    } else if tasks == 1 || blocks && tasks <= COPIES {
         PackB::Private
     } else {
         PackB::Shared

@@ -108,13 +108,15 @@ struct Part {
     cols: Range<usize>,
 }
 
-/// `rhs` as the tiles of a task read it, from the task's first column on.
+/// A block of `rhs` as the tiles of a task read it: from the task's first column and the block's first k on.
 #[derive(Clone, Copy)]
 struct Panels {
     base: *const f32,
     packed: bool,
-    /// Numbers between the panels' rows of one k block and those of the next, for each k.
-    width: usize,
+    /// Numbers from one k to the next.
+    ldb: isize,
+    /// Numbers from one panel to the next.
+    panel_step: usize,
 }
 
 /// How `lhs` lies along k from some k on: see [`Tile`].
@@ -149,30 +151,32 @@ impl Run<'_> {
         let panels = plan.padded_n() / plan.panel();
         let (entry, panel) = (panel / panels, panel % panels);
         let dst = self.workspace.wrapping_add(entry * plan.k * plan.padded_n());
-        let cols = panel * plan.panel()..((panel + 1) * plan.panel()).min(plan.n);
-        // SAFETY: the workspace holds `k * padded_n` numbers for each entry.
-        unsafe { self.pack_cols(entry, cols, dst, plan.padded_n(), panel * plan.panel()) };
-    }
-
-    /// Packs columns into panels: for each k block, for each panel, rows of the panel's width.
-    /// `at` is where the first of the columns stands among the `width` ones of `dst`.
-    ///
-    /// # Safety
-    /// The promise of [`mlc_gemm`]; `dst` holds `k * width` numbers.
-    unsafe fn pack_cols(&self, entry: usize, cols: Range<usize>, dst: *mut f32, width: usize, at: usize) {
-        let (plan, panel) = (self.plan, self.plan.panel());
-        let base = self.b.entry(entry);
+        let first = panel * plan.panel();
+        let cols = first..(first + plan.panel()).min(plan.n);
         for k0 in (0..plan.k).step_by(plan.kc) {
             let kb = plan.kc.min(plan.k - k0);
-            for k in (0..kb).step_by(PACKED_TOGETHER) {
-                let ks = PACKED_TOGETHER.min(kb - k);
-                for col in cols.clone().step_by(panel) {
-                    let rows = panel.min(cols.end - col);
-                    let place = k0 * width + (at + col - cols.start) * kb + k * panel;
-                    let block = Block { row: col, rows, k: k0 + k, ks };
-                    // SAFETY: the block is within the operand, its place within `dst`.
-                    unsafe { pack(plan.isa, self.b.operand, base, block, dst.add(place), panel) };
-                }
+            let block = dst.wrapping_add(k0 * plan.padded_n() + first * kb);
+            // SAFETY: the workspace holds `k * padded_n` numbers for each entry.
+            unsafe { self.pack_cols(entry, cols.clone(), k0, block) };
+        }
+    }
+
+    /// Packs columns over the block of k from `k0` on: for each panel, rows of the panel's width.
+    ///
+    /// # Safety
+    /// The promise of [`mlc_gemm`]; `dst` holds `kc` rows of the columns, filled up to whole panels.
+    unsafe fn pack_cols(&self, entry: usize, cols: Range<usize>, k0: usize, dst: *mut f32) {
+        let (plan, panel) = (self.plan, self.plan.panel());
+        let base = self.b.entry(entry);
+        let kb = plan.kc.min(plan.k - k0);
+        for k in (0..kb).step_by(PACKED_TOGETHER) {
+            let ks = PACKED_TOGETHER.min(kb - k);
+            for col in cols.clone().step_by(panel) {
+                let rows = panel.min(cols.end - col);
+                let place = (col - cols.start) * kb + k * panel;
+                let block = Block { row: col, rows, k: k0 + k, ks };
+                // SAFETY: the block is within the operand, its place within `dst`.
+                unsafe { pack(plan.isa, self.b.operand, base, block, dst.add(place), panel) };
             }
         }
     }
@@ -184,8 +188,8 @@ impl Run<'_> {
         let (plan, parts) = (self.plan, self.plan.scratch());
         // SAFETY: scratch holds the parts that the plan lists.
         unsafe {
-            let panels = self.panels(&part, scratch.add(parts[1]));
             for k0 in (0..plan.k.max(1)).step_by(plan.kc) {
+                let panels = self.panels(&part, k0, scratch.add(parts[1]));
                 self.k_block(&part, k0, panels, scratch);
             }
         }
@@ -204,25 +208,32 @@ impl Run<'_> {
         }
     }
 
+    /// `rhs` over the block of k from `k0` on.
+    ///
     /// # Safety
-    /// As [`task`](Run::task); `private` holds the task's packed columns if it packs them.
-    unsafe fn panels(&self, part: &Part, private: *mut f32) -> Panels {
-        let plan = self.plan;
+    /// As [`task`](Run::task); `private` holds the packed columns of a block, if the task packs them.
+    unsafe fn panels(&self, part: &Part, k0: usize, private: *mut f32) -> Panels {
+        let (plan, panel) = (self.plan, self.plan.panel());
+        let kb = plan.kc.min(plan.k - k0);
+        let packed =
+            |base: *const f32| Panels { base, packed: true, ldb: panel as isize, panel_step: panel * kb };
         match plan.pack_b {
-            PackB::No => Panels {
-                base: self.b.entry(part.entry).wrapping_add(part.cols.start),
-                packed: false,
-                width: 0,
-            },
+            PackB::No => {
+                let Offsets::Stride(step) = self.b.operand.ks else {
+                    panic!("gemm: rows that are read in place are equally far apart")
+                };
+                let base = self.b.entry(part.entry).wrapping_add(part.cols.start);
+                let base = base.wrapping_offset(k0 as isize * step);
+                Panels { base, packed: false, ldb: step, panel_step: panel }
+            }
             PackB::Shared => {
                 let entry = self.workspace.wrapping_add(part.entry * plan.k * plan.padded_n());
-                Panels { base: entry, packed: true, width: plan.padded_n() }
+                packed(entry.wrapping_add(k0 * plan.padded_n() + part.cols.start * kb))
             }
             PackB::Private => {
-                let width = part.cols.len().next_multiple_of(plan.panel());
                 // SAFETY: the plan made the scratch as large as the widest task needs.
-                unsafe { self.pack_cols(part.entry, part.cols.clone(), private, width, 0) };
-                Panels { base: private, packed: true, width }
+                unsafe { self.pack_cols(part.entry, part.cols.clone(), k0, private) };
+                packed(private)
             }
         }
     }
@@ -320,13 +331,6 @@ impl Run<'_> {
             let skipped = if along.runs.is_null() { k0 as isize * along.step } else { 0 };
             (a.wrapping_offset(skipped), rows_at.run(row, row + rows).1, along)
         };
-        let (b, ldb, panel_step) = match (panels.packed, &self.b.operand.ks) {
-            (true, _) | (false, Offsets::Runs { .. }) => {
-                let first = if plan.pack_b == PackB::Shared { part.cols.start } else { 0 };
-                (panels.base.wrapping_add(k0 * panels.width + first * kb), panel as isize, panel * kb)
-            }
-            (false, Offsets::Stride(step)) => (panels.base.wrapping_offset(k0 as isize * step), *step, panel),
-        };
         let full = part.cols.len() / panel;
         let tile = Tile {
             k: kb,
@@ -336,9 +340,9 @@ impl Run<'_> {
             runs: along.runs,
             run: along.run,
             first: along.first,
-            b,
-            ldb,
-            panel_step,
+            b: panels.base,
+            ldb: panels.ldb,
+            panel_step: panels.panel_step,
             panels: full,
             width: panel,
             b_is_padded: panels.packed,
@@ -358,7 +362,8 @@ impl Run<'_> {
             }
             let width = part.cols.len() % panel;
             if width > 0 {
-                let (b, c) = (b.wrapping_add(full * panel_step), c.wrapping_add(full * panel));
+                let b = panels.base.wrapping_add(full * panels.panel_step);
+                let c = c.wrapping_add(full * panel);
                 plan.tile(rows, false)(&Tile { panels: 1, width, b, c, ..tile });
             }
         }

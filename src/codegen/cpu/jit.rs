@@ -1,5 +1,6 @@
 //! The machine-code memory of one program, and the functions that its code may call.
 
+use super::wide::{self, Loop};
 use cranelift_codegen::ir::{AbiParam, FuncRef, Function, Signature, Type, types};
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
@@ -7,7 +8,7 @@ use cranelift_codegen::{CodegenError, Context};
 use cranelift_frontend::FunctionBuilderContext;
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module, ModuleError, default_libcall_names};
-use mlc_kernels::{gemm, rng, strip, team};
+use mlc_kernels::{Isa, gemm, rng, strip, team};
 use std::collections::BTreeMap;
 
 const PTR: Type = types::I64;
@@ -49,6 +50,8 @@ pub struct Jit {
     builder: FunctionBuilderContext,
     imports: BTreeMap<&'static str, FuncId>,
     externs: Vec<Extern>,
+    /// Each wide loop that was wanted, and its function; none if there are no wide loops.
+    wide: Option<BTreeMap<Loop, Option<FuncId>>>,
     texts: Vec<FunctionText>,
     keep_texts: bool,
 }
@@ -62,7 +65,7 @@ pub struct FunctionText {
 }
 
 impl Jit {
-    pub fn new(keep_texts: bool) -> Jit {
+    pub fn new(keep_texts: bool, isa: Isa) -> Jit {
         let externs = externs();
         let mut builder = JITBuilder::with_isa(host_isa(), default_libcall_names());
         for e in &externs {
@@ -76,6 +79,7 @@ impl Jit {
             builder: FunctionBuilderContext::new(),
             imports: BTreeMap::new(),
             externs,
+            wide: wide::is_available(isa).then(BTreeMap::new),
             texts: Vec::new(),
             keep_texts,
         }
@@ -115,6 +119,38 @@ impl Jit {
         }
         self.module.clear_context(&mut context);
         (self.context, self.builder) = (context, builder);
+        id
+    }
+
+    /// Whether loops may be wide.
+    pub fn is_wide(&self) -> bool {
+        self.wide.is_some()
+    }
+
+    /// The function of a wide loop: of how many lanes fill whole vectors, and of its arguments. None where registers do
+    /// not suffice, or where loops are not wide.
+    pub fn wide(&mut self, of: Loop) -> Option<FuncId> {
+        let known = self.wide.as_mut()?;
+        if let Some(&function) = known.get(&of) {
+            return function;
+        }
+        let name = format!("wide{}", known.len());
+        let function = of.assemble().map(|code| self.define_bytes(&name, &of, &code));
+        self.wide.as_mut()?.insert(of, function);
+        function
+    }
+
+    fn define_bytes(&mut self, name: &str, of: &Loop, code: &[u8]) -> FuncId {
+        let signature = self.signature(&[PTR, PTR]);
+        let id = self
+            .module
+            .declare_function(name, Linkage::Local, &signature)
+            .expect("codegen: function names are distinct");
+        self.module.define_function_bytes(id, 64, code, &[]).expect("codegen: the function is new");
+        if self.keep_texts {
+            let asm = code.chunks(16).map(hex).collect();
+            self.texts.push(FunctionText { name: name.to_string(), clif: of.to_string(), asm });
+        }
         id
     }
 
@@ -196,6 +232,11 @@ fn host_isa() -> std::sync::Arc<dyn TargetIsa> {
         .expect("cranelift: this processor is one that it knows")
         .finish(settings::Flags::new(flags))
         .expect("cranelift: the host's own settings are sound")
+}
+
+/// A line of bytes.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x} ")).collect::<String>().trim_end().to_string() + "\n"
 }
 
 fn explain(error: &ModuleError) -> String {

@@ -8,6 +8,7 @@
 use super::emit::{At, Gen, Len, Place};
 use super::nest::Form;
 use super::strip::StripPlan;
+use super::wide::Want;
 use crate::base::DType;
 use crate::graph::Fold;
 use crate::loops::{Node, NodeId};
@@ -145,11 +146,14 @@ impl Gen<'_, '_> {
         if outs.is_empty() {
             return;
         }
+        let place = |out: NodeId| layout[out.index()].expect("codegen: an out has a place");
+        let wants: Vec<Want> = outs.iter().map(|&out| Want::Leave(out, place(out))).collect();
+        if self.wide(len, &wants, None) {
+            outs.iter().for_each(|&out| self.put(out, place(out)));
+            return;
+        }
         self.prepare(outs);
-        let targets: Vec<Value> = outs
-            .iter()
-            .map(|out| self.place_pointer(layout[out.index()].expect("codegen: an out has a place")))
-            .collect();
+        let targets: Vec<Value> = outs.iter().map(|&out| self.place_pointer(place(out))).collect();
         let unroll = self.unroll(len, outs);
         self.lane_loop(len, false, unroll, &mut |g, at| {
             let values: Vec<Value> = outs.iter().map(|&out| g.value(out, at)).collect();
@@ -158,9 +162,7 @@ impl Gen<'_, '_> {
                 g.store_dense(x, address, 4 * at.beyond as i32, at.take);
             }
         });
-        for &out in outs {
-            self.put(out, layout[out.index()].expect("codegen: an out has a place"));
-        }
+        outs.iter().for_each(|&out| self.put(out, place(out)));
     }
 
     fn last_loop(
@@ -172,6 +174,9 @@ impl Gen<'_, '_> {
         accumulators: Option<&Accumulators>,
     ) {
         let nest = self.nest;
+        if self.last_loop_is_wide(folds, stores, layout, len, accumulators) {
+            return;
+        }
         let values: Vec<NodeId> = stores.iter().map(|&s| nest.body.stores[s].value).collect();
         let terms: Vec<NodeId> = folds.iter().map(|f| nest.body.nodes[*f].inputs()[0]).collect();
         let roots: Vec<NodeId> = terms.iter().chain(&values).copied().collect();
@@ -199,6 +204,25 @@ impl Gen<'_, '_> {
                 g.store_lanes(store, x, target, at);
             }
         });
+    }
+
+    fn last_loop_is_wide(
+        &mut self,
+        folds: &[NodeId],
+        stores: &[usize],
+        layout: &[Option<Place>],
+        len: Len,
+        accumulators: Option<&Accumulators>,
+    ) -> bool {
+        let nest = self.nest;
+        let place = |fold: NodeId| layout[fold.index()].expect("codegen: a fold down columns has a place");
+        let folds = folds.iter().map(|&fold| match nest.form {
+            Form::Columns => Want::Down(fold, place(fold)),
+            Form::Map | Form::Rows => Want::Along(fold),
+        });
+        let stores = stores.iter().map(|&s| &nest.body.stores[s]);
+        let wants: Vec<Want> = folds.chain(stores.map(|s| Want::Store(s.value, &s.access))).collect();
+        self.wide(len, &wants, accumulators)
     }
 
     fn column_pointer(&mut self, fold: NodeId, layout: &[Option<Place>]) -> Value {
@@ -394,7 +418,7 @@ impl Gen<'_, '_> {
         }
     }
 
-    fn fold_kind(&self, id: NodeId) -> Fold {
+    pub fn fold_kind(&self, id: NodeId) -> Fold {
         match &self.nest.body.nodes[id] {
             Node::Fold { fold, .. } => *fold,
             Node::Acc

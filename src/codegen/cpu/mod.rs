@@ -21,6 +21,7 @@ mod scatter;
 mod step;
 mod strip;
 mod value;
+mod wide;
 
 #[cfg(test)]
 mod tests;
@@ -55,11 +56,13 @@ pub struct Options {
     pub texts: bool,
     /// Make one more function of each kernel, for [`Compiled::run_apart`].
     pub profile: bool,
+    /// What the code may use.
+    pub isa: Isa,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { threads: 1, texts: false, profile: false }
+        Options { threads: 1, texts: false, profile: false, isa: Isa::current() }
     }
 }
 
@@ -92,7 +95,7 @@ enum Plan {
 
 /// Compiles a program that the verifier of loops accepts.
 pub fn compile(program: &Program, options: &Options) -> Compiled {
-    let jit = Jit::new(options.texts);
+    let jit = Jit::new(options.texts, options.isa);
     let mut maker = Maker {
         jit,
         plans: Vec::new(),
@@ -320,8 +323,7 @@ impl Compiled {
                         (Out::Epilogue(f), plan.describe(), plan.scratch_bytes)
                     }
                 };
-                let gemm =
-                    Gemm::new(contract::problem(contract, finish, out), Isa::detect(), options.threads);
+                let gemm = Gemm::new(contract::problem(contract, finish, out), options.isa, options.threads);
                 let how = format!("{}, {tail}", gemm.describe());
                 let scratch = scratch + gemm.scratch_bytes();
                 self.workspace_bytes = self.workspace_bytes.max(gemm.workspace_bytes());

@@ -31,17 +31,10 @@ impl Gen<'_, '_> {
             self.pointers[at] = match node {
                 Node::Acc => self.acc,
                 Node::Load(access) => Some(self.address(access)),
-                Node::LoadAt { access, index, rows, stride } => {
-                    let base = self.address(access);
-                    Some(match self.scalar_value(*index) {
-                        Some(row) => {
-                            let row = self.b.ins().extractlane(row, 0);
-                            let offset = self.row_offset(row, *rows, stride * self.element_bytes(access));
-                            self.b.ins().iadd(base, offset)
-                        }
-                        None => base,
-                    })
-                }
+                Node::LoadAt { access, index, .. } => Some(match self.scalar_value(*index) {
+                    Some(_) => self.row_pointer(id),
+                    None => self.address(access),
+                }),
                 Node::Index { offset, strides } => {
                     let first = self.affine(*offset, strides);
                     Some(self.splat_i64(first))
@@ -53,6 +46,18 @@ impl Gen<'_, '_> {
             };
             todo.extend(node.inputs());
         }
+    }
+
+    /// Where the row begins that a node looks up by one number.
+    pub fn row_pointer(&mut self, id: NodeId) -> Value {
+        let Node::LoadAt { access, index, rows, stride } = &self.nest.body.nodes[id] else {
+            panic!("codegen: node {id} looks up no row")
+        };
+        let base = self.address(access);
+        let row = self.scalar_value(*index).expect("codegen: the row's number is there");
+        let row = self.b.ins().extractlane(row, 0);
+        let offset = self.row_offset(row, *rows, stride * self.element_bytes(access));
+        self.b.ins().iadd(base, offset)
     }
 
     /// The value that serves all lanes, if there is one.

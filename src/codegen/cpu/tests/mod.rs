@@ -12,6 +12,7 @@ use crate::loops::{
     Access, Body, Buffer, BufferId, BufferKind, Contract, Guard, Kernel, KernelKind, Node, NodeId, Operand,
     Program, Rows, Scatter, Store, interp,
 };
+use mlc_kernels::Isa;
 use std::sync::Arc;
 
 /// Builds programs by hand.
@@ -120,7 +121,7 @@ fn bits(instance: &Instance, id: BufferId) -> Vec<u32> {
 }
 
 /// Runs a program compiled and interpreted; they agree within `tolerance` of the largest number
-/// of each buffer, and threads do not matter.
+/// of each buffer. Neither threads nor instructions matter.
 pub fn check(program: &Program, tolerance: f64) {
     let mut memory = interp::memory(program);
     for (id, buffer) in program.buffers.iter() {
@@ -130,9 +131,11 @@ pub fn check(program: &Program, tolerance: f64) {
     let mut first: Option<Vec<Vec<u32>>> = None;
     let start = memory.clone();
     interp::run(program, &mut memory, 42, 7);
-    for threads in [1, 2, 3] {
-        let mut instance =
-            Instance::new(program.clone(), &Options { threads, texts: threads == 1, ..Options::default() });
+    let best = Isa::detect();
+    let lesser = Isa::all().filter(|isa| *isa != best).map(|isa| (1, isa));
+    for (threads, isa) in [1, 2, 3].map(|threads| (threads, best)).into_iter().chain(lesser) {
+        let options = Options { threads, texts: threads == 1, isa, ..Options::default() };
+        let mut instance = Instance::new(program.clone(), &options);
         set(&mut instance, &start);
         instance.step(42, 7);
         let all: Vec<Vec<u32>> = program.buffers.ids().map(|id| bits(&instance, id)).collect();
@@ -141,7 +144,7 @@ pub fn check(program: &Program, tolerance: f64) {
                 compare(program, &instance, &memory, tolerance);
                 first = Some(all);
             }
-            Some(first) => assert!(*first == all, "{threads} threads change bits"),
+            Some(first) => assert!(*first == all, "{threads} threads with {isa} change bits"),
         }
     }
 }

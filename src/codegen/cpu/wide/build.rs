@@ -1,0 +1,402 @@
+//! From the nodes of a body to a wide loop and its arguments.
+
+use super::super::emit::{Gen, Len, MEM, Place};
+use super::super::lanes::Accumulators;
+use super::{Binary, End, Loop, Predicate, Ref, Step, Unary};
+use crate::base::DType;
+use crate::graph::{Fold, ScalarOp};
+use crate::loops::{Access, Node, NodeId};
+use cranelift_codegen::ir::types::{F32, F32X4, I64};
+use cranelift_codegen::ir::{InstBuilder, StackSlotData, StackSlotKind, Value};
+
+const SIGN: u32 = 1 << 31;
+
+/// What a loop is to leave behind.
+#[derive(Clone, Copy)]
+pub enum Want<'a> {
+    /// Lanes of a node, in a buffer.
+    Store(NodeId, &'a Access),
+    /// Lanes of a node, in scratch.
+    Leave(NodeId, Place),
+    /// A fold along the row.
+    Along(NodeId),
+    /// A fold down columns, whose chains lie in scratch.
+    Down(NodeId, Place),
+}
+
+/// What Cranelift's code hands to a loop.
+#[derive(Clone, PartialEq)]
+enum Argument {
+    /// Where an access is at the start of the strip.
+    At(Access),
+    /// Where the row begins that a node looks up.
+    Row(NodeId),
+    Scratch(Place),
+    Acc,
+    /// A node of one number.
+    Number(NodeId),
+    /// The element of an access that all lanes read.
+    Single(Access),
+    /// The chains of a fold along the row.
+    Sums(NodeId),
+}
+
+/// A loop as far as it is described.
+struct Build<'g, 'a, 'f> {
+    g: &'g Gen<'a, 'f>,
+    of: Loop,
+    arguments: Vec<Argument>,
+    memo: Vec<Option<Ref>>,
+}
+
+impl Build<'_, '_, '_> {
+    /// The number of an argument; the first word is the mask.
+    fn argument(&mut self, argument: Argument) -> usize {
+        let known = self.arguments.iter().position(|a| *a == argument);
+        1 + known.unwrap_or_else(|| {
+            self.arguments.push(argument);
+            self.arguments.len() - 1
+        })
+    }
+
+    fn push(&mut self, step: Step) -> Ref {
+        self.of.steps.push(step);
+        self.of.steps.len() - 1
+    }
+
+    /// A number that serves all lanes: one step, however often it is used.
+    fn fixed(&mut self, step: Step) -> Ref {
+        match self.of.steps.iter().position(|s| *s == step) {
+            Some(known) => known,
+            None => self.push(step),
+        }
+    }
+
+    fn number(&mut self, x: f32) -> Ref {
+        self.fixed(Step::Const(x.to_bits()))
+    }
+
+    fn is_f32(&self, id: NodeId) -> bool {
+        self.g.facts.dtype[id.index()] == DType::F32
+    }
+
+    /// The lanes of a node of `f32`; none if a loop cannot make them.
+    fn value(&mut self, id: NodeId) -> Option<Ref> {
+        if let Some(known) = self.memo[id.index()] {
+            return Some(known);
+        }
+        let value = self.compute(id)?;
+        self.memo[id.index()] = Some(value);
+        Some(value)
+    }
+
+    fn compute(&mut self, id: NodeId) -> Option<Ref> {
+        if !self.is_f32(id) {
+            return None;
+        }
+        let node = &self.g.nest.body.nodes[id];
+        if let Node::Const { value, .. } = node {
+            return Some(self.number(*value as f32));
+        }
+        if self.g.scalars[id.index()].is_some() {
+            let argument = self.argument(Argument::Number(id));
+            return Some(self.fixed(Step::Spread(argument)));
+        }
+        if let Some(place) = self.g.places[id.index()] {
+            let argument = self.argument(Argument::Scratch(place));
+            return Some(self.push(Step::Load(argument)));
+        }
+        match node {
+            Node::Acc => {
+                let argument = self.argument(Argument::Acc);
+                Some(self.push(Step::Load(argument)))
+            }
+            Node::Load(access) => self.load(access),
+            Node::LoadAt { access, index, .. } => {
+                let neighbours = access.guards.is_empty() && access.strides[self.g.nest.lane] == 1;
+                let row_is_known = self.g.scalars[index.index()].is_some();
+                if !neighbours || !row_is_known {
+                    return None;
+                }
+                let argument = self.argument(Argument::Row(id));
+                Some(self.push(Step::Load(argument)))
+            }
+            Node::Op { op, inputs } => self.op(*op, inputs),
+            Node::Const { .. } | Node::Index { .. } | Node::Random { .. } | Node::Fold { .. } => None,
+        }
+    }
+
+    fn load(&mut self, access: &Access) -> Option<Ref> {
+        if !access.guards.is_empty() {
+            return None;
+        }
+        match access.strides[self.g.nest.lane] {
+            1 => {
+                let argument = self.argument(Argument::At(access.clone()));
+                Some(self.push(Step::Load(argument)))
+            }
+            0 => {
+                let argument = self.argument(Argument::Single(access.clone()));
+                Some(self.fixed(Step::Spread(argument)))
+            }
+            _ => None,
+        }
+    }
+
+    fn op(&mut self, op: ScalarOp, inputs: &[NodeId]) -> Option<Ref> {
+        use ScalarOp::*;
+        if op == Select {
+            let mask = self.mask(inputs[0])?;
+            let (yes, no) = (self.value(inputs[1])?, self.value(inputs[2])?);
+            return Some(self.push(Step::Pick(mask, yes, no)));
+        }
+        if op == ToF32 {
+            return self.bytes(inputs[0]);
+        }
+        if let Some(predicate) = predicate(op) {
+            let mask = self.compare(predicate, inputs)?;
+            return Some(self.push(Step::One(mask)));
+        }
+        let x = inputs.iter().map(|&i| self.value(i)).collect::<Option<Vec<Ref>>>()?;
+        let binary = |op| Step::Binary(op, x[0], x[1]);
+        Some(match op {
+            Add => self.push(binary(Binary::Add)),
+            Sub => self.push(binary(Binary::Sub)),
+            Mul => self.push(binary(Binary::Mul)),
+            Div => self.push(binary(Binary::Div)),
+            Sqrt => self.push(Step::Unary(Unary::Sqrt, x[0])),
+            Floor => self.push(Step::Unary(Unary::Floor, x[0])),
+            Rsqrt => {
+                let one = self.number(1.0);
+                let root = self.push(Step::Unary(Unary::Sqrt, x[0]));
+                self.push(Step::Binary(Binary::Div, one, root))
+            }
+            Neg => {
+                let sign = self.fixed(Step::Const(SIGN));
+                self.push(Step::Binary(Binary::Xor, x[0], sign))
+            }
+            Abs => {
+                let others = self.fixed(Step::Const(!SIGN));
+                self.push(Step::Binary(Binary::And, x[0], others))
+            }
+            Sign => self.sign(x[0]),
+            Max => self.extreme(Binary::Max, &x, inputs),
+            Min => self.extreme(Binary::Min, &x, inputs),
+            Stop => x[0],
+            Exp | Expm1 | Log | Log1p | Tanh | Sigmoid | Erf | Sin | Cos | Pow | ToI32 => return None,
+            Eq | Ne | Lt | Le | Gt | Ge | Select | ToF32 => {
+                unreachable!("codegen: {} is handled before", op.name())
+            }
+        })
+    }
+
+    /// Bytes that lie side by side, as numbers.
+    fn bytes(&mut self, id: NodeId) -> Option<Ref> {
+        let nest = self.g.nest;
+        let Node::Load(access) = &nest.body.nodes[id] else { return None };
+        let bytes = nest.dtypes[access.buffer.index()] == DType::U8;
+        let elsewhere = self.g.places[id.index()].is_some() || self.g.scalars[id.index()].is_some();
+        if !bytes || elsewhere || !access.guards.is_empty() || access.strides[nest.lane] != 1 {
+            return None;
+        }
+        let argument = self.argument(Argument::At(access.clone()));
+        Some(self.push(Step::Bytes(argument)))
+    }
+
+    /// The lanes where a condition is not 0.
+    fn mask(&mut self, condition: NodeId) -> Option<Ref> {
+        let at = condition.index();
+        let inline = self.g.scalars[at].is_none() && self.g.places[at].is_none();
+        if let (true, Node::Op { op, inputs }) = (inline, &self.g.nest.body.nodes[condition])
+            && let Some(predicate) = predicate(*op)
+        {
+            return self.compare(predicate, inputs);
+        }
+        let value = self.value(condition)?;
+        let zero = self.number(0.0);
+        Some(self.push(Step::Compare(Predicate::NotEqual, value, zero)))
+    }
+
+    fn compare(&mut self, predicate: Predicate, inputs: &[NodeId]) -> Option<Ref> {
+        let (x, y) = (self.value(inputs[0])?, self.value(inputs[1])?);
+        Some(self.push(Step::Compare(predicate, x, y)))
+    }
+
+    /// -1, 1, or the number itself where it is 0 or none.
+    fn sign(&mut self, x: Ref) -> Ref {
+        let [zero, one, minus] = [0.0, 1.0, -1.0].map(|n| self.number(n));
+        let below = self.push(Step::Compare(Predicate::Less, x, zero));
+        let low = self.push(Step::Pick(below, minus, x));
+        let above = self.push(Step::Compare(Predicate::Greater, x, zero));
+        self.push(Step::Pick(above, one, low))
+    }
+
+    /// As `Gen::extreme` has it.
+    fn extreme(&mut self, op: Binary, x: &[Ref], inputs: &[NodeId]) -> Ref {
+        let known = |i: usize| matches!(self.g.nest.body.nodes[inputs[i]], Node::Const { .. });
+        let (first, second) = if known(1) { (x[1], x[0]) } else { (x[0], x[1]) };
+        let is_number = known(0) || known(1);
+        let result = self.push(Step::Binary(op, first, second));
+        if is_number { result } else { self.keep_nan(result, first) }
+    }
+
+    /// `x`, or no number where `maybe` is none.
+    fn keep_nan(&mut self, x: Ref, maybe: Ref) -> Ref {
+        let none = self.fixed(Step::Const(u32::MAX));
+        let mask = self.push(Step::Compare(Predicate::Unordered, maybe, maybe));
+        self.push(Step::Pick(mask, none, x))
+    }
+
+    // ---- ends
+
+    /// Adds what is wanted; none if a loop cannot do it.
+    fn want(&mut self, want: Want) -> Option<()> {
+        let nest = self.g.nest;
+        match want {
+            Want::Store(node, access) => {
+                if access.strides[nest.lane] != 1 {
+                    return None;
+                }
+                let value = self.value(node)?;
+                let to = self.argument(Argument::At(access.clone()));
+                self.of.ends.push(End::Store(value, to));
+            }
+            Want::Leave(node, place) => {
+                let value = self.value(node)?;
+                let to = self.argument(Argument::Scratch(place));
+                self.of.ends.push(End::Store(value, to));
+            }
+            Want::Along(id) => {
+                let value = self.value(nest.body.nodes[id].inputs()[0])?;
+                let sums = self.argument(Argument::Sums(id));
+                self.of.ends.push(match self.g.fold_kind(id) {
+                    Fold::Sum => End::Sum(value, sums),
+                    Fold::Max => End::Max(value, sums),
+                });
+            }
+            Want::Down(id, place) => {
+                let value = self.value(nest.body.nodes[id].inputs()[0])?;
+                let to = self.argument(Argument::Scratch(place));
+                let so_far = self.push(Step::Load(to));
+                let joined = match self.g.fold_kind(id) {
+                    Fold::Sum => self.push(Step::Binary(Binary::Add, so_far, value)),
+                    Fold::Max => {
+                        let larger = self.push(Step::Binary(Binary::Max, value, so_far));
+                        self.keep_nan(larger, value)
+                    }
+                };
+                self.of.ends.push(End::Store(joined, to));
+            }
+        }
+        Some(())
+    }
+}
+
+fn predicate(op: ScalarOp) -> Option<Predicate> {
+    match op {
+        ScalarOp::Eq => Some(Predicate::Equal),
+        ScalarOp::Ne => Some(Predicate::NotEqual),
+        ScalarOp::Lt => Some(Predicate::Less),
+        ScalarOp::Le => Some(Predicate::LessOrEqual),
+        ScalarOp::Gt => Some(Predicate::Greater),
+        ScalarOp::Ge => Some(Predicate::GreaterOrEqual),
+        _ => None,
+    }
+}
+
+impl Gen<'_, '_> {
+    /// Does what is wanted by a wide loop over the present strip; false if there is none for it.
+    pub fn wide(&mut self, len: Len, wants: &[Want], accumulators: Option<&Accumulators>) -> bool {
+        let long = match len {
+            Len::Const(n) => n >= 16,
+            Len::Dyn { .. } => true,
+        };
+        if !long || !self.jit.is_wide() || !self.sums.is_empty() {
+            return false;
+        }
+        let nodes = self.nest.body.nodes.len();
+        let mut build =
+            Build { g: self, of: Loop::default(), arguments: Vec::new(), memo: vec![None; nodes] };
+        for want in wants {
+            if build.want(*want).is_none() {
+                return false;
+            }
+        }
+        let Build { of, arguments, .. } = build;
+        let Some(function) = self.jit.wide(of) else { return false };
+        let words = self.slot(8 * (1 + arguments.len() as u32));
+        let sums: Vec<(NodeId, Value)> = arguments
+            .iter()
+            .filter_map(|argument| if let Argument::Sums(fold) = argument { Some(*fold) } else { None })
+            .map(|fold| (fold, self.slot(64)))
+            .collect();
+        let quarters = |fold: NodeId| {
+            let known = accumulators.into_iter().flatten().find(|(f, _)| *f == fold);
+            known.expect("codegen: every fold of a sweep is open").1
+        };
+        for &(fold, slot) in &sums {
+            for (i, variable) in quarters(fold).into_iter().enumerate() {
+                let sums = self.b.use_var(variable);
+                self.b.ins().store(MEM, sums, slot, 16 * i as i32);
+            }
+        }
+        let (whole, mask) = self.whole_and_mask(len);
+        self.b.ins().store(MEM, mask, words, 0);
+        for (i, argument) in arguments.iter().enumerate() {
+            let word = self.word(argument, &sums);
+            self.b.ins().store(MEM, word, words, 8 * (1 + i as i32));
+        }
+        let function = self.jit.local(function, self.b.func);
+        self.b.ins().call(function, &[whole, words]);
+        for &(fold, slot) in &sums {
+            for (i, variable) in quarters(fold).into_iter().enumerate() {
+                let sums = self.b.ins().load(F32X4, MEM, slot, 16 * i as i32);
+                self.b.def_var(variable, sums);
+            }
+        }
+        true
+    }
+
+    /// The address of so many bytes on the stack.
+    fn slot(&mut self, bytes: u32) -> Value {
+        let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, bytes, 4);
+        let slot = self.b.create_sized_stack_slot(slot);
+        self.b.ins().stack_addr(I64, slot, 0)
+    }
+
+    /// What the loop is handed as an argument.
+    fn word(&mut self, argument: &Argument, sums: &[(NodeId, Value)]) -> Value {
+        match argument {
+            Argument::At(access) => self.address(access),
+            Argument::Row(node) => self.row_pointer(*node),
+            Argument::Scratch(place) => self.place_pointer(*place),
+            Argument::Acc => self.acc.expect("codegen: only epilogues read sums"),
+            Argument::Number(node) => {
+                let x = self.scalars[node.index()].expect("codegen: a number is there before the loop");
+                self.b.ins().extractlane(x, 0)
+            }
+            Argument::Single(access) => {
+                let address = self.address(access);
+                self.b.ins().load(F32, MEM, address, 0)
+            }
+            Argument::Sums(fold) => {
+                let known = sums.iter().find(|(f, _)| f == fold);
+                known.expect("codegen: a fold's chains have a place").1
+            }
+        }
+    }
+
+    /// Lanes in whole vectors, and the mask of the others.
+    fn whole_and_mask(&mut self, len: Len) -> (Value, Value) {
+        match len {
+            Len::Const(n) => (self.iconst((n & !15) as i64), self.iconst((1 << (n & 15)) - 1)),
+            Len::Dyn { value, .. } => {
+                let whole = self.b.ins().band_imm_s(value, -16);
+                let rest = self.b.ins().band_imm_s(value, 15);
+                let one = self.iconst(1);
+                let mask = self.b.ins().ishl(one, rest);
+                (whole, self.plus(mask, -1))
+            }
+        }
+    }
+}

@@ -5,7 +5,7 @@
 //! threads, since work is cut by shape and cost alone and every fold has one fixed order (see
 //! `lanes.rs`); kernels that differ only in their buffers share code. What the code calls is listed
 //! in [`Compiled::calls`]: strips of transcendental functions, matrix products, random numbers and
-//! the thread team, nothing else.
+//! the thread team, nothing else (but for `floorf` on an x86-64 without SSE4.1).
 
 mod contract;
 mod emit;
@@ -321,7 +321,7 @@ impl Compiled {
                     }
                 };
                 let gemm =
-                    Gemm::new(contract::problem(contract, finish, out), Isa::detect(), options.threads);
+                    Gemm::new(contract::problem(contract, finish, out), Isa::current(), options.threads);
                 let how = format!("{}, {tail}", gemm.describe());
                 let scratch = scratch + gemm.scratch_bytes();
                 self.workspace_bytes = self.workspace_bytes.max(gemm.workspace_bytes());

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::sync::OnceLock;
 
+/// The environment variable that names the instruction set to use.
+const BY_NAME: &str = "MLC_ISA";
+
 /// An instruction set that the kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isa {
@@ -20,15 +23,26 @@ impl Isa {
         [Isa::Avx512, Isa::Avx2].into_iter().find(|isa| isa.is_available()).unwrap_or(Isa::Portable)
     }
 
-    /// What everything without an explicit choice runs on: [`detect`](Isa::detect), unless the
-    /// environment variable `MLC_ISA` (`portable`, `avx2`, `avx512`; read once) names a lesser
-    /// one. An unknown or unavailable name is passed over.
+    /// What everything without an explicit choice runs on: [`chosen`](Isa::chosen), read once.
+    ///
+    /// # Panics
+    /// If the environment names none that there is: a program asks `chosen` before it computes.
     pub fn current() -> Isa {
         static CURRENT: OnceLock<Isa> = OnceLock::new();
-        *CURRENT.get_or_init(|| {
-            let named = std::env::var("MLC_ISA").ok();
-            Isa::all().find(|isa| Some(isa.name()) == named.as_deref()).unwrap_or_else(Isa::detect)
-        })
+        *CURRENT.get_or_init(|| Isa::chosen().unwrap_or_else(|wrong| panic!("{wrong}")))
+    }
+
+    /// The one that the environment variable `MLC_ISA` names, or the best if it is unset or empty.
+    pub fn chosen() -> Result<Isa, NoIsa> {
+        match std::env::var_os(BY_NAME).filter(|name| !name.is_empty()) {
+            None => Ok(Isa::detect()),
+            Some(name) => Isa::named(&name.to_string_lossy()),
+        }
+    }
+
+    /// One that this processor has, by its name.
+    fn named(name: &str) -> Result<Isa, NoIsa> {
+        Isa::all().find(|isa| isa.name() == name).ok_or_else(|| NoIsa(name.to_string()))
     }
 
     /// All that this processor can run, the least first.
@@ -69,5 +83,37 @@ impl Isa {
 impl fmt::Display for Isa {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// A name that no instruction set of this processor has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoIsa(String);
+
+impl fmt::Display for NoIsa {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let has: Vec<&str> = Isa::all().map(Isa::name).collect();
+        let has = has.join(", ");
+        write!(f, "{BY_NAME} is `{}`, but the instruction sets of this processor are: {has}", self.0)
+    }
+}
+
+impl std::error::Error for NoIsa {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_what_the_processor_has() {
+        for isa in Isa::all() {
+            assert_eq!(Isa::named(isa.name()), Ok(isa));
+        }
+        assert_eq!(Isa::all().last(), Some(Isa::detect()), "the best comes last");
+        for unknown in ["sse", "AVX2", " portable"] {
+            let wrong = Isa::named(unknown).expect_err("no such name").to_string();
+            assert!(wrong.starts_with(&format!("MLC_ISA is `{unknown}`")), "{wrong}");
+            assert!(wrong.contains(": portable"), "{wrong}");
+        }
     }
 }

@@ -77,6 +77,9 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if asked { 0 } else { 2 });
         }
     };
+    if let Err(wrong) = mlc_kernels::Isa::chosen() {
+        return failed(&Failure(wrong.to_string()));
+    }
     let outcome = match cli.command {
         Command::Check(args) => check::run(&args),
         Command::Data(args) => data::run(&args),
@@ -98,9 +101,11 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Clean) => ExitCode::SUCCESS,
         Ok(Outcome::Errors) => ExitCode::from(1),
         Ok(Outcome::Interrupted(code)) => ExitCode::from(code),
-        Err(failure) => {
-            output::err(&format!("mlc: {failure}\n"));
-            ExitCode::from(2)
-        }
+        Err(failure) => failed(&failure),
     }
+}
+
+fn failed(failure: &Failure) -> ExitCode {
+    output::err(&format!("mlc: {failure}\n"));
+    ExitCode::from(2)
 }

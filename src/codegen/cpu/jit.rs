@@ -12,6 +12,9 @@ use mlc_kernels::{Isa, gemm, rng, strip, team};
 use std::collections::BTreeMap;
 
 const PTR: Type = types::I64;
+/// Cranelift's names for the parts of AVX-512.
+const AVX512: [&str; 6] =
+    ["has_avx512f", "has_avx512vl", "has_avx512dq", "has_avx512vbmi", "has_avx512bitalg", "has_avx512vnni"];
 const STRIP1: &[Type] = &[PTR, PTR, PTR];
 const STRIP2: &[Type] = &[PTR, PTR, PTR, PTR];
 
@@ -228,10 +231,20 @@ fn host_isa() -> std::sync::Arc<dyn TargetIsa> {
     set(&mut flags, "enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" });
     set(&mut flags, "use_colocated_libcalls", "false");
     set(&mut flags, "is_pic", "false");
-    cranelift_native::builder()
-        .expect("cranelift: this processor is one that it knows")
-        .finish(settings::Flags::new(flags))
-        .expect("cranelift: the host's own settings are sound")
+    processor().finish(settings::Flags::new(flags)).expect("cranelift: the host's own settings are sound")
+}
+
+/// What Cranelift may use of this processor: no more than the kernels do.
+fn processor() -> cranelift_codegen::isa::Builder {
+    let baseline = Isa::current() == Isa::Portable && Isa::detect() != Isa::Portable;
+    let mut builder = cranelift_native::builder_with_options(!baseline)
+        .expect("cranelift: this processor is one that it knows");
+    if Isa::current() == Isa::Avx2 {
+        for setting in AVX512 {
+            builder.set(setting, "false").expect("cranelift: the setting exists");
+        }
+    }
+    builder
 }
 
 /// A line of bytes.

@@ -5,7 +5,7 @@
 //! threads, since work is cut by shape and cost alone and every fold has one fixed order (see
 //! `lanes.rs`); kernels that differ only in their buffers share code. What the code calls is listed
 //! in [`Compiled::calls`]: strips of transcendental functions, matrix products, random numbers and
-//! the thread team, nothing else.
+//! the thread team, nothing else (but for `floorf` on an x86-64 without SSE4.1).
 
 mod contract;
 mod emit;

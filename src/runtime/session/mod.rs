@@ -295,5 +295,5 @@ fn failed(wrong: RunError, dir: &RunDir, about: &About, state: &State) -> RunErr
 
 /// Instruction set, operating system and architecture: `avx512, linux x86_64`.
 pub fn host() -> String {
-    format!("{}, {} {}", mlc_kernels::Isa::detect(), std::env::consts::OS, std::env::consts::ARCH)
+    format!("{}, {} {}", mlc_kernels::Isa::current(), std::env::consts::OS, std::env::consts::ARCH)
 }

@@ -17,7 +17,9 @@ const FEW_TASKS: usize = 4;
 const SUMS: usize = 32 * 1024;
 /// The longest stretch of k between visits to the sums: what lies far apart along k, as columns of a gradient do, is
 /// still in the second cache when the next rows read what lies beside it.
-const MOST_K: usize = 384;
+const MOST_K: usize = 640;
+/// The same where each task copies its columns: the copy, the rows and the sums share the second cache.
+const MOST_COPIED_K: usize = 384;
 /// Numbers of a block of `rhs` that stays in the second cache while rows pass by.
 const NEAR: usize = 128 * 1024;
 /// Tasks that may each copy the same columns where these come in blocks of k: a block is soon used and stays near, the
@@ -92,11 +94,20 @@ impl Plan {
         let tiles = tiles_in_run * (m / run.max(1)).max(1);
         let rows = run.div_ceil(tiles_in_run);
 
-        let kc = even(p.k, MOST_K, 8);
         let via_scratch = turned || matches!(p.out, Out::Epilogue(_));
         let pack_a = !in_place || rows_clash(a, m, n);
         let unit_a = pack_a || a.rows.run(0, 2.min(m)).1 == 1;
-        let cut = Cut::new(p.batch, m, n, p.k, kc, tiles, vectors * lanes, via_scratch);
+        let panel = vectors * lanes;
+        let packs_b = packs_b(b, m, n, p.k, panel);
+        let long = Cut::of_long(p.batch, m, n, tiles, panel);
+        let copies = packs_b && p.k > MOST_K && tiles.div_ceil(long.tiles) <= COPIES;
+        let kc = even(p.k, if copies { MOST_COPIED_K } else { MOST_K }, 8);
+        let cut = if copies { long } else { Cut::new(p.batch, m, n, p.k, kc, tiles, panel, via_scratch) };
+        let pack_b = match packs_b {
+            false => PackB::No,
+            true if copies || cut.tiles == tiles => PackB::Private,
+            true => PackB::Shared,
+        };
         let serial = p.batch * m * n * p.k < SMALL;
         Plan {
             isa,
@@ -114,7 +125,7 @@ impl Plan {
             tiles_per_strip: if turned { TURNED.min(cut.tiles) } else { 1 },
             kc,
             pack_a,
-            pack_b: pack_b(b, m, n, p.k, vectors * lanes, tiles.div_ceil(cut.tiles), p.k > kc),
+            pack_b,
             via_scratch,
             serial,
             kernels: Kernels::new(isa, run / tiles_in_run, rows, n, vectors, unit_a),
@@ -234,9 +245,6 @@ impl Cut {
         panel: usize,
         via_scratch: bool,
     ) -> Cut {
-        if k > kc {
-            return Cut::of_long(batch, m, n, tiles, panel);
-        }
         // Columns: what the caches hold.
         let near = NEAR / kc.max(1);
         let most = if via_scratch { near.min(STRIP) } else { near };
@@ -247,7 +255,11 @@ impl Cut {
         let wanted = (work / TASK).clamp(1, MOST_TASKS).div_ceil(batch.max(1));
         let wanted = wanted.div_ceil(n.div_ceil(cols).max(1));
         let tiles_per_task = if tiles >= 2 * wanted || tiles >= 8 {
-            tiles.div_ceil(wanted.min(tiles))
+            let few = FEW_TASKS.div_ceil(batch.max(1)).div_ceil(n.div_ceil(cols).max(1));
+            // A task goes through all of k: the fewer there are, the less often it comes from memory.
+            let fitting = (SUMS / (m.div_ceil(tiles) * cols)).max(1);
+            let large = if k > kc { tiles.div_ceil(few).min(fitting) } else { 1 };
+            tiles.div_ceil(wanted.min(tiles)).max(large)
         } else {
             let parts = n.div_ceil(cols).max(1) * wanted;
             cols = cols.min(n.div_ceil(parts).next_multiple_of(panel));
@@ -258,8 +270,8 @@ impl Cut {
 }
 
 impl Cut {
-    /// Of a product whose k comes in blocks. A task goes through all of k: the fewer there are, the less often it comes
-    /// from memory.
+    /// Of a product whose k comes in blocks, each task copying its columns block by block: as many rows share the copy
+    /// as have their sums near.
     fn of_long(batch: usize, m: usize, n: usize, tiles: usize, panel: usize) -> Cut {
         let few = FEW_TASKS.div_ceil(batch.max(1));
         let cols = even(n, STRIP, panel);
@@ -284,17 +296,11 @@ fn cost(p: &Problem, isa: Isa, turned: bool) -> usize {
     products + (packing_a + packing_b + turning) / 4
 }
 
-/// `tasks` share the same columns, each with rows of its own.
-fn pack_b(b: &Operand, m: usize, n: usize, k: usize, panel: usize, tasks: usize, blocks: bool) -> PackB {
+/// Whether tiles read a copy of `rhs`.
+fn packs_b(b: &Operand, m: usize, n: usize, k: usize, panel: usize) -> bool {
     // Many rows pay for the copy, which spares them far-apart lines; short columns are soon read.
     let pays = m > 96 && k > 32 && n > 2 * panel;
-    if vectors_in_place(b) && !pays {
-        PackB::No
-    } else if tasks == 1 || blocks && tasks <= COPIES {
-        PackB::Private
-    } else {
-        PackB::Shared
-    }
+    !vectors_in_place(b) || pays
 }
 
 /// Whether tiles can read rows of `lhs` where they lie, and are large enough within its runs.

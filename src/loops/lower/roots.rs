@@ -6,11 +6,15 @@
 //! joining kernels later makes most of these stores disappear again.
 
 use super::Shapes;
-use crate::graph::{Graph, Prim, ScalarOp, Value};
+use crate::graph::{Graph, Node, Prim, ScalarOp, Value};
 use std::collections::BTreeSet;
 
 /// The most work (in cheap operations) that is done twice rather than stored.
 const CHEAP: usize = 3;
+/// The most work that is done twice rather than brought back from memory.
+const NEARER: usize = 16;
+/// Elements from which on a value does not stay near while products run.
+const LARGE: usize = 256 * 1024;
 /// The most work that one formula holds.
 const LONG: usize = 64;
 
@@ -112,8 +116,9 @@ fn wants_storing(graph: &Graph, shapes: &Shapes, users: &[Vec<Value>], v: Value,
             let folded = readers.iter().any(|r| matches!(graph.nodes[r.value].prim, Prim::Reduce { .. }));
             let single = shapes.count(v) == 1;
             let stands_for = readers.len() > 1 && stands_for_product(graph, shapes, users, v);
+            let twice = if is_nearer_anew(graph, shapes, &readers, v, formula) { NEARER } else { CHEAP };
             formula.cost > LONG
-                || (readers.len() > 1 && formula.cost > CHEAP)
+                || (readers.len() > 1 && formula.cost > twice)
                 || (repeated && formula.cost > if single { 0 } else { CHEAP })
                 || (folded && formula.streams > 1)
                 || stands_for
@@ -129,6 +134,20 @@ fn wants_storing(graph: &Graph, shapes: &Shapes, users: &[Vec<Value>], v: Value,
         | Prim::Pad { .. }
         | Prim::Window { .. } => false,
     }
+}
+
+/// Whether a value is sooner computed again, from at most one stored tensor, than brought back from memory: it is large,
+/// and products run before its last reader does.
+fn is_nearer_anew(graph: &Graph, shapes: &Shapes, readers: &[Reader], v: Value, formula: Formula) -> bool {
+    let is_map = |r: &Reader| matches!(graph.nodes[r.value].prim, Prim::Map { .. }) && !r.repeats;
+    let last = readers.iter().map(|r| r.value.index()).max().unwrap_or(0);
+    let is_product = |(w, node): (Value, &Node)| {
+        w > v && w.index() < last && matches!(node.prim, Prim::Contract { .. })
+    };
+    shapes.count(v) >= LARGE
+        && formula.streams <= 1
+        && readers.iter().all(is_map)
+        && graph.nodes.iter().any(is_product)
 }
 
 /// Whether a value is a chain of maps of a product or fold that nothing else reads: stored instead

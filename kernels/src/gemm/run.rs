@@ -12,6 +12,9 @@ use std::ops::Range;
 /// Values of k that are packed before the next panel is: they share the lines of a row of `rhs`.
 const PACKED_TOGETHER: usize = 64;
 
+/// Values of k from which on the products of a panel hide what its epilogue calls for.
+const SPREAD_K: usize = 64;
+
 /// Runs a product.
 ///
 /// # Safety
@@ -252,9 +255,6 @@ impl Run<'_> {
             let end = (group + plan.tiles_per_strip).min(part.tiles.end);
             let kept = if plan.k_blocks() > 1 { plan.row(group) - plan.row(part.tiles.start) } else { 0 };
             let sums = strip.wrapping_add(kept * ld);
-            if last {
-                self.call_for_streams(part, plan.row(group)..plan.row(end));
-            }
             for t in group..end {
                 let down = plan.row(t) - plan.row(group);
                 let (c, ldc) = match self.problem.out {
@@ -275,15 +275,14 @@ impl Run<'_> {
         }
     }
 
-    /// Asks for what the epilogue of these rows will read and write: it would wait for each line of it, while the
-    /// products before it leave the memory idle.
-    fn call_for_streams(&self, part: &Part, rows: Range<usize>) {
-        let (rows, cols) =
-            if self.plan.turned { (part.cols.clone(), rows) } else { (rows, part.cols.clone()) };
+    /// Asks for what the epilogue of these rows and columns will read and write: it would wait for each line of it,
+    /// while the products before it leave the memory idle.
+    fn call_for_streams(&self, entry: usize, rows: Range<usize>, cols: Range<usize>) {
+        let (rows, cols) = if self.plan.turned { (cols, rows) } else { (rows, cols) };
         for stream in &self.problem.streams {
             // SAFETY: the context is live, and its table has an address for each slot.
             let base = unsafe { *(*self.ctx).buffers.add(stream.slot) }.cast::<f32>();
-            let at = stream.offset + stream.batch.at(part.entry) + cols.start as isize;
+            let at = stream.offset + stream.batch.at(entry) + cols.start as isize;
             for i in rows.clone() {
                 let row = base.wrapping_offset(at + stream.rows.at(i));
                 (0..cols.len()).step_by(LINE).for_each(|j| prefetch(row.wrapping_add(j)));
@@ -355,9 +354,15 @@ impl Run<'_> {
                 a.wrapping_offset(rows as isize * row_step)
             },
         };
+        let streams = !self.problem.streams.is_empty() && k0 + plan.kc >= plan.k;
         // SAFETY: every address above is within its operand for these rows, columns and k.
         unsafe {
-            if full > 0 {
+            if streams && kb >= SPREAD_K {
+                self.panel_by_panel(part, row..row + rows, &tile);
+            } else if full > 0 {
+                if streams {
+                    self.call_for_streams(part.entry, row..row + rows, part.cols.clone());
+                }
                 plan.tile(rows, true)(&tile);
             }
             let width = part.cols.len() % panel;
@@ -366,6 +371,24 @@ impl Run<'_> {
                 let c = c.wrapping_add(full * panel);
                 plan.tile(rows, false)(&Tile { panels: 1, width, b, c, ..tile });
             }
+        }
+    }
+
+    /// The full panels of a row tile one by one, each behind a call for what the epilogue needs there: all lines at once
+    /// would be more than may be under way.
+    ///
+    /// # Safety
+    /// As [`row_of_tiles`](Run::row_of_tiles); the tile is of these rows.
+    unsafe fn panel_by_panel(&self, part: &Part, rows: Range<usize>, tile: &Tile) {
+        let compute = self.plan.tile(rows.len(), true);
+        for p in 0..tile.panels {
+            let col = part.cols.start + p * tile.width;
+            self.call_for_streams(part.entry, rows.clone(), col..col + tile.width);
+            let next_a = if p + 1 == tile.panels { tile.next_a } else { std::ptr::null() };
+            let b = tile.b.wrapping_add(p * tile.panel_step);
+            let c = tile.c.wrapping_add(p * tile.width);
+            // SAFETY: the caller's promise, for one of its panels.
+            unsafe { compute(&Tile { panels: 1, b, c, next_a, ..*tile }) };
         }
     }
 

@@ -16,7 +16,7 @@ use cranelift_module::FuncId;
 use mlc_kernels::gemm::{Offsets, Operand, Out, Problem, Stream};
 
 /// Lanes that an epilogue handles at a time where it stores in scratch.
-const TILE_LANES: usize = 128;
+const TILE_LANES: usize = 256;
 
 /// Bytes of a result beyond which its lines are called for before the epilogue.
 const FAR: usize = 64 * 1024;

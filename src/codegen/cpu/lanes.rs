@@ -8,7 +8,7 @@
 use super::emit::{At, Gen, Len, Place};
 use super::nest::Form;
 use super::strip::StripPlan;
-use super::wide::Want;
+use super::wide::{Begin, Want};
 use crate::base::DType;
 use crate::graph::Fold;
 use crate::loops::{Node, NodeId};
@@ -16,8 +16,13 @@ use cranelift_codegen::ir::types::{F32X4, I32X4};
 use cranelift_codegen::ir::{InstBuilder, Value};
 use cranelift_frontend::Variable;
 
-/// The running folds of a row: four vectors each.
-pub type Accumulators = Vec<(NodeId, [Variable; 4])>;
+/// The running folds of a row.
+pub struct Accumulators {
+    /// Four vectors each.
+    pub folds: Vec<(NodeId, [Variable; 4])>,
+    /// Whether one strip is all that they meet: they are at their start before it.
+    pub once: bool,
+}
 
 /// Cost of a loop body up to which it is repeated within a round.
 const UNROLLED: u32 = 12;
@@ -216,9 +221,10 @@ impl Gen<'_, '_> {
     ) -> bool {
         let nest = self.nest;
         let place = |fold: NodeId| layout[fold.index()].expect("codegen: a fold down columns has a place");
+        let begin = if accumulators.is_some_and(|all| all.once) { Begin::Anew } else { Begin::There };
         let folds = folds.iter().map(|&fold| match nest.form {
             Form::Columns => Want::Down(fold, place(fold)),
-            Form::Map | Form::Rows => Want::Along(fold),
+            Form::Map | Form::Rows => Want::Along(fold, begin),
         });
         let stores = stores.iter().map(|&s| &nest.body.stores[s]);
         let wants: Vec<Want> = folds.chain(stores.map(|s| Want::Store(s.value, &s.access))).collect();
@@ -287,9 +293,9 @@ impl Gen<'_, '_> {
 
     // ---- folds
 
-    /// Opens the accumulators of folds along the row.
-    pub fn open_folds(&mut self, folds: &[NodeId]) -> Accumulators {
-        folds
+    /// Opens the accumulators of folds along the row; `once` if it is one strip.
+    pub fn open_folds(&mut self, folds: &[NodeId], once: bool) -> Accumulators {
+        let folds = folds
             .iter()
             .map(|&fold| {
                 let ty = self.vector_type(fold);
@@ -301,12 +307,13 @@ impl Gen<'_, '_> {
                 });
                 (fold, quarters)
             })
-            .collect()
+            .collect();
+        Accumulators { folds, once }
     }
 
     /// Joins the accumulators of each fold; the results are scalars from here on.
     pub fn close_folds(&mut self, accumulators: &Accumulators) {
-        for (fold, quarters) in accumulators {
+        for (fold, quarters) in &accumulators.folds {
             let q: Vec<Value> = quarters.iter().map(|&v| self.b.use_var(v)).collect();
             let low = self.join(*fold, q[0], q[1]);
             let high = self.join(*fold, q[2], q[3]);
@@ -362,7 +369,7 @@ impl Gen<'_, '_> {
 
     fn fold_along(&mut self, accumulators: &Accumulators, fold: NodeId, x: Value, at: At) {
         let (_, quarters) =
-            accumulators.iter().find(|(f, _)| *f == fold).expect("codegen: every fold of a sweep is open");
+            accumulators.folds.iter().find(|(f, _)| *f == fold).expect("codegen: every fold of a sweep is open");
         let variable = quarters[at.quarter];
         let x = if at.take == 4 { x } else { self.neutral_beyond(fold, x, at.take) };
         let so_far = self.b.use_var(variable);

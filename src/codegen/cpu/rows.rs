@@ -489,7 +489,8 @@ impl RowsPlan {
         for (step, sweep) in self.sweeps.iter().enumerate() {
             match self.nest.form {
                 Form::Rows => {
-                    let accumulators = g.open_folds(&sweep.folds);
+                    let once = len <= self.strip && self.nest.seq.is_empty();
+                    let accumulators = g.open_folds(&sweep.folds, once);
                     self.emit_row(g, step, len, &accumulators);
                     g.close_folds(&accumulators);
                 }

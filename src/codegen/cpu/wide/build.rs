@@ -2,7 +2,7 @@
 
 use super::super::emit::{Gen, Len, MEM, Place};
 use super::super::lanes::Accumulators;
-use super::{Binary, End, Loop, Predicate, Ref, Step, Unary};
+use super::{Begin, Binary, End, Loop, Predicate, Ref, Step, Unary};
 use crate::base::DType;
 use crate::graph::{Fold, ScalarOp};
 use crate::loops::{Access, Node, NodeId};
@@ -10,6 +10,8 @@ use cranelift_codegen::ir::types::{F32, F32X4, I64};
 use cranelift_codegen::ir::{InstBuilder, StackSlotData, StackSlotKind, Value};
 
 const SIGN: u32 = 1 << 31;
+/// Steps of lanes that are worth a call.
+const WORTH: usize = 768;
 
 /// What a loop is to leave behind.
 #[derive(Clone, Copy)]
@@ -19,7 +21,7 @@ pub enum Want<'a> {
     /// Lanes of a node, in scratch.
     Leave(NodeId, Place),
     /// A fold along the row.
-    Along(NodeId),
+    Along(NodeId, Begin),
     /// A fold down columns, whose chains lie in scratch.
     Down(NodeId, Place),
 }
@@ -266,12 +268,12 @@ impl Build<'_, '_, '_> {
                 let to = self.argument(Argument::Scratch(place));
                 self.of.ends.push(End::Store(value, to));
             }
-            Want::Along(id) => {
+            Want::Along(id, begin) => {
                 let value = self.value(nest.body.nodes[id].inputs()[0])?;
                 let sums = self.argument(Argument::Sums(id));
                 self.of.ends.push(match self.g.fold_kind(id) {
-                    Fold::Sum => End::Sum(value, sums),
-                    Fold::Max => End::Max(value, sums),
+                    Fold::Sum => End::Sum(value, sums, begin),
+                    Fold::Max => End::Max(value, sums, begin),
                 });
             }
             Want::Down(id, place) => {
@@ -307,11 +309,7 @@ fn predicate(op: ScalarOp) -> Option<Predicate> {
 impl Gen<'_, '_> {
     /// Does what is wanted by a wide loop over the present strip; false if there is none for it.
     pub fn wide(&mut self, len: Len, wants: &[Want], accumulators: Option<&Accumulators>) -> bool {
-        let long = match len {
-            Len::Const(n) => n >= 16,
-            Len::Dyn { .. } => true,
-        };
-        if !long || !self.jit.is_wide() || !self.sums.is_empty() {
+        if !self.jit.is_wide() || !self.sums.is_empty() {
             return false;
         }
         let nodes = self.nest.body.nodes.len();
@@ -323,6 +321,13 @@ impl Gen<'_, '_> {
             }
         }
         let Build { of, arguments, .. } = build;
+        let lanes = match len {
+            Len::Const(n) => n,
+            Len::Dyn { .. } => self.nest.lanes(),
+        };
+        if lanes < 16 || lanes * of.steps.len() < WORTH {
+            return false;
+        }
         let Some(function) = self.jit.wide(of) else { return false };
         let words = self.slot(8 * (1 + arguments.len() as u32));
         let sums: Vec<(NodeId, Value)> = arguments
@@ -331,10 +336,11 @@ impl Gen<'_, '_> {
             .map(|fold| (fold, self.slot(64)))
             .collect();
         let quarters = |fold: NodeId| {
-            let known = accumulators.into_iter().flatten().find(|(f, _)| *f == fold);
+            let known = accumulators.and_then(|all| all.folds.iter().find(|(f, _)| *f == fold));
             known.expect("codegen: every fold of a sweep is open").1
         };
-        for &(fold, slot) in &sums {
+        let there = accumulators.is_some_and(|all| !all.once);
+        for &(fold, slot) in sums.iter().filter(|_| there) {
             for (i, variable) in quarters(fold).into_iter().enumerate() {
                 let sums = self.b.use_var(variable);
                 self.b.ins().store(MEM, sums, slot, 16 * i as i32);

@@ -7,7 +7,7 @@ use super::asm::{
     VBROADCASTSS, VCMPPS, VCVTDQ2PS, VDIVPS, VMAXPS, VMINPS, VMOVUPS_LOAD, VMOVUPS_STORE, VMULPS, VPMOVZXBD,
     VRNDSCALEPS, VSQRTPS, VSUBPS, VXORPS,
 };
-use super::{Binary, End, Loop, Predicate, Ref, Step, Unary};
+use super::{Begin, Binary, End, Loop, Predicate, Ref, Step, Unary};
 
 /// Vector registers that values may take; the one behind them is for numbers in passing.
 const VECTORS: usize = 31;
@@ -141,8 +141,7 @@ impl Emit<'_> {
         saved.iter().for_each(|&r| self.asm.push(r));
         for (number, sums) in self.registers.sums.clone().into_iter().enumerate() {
             if let Some(register) = sums {
-                let from = self.sums_of(number);
-                self.vector(VMOVUPS_LOAD, register, 0, from);
+                self.begin(number, register);
             }
         }
         for (i, arg) in self.registers.addresses.clone().into_iter().enumerate() {
@@ -164,6 +163,20 @@ impl Emit<'_> {
         saved.iter().rev().for_each(|&r| self.asm.pop(r));
         // vzeroupper; ret
         self.asm.bytes(&[0xC5, 0xF8, 0x77, 0xC3]);
+    }
+
+    /// Sets a fold to where it begins.
+    fn begin(&mut self, end: usize, register: u8) {
+        let start = match self.of.ends[end] {
+            End::Sum(_, _, Begin::Anew) => 0.0,
+            End::Max(_, _, Begin::Anew) => f32::NEG_INFINITY,
+            End::Store(..) | End::Sum(..) | End::Max(..) => {
+                let from = self.sums_of(end);
+                return self.vector(VMOVUPS_LOAD, register, 0, from);
+            }
+        };
+        let start = Rm::Constant(self.asm.constant(start.to_bits()));
+        self.vector(VBROADCASTSS, register, 0, start);
     }
 
     fn loops(&mut self) {
@@ -315,7 +328,7 @@ impl Emit<'_> {
     }
 
     fn sums_of(&mut self, end: usize) -> Rm {
-        let (End::Store(_, arg) | End::Sum(_, arg) | End::Max(_, arg)) = self.of.ends[end];
+        let (End::Store(_, arg) | End::Sum(_, arg, _) | End::Max(_, arg, _)) = self.of.ends[end];
         self.asm.load(RBP, RSI, field(arg));
         Rm::Field { base: RBP, at: 0 }
     }

@@ -83,9 +83,18 @@ pub enum End {
     /// A value goes to where an argument points.
     Store(Ref, usize),
     /// A value is added to 16 sums that an argument points to.
-    Sum(Ref, usize),
+    Sum(Ref, usize, Begin),
     /// A value is joined with 16 maxima that an argument points to. No number, once met, stays.
-    Max(Ref, usize),
+    Max(Ref, usize, Begin),
+}
+
+/// Where a fold begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Begin {
+    /// With what its argument points to.
+    There,
+    /// With what changes nothing.
+    Anew,
 }
 
 /// A loop over a strip.
@@ -120,7 +129,7 @@ impl Step {
 
 impl End {
     fn value(&self) -> Ref {
-        let (End::Store(value, _) | End::Sum(value, _) | End::Max(value, _)) = *self;
+        let (End::Store(value, _) | End::Sum(value, ..) | End::Max(value, ..)) = *self;
         value
     }
 }
@@ -150,8 +159,8 @@ impl fmt::Display for Loop {
         for end in &self.ends {
             match end {
                 End::Store(value, arg) => writeln!(f, "store a{arg} v{value}")?,
-                End::Sum(value, arg) => writeln!(f, "sum a{arg} v{value}")?,
-                End::Max(value, arg) => writeln!(f, "max a{arg} v{value}")?,
+                End::Sum(value, arg, begin) => writeln!(f, "sum a{arg} v{value} {begin:?}")?,
+                End::Max(value, arg, begin) => writeln!(f, "max a{arg} v{value} {begin:?}")?,
             }
         }
         Ok(())

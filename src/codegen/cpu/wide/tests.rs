@@ -1,7 +1,7 @@
 //! Loops drawn at random, held against one number after the other.
 
 use super::super::jit::Jit;
-use super::{Binary, End, Loop, Predicate, Step, Unary, is_available};
+use super::{Begin, Binary, End, Loop, Predicate, Step, Unary, is_available};
 use mlc_kernels::Isa;
 
 /// Numbers of each argument's memory.
@@ -54,11 +54,12 @@ fn draw(d: &mut Draw, loads: usize, steps: usize) -> Loop {
     }
     let last = of.steps.len() - 1;
     let first_free = 1 + loads + 4;
-    of.ends = vec![End::Store(last, first_free), End::Sum(last - steps / 3, first_free + 1)];
+    let begin = d.of(&[Begin::There, Begin::Anew]);
+    of.ends = vec![End::Store(last, first_free), End::Sum(last - steps / 3, first_free + 1, begin)];
     if of.steps[last - steps / 3].is_mask() {
         of.ends.pop();
     }
-    of.ends.push(End::Max(last, first_free + 2));
+    of.ends.push(End::Max(last, first_free + 2, begin));
     of
 }
 
@@ -67,15 +68,15 @@ type Memory = Vec<Vec<u32>>;
 
 fn memory(d: &mut Draw, of: &Loop) -> Memory {
     let arguments = of.ends.iter().map(|end| match end {
-        End::Store(_, arg) | End::Sum(_, arg) | End::Max(_, arg) => *arg,
+        End::Store(_, arg) | End::Sum(_, arg, _) | End::Max(_, arg, _) => *arg,
     });
     let count = arguments.max().map_or(0, |most| most + 1);
     let mut memory: Memory = (0..count).map(|_| (0..LONG).map(|_| d.number().to_bits()).collect()).collect();
     for end in &of.ends {
         match end {
             End::Store(..) => {}
-            End::Sum(_, arg) => memory[*arg].fill(0),
-            End::Max(_, arg) => memory[*arg].fill(f32::NEG_INFINITY.to_bits()),
+            End::Sum(_, arg, _) => memory[*arg].fill(0),
+            End::Max(_, arg, _) => memory[*arg].fill(f32::NEG_INFINITY.to_bits()),
         }
     }
     memory
@@ -103,11 +104,11 @@ fn interpret(of: &Loop, lanes: usize, memory: &mut Memory) {
         for end in &of.ends {
             match *end {
                 End::Store(value, arg) => memory[arg][lane] = values[value].to_bits(),
-                End::Sum(value, arg) => {
+                End::Sum(value, arg, _) => {
                     let sum = f32::from_bits(memory[arg][lane % 16]) + values[value];
                     memory[arg][lane % 16] = sum.to_bits();
                 }
-                End::Max(value, arg) => {
+                End::Max(value, arg, _) => {
                     let most = f32::from_bits(memory[arg][lane % 16]);
                     let keep = most.is_nan() || most >= values[value];
                     memory[arg][lane % 16] = if keep { most } else { values[value] }.to_bits();

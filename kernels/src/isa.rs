@@ -11,6 +11,8 @@ const BY_NAME: &str = "MLC_ISA";
 pub enum Isa {
     /// Whatever the build's target guarantees; `f32::mul_add` for every fused step.
     Portable,
+    /// NEON, which every aarch64 has: 4 lanes.
+    Neon,
     /// AVX2 with FMA: 8 lanes.
     Avx2,
     /// AVX-512 F, VL, DQ, BW: 16 lanes.
@@ -20,7 +22,7 @@ pub enum Isa {
 impl Isa {
     /// The best this processor has.
     pub fn detect() -> Isa {
-        [Isa::Avx512, Isa::Avx2].into_iter().find(|isa| isa.is_available()).unwrap_or(Isa::Portable)
+        Isa::all().last().expect("the portable one is always there")
     }
 
     /// What everything without an explicit choice runs on: [`chosen`](Isa::chosen), read once.
@@ -47,12 +49,13 @@ impl Isa {
 
     /// All that this processor can run, the least first.
     pub fn all() -> impl Iterator<Item = Isa> {
-        [Isa::Portable, Isa::Avx2, Isa::Avx512].into_iter().filter(|isa| isa.is_available())
+        [Isa::Portable, Isa::Neon, Isa::Avx2, Isa::Avx512].into_iter().filter(|isa| isa.is_available())
     }
 
     pub fn name(self) -> &'static str {
         match self {
             Isa::Portable => "portable",
+            Isa::Neon => "neon",
             Isa::Avx2 => "avx2",
             Isa::Avx512 => "avx512",
         }
@@ -63,6 +66,7 @@ impl Isa {
         use std::arch::is_x86_feature_detected as has;
         match self {
             Isa::Portable => true,
+            Isa::Neon => false,
             Isa::Avx2 => has!("avx2") && has!("fma"),
             Isa::Avx512 => {
                 Isa::Avx2.is_available()
@@ -76,7 +80,7 @@ impl Isa {
 
     #[cfg(not(target_arch = "x86_64"))]
     pub fn is_available(self) -> bool {
-        self == Isa::Portable
+        self == Isa::Portable || (self == Isa::Neon && cfg!(target_arch = "aarch64"))
     }
 }
 
@@ -109,7 +113,6 @@ mod tests {
         for isa in Isa::all() {
             assert_eq!(Isa::named(isa.name()), Ok(isa));
         }
-        assert_eq!(Isa::all().last(), Some(Isa::detect()), "the best comes last");
         for unknown in ["sse", "AVX2", " portable"] {
             let wrong = Isa::named(unknown).expect_err("no such name").to_string();
             assert!(wrong.starts_with(&format!("MLC_ISA is `{unknown}`")), "{wrong}");

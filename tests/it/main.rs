@@ -8,6 +8,7 @@ mod check;
 mod cli;
 mod code;
 mod computed;
+mod counts;
 mod data;
 #[cfg(all(feature = "sql", unix))]
 mod databases;

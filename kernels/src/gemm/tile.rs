@@ -51,13 +51,8 @@ pub fn most_rows(isa: Isa, vectors: usize) -> usize {
         (Isa::Avx512, _) => 14,
         (Isa::Avx2, 1) => 12,
         (Isa::Avx2, _) => 6,
-        (Isa::Portable, _) => {
-            if cfg!(target_arch = "aarch64") {
-                8
-            } else {
-                4
-            }
-        }
+        (Isa::Neon, _) => 8,
+        (Isa::Portable, _) => 4,
     }
 }
 
@@ -65,6 +60,7 @@ pub fn lanes(isa: Isa) -> usize {
     match isa {
         Isa::Avx512 => 16,
         Isa::Avx2 => 8,
+        Isa::Neon => 4,
         Isa::Portable => Portable::LANES,
     }
 }
@@ -76,6 +72,8 @@ pub fn find(isa: Isa, rows: usize, vectors: usize, unit: bool) -> TileFn {
         Isa::Avx512 => avx512::find(rows, vectors, unit),
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => avx2::find(rows, vectors, unit),
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => neon::find(rows, vectors, unit),
         _ => portable::find(rows, vectors, unit),
     }
 }
@@ -254,7 +252,7 @@ macro_rules! tiles {
             $(#[$feature])?
             unsafe fn entry<const ROWS: usize, const VECTORS: usize, const UNIT: bool>(t: &Tile) {
                 // SAFETY: the promise of [`TileFn`] holds both for the token and for the memory.
-                #[allow(unused_unsafe, reason = "the portable token is made without a promise")]
+                #[allow(unused_unsafe, reason = "some tokens are made without a promise")]
                 unsafe { run::<_, ROWS, VECTORS, UNIT>($s, t) }
             }
 
@@ -282,12 +280,11 @@ tiles!(avx2, crate::simd::Avx2::new(), [target_feature(enable = "avx2,fma")],
     2: [1 2 3 4 5 6]
 );
 #[cfg(target_arch = "aarch64")]
-tiles!(portable, Portable, [],
+tiles!(neon, crate::simd::Neon, [],
     1: [1 2 3 4 5 6 7 8]
     2: [1 2 3 4 5 6 7 8]
 );
 // Where a fused multiply-add may be a library call, larger tiles are only more code.
-#[cfg(not(target_arch = "aarch64"))]
 tiles!(portable, Portable, [],
     1: [1 2 3 4]
     2: [1 2 3 4]

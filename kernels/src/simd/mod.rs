@@ -12,12 +12,16 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 
 #[cfg(target_arch = "x86_64")]
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
+#[cfg(target_arch = "aarch64")]
+pub use neon::Neon;
 pub use portable::Portable;
 
 /// A vector instruction set.
@@ -133,7 +137,12 @@ pub fn prefetch(p: *const f32) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         _mm_prefetch::<_MM_HINT_T0>(p.cast());
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: a prefetch of any address is harmless.
+    unsafe {
+        std::arch::asm!("prfm pldl1keep, [{}]", in(reg) p, options(readonly, nostack, preserves_flags));
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let _ = p;
 }
 
@@ -161,6 +170,8 @@ macro_rules! with_simd {
             $crate::isa::Isa::Avx512 => avx512::<$($g)?>($($arg),*),
             #[cfg(target_arch = "x86_64")]
             $crate::isa::Isa::Avx2 => avx2::<$($g)?>($($arg),*),
+            #[cfg(target_arch = "aarch64")]
+            $crate::isa::Isa::Neon => $kernel::<_ $(, $g)?>($crate::simd::Neon, $($arg),*),
             _ => $kernel::<_ $(, $g)?>($crate::simd::Portable, $($arg),*),
         }
     }};

@@ -1,5 +1,5 @@
-//! Plain arrays of 4 lanes, which compilers turn into the vectors that every target has: NEON on
-//! aarch64, SSE on x86-64 (where a fused multiply-add without FMA is a library call: right, slow).
+//! Plain arrays of 4 lanes, for processors that have nothing better, and to hold the others against. Compilers turn
+//! some of it into vectors; a fused multiply-add on an x86-64 without FMA is a library call: right, slow.
 
 use super::Simd;
 

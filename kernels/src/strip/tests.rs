@@ -153,6 +153,46 @@ fn bits_agree_on_every_instruction_set_and_length() {
     }
 }
 
+/// FNV-1a of all results, NaNs being alike.
+fn fingerprint(results: &[f32]) -> u64 {
+    let bits = results.iter().map(|y| if y.is_nan() { f32::NAN.to_bits() } else { y.to_bits() });
+    bits.flat_map(u32::to_le_bytes).fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+/// What no processor can compare with another: the bits of an x86-64, which all have.
+#[test]
+fn bits_are_those_of_other_machines() {
+    let x = specimens();
+    let mut found = Vec::new();
+    for case in CASES {
+        let mut y = vec![0f32; x.len()];
+        // SAFETY: as many numbers as `x`.
+        unsafe { (case.run)(Isa::detect(), x.len(), x.as_ptr(), y.as_mut_ptr()) };
+        found.push((case.name, fingerprint(&y)));
+    }
+    // Not the pairs made by functions of the C library, which has its own for each machine.
+    let y: Vec<f32> = x.iter().rev().copied().collect();
+    found.push(("pow", fingerprint(&pow_all(Isa::detect(), &x, &y))));
+    assert_eq!(found, FINGERPRINTS);
+}
+
+const FINGERPRINTS: [(&str, u64); 12] = [
+    ("exp", 0x0538_2704_8eb1_975c),
+    ("expm1", 0x6081_5d36_ae6f_4382),
+    ("log", 0xf93c_7096_4411_5f90),
+    ("log1p", 0x1d21_7f59_0d7f_93bd),
+    ("tanh", 0x3fad_6823_1d99_55b3),
+    ("sigmoid", 0xbbc0_1b61_9cb3_6cde),
+    ("erf", 0x447b_c877_8b86_08e3),
+    ("sin", 0x47ac_254b_4da4_020f),
+    ("cos", 0x6643_b1a7_bf02_c9b1),
+    ("sqrt", 0x0e6b_2c94_d128_6e2e),
+    ("rsqrt", 0x9db1_d964_402f_4ece),
+    ("pow", 0x4a84_b38b_3fa2_3dc1),
+];
+
 fn one(run: Run1, x: f32) -> f32 {
     let mut y = 0.0;
     // SAFETY: one number each.

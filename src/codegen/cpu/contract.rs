@@ -4,8 +4,9 @@ use super::emit::{Gen, Len, Place};
 use super::facts::{Class, Facts};
 use super::jit::Jit;
 use super::nest::{Form, Nest};
-use super::rows::{lay_out, live_nodes, split_index, uniform_roots};
+use super::rows::{is_even, lay_out, live_nodes, split_index, uniform_roots};
 use super::strip::{self, StripPlan, Targets};
+use super::wide::RowsOf;
 use crate::base::DType;
 use crate::codegen::dims::{insert_unit_dim, merge_dims};
 use crate::loops::{self, Access, BufferId, Contract, Node, NodeId};
@@ -219,6 +220,11 @@ impl EpiloguePlan {
         let batch: Vec<usize> = (0..self.batch).collect();
         let m: Vec<usize> = (self.batch..self.batch + self.m).collect();
         g.set_indices(&batch, tile.outer);
+        if let [m] = m[..]
+            && self.emit_at_once(g, tile, m)
+        {
+            return;
+        }
         g.for_each(tile.rows, 1, true, &mut |g, r| {
             let i = g.b.ins().iadd(tile.i, r);
             g.set_indices(&m, i);
@@ -227,6 +233,27 @@ impl EpiloguePlan {
             let acc = g.b.ins().iadd(tile.acc, row);
             self.emit_row(g, tile, acc);
         });
+    }
+
+    /// All rows of a tile by one call; false if there is none for them.
+    fn emit_at_once(&self, g: &mut Gen, tile: &Tile, m: usize) -> bool {
+        let one_dim = self.nest.dims.len() == self.batch + self.m + 1;
+        if !one_dim || self.scratch_bytes > 0 || !is_even(&self.facts, &self.live, m) {
+            return false;
+        }
+        (g.index[m], g.index[self.nest.lane], g.acc) = (tile.i, tile.j, Some(tile.acc));
+        g.places.fill(None);
+        self.compute_units(g);
+        let rows = RowsOf { dim: m, count: tile.rows, acc: Some(g.times(tile.ld, 4)) };
+        g.strip_rows(&self.plan, Len::Dyn { value: tile.cols, fours: false }, rows)
+    }
+
+    fn compute_units(&self, g: &mut Gen) {
+        for id in self.nest.body.nodes.ids() {
+            if self.live[id.index()] && self.facts.class[id.index()] == Class::Unit {
+                g.compute_scalar(id);
+            }
+        }
     }
 
     /// One row of a tile: in runs, where its columns are several dims or pass through scratch.
@@ -270,11 +297,7 @@ impl EpiloguePlan {
     fn emit_run(&self, g: &mut Gen, acc: Value, lanes: Value) {
         g.acc = Some(acc);
         g.places.fill(None);
-        for id in self.nest.body.nodes.ids() {
-            if self.live[id.index()] && self.facts.class[id.index()] == Class::Unit {
-                g.compute_scalar(id);
-            }
-        }
+        self.compute_units(g);
         g.strip(&self.plan, &self.layout, Len::Dyn { value: lanes, fours: false }, None);
         for (store, facts) in self.facts.stores.iter().enumerate() {
             if facts.class != Class::Lane {

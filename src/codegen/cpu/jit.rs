@@ -144,7 +144,7 @@ impl Jit {
     }
 
     fn define_bytes(&mut self, name: &str, of: &Loop, code: &[u8]) -> FuncId {
-        let signature = self.signature(&[PTR, PTR]);
+        let signature = self.signature(&[PTR, PTR, PTR]);
         let id = self
             .module
             .declare_function(name, Linkage::Local, &signature)

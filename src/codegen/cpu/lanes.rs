@@ -8,7 +8,7 @@
 use super::emit::{At, Gen, Len, Place};
 use super::nest::Form;
 use super::strip::StripPlan;
-use super::wide::{Begin, Want};
+use super::wide::{Begin, RowsOf, Want};
 use crate::base::DType;
 use crate::graph::Fold;
 use crate::loops::{Node, NodeId};
@@ -144,6 +144,18 @@ impl Gen<'_, '_> {
                 self.places[id] = None;
             }
         }
+    }
+
+    /// Runs a plan over several rows by one call; false if there is none for it.
+    pub fn strip_rows(&mut self, plan: &StripPlan, len: Len, rows: RowsOf) -> bool {
+        let single = plan.stages.is_empty() && plan.outs.is_empty() && plan.folds.is_empty();
+        if !single || !plan.stores.iter().all(|&s| self.store_dims(s).is_empty()) {
+            return false;
+        }
+        let nest = self.nest;
+        let stores = plan.stores.iter().map(|&s| &nest.body.stores[s]);
+        let wants: Vec<Want> = stores.map(|s| Want::Store(s.value, &s.access)).collect();
+        self.wide_rows(len, &wants, rows)
     }
 
     /// Computes nodes into scratch.
@@ -368,8 +380,11 @@ impl Gen<'_, '_> {
     }
 
     fn fold_along(&mut self, accumulators: &Accumulators, fold: NodeId, x: Value, at: At) {
-        let (_, quarters) =
-            accumulators.folds.iter().find(|(f, _)| *f == fold).expect("codegen: every fold of a sweep is open");
+        let (_, quarters) = accumulators
+            .folds
+            .iter()
+            .find(|(f, _)| *f == fold)
+            .expect("codegen: every fold of a sweep is open");
         let variable = quarters[at.quarter];
         let x = if at.take == 4 { x } else { self.neutral_beyond(fold, x, at.take) };
         let so_far = self.b.use_var(variable);

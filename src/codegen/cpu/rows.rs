@@ -1,5 +1,9 @@
 //! `Rows` kernels: the plan of their sweeps and tasks, and their function.
 
+mod sheet;
+
+pub use sheet::is_even;
+
 use super::emit::{Gen, Len, Place};
 use super::facts::{Class, Facts, is_called};
 use super::jit::Jit;
@@ -419,6 +423,9 @@ pub fn site_count(nest: &Nest) -> usize {
 
 impl RowsPlan {
     fn emit_task(&self, g: &mut Gen, task: Value) {
+        if self.emit_task_at_once(g, task) {
+            return;
+        }
         let blocks = self.units / self.looped;
         if self.tasks <= 1 {
             g.repeat(blocks, &mut |g, block| self.emit_block(g, block));
@@ -442,6 +449,9 @@ impl RowsPlan {
             return self.emit_unit(g, block);
         }
         g.set_indices(outer, block);
+        if self.emit_block_at_once(g, *last) {
+            return;
+        }
         g.repeat(self.looped, &mut |g, at| {
             g.index[*last] = at;
             self.emit_whole(g);

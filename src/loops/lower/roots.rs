@@ -141,9 +141,8 @@ fn wants_storing(graph: &Graph, shapes: &Shapes, users: &[Vec<Value>], v: Value,
 fn is_nearer_anew(graph: &Graph, shapes: &Shapes, readers: &[Reader], v: Value, formula: Formula) -> bool {
     let is_map = |r: &Reader| matches!(graph.nodes[r.value].prim, Prim::Map { .. }) && !r.repeats;
     let last = readers.iter().map(|r| r.value.index()).max().unwrap_or(0);
-    let is_product = |(w, node): (Value, &Node)| {
-        w > v && w.index() < last && matches!(node.prim, Prim::Contract { .. })
-    };
+    let is_product =
+        |(w, node): (Value, &Node)| w > v && w.index() < last && matches!(node.prim, Prim::Contract { .. });
     shapes.count(v) >= LARGE
         && formula.streams <= 1
         && readers.iter().all(is_map)

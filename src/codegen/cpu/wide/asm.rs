@@ -166,8 +166,22 @@ impl Asm {
 
     /// `mov to, [base + at]`, 64 bits.
     pub fn load(&mut self, to: Gpr, base: Gpr, at: i32) {
-        self.bytes(&[0x48 | (to >> 3) << 2 | base >> 3, 0x8B]);
-        self.rm(to, Rm::Field { base, at }, 0);
+        self.field(0x8B, to, base, at);
+    }
+
+    /// `mov [base + at], from`, 64 bits.
+    pub fn store(&mut self, from: Gpr, base: Gpr, at: i32) {
+        self.field(0x89, from, base, at);
+    }
+
+    /// `add to, [base + at]`, 64 bits.
+    pub fn add(&mut self, to: Gpr, base: Gpr, at: i32) {
+        self.field(0x03, to, base, at);
+    }
+
+    fn field(&mut self, opcode: u8, reg: Gpr, base: Gpr, at: i32) {
+        self.bytes(&[0x48 | (reg >> 3) << 2 | base >> 3, opcode]);
+        self.rm(reg, Rm::Field { base, at }, 0);
     }
 
     pub fn push(&mut self, r: Gpr) {

@@ -26,6 +26,16 @@ pub enum Want<'a> {
     Down(NodeId, Place),
 }
 
+/// Rows that one call goes through.
+#[derive(Clone, Copy)]
+pub struct RowsOf {
+    /// The dim that goes from row to row; its present index is the first row's.
+    pub dim: usize,
+    pub count: Value,
+    /// Bytes from one row of sums to the next, in an epilogue.
+    pub acc: Option<Value>,
+}
+
 /// What Cranelift's code hands to a loop.
 #[derive(Clone, PartialEq)]
 enum Argument {
@@ -49,6 +59,8 @@ struct Build<'g, 'a, 'f> {
     of: Loop,
     arguments: Vec<Argument>,
     memo: Vec<Option<Ref>>,
+    /// The dim that goes from row to row, if one call goes through several.
+    dim: Option<usize>,
 }
 
 impl Build<'_, '_, '_> {
@@ -78,6 +90,11 @@ impl Build<'_, '_, '_> {
         self.fixed(Step::Const(x.to_bits()))
     }
 
+    /// Whether rows of one call see different values of a node.
+    fn differs(&self, id: NodeId) -> bool {
+        self.dim.is_some_and(|dim| self.g.facts.varies[id.index()] >> dim & 1 == 1)
+    }
+
     fn is_f32(&self, id: NodeId) -> bool {
         self.g.facts.dtype[id.index()] == DType::F32
     }
@@ -101,6 +118,9 @@ impl Build<'_, '_, '_> {
             return Some(self.number(*value as f32));
         }
         if self.g.scalars[id.index()].is_some() {
+            if self.differs(id) {
+                return None;
+            }
             let argument = self.argument(Argument::Number(id));
             return Some(self.fixed(Step::Spread(argument)));
         }
@@ -117,7 +137,7 @@ impl Build<'_, '_, '_> {
             Node::LoadAt { access, index, .. } => {
                 let neighbours = access.guards.is_empty() && access.strides[self.g.nest.lane] == 1;
                 let row_is_known = self.g.scalars[index.index()].is_some();
-                if !neighbours || !row_is_known {
+                if !neighbours || !row_is_known || self.differs(*index) {
                     return None;
                 }
                 let argument = self.argument(Argument::Row(id));
@@ -137,7 +157,7 @@ impl Build<'_, '_, '_> {
                 let argument = self.argument(Argument::At(access.clone()));
                 Some(self.push(Step::Load(argument)))
             }
-            0 => {
+            0 if self.dim.is_none_or(|dim| access.strides[dim] == 0) => {
                 let argument = self.argument(Argument::Single(access.clone()));
                 Some(self.fixed(Step::Spread(argument)))
             }
@@ -309,18 +329,7 @@ fn predicate(op: ScalarOp) -> Option<Predicate> {
 impl Gen<'_, '_> {
     /// Does what is wanted by a wide loop over the present strip; false if there is none for it.
     pub fn wide(&mut self, len: Len, wants: &[Want], accumulators: Option<&Accumulators>) -> bool {
-        if !self.jit.is_wide() || !self.sums.is_empty() {
-            return false;
-        }
-        let nodes = self.nest.body.nodes.len();
-        let mut build =
-            Build { g: self, of: Loop::default(), arguments: Vec::new(), memo: vec![None; nodes] };
-        for want in wants {
-            if build.want(*want).is_none() {
-                return false;
-            }
-        }
-        let Build { of, arguments, .. } = build;
+        let Some((of, arguments)) = self.describe(wants, None) else { return false };
         let lanes = match len {
             Len::Const(n) => n,
             Len::Dyn { .. } => self.nest.lanes(),
@@ -353,7 +362,7 @@ impl Gen<'_, '_> {
             self.b.ins().store(MEM, word, words, 8 * (1 + i as i32));
         }
         let function = self.jit.local(function, self.b.func);
-        self.b.ins().call(function, &[whole, words]);
+        self.b.ins().call(function, &[whole, words, whole]);
         for &(fold, slot) in &sums {
             for (i, variable) in quarters(fold).into_iter().enumerate() {
                 let sums = self.b.ins().load(F32X4, MEM, slot, 16 * i as i32);
@@ -361,6 +370,52 @@ impl Gen<'_, '_> {
             }
         }
         true
+    }
+
+    /// The same over several rows: what is stored lies in buffers, and what is read is not in scratch.
+    pub fn wide_rows(&mut self, len: Len, stores: &[Want], rows: RowsOf) -> bool {
+        if self.places.iter().any(Option::is_some) {
+            return false;
+        }
+        let Some((mut of, arguments)) = self.describe(stores, Some(rows.dim)) else { return false };
+        of.rows = Some(arguments.len());
+        let Some(function) = self.jit.wide(of) else { return false };
+        let words = self.slot(8 * (1 + 2 * arguments.len() as u32));
+        let (whole, mask) = self.whole_and_mask(len);
+        self.b.ins().store(MEM, mask, words, 0);
+        for (i, argument) in arguments.iter().enumerate() {
+            let word = self.word(argument, &[]);
+            let step = match argument {
+                Argument::At(access) => self.iconst(access.strides[rows.dim] * self.element_bytes(access)),
+                Argument::Row(node) => match &self.nest.body.nodes[*node] {
+                    Node::LoadAt { access, .. } => {
+                        self.iconst(access.strides[rows.dim] * self.element_bytes(access))
+                    }
+                    _ => panic!("codegen: node {node} looks up no row"),
+                },
+                Argument::Acc => rows.acc.expect("codegen: sums come in rows"),
+                Argument::Number(_) | Argument::Single(_) => self.iconst(0),
+                Argument::Scratch(_) | Argument::Sums(_) => unreachable!("codegen: rows have no scratch"),
+            };
+            self.b.ins().store(MEM, word, words, 8 * (1 + i as i32));
+            self.b.ins().store(MEM, step, words, 8 * (1 + (arguments.len() + i) as i32));
+        }
+        let function = self.jit.local(function, self.b.func);
+        self.b.ins().call(function, &[whole, words, rows.count]);
+        true
+    }
+
+    /// The loop that does what is wanted, and its arguments; none if there is none.
+    fn describe(&self, wants: &[Want], dim: Option<usize>) -> Option<(Loop, Vec<Argument>)> {
+        if !self.jit.is_wide() || !self.sums.is_empty() {
+            return None;
+        }
+        let memo = vec![None; self.nest.body.nodes.len()];
+        let mut build = Build { g: self, of: Loop::default(), arguments: Vec::new(), memo, dim };
+        for want in wants {
+            build.want(*want)?;
+        }
+        Some((build.of, build.arguments))
     }
 
     /// The address of so many bytes on the stack.

@@ -17,9 +17,15 @@ const MASKS: std::ops::Range<u8> = 2..7;
 const REST: u8 = 1;
 /// Of a maximum that met no number.
 const NAN: u8 = 7;
+/// Conditions of jumps.
+const BELOW: u8 = 2;
+const EQUAL: u8 = 4;
+const NOT_EQUAL: u8 = 5;
 /// Registers that hold addresses, the first six free for any function.
 const ADDRESSES: [Gpr; 10] = [RAX, 1, 8, 9, 10, 11, RBX, 12, 14, 15];
 const FREE: usize = 6;
+/// Counts rows.
+const ROWS: Gpr = 13;
 
 pub fn assemble(of: &Loop) -> Option<Vec<u8>> {
     let registers = Registers::deal(of)?;
@@ -62,7 +68,9 @@ impl Registers {
         let mut free: Vec<u8> = top.collect();
         let mut registers = Registers::pass(of, &last, &mut free, &mut most)?;
         kept.into_iter().for_each(|(step, register)| registers[step] = Some(register));
-        Some(Registers { of: registers, sums, addresses: addresses(of) })
+        let mut addresses = addresses(of);
+        addresses.truncate(ADDRESSES.len());
+        Some(Registers { of: registers, sums, addresses })
     }
 
     /// One walk over the steps; `most` is how many vectors lived at a time.
@@ -105,7 +113,7 @@ fn last_uses(of: &Loop) -> Vec<usize> {
     last
 }
 
-/// Arguments that loads and stores go through, as far as there are registers.
+/// Arguments that loads and stores go through.
 fn addresses(of: &Loop) -> Vec<usize> {
     let loads = of.steps.iter().filter_map(|step| match step {
         Step::Load(arg) | Step::Bytes(arg) => Some(*arg),
@@ -118,7 +126,6 @@ fn addresses(of: &Loop) -> Vec<usize> {
     let mut all: Vec<usize> = loads.chain(stores).collect();
     all.sort_unstable();
     all.dedup();
-    all.truncate(ADDRESSES.len());
     all
 }
 
@@ -137,7 +144,7 @@ fn field(argument: usize) -> i32 {
 impl Emit<'_> {
     fn function(&mut self) {
         let used = self.registers.addresses.len();
-        let saved: Vec<Gpr> = ADDRESSES[..used].iter().skip(FREE).copied().chain([RBP]).collect();
+        let saved: Vec<Gpr> = ADDRESSES[..used].iter().skip(FREE).copied().chain([RBP, ROWS]).collect();
         saved.iter().for_each(|&r| self.asm.push(r));
         for (number, sums) in self.registers.sums.clone().into_iter().enumerate() {
             if let Some(register) = sums {
@@ -153,7 +160,7 @@ impl Emit<'_> {
                 self.vector(VBROADCASTSS, register, 0, from);
             }
         }
-        self.loops();
+        self.rows();
         for (number, sums) in self.registers.sums.clone().into_iter().enumerate() {
             if let Some(register) = sums {
                 let to = self.sums_of(number);
@@ -179,9 +186,32 @@ impl Emit<'_> {
         self.vector(VBROADCASTSS, register, 0, start);
     }
 
+    fn rows(&mut self) {
+        let Some(arguments) = self.of.rows else { return self.loops() };
+        assert!(self.registers.sums.iter().all(Option::is_none), "codegen: rows are not folded");
+        let row = self.asm.label();
+        // mov r13, rdx
+        self.asm.bytes(&[0x49, 0x89, 0xC0 | RDX << 3 | ROWS & 7]);
+        self.asm.bind(row);
+        self.mask = Mask::None;
+        self.loops();
+        for arg in addresses(self.of) {
+            let step = field(arguments + arg);
+            match self.registers.addresses.iter().position(|&a| a == arg) {
+                Some(i) => self.asm.add(ADDRESSES[i], RSI, step),
+                None => {
+                    self.asm.load(RBP, RSI, field(arg));
+                    self.asm.add(RBP, RSI, step);
+                    self.asm.store(RBP, RSI, field(arg));
+                }
+            }
+        }
+        // dec r13
+        self.asm.bytes(&[0x49, 0xFF, 0xC8 | ROWS & 7]);
+        self.asm.jump_if(NOT_EQUAL, row);
+    }
+
     fn loops(&mut self) {
-        const BELOW: u8 = 2;
-        const EQUAL: u8 = 4;
         let (head, rest, done) = (self.asm.label(), self.asm.label(), self.asm.label());
         // xor edx, edx; test rdi, rdi
         self.asm.bytes(&[0x31, 0xC0 | RDX << 3 | RDX, 0x48, 0x85, 0xC0 | RDI << 3 | RDI]);

@@ -11,7 +11,7 @@ mod emit;
 #[cfg(test)]
 mod tests;
 
-pub use build::Want;
+pub use build::{RowsOf, Want};
 
 use mlc_kernels::Isa;
 use std::fmt;
@@ -99,12 +99,16 @@ pub enum Begin {
 
 /// A loop over a strip.
 ///
-/// It is a function of how many lanes fill whole vectors, and of the address of its arguments, words of eight bytes.
-/// The first is the mask of the lanes behind the whole vectors; the others are addresses, or numbers in their low half.
+/// It is a function of how many lanes fill whole vectors, of the address of its arguments, words of eight bytes, and of
+/// how many rows there are. The first word is the mask of the lanes behind the whole vectors; the others are addresses,
+/// or numbers in their low half. If it is of several rows, as many words follow: how many bytes each address moves from
+/// row to row.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Loop {
     pub steps: Vec<Step>,
     pub ends: Vec<End>,
+    /// The number of arguments, if it is of several rows. It has no folds then.
+    pub rows: Option<usize>,
 }
 
 impl Step {

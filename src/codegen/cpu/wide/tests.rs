@@ -169,8 +169,8 @@ fn execute(of: &Loop, lanes: usize, memory: &mut Memory) -> bool {
     // SAFETY: a wide loop is such a function; every argument that is an address leads to enough numbers.
     unsafe {
         let function =
-            std::mem::transmute::<*const u8, extern "C" fn(usize, *const u64)>(code.address(function));
-        function(lanes / 16 * 16, words.as_ptr());
+            std::mem::transmute::<*const u8, extern "C" fn(usize, *mut u64, usize)>(code.address(function));
+        function(lanes / 16 * 16, words.as_mut_ptr(), 1);
     }
     true
 }

@@ -299,7 +299,9 @@ fn rows_that_share_cache_sets_are_packed() {
 #[test]
 fn empty_products_store_nothing_or_zero() {
     let teams = teams();
-    for (batch, m, n, k) in [(0, 3, 3, 3), (1, 0, 3, 3), (1, 3, 0, 3), (2, 3, 5, 0)] {
+    for (batch, m, n, k) in
+        [(0, 3, 3, 3), (1, 0, 3, 3), (1, 3, 0, 3), (2, 3, 5, 0), (1, 0, 99, 999), (1, 99, 0, 999)]
+    {
         check(&teams, batch, m, n, k, Layout::Rows, Layout::Columns);
     }
 }

@@ -8,6 +8,10 @@ use std::marker::PhantomData;
 /// Without it a fading activation or moment costs a hundred times its price. It changes results,
 /// so everything that computes a step has one: [`Team`](crate::team::Team) while it runs a region,
 /// and whoever calls generated code around the whole call.
+///
+/// In one place machines differ: what is a hair (a quarter of a unit of the last place or less) below the least normal
+/// number, and would be rounded up to it, is that number on x86, which looks after rounding, and 0 on Arm, which looks
+/// before.
 pub struct FlushDenormals {
     before: Control,
     /// It belongs to the thread that made it.

@@ -145,9 +145,8 @@ fn rungs(part: &Part, padded: &[Padded], kept: &[Vec<Range<usize>>]) -> Vec<u8> 
                 let size = columns[of.column].row_bytes();
                 used(&columns[of.column].bytes()[i * size..(i + 1) * size], of)
             };
-            let fits = |ranges: &&Vec<Range<usize>>| {
-                padded.iter().all(|of| used(of) <= ranges[of.column].len())
-            };
+            let fits =
+                |ranges: &&Vec<Range<usize>>| padded.iter().all(|of| used(of) <= ranges[of.column].len());
             // At rung 0 every row fits.
             let last = kept.iter().skip(1).take_while(fits).count();
             rungs[*row as usize] = u8::try_from(last).expect("data: a ladder has few lengths");
@@ -175,11 +174,8 @@ mod tests {
     fn part(used: &[usize]) -> Part {
         let right = |n: &usize| (0..4).map(|i| if i < *n { 1 } else { 9 }).collect::<Vec<i32>>();
         let left = |n: &usize| (0..4).map(|i| if i < 4 - *n { 9 } else { 1 }).collect::<Vec<i32>>();
-        let column = |name: &str, ids: Vec<i32>| Array {
-            name: name.into(),
-            row: vec![4],
-            values: Values::I32(ids),
-        };
+        let column =
+            |name: &str, ids: Vec<i32>| Array { name: name.into(), row: vec![4], values: Values::I32(ids) };
         let columns = vec![
             column("right", used.iter().flat_map(right).collect()),
             column("left", used.iter().flat_map(left).collect()),

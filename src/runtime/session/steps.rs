@@ -58,8 +58,7 @@ impl Run<'_, '_> {
         let augmenter = self.data.augmenter(self.plan.seed);
         let steps = state.done..self.until;
         let buckets = trainer.buckets().cloned();
-        let mut batches =
-            Batches::of_training(&self.data.train, order, steps, prefetch, &augmenter, buckets);
+        let mut batches = Batches::of_training(&self.data.train, order, steps, prefetch, &augmenter, buckets);
         while let Some(batch) = batches.advance() {
             trainer.step(&batch)?;
             state.done = batch.step + 1;

@@ -29,7 +29,9 @@ pub(super) use source::{arguments, is_generator, is_source};
 pub(super) use unused::unused;
 
 use super::ctx::Ctx;
-use super::job::{AugmentPlan, BucketPlan, Column, DataPlan, Leak, Roles, RowOrder, SourceKind, SourcePlan, SplitPlan};
+use super::job::{
+    AugmentPlan, BucketPlan, Column, DataPlan, Leak, Roles, RowOrder, SourceKind, SourcePlan, SplitPlan,
+};
 use super::keyed::{Keyed, stray};
 use super::keys;
 use super::probe::{DataProbe, SourceSchema};

@@ -44,7 +44,7 @@ impl Gathering {
     ) -> Gathering {
         let whole: Vec<usize> = data.train.store.columns.iter().map(|c| c.row_bytes()).collect();
         let (offsets, total) = lay_out(whole.iter().map(|bytes| bytes * size));
-        let kept = |buckets: &Buckets| (0..buckets.len()).map(|r| buckets.row_bytes(r)).collect();
+        let kept = |buckets: &Buckets| (0..buckets.lengths()).map(|r| buckets.row_bytes(r)).collect();
         let row_bytes = buckets.map_or_else(|| vec![whole], kept);
         let memory = Block::new(total);
         let columns = offsets.iter().map(|offset| memory.at(*offset)).collect();

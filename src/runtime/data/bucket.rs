@@ -53,7 +53,7 @@ impl Buckets {
     }
 
     /// How many lengths there are.
-    pub fn len(&self) -> usize {
+    pub fn lengths(&self) -> usize {
         self.kept.len()
     }
 
@@ -84,7 +84,7 @@ impl Buckets {
         }
         let Room { sorted, batches } = room;
         sorted.clear();
-        for rung in (0..self.len()).rev() {
+        for rung in (0..self.lengths()).rev() {
             sorted.extend(rows.iter().filter(|row| usize::from(self.rungs[**row as usize]) == rung));
         }
         let rest = rows.len() % order.batch;

@@ -108,7 +108,7 @@ pub fn bench(
     let (parameters, group) = (trainer.weights().parameters(), trainer.engine().group());
     let prefetch = Prefetch::choose(data.train.store.row_bytes() * order.batch);
     let augmenter = data.augmenter(plan.seed);
-    let mut batches = Batches::augmented(&data.train, order, 0..u64::MAX, prefetch, &augmenter);
+    let mut batches = Batches::of_training(&data.train, order, 0..u64::MAX, prefetch, &augmenter, None);
     // Steps one after the other, and the loss of the last once all are done.
     let mut steps = |count: u64| -> Result<f64, RunError> {
         let mut last = 0.0;

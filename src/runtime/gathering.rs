@@ -3,7 +3,7 @@
 //! The order of the data hands over all rows of a step at once, so that a step is an update wherever steps are
 //! counted: in logs, schedules, checkpoints. Here they are cut into batches.
 
-use super::data::{Batch, Dataset, Rows};
+use super::data::{Batch, Buckets, Dataset, Rows};
 use super::memory::{Block, lay_out};
 use super::phases::Update;
 
@@ -16,7 +16,8 @@ pub struct Gathering {
     /// One batch, aligned as programs want it: the rows of a step are not cut at such places.
     _memory: Block,
     columns: Vec<*mut u8>,
-    row_bytes: Vec<usize>,
+    /// By rung and column.
+    row_bytes: Vec<Vec<usize>>,
     /// Rows of a batch, and how many batches a step has at most.
     size: usize,
     most: u64,
@@ -34,9 +35,17 @@ pub struct Cut {
 
 impl Gathering {
     /// Steps of up to `most` batches of `size` rows.
-    pub fn new(updates: Vec<Update>, data: &Dataset, size: usize, most: usize, losses: Losses) -> Gathering {
-        let row_bytes: Vec<usize> = data.train.store.columns.iter().map(|c| c.row_bytes()).collect();
-        let (offsets, total) = lay_out(row_bytes.iter().map(|bytes| bytes * size));
+    pub fn new(
+        updates: Vec<Update>,
+        (data, buckets): (&Dataset, Option<&Buckets>),
+        size: usize,
+        most: usize,
+        losses: Losses,
+    ) -> Gathering {
+        let whole: Vec<usize> = data.train.store.columns.iter().map(|c| c.row_bytes()).collect();
+        let (offsets, total) = lay_out(whole.iter().map(|bytes| bytes * size));
+        let kept = |buckets: &Buckets| (0..buckets.lengths()).map(|r| buckets.row_bytes(r)).collect();
+        let row_bytes = buckets.map_or_else(|| vec![whole], kept);
         let memory = Block::new(total);
         let columns = offsets.iter().map(|offset| memory.at(*offset)).collect();
         Gathering {
@@ -73,13 +82,13 @@ impl Gathering {
 
     /// The rows of a cut, copied to where programs can read them.
     pub fn take(&mut self, whole: &Batch, cut: Cut) -> Batch<'_> {
-        for ((to, from), row) in self.columns.iter().zip(whole.columns).zip(&self.row_bytes) {
+        for ((to, from), row) in self.columns.iter().zip(whole.columns).zip(&self.row_bytes[whole.rung]) {
             // SAFETY: the step's batch has `start + count` rows and more, the block room for `size` rows; they are
             // apart, and nobody else uses the block while `self` is borrowed.
             unsafe { std::ptr::copy_nonoverlapping(from.add(cut.start * row), *to, cut.count * row) };
         }
         let rows = Rows { start: whole.rows.start + cut.start, count: cut.count, ..whole.rows };
-        Batch { step: whole.step, rows, columns: &self.columns }
+        Batch { rows, columns: &self.columns, ..*whole }
     }
 
     /// The sizes of batches that steps with so many rows are cut into.

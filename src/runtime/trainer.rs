@@ -1,11 +1,11 @@
 //! One train section, compiled: steps and evaluations, without files or clocks.
 //!
-//! There is a program for each batch size that occurs; all share weights, states and memory. They run
-//! on an [`Engine`]: the processor, where a step's loss is known when it returns, or a GPU, where
+//! There is a program for each batch size that occurs, with buckets for each length of its rows; all share
+//! weights, states and memory. They run on an [`Engine`]: the processor, where a step's loss is known when it returns, or a GPU, where
 //! steps are under way for a while and losses come later, in order.
 
 use super::RunError;
-use super::data::{Batch, Batches, Dataset, Order, Part, Prefetch};
+use super::data::{Batch, Batches, Buckets, Dataset, Order, Part, Prefetch};
 use super::engine::{Engine, On};
 use super::gathering::{Gathering, Losses};
 use super::memory::Backing;
@@ -26,6 +26,7 @@ use crate::pipeline;
 use crate::sema::job::{DataPlan, Length, TrainPlan};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Everything that steps need.
 pub struct Trainer<'a> {
@@ -33,14 +34,17 @@ pub struct Trainer<'a> {
     data_plan: &'a DataPlan,
     data: &'a Dataset,
     bindings: Bindings,
-    /// What is done on a batch, by what acts there, and the evaluation; rewritten, `B` still a symbol.
-    phases: Vec<Phase>,
+    /// What is done on a batch, by the rung of its length and by what acts there, and the evaluation; rewritten, `B`
+    /// still a symbol.
+    phases: Vec<Vec<Phase>>,
     eval_graph: Graph,
     weights: Weights,
     paces: Paces,
     engine: Engine,
-    /// Programs by batch size and phase: their place in the engine.
-    steps: Vec<((usize, usize), usize)>,
+    /// Which training rows meet, if the data say so.
+    buckets: Option<Arc<Buckets>>,
+    /// Programs of steps, and of evaluations by batch size: their place in the engine.
+    steps: Vec<(Made, usize)>,
     evals: Vec<(usize, usize)>,
     /// Of steps that take several batches.
     gathering: Option<Gathering>,
@@ -50,6 +54,15 @@ pub struct Trainer<'a> {
     /// Of several steps, the loss of each by step; of losses that wait, one set behind the other.
     parts: VecDeque<f32>,
     part: Vec<f32>,
+}
+
+/// What the program of a step is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Made {
+    rows: usize,
+    /// Of [`Buckets`].
+    rung: usize,
+    phase: usize,
 }
 
 /// A program that was handed over: the step that it is of, and what its results mean.
@@ -123,11 +136,12 @@ impl<'a> Trainer<'a> {
     ) -> Result<Trainer<'a>, Box<Diagnostic>> {
         let order = train_order(plan, data_plan, data);
         let paces = Paces::new(plan, &order)?;
-        let (phases, updates) = (phases(lib, plan), updates(lib, plan));
+        let phases: Vec<Vec<Phase>> = plan.rungs().map(|plan| phases(lib, &plan)).collect();
+        let updates = updates(lib, plan);
         let (eval_graph, _) = pipeline::rewrite(pipeline::eval_graph(plan));
         let bindings = data.bindings().clone();
         // The forward graph first: a weight that rewriting found useless is still a weight of the model.
-        let steps = phases.iter().map(|phase| &phase.graph);
+        let steps = phases.iter().flatten().map(|phase| &phase.graph);
         let rest = [&eval_graph].into_iter().chain(updates.iter().map(|update| &update.graph));
         let graphs: Vec<&Graph> = plan.forwards().chain(steps).chain(rest).collect();
         fits(plan, Weights::new(&graphs, &bindings, Backing::Nothing).bytes())?;
@@ -142,8 +156,10 @@ impl<'a> Trainer<'a> {
         let engine = Engine::new(on, &weights, plan)?;
         let size = batch_of(data_plan, data.train.len());
         let losses = Losses::new(plan.steps.len());
+        let buckets = Buckets::of(data_plan, data);
+        let rows = (data, buckets.as_deref());
         let gathering =
-            (plan.accumulate > 1).then(|| Gathering::new(updates, data, size, plan.accumulate, losses));
+            (plan.accumulate > 1).then(|| Gathering::new(updates, rows, size, plan.accumulate, losses));
         let mut trainer = Trainer {
             plan,
             data_plan,
@@ -155,6 +171,7 @@ impl<'a> Trainer<'a> {
             paces,
             engine,
             gathering,
+            buckets,
             steps: Vec::new(),
             evals: Vec::new(),
             under_way: VecDeque::with_capacity(WAITING),
@@ -172,9 +189,11 @@ impl<'a> Trainer<'a> {
     /// Adds the programs of every batch size that occurs.
     fn add_all(&mut self) -> Result<(), Box<Diagnostic>> {
         let [steps, evals] = batch_sizes(self.plan, self.data_plan, self.data);
-        for batch in steps {
-            for phase in 0..self.phases.len() {
-                self.step_at(batch, phase)?;
+        for rung in 0..self.phases.len() {
+            for phase in 0..self.phases[rung].len() {
+                for rows in &steps {
+                    self.step_at(Made { rows: *rows, rung, phase })?;
+                }
             }
         }
         for batch in evals {
@@ -237,23 +256,29 @@ impl<'a> Trainer<'a> {
         train_order(self.plan, self.data_plan, self.data)
     }
 
-    /// Compiles the step of a batch size.
+    /// Which training rows meet, if the data say so.
+    pub fn buckets(&self) -> Option<&Arc<Buckets>> {
+        self.buckets.as_ref()
+    }
+
+    /// Compiles the step of a batch size, with rows of full length: that needs the most memory.
     pub fn prepare(&mut self, batch: usize) -> Result<(), RunError> {
-        let first = Gathering::sizes(batch_of(self.data_plan, self.data.train.len()), &[batch])[0];
-        let at = self.step_at(first, self.phase(0)).map_err(|wrong| *wrong)?;
+        let rows = Gathering::sizes(batch_of(self.data_plan, self.data.train.len()), &[batch])[0];
+        let at = self.step_at(Made { rows, rung: 0, phase: self.phase(0) }).map_err(|wrong| *wrong)?;
         self.add_updates().map_err(|wrong| *wrong)?;
         self.engine.prepare(at).map_err(|wrong| self.stopped(*wrong))
     }
 
-    fn step_at(&mut self, batch: usize, phase: usize) -> Result<usize, Box<Diagnostic>> {
-        if let Some((_, at)) = self.steps.iter().find(|(n, _)| *n == (batch, phase)) {
+    fn step_at(&mut self, made: Made) -> Result<usize, Box<Diagnostic>> {
+        if let Some((_, at)) = self.steps.iter().find(|(of, _)| *of == made) {
             return Ok(*at);
         }
-        let program = lowered(&self.phases[phase].graph, &self.bindings, batch, self.engine.fusion());
+        let phase = &self.phases[made.rung][made.phase];
+        let program = lowered(&phase.graph, &self.bindings, made.rows, self.engine.fusion());
         // The losses are the first outputs of a training graph.
-        let kept: Vec<usize> = (0..self.phases[phase].losses()).collect();
+        let kept: Vec<usize> = (0..phase.losses()).collect();
         let at = self.engine.add(program, &self.weights, &columns(self.data_plan), &kept)?;
-        self.steps.push(((batch, phase), at));
+        self.steps.push((made, at));
         Ok(at)
     }
 
@@ -267,7 +292,7 @@ impl<'a> Trainer<'a> {
             let mut all = self.plan.steps.iter().zip(&phase.acts);
             all.all(|(step, acts)| step.acts(batch) == *acts)
         };
-        self.phases.iter().position(of).expect("runtime: every batch has its phase")
+        self.phases[0].iter().position(of).expect("runtime: every batch has its phase")
     }
 
     fn eval_at(&mut self, batch: usize) -> Result<usize, Box<Diagnostic>> {
@@ -293,7 +318,8 @@ impl<'a> Trainer<'a> {
             return self.step_of_several(batch, of);
         }
         let phase = self.phase(batch.step);
-        let at = self.step_at(batch.rows.count, phase).map_err(|wrong| *wrong)?;
+        let made = Made { rows: batch.rows.count, rung: batch.rung, phase };
+        let at = self.step_at(made).map_err(|wrong| *wrong)?;
         self.under_way.push_back(Run { of, what: What::Step { phase } });
         let scalars = self.paces.at(batch.step, of.rows);
         self.engine.run(at, batch, scalars, step).map_err(|wrong| self.stopped(*wrong))?;
@@ -319,7 +345,8 @@ impl<'a> Trainer<'a> {
         let made = "runtime: a step of several batches has somewhere to gather";
         let cuts = self.gathering.as_ref().expect(made).cuts(batch.step, of.rows);
         for cut in cuts {
-            let at = self.step_at(cut.count, step).map_err(|wrong| *wrong)?;
+            let program = Made { rows: cut.count, rung: batch.rung, phase: step };
+            let at = self.step_at(program).map_err(|wrong| *wrong)?;
             self.under_way.push_back(Run { of, what: What::Batch { rows: cut.count } });
             let part = self.gathering.as_mut().expect(made).take(batch, cut);
             let scalars = self.paces.at(batch.step, of.rows);
@@ -345,7 +372,7 @@ impl<'a> Trainer<'a> {
                     let mut own = values[1..].iter();
                     if self.plan.steps.len() > 1 {
                         let part = |acts: &bool| if *acts { own.next().copied() } else { None };
-                        let parts = self.phases[phase].acts.iter().map(part);
+                        let parts = self.phases[0][phase].acts.iter().map(part);
                         self.parts.extend(parts.map(|part| part.unwrap_or(f32::NAN)));
                     }
                 }

@@ -20,6 +20,11 @@ const PLACES: &[(&str, &str, &str)] = &[
     ("train", "batch_size", "the data section has it: `batch = 32`"),
     ("train", "batch", "the data section has it: `batch = 32`"),
     ("train", "shuffle", "the data section has it: `shuffle = true`"),
+    (
+        "train",
+        "group_by_length",
+        "the data section has it: `bucket = tokens` names a column that `pad(T)` fills up",
+    ),
     ("train", "validation_split", "the data section has it: `split { train = 90%  valid = 10% }`"),
     (
         "train",

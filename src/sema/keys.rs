@@ -171,7 +171,13 @@ const DATA: &[Key] = &[
         "[duplicates]",
         "Warnings about leaks that you have looked at: `duplicates`, `target`, `time`, `groups`.",
     ),
-    later("bucket", "rows of a batch have one shape; take it out"),
+    key(
+        "bucket",
+        "tokens",
+        "A column that `pad(T)` fills up, `T` a dim or param: training rows of like length meet in a batch, which is only as \
+         long as its longest row wants, one of the eighths of `T`, rounded up. Results are those of full length for a model \
+         that masks its padding.",
+    ),
     section(
         "augment",
         "image = image |> flip |> crop(32, pad=4)",

@@ -4,6 +4,7 @@
 //! depends on it and nothing else, so that all mistakes of a spec are shown
 //! together and none twice. It opens no file; a [`DataProbe`] answers for them.
 
+mod bucket;
 mod consts;
 mod ctx;
 mod data;
@@ -136,7 +137,10 @@ fn check_recording(
     let (ast, mut diags) = imports::imported(sources, file, ast, probe);
     let ast = file::prepare(sources, &ast, settings, &mut diags);
     let asked = file::Asked { settings, probe, facts };
-    let (job, data) = file::check(sources, file, &ast, asked, &mut diags);
+    let (mut job, data) = file::check(sources, file, &ast, asked, &mut diags);
+    if let Some(job) = job.as_mut().filter(|_| !diags.has_errors()) {
+        bucket::lengths(sources, file, &ast, asked, job, &mut diags);
+    }
     file::variant_values(sources, file, &ast, settings, probe, &mut diags);
     if has_broken(&ast) {
         // What did not parse may have used it.

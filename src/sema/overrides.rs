@@ -108,6 +108,13 @@ pub(super) fn unknown_variant(file: &File, name: &str, span: Span) -> Diagnostic
     }
 }
 
+/// Gives a param or dim a number, as an override at `span` would.
+pub(super) fn set_size(file: &mut File, name: &str, size: i64, span: Span) -> Result<(), Diagnostic> {
+    let ident = Ident { name: Arc::from(name), span };
+    let value = Expr { kind: ExprKind::Int(size), span };
+    set_global(file, &ident, &Override { path: Path { parts: vec![ident.clone()], span }, value })
+}
+
 /// Edits the tree; a path that leads nowhere is an error at the path.
 pub(super) fn apply(file: &mut File, over: &Override) -> Result<(), Diagnostic> {
     match over.path.parts.as_slice() {

@@ -4,6 +4,7 @@ mod attention;
 mod bad_input;
 mod balanced;
 mod broken;
+mod buckets;
 mod check;
 mod cli;
 mod code;

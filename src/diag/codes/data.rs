@@ -276,6 +276,17 @@ pub const CODES: &[CodeInfo] = &[
                   sees.",
     },
     CodeInfo {
+        code: "data::bucket",
+        title: "batches cannot have several lengths here",
+        explain: "`bucket = tokens` lets training rows of like length meet, in batches that are as long as their longest row \
+                  wants. The lengths are eighths of a dim or param that the column is padded to, and the spec is checked \
+                  at each:\n\n    dim T = 400\n\n    data reviews {\n      …\n      tokens = text |> words(vocab=10000) |> \
+                  pad(T)\n      bucket = tokens\n    }\n\n    model Net {\n      input tokens: i32[B, T]\n      …\n    \
+                  }\n\nWhat may depend on `T` is how long rows are and all that is computed from them. Weights may \
+                  not: learned positions of `[T, d]`, or a `Dense` behind `Flatten`, have other shapes at other lengths. \
+                  A length at which the spec is wrong for another reason is left out.",
+    },
+    CodeInfo {
         code: "data::files",
         title: "files of text without their names",
         explain: "`parallel` and `lines` of several files take each under a name: of a column, or of a label.\n\n    \

@@ -1,4 +1,5 @@
-//! Which rows make which batch: a pure function of seed and step.
+//! Which rows make which batch: a pure function of seed and step, with [`Buckets`](super::Buckets) also of the rows'
+//! lengths.
 
 use mlc_kernels::rng;
 

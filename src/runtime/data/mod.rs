@@ -6,6 +6,7 @@
 
 mod augment;
 mod batch;
+mod bucket;
 mod calendar;
 mod cells;
 mod cifar;
@@ -55,6 +56,7 @@ mod xml;
 
 pub use augment::Augmenter;
 pub use batch::{Order, Rows};
+pub use bucket::Buckets;
 pub use encode::{FittedColumn, FittedField, apply, apply_file};
 pub use files::{FNV_START, FileInfo, Places, fnv1a};
 pub use frame::{Frame, Frames, Neighbours, source_like};

@@ -5,7 +5,8 @@
 //! then sleep; the gatherer is woken only when half of the ring is free, so that most steps wake nobody.
 //! Small batches are gathered by the trainer itself: that is cheaper than handing them over.
 
-use super::{Augmenter, Order, Part, Rows};
+use super::bucket::Room;
+use super::{Augmenter, Buckets, Order, Part, Rows};
 use crate::runtime::memory::{Block, lay_out};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
@@ -46,6 +47,8 @@ pub struct Batch<'a> {
     /// From 0, over all epochs.
     pub step: u64,
     pub rows: Rows,
+    /// How much shorter than they could be its rows are: a rung of [`Buckets`], 0 without any.
+    pub rung: usize,
     /// The address of each column, in the store's order, aligned to 128 bytes.
     pub columns: &'a [*mut u8],
 }
@@ -70,6 +73,7 @@ pub struct Batches {
 struct Shared {
     part: Part,
     order: Order,
+    buckets: Option<Arc<Buckets>>,
     /// The step to end before.
     until: u64,
     slots: Vec<Slot>,
@@ -84,6 +88,8 @@ struct Shared {
 struct Slot {
     _memory: Block,
     columns: Vec<*mut u8>,
+    /// Of the batch that it holds.
+    rung: AtomicUsize,
 }
 
 // SAFETY: the pointers lead into `_memory`. The ring hands a slot to one thread at a time: the gatherer
@@ -95,16 +101,17 @@ unsafe impl Sync for Slot {}
 impl Batches {
     /// The batches of steps `from` to `until` (not included) of a part.
     pub fn new(part: &Part, order: Order, from: u64, until: u64, prefetch: Prefetch) -> Batches {
-        Batches::augmented(part, order, from..until, prefetch, &Augmenter::default())
+        Batches::of_training(part, order, from..until, prefetch, &Augmenter::default(), None)
     }
 
-    /// The batches of some steps, their rows changed at random.
-    pub fn augmented(
+    /// The batches of some steps, their rows changed at random; with buckets rows of like length, cut to the longest.
+    pub fn of_training(
         part: &Part,
         order: Order,
         steps: Range<u64>,
         prefetch: Prefetch,
         augmenter: &Augmenter,
+        buckets: Option<Arc<Buckets>>,
     ) -> Batches {
         let Range { start: from, end: until } = steps;
         assert!(order.steps_per_epoch() > 0, "data: a part that is stepped through has a batch");
@@ -113,11 +120,13 @@ impl Batches {
         let slot = || {
             let memory = Block::new(total);
             let columns = offsets.iter().map(|o| memory.at(*o)).collect();
-            Slot { _memory: memory, columns }
+            Slot { _memory: memory, columns, rung: AtomicUsize::new(0) }
         };
+        let cuts = buckets.is_some();
         let shared = Arc::new(Shared {
             part: part.clone(),
             order,
+            buckets,
             until,
             slots: (0..prefetch.slots()).map(|_| slot()).collect(),
             filled: AtomicU64::new(from),
@@ -131,6 +140,7 @@ impl Batches {
             order: Vec::with_capacity(part.len()),
             scratch: Vec::with_capacity(part.store.row_bytes()),
             augmenter: augmenter.clone(),
+            cutter: cuts.then(|| Cutter::new(part)),
         };
         let (worker, inline) = match prefetch {
             Prefetch::Inline => (None, Some(gatherer())),
@@ -159,7 +169,7 @@ impl Batches {
         let shared = &*self.shared;
         let slot = &shared.slots[(step % shared.slots.len() as u64) as usize];
         match &mut self.inline {
-            Some(gatherer) => gatherer.fill(&shared.part, &shared.order, step, slot),
+            Some(gatherer) => gatherer.fill(shared, step, slot),
             None => {
                 if step > self.from {
                     shared.freed.store(step, Ordering::SeqCst);
@@ -170,7 +180,8 @@ impl Batches {
                 shared.ready.wait(|| shared.filled.load(Ordering::SeqCst) > step);
             }
         }
-        Some(Batch { step, rows: shared.order.rows_of(step), columns: &slot.columns })
+        let rung = slot.rung.load(Ordering::Relaxed);
+        Some(Batch { step, rows: shared.order.rows_of(step), rung, columns: &slot.columns })
     }
 
     /// Bytes of all slots together.
@@ -200,7 +211,7 @@ fn gather_ahead(shared: &Shared, mut gatherer: Gatherer, from: u64) {
             return;
         }
         let slot = &shared.slots[(step % SLOTS) as usize];
-        gatherer.fill(&shared.part, &shared.order, step, slot);
+        gatherer.fill(shared, step, slot);
         shared.filled.store(step + 1, Ordering::SeqCst);
         shared.ready.wake();
     }
@@ -213,26 +224,70 @@ struct Gatherer {
     /// A row of a store on disk.
     scratch: Vec<u8>,
     augmenter: Augmenter,
+    /// With buckets.
+    cutter: Option<Cutter>,
+}
+
+/// What rows of like length are brought together and cut in.
+struct Cutter {
+    room: Room,
+    /// One whole row.
+    _memory: Block,
+    columns: Vec<*mut u8>,
+}
+
+// SAFETY: the pointers lead into `_memory`, which goes along, and nobody else has them.
+unsafe impl Send for Cutter {}
+
+impl Cutter {
+    fn new(part: &Part) -> Cutter {
+        let (offsets, total) = lay_out(part.store.columns.iter().map(|c| c.row_bytes()));
+        let memory = Block::new(total);
+        let columns = offsets.iter().map(|o| memory.at(*o)).collect();
+        Cutter { room: Room::new(part.len()), _memory: memory, columns }
+    }
 }
 
 impl Gatherer {
-    fn fill(&mut self, part: &Part, order: &Order, step: u64, slot: &Slot) {
+    fn fill(&mut self, shared: &Shared, step: u64, slot: &Slot) {
+        let Shared { part, order, buckets, .. } = shared;
         let rows = order.rows_of(step);
         if self.epoch != Some(rows.epoch) {
             order.arrange(&part.rows, rows.epoch, &mut self.order);
+            if let (Some(buckets), Some(cutter)) = (buckets, &mut self.cutter) {
+                buckets.arrange(order, rows.epoch, &mut self.order, &mut cutter.room);
+            }
             self.epoch = Some(rows.epoch);
         }
         let wanted = &self.order[rows.start..rows.start + rows.count];
-        for (i, row) in wanted.iter().enumerate() {
-            let to = |column: usize| {
-                let size = part.store.columns[column].row_bytes();
-                slot.columns[column].wrapping_add(i * size)
-            };
-            // SAFETY: the slot has room for `batch` rows of each column and `i` is below that; this thread
-            // alone holds the slot.
+        let rung = buckets.as_ref().map_or(0, |buckets| buckets.rung(wanted));
+        slot.rung.store(rung, Ordering::Relaxed);
+        let (scratch, augmenter) = (&mut self.scratch, &mut self.augmenter);
+        let mut copy = |row: u32, to: &dyn Fn(usize) -> *mut u8| {
+            // SAFETY: whoever calls has room for a row of each column, and this thread alone holds it.
             unsafe {
-                part.store.copy_row(*row, to, &mut self.scratch);
-                self.augmenter.change(part, rows.epoch, *row, to);
+                part.store.copy_row(row, to, scratch);
+                augmenter.change(part, rows.epoch, row, to);
+            }
+        };
+        let (Some(buckets), Some(cutter)) = (buckets, &self.cutter) else {
+            for (i, row) in wanted.iter().enumerate() {
+                // There is room for `batch` rows of each column, and `i` is below that.
+                let size = |column: usize| part.store.columns[column].row_bytes();
+                copy(*row, &|column| slot.columns[column].wrapping_add(i * size(column)));
+            }
+            return;
+        };
+        for (i, row) in wanted.iter().enumerate() {
+            copy(*row, &|column| cutter.columns[column]);
+            for (column, kept) in buckets.kept(rung).iter().enumerate() {
+                // SAFETY: what is kept lies within a row, of which the cutter holds one and the slot `batch`; `i` is
+                // below that, and the two are apart.
+                unsafe {
+                    let from = cutter.columns[column].add(kept.start).cast_const();
+                    let to = slot.columns[column].add(i * kept.len());
+                    std::ptr::copy_nonoverlapping(from, to, kept.len());
+                }
             }
         }
     }

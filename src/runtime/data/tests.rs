@@ -74,6 +74,7 @@ fn plan(source: SourcePlan, columns: Vec<Column>) -> DataPlan {
         shuffle,
         drop_last,
         allow,
+        bucket: None,
         augment: Vec::new(),
         roles,
     }

@@ -160,7 +160,7 @@ impl Model {
         scalars: &Scalars,
         step: u64,
     ) -> Result<Vec<f32>, RunError> {
-        let batch = Batch { step, rows: Rows { epoch: 0, start: 0, count: self.batch }, columns };
+        let batch = Batch { step, rows: Rows { epoch: 0, start: 0, count: self.batch }, rung: 0, columns };
         let program = self.programs[program].at;
         self.engine.run(program, &batch, scalars, step).map_err(|wrong| *wrong)?;
         self.engine.finish().map_err(|wrong| *wrong)?;

@@ -34,6 +34,10 @@ use serde::Serialize;
 pub struct Report {
     pub spec: String,
     pub batch: usize,
+    /// What rows of a batch may be cut to, the longest first, where the data section has `bucket`; all else here is of
+    /// the longest.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lengths: Vec<usize>,
     pub threads: usize,
     /// What computes: `2 threads`, or a GPU's name.
     pub device: String,
@@ -216,6 +220,13 @@ pub fn gpu_report(
             }
         }
     }
+    for shorter in plan.rungs().skip(1) {
+        for graph in pipeline::turns(lib, &shorter).into_iter().map(|turn| pipeline::rewrite(turn.batch).0) {
+            for size in &sizes[0] {
+                engine.add(lowered(&graph, bindings, *size, &Fusion::GPU), &columns, &[0])?;
+            }
+        }
+    }
     for graph in &subject.update_graphs {
         engine.add(lowered(graph, bindings, 1, &Fusion::GPU), &columns, &[])?;
     }
@@ -305,6 +316,7 @@ impl<'a> Subject<'a> {
         Report {
             spec: self.job.name.clone(),
             batch: self.batch,
+            lengths: self.data_plan.bucket.iter().flat_map(|bucket| bucket.lengths()).collect(),
             threads: 1,
             device: String::new(),
             layers: layers(self.job, &forwards, &self.weights, &self.bindings, self.batch),

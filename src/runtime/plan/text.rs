@@ -78,6 +78,13 @@ fn network(report: &Report) -> String {
         short(report.forward_flops),
         short(report.step_flops)
     );
+    if let [longest, shorter @ ..] = report.lengths.as_slice() {
+        let shorter: Vec<String> = shorter.iter().rev().map(usize::to_string).collect();
+        text += &format!(
+            "batches have rows of {} or {longest} steps, as their longest wants: all below is of {longest}\n\n",
+            shorter.join(", ")
+        );
+    }
     for FromFile { model, file, weights, of } in &report.pretrained {
         text += &format!("{model} starts from {file}: {weights} of {of} weights\n\n");
     }

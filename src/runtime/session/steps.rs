@@ -57,7 +57,8 @@ impl Run<'_, '_> {
         let prefetch = Prefetch::choose(self.data.train.store.row_bytes() * order.batch);
         let augmenter = self.data.augmenter(self.plan.seed);
         let steps = state.done..self.until;
-        let mut batches = Batches::augmented(&self.data.train, order, steps, prefetch, &augmenter);
+        let buckets = trainer.buckets().cloned();
+        let mut batches = Batches::of_training(&self.data.train, order, steps, prefetch, &augmenter, buckets);
         while let Some(batch) = batches.advance() {
             trainer.step(&batch)?;
             state.done = batch.step + 1;

@@ -189,7 +189,7 @@ impl<'a> Data<'a> {
     }
 
     /// Whether the source has a column, as far as anybody knows.
-    fn has_column(&self, name: &Ident) -> bool {
+    pub(super) fn has_column(&self, name: &Ident) -> bool {
         self.known_columns().is_none_or(|all| all.iter().any(|c| **c == *name.name))
     }
 

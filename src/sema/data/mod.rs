@@ -6,6 +6,7 @@
 //! stored columns; derived ones are computed in the graph.
 
 mod augment;
+mod bucket;
 mod columns;
 mod computed;
 mod fact;
@@ -28,7 +29,9 @@ pub(super) use source::{arguments, is_generator, is_source};
 pub(super) use unused::unused;
 
 use super::ctx::Ctx;
-use super::job::{AugmentPlan, Column, DataPlan, Leak, Roles, RowOrder, SourceKind, SourcePlan, SplitPlan};
+use super::job::{
+    AugmentPlan, BucketPlan, Column, DataPlan, Leak, Roles, RowOrder, SourceKind, SourcePlan, SplitPlan,
+};
 use super::keyed::{Keyed, stray};
 use super::keys;
 use super::probe::{DataProbe, SourceSchema};
@@ -62,6 +65,7 @@ pub(super) struct Data<'a> {
     shuffle: bool,
     drop_last: bool,
     allow: Vec<Leak>,
+    bucket: Option<BucketPlan>,
     augment: Vec<AugmentPlan>,
     /// Stored columns that some graph reads, in the order of first use.
     columns: RefCell<Vec<Column>>,
@@ -88,6 +92,7 @@ impl<'a> Data<'a> {
             shuffle: keys.get("shuffle").and_then(|e| cx.flag("shuffle", e)).unwrap_or(true),
             drop_last: keys.get("drop_last").and_then(|e| cx.flag("drop_last", e)).unwrap_or(false),
             allow: keys.get("allow").map(|e| leaks::allowed(cx, e)).unwrap_or_default(),
+            bucket: None,
             augment: keys.inner("augment").map(|s| augment::read(cx, s)).unwrap_or_default(),
             columns: RefCell::default(),
         };
@@ -96,6 +101,7 @@ impl<'a> Data<'a> {
         }
         rest.into_iter().for_each(|entry| data.entry(cx, entry));
         data.check_typed(cx);
+        data.bucket = keys.get("bucket").and_then(|e| data.bucketed(cx, e));
         data.split = data.check_split(cx, keys.inner("split"), keys.get("test").map(|e| e.span));
         data
     }
@@ -118,6 +124,7 @@ impl<'a> Data<'a> {
             shuffle: self.shuffle,
             drop_last: self.drop_last,
             allow: self.allow.clone(),
+            bucket: self.bucket.clone(),
             augment: self.augment.clone(),
             roles,
         }

@@ -39,7 +39,7 @@ pub fn role_of(word: &str, key: &str) -> Role {
     match (word, key) {
         ("data", "source" | "valid" | "test") => Role::Source,
         ("model", "pretrained") => Role::WeightFile,
-        ("split", "stratify" | "group" | "time") => Role::Column,
+        ("split", "stratify" | "group" | "time") | ("data", "bucket") => Role::Column,
         ("data", "allow") => Role::Choice,
         ("train" | "step", "optimizer") => Role::Optimizer,
         ("train" | "step", "schedule") => Role::Schedule,

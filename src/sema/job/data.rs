@@ -24,9 +24,44 @@ pub struct DataPlan {
     pub drop_last: bool,
     /// Warnings that the author has answered.
     pub allow: Vec<Leak>,
+    pub bucket: Option<BucketPlan>,
     /// What is done to training rows alone.
     pub augment: Vec<AugmentPlan>,
     pub roles: Roles,
+}
+
+/// `bucket = tokens`: training rows of like length meet, and a batch is only as long as its longest row wants.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BucketPlan {
+    /// The param or dim that rows are padded to, and its value.
+    pub size: String,
+    pub length: usize,
+    /// The other lengths that a batch may have, the longest first; filled in once the whole spec is right.
+    pub shorter: Vec<Shorter>,
+    /// The column that is named.
+    pub span: Span,
+}
+
+/// A length that batches may have instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shorter {
+    pub length: usize,
+    /// By column of the section, how long its rows are then; none of those that stay as they are.
+    pub cuts: Vec<Option<usize>>,
+}
+
+impl BucketPlan {
+    /// The lengths that a batch may have, the longest first: eighths of the whole, rounded up.
+    pub fn ladder(length: usize) -> Vec<usize> {
+        let mut lengths: Vec<usize> = (1..=8).rev().map(|k| (length * k).div_ceil(8)).collect();
+        lengths.dedup();
+        lengths
+    }
+
+    /// Those of this plan.
+    pub fn lengths(&self) -> impl Iterator<Item = usize> {
+        std::iter::once(self.length).chain(self.shorter.iter().map(|s| s.length))
+    }
 }
 
 /// Changes of a column of images, in order, drawn anew for each row and epoch.
@@ -269,4 +304,17 @@ pub enum Amount {
     Percent(f64),
     /// What the others leave.
     Rest,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::BucketPlan;
+
+    #[test]
+    fn lengths_are_eighths_rounded_up_without_doubles() {
+        assert_eq!(BucketPlan::ladder(400), [400, 350, 300, 250, 200, 150, 100, 50]);
+        assert_eq!(BucketPlan::ladder(30), [30, 27, 23, 19, 15, 12, 8, 4]);
+        assert_eq!(BucketPlan::ladder(3), [3, 2, 1]);
+        assert_eq!(BucketPlan::ladder(1), [1]);
+    }
 }

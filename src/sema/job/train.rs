@@ -3,6 +3,7 @@
 use super::{Better, Clip, EarlyStopping, Finish, Plateau, Schedule};
 use crate::base::{Dim, Span};
 use crate::graph::{Graph, Value};
+use std::borrow::Cow;
 
 /// A `train` section.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct TrainPlan {
     pub log: Option<u64>,
     /// What is done on each batch, in order: one without a name, or several that have names.
     pub steps: Vec<StepPlan>,
+    /// By the shorter lengths of the section's [`BucketPlan`](super::BucketPlan): the forward graphs of all steps.
+    pub shorter: Vec<Vec<Graph>>,
     /// Evaluation mode; outputs are `loss`, averaged over the batch, of several steps their sum, and the
     /// [`Metric`](crate::graph::OutputKind::Metric)s that `metrics` name, summed over it.
     pub eval: Graph,
@@ -147,6 +150,16 @@ impl TrainPlan {
     /// The graphs of all steps, in training mode.
     pub fn forwards(&self) -> impl Iterator<Item = &Graph> {
         self.steps.iter().map(|step| &step.forward)
+    }
+
+    /// The training at each length that batches may have, that of full length first.
+    pub fn rungs(&self) -> impl Iterator<Item = Cow<'_, TrainPlan>> {
+        let shorter = self.shorter.iter().map(|forwards| {
+            let mut plan = self.clone();
+            plan.steps.iter_mut().zip(forwards).for_each(|(step, graph)| step.forward = graph.clone());
+            Cow::Owned(plan)
+        });
+        std::iter::once(Cow::Borrowed(self)).chain(shorter)
     }
 
     /// Every graph of the section.

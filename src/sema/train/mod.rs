@@ -117,6 +117,8 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
         checkpoint: checkpoint.map_or(Some(None), |c| c.map(Some))?,
         log: log.map_or(Some(None), |n| n.map(Some))?,
         steps: plans.into_iter().collect::<Option<_>>()?,
+        // Known once the whole spec is right.
+        shorter: Vec::new(),
         eval: evaluated.graph,
         metrics: evaluated.metrics,
         answers: evaluated.answers,

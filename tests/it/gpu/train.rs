@@ -247,6 +247,16 @@ fn metrics_are_those_of_scikit_learn() {
 }
 
 #[test]
+fn batches_of_several_lengths_are_those_of_the_processor() {
+    if device("gpu::train::batches_of_several_lengths_are_those_of_the_processor").is_none() {
+        return;
+    }
+    let (gpu, cpu) = (crate::buckets::on("gpu"), crate::buckets::on("cpu"));
+    assert_eq!(gpu.len(), 40);
+    assert!(gpu.iter().zip(&cpu).all(|(gpu, cpu)| (gpu - cpu).abs() < 1e-4), "{gpu:?}\n{cpu:?}");
+}
+
+#[test]
 fn a_run_on_a_device_is_resumed_to_the_same_bits() {
     if device("a_run_on_a_device_is_resumed_to_the_same_bits").is_none() {
         return;

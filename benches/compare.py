@@ -36,9 +36,11 @@ def compare(work, args, peak):
     mlc = str(pathlib.Path(args.mlc).resolve())
     runs = {name: [] for name in ["mlc", *args.peers]}
     for _ in range(args.rounds):
-        runs["mlc"].append(one([mlc, "bench", spec, "--json", *common], HERE))
+        precision = ["--set", f"train.precision={args.precision}"]
+        runs["mlc"].append(one([mlc, "bench", spec, "--json", *precision, *common], HERE))
         for peer in args.peers:
-            command = [args.python, "peers.py", "--peer", peer, "--work", work, *common]
+            script = ["peers.py"] if args.precision == "f32" else [str(HERE.resolve() / "autocast.py"), "."]
+            command = [args.python, *script, "--peer", peer, "--work", work, *common]
             runs[peer].append(one(command, args.harness))
     own = [run["step_ms"] for run in runs["mlc"]]
     for name, found in runs.items():
@@ -62,6 +64,7 @@ def main():
     cli.add_argument("--mlc", default="target/release/mlc")
     cli.add_argument("--works", nargs="+", default=sorted(s.stem for s in (HERE / "specs").glob("*.mlspec")))
     cli.add_argument("--peers", nargs="*", default=["jax", "torch", "torch-compile", "keras-jit"])
+    cli.add_argument("--precision", choices=["f32", "bf16"], default="f32", help="of PyTorch bf16 is its autocast")
     cli.add_argument("--rounds", type=int, default=7)
     cli.add_argument("--seconds", default="2")
     cli.add_argument("--threads", default="2")

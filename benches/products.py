@@ -51,8 +51,8 @@ def ours(name):
     """The best rate on one thread and on two."""
     command = ["cargo", "bench", "-q", "-p", "mlc-kernels", "--bench", "gemm", "--", name]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
-    line = next(line for line in lines if line[:22].strip() == name)
-    rates = re.findall(r"([\d.]+) \( *[\d.]+\)", line[22:])
+    line = next(line for line in lines if line[:24].strip() == name)
+    rates = re.findall(r"([\d.]+) \( *[\d.]+\)", line[24:])
     return float(rates[0]), float(rates[1])
 
 

@@ -4,7 +4,7 @@
 //! best and the median of interleaved rounds.
 
 use mlc_kernels::abi::Ctx;
-use mlc_kernels::gemm::{Gemm, Offsets, Operand, Out, Problem, mlc_gemm};
+use mlc_kernels::gemm::{Gemm, Offsets, Operand, Out, Precision, Problem, mlc_gemm};
 use mlc_kernels::{Isa, team::Team};
 use std::hint::black_box;
 use std::time::Instant;
@@ -54,20 +54,23 @@ fn main() {
     let isa = Isa::current();
     println!("{isa}, peak {:.1} GFLOP/s on one core", peak(isa));
     let teams = [Team::new(1, 8 << 20), Team::new(2, 8 << 20)];
-    for &shape in SHAPES {
-        let name = name(shape);
-        if name.contains(&filter) {
-            measure(&name, shape, isa, &teams);
+    for precision in [Precision::F32, Precision::Bf16] {
+        for &shape in SHAPES {
+            let name = name(shape, precision);
+            if name.contains(&filter) {
+                measure(&name, shape, precision, isa, &teams);
+            }
         }
     }
 }
 
-fn name((batch, m, n, k, at, bt): Shape) -> String {
+fn name((batch, m, n, k, at, bt): Shape, precision: Precision) -> String {
+    let rounded = if precision == Precision::Bf16 { " bf16" } else { "" };
     let batch = if batch > 1 { format!("{batch} x ") } else { String::new() };
-    format!("{batch}{m},{n},{k}{}{}", if at { " A^T" } else { "" }, if bt { " B^T" } else { "" })
+    format!("{batch}{m},{n},{k}{}{}{rounded}", if at { " A^T" } else { "" }, if bt { " B^T" } else { "" })
 }
 
-fn measure(name: &str, (batch, m, n, k, at, bt): Shape, isa: Isa, teams: &[Team]) {
+fn measure(name: &str, (batch, m, n, k, at, bt): Shape, precision: Precision, isa: Isa, teams: &[Team]) {
     let strides = |rows: usize, turned: bool| {
         let (row, step) = if turned { (1, rows) } else { (k, 1) };
         Operand { rows: Offsets::Stride(row as isize), ks: Offsets::Stride(step as isize) }
@@ -77,6 +80,7 @@ fn measure(name: &str, (batch, m, n, k, at, bt): Shape, isa: Isa, teams: &[Team]
         m,
         n,
         k,
+        precision,
         lhs: strides(m, at),
         rhs: strides(n, !bt),
         batch_lhs: Offsets::Stride((m * k) as isize),
@@ -117,7 +121,7 @@ fn measure(name: &str, (batch, m, n, k, at, bt): Shape, isa: Isa, teams: &[Team]
             times.push(start.elapsed().as_secs_f64() / repeats as f64);
         }
     }
-    let mut line = format!("{name:22}");
+    let mut line = format!("{name:24}");
     for times in &mut times {
         times.sort_by(f64::total_cmp);
         line += &format!(" {:6.1} ({:6.1})", flops / times[0] * 1e-9, flops / times[times.len() / 2] * 1e-9);

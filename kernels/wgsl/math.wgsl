@@ -409,6 +409,13 @@ fn mlc_min(x: f32, y: f32) -> f32 {
     return select(y, x, x < y || mlc_is_nan(x));
 }
 
+// The nearest number that is the upper half of an f32, of two equally near the one with an even last bit.
+fn mlc_bf16(x: f32) -> f32 {
+    let bits = bitcast<u32>(x);
+    let near = (bits + 0x7fffu + ((bits >> 16u) & 1u)) & 0xffff0000u;
+    return bitcast<f32>(select(near, bits | 0x00400000u, mlc_is_nan(x)));
+}
+
 // -1 or 1; zeros and what is not a number as they are.
 fn mlc_sign(x: f32) -> f32 {
     return select(select(x, -1.0, x < 0.0), 1.0, x > 0.0);

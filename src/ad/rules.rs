@@ -22,9 +22,9 @@ pub fn pull(b: &mut Builder, prim: &Prim, y: Value, dy: Value, wanted: &[bool]) 
         Prim::Contract { spec, inputs: [lhs, rhs] } => {
             // A label of an operand is in the output or in the other operand, so each
             // gradient is again a contraction.
-            let Einsum { lhs: l, rhs: r, out } = spec.clone();
-            let to_lhs = Einsum { lhs: out.clone(), rhs: r.clone(), out: l.clone() };
-            let to_rhs = Einsum { lhs: l, rhs: out, out: r };
+            let Einsum { lhs: l, rhs: r, out, precision } = spec.clone();
+            let to_lhs = Einsum { lhs: out.clone(), rhs: r.clone(), out: l.clone(), precision };
+            let to_rhs = Einsum { lhs: l, rhs: out, out: r, precision };
             vec![wanted[0].then(|| b.einsum(to_lhs, dy, *rhs)), wanted[1].then(|| b.einsum(to_rhs, *lhs, dy))]
         }
         Prim::Reshape { input } => {

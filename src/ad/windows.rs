@@ -58,7 +58,7 @@ fn unwindow_product(
     [size, stride, dilation]: [usize; 3],
 ) -> Option<Value> {
     let Prim::Contract { spec, inputs: [lhs, rhs] } = &b.graph().nodes[dy].prim else { return None };
-    let (Einsum { lhs: left, rhs: right, mut out }, lhs, rhs) = (spec.clone(), *lhs, *rhs);
+    let (Einsum { lhs: left, rhs: right, mut out, precision }, lhs, rhs) = (spec.clone(), *lhs, *rhs);
     let place = out[axis];
     let seen = out.remove(axis + 1);
     let only = |label: u8, labels: &[u8], other: &[u8]| labels.contains(&label) && !other.contains(&label);
@@ -81,7 +81,7 @@ fn unwindow_product(
     let windows = b.window(stretched, along, size, 1, dilation);
     place_labels.insert(along + 1, seen);
     let turned = b.flip(kernel, &[across]);
-    Some(b.einsum(Einsum { lhs: place_labels, rhs: kernel_labels, out }, windows, turned))
+    Some(b.einsum(Einsum { lhs: place_labels, rhs: kernel_labels, out, precision }, windows, turned))
 }
 
 /// `dy` at the first element along `axes` of `x`, in row-major order, that equals the maximum `y`.

@@ -9,4 +9,4 @@ mod ty;
 pub use dim::{Bindings, Dim, Shape, Sym};
 pub use id::{Arena, Id};
 pub use source::{FileId, Source, Sources, Span, Spanned};
-pub use ty::{DType, TensorType};
+pub use ty::{DType, Precision, TensorType};

@@ -7,7 +7,7 @@
 
 use super::scalar::ScalarOp;
 use super::scan::ScanBody;
-use crate::base::{Arena, Dim, Id, Span, Sym, TensorType};
+use crate::base::{Arena, Dim, Id, Precision, Span, Sym, TensorType};
 use std::sync::Arc;
 
 /// One tensor of a graph.
@@ -86,7 +86,7 @@ impl Fold {
     }
 }
 
-/// Labels of the axes of two operands and their product: `"bi,ij->bj"`.
+/// Labels of the axes of two operands and their product: `"bi,ij->bj"`, or `"bi,ij->bj in bf16"`.
 ///
 /// A label in both operands and the output is a batch axis; in one operand
 /// and the output, a free axis; in both operands only, it is summed. A label
@@ -97,6 +97,7 @@ pub struct Einsum {
     pub lhs: Vec<u8>,
     pub rhs: Vec<u8>,
     pub out: Vec<u8>,
+    pub precision: Precision,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -319,18 +320,26 @@ impl Prim {
 }
 
 impl Einsum {
-    /// Reads `"bi,ij->bj"`.
+    /// Reads what is printed.
     pub fn parse(text: &str) -> Option<Einsum> {
+        let (text, precision) = match text.split_once(" in ") {
+            Some((text, name)) => (text, Precision::by_name(name)?),
+            None => (text, Precision::F32),
+        };
         let (operands, out) = text.split_once("->")?;
         let (lhs, rhs) = operands.split_once(',')?;
         let labels = |s: &str| s.trim().bytes().collect::<Vec<u8>>();
-        Some(Einsum { lhs: labels(lhs), rhs: labels(rhs), out: labels(out) })
+        Some(Einsum { lhs: labels(lhs), rhs: labels(rhs), out: labels(out), precision })
     }
 }
 
 impl std::fmt::Display for Einsum {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         let text = |labels: &[u8]| labels.iter().map(|&b| char::from(b)).collect::<String>();
-        write!(f, "{},{}->{}", text(&self.lhs), text(&self.rhs), text(&self.out))
+        write!(f, "{},{}->{}", text(&self.lhs), text(&self.rhs), text(&self.out))?;
+        match self.precision {
+            Precision::F32 => Ok(()),
+            Precision::Bf16 => write!(f, " in {}", self.precision.name()),
+        }
     }
 }

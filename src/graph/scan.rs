@@ -215,6 +215,7 @@ impl Builder {
         build: impl FnOnce(&mut Builder, &ScanStep) -> Result<[Vec<Value>; 2], E>,
     ) -> Result<[Vec<Value>; 2], E> {
         let mut body = Builder::new("step");
+        body.precision = self.precision;
         let leaf = |b: &mut Builder, name: String, ty: TensorType| b.leaf(name, ty, LeafKind::Batch);
         let named = |(i, &v): (usize, &Value)| (i, self.ty(v).clone());
         let row = |ty: TensorType| TensorType { shape: ty.shape.without(&[0]), ..ty };

@@ -97,7 +97,9 @@ impl Run<'_> {
                     points(&c.k).fold(0.0, |sum, k| {
                         let a = self.nodes(&lhs, &[batch.as_slice(), &m, &k].concat(), f64::NAN, &[]);
                         let b = self.nodes(&rhs, &[batch.as_slice(), &n, &k].concat(), f64::NAN, &[]);
-                        sum + a[c.lhs.value.index()] * b[c.rhs.value.index()]
+                        let [a, b] =
+                            [a[c.lhs.value.index()], b[c.rhs.value.index()]].map(|x| c.precision.round(x));
+                        sum + a * b
                     })
                 };
                 let sums: Vec<f64> = points(&c.n).map(sum).collect();

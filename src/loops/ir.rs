@@ -6,7 +6,7 @@
 //! of its iteration space; how it runs is the schedule's.
 
 use super::scan::Scan;
-use crate::base::{Arena, Bindings, DType, Id};
+use crate::base::{Arena, Bindings, DType, Id, Precision};
 use crate::graph::{Fold, Init, ScalarOp};
 use std::sync::Arc;
 
@@ -100,7 +100,7 @@ pub struct Rows {
 /// `acc[b.., m.., n..] = sum over k.. of lhs * rhs`, then `body` at every point
 /// of `batch` x `m` x `n`, where [`Node::Acc`] is the sum.
 ///
-/// Every sum is one chain of fused multiply-adds in row-major order of `k`.
+/// Every sum is one chain of fused multiply-adds in row-major order of `k`, of operands in its precision.
 ///
 /// A body that folds is that of [`Rows`] with `batch` x `m` outside and `n` as
 /// the row: a [`Node::Fold`] folds all of `n` away, what varies over no `n` is
@@ -112,6 +112,8 @@ pub struct Contract {
     pub m: Vec<usize>,
     pub n: Vec<usize>,
     pub k: Vec<usize>,
+    /// What becomes of the operands' numbers before they are multiplied.
+    pub precision: Precision,
     /// Over `batch`, `m`, `k` in this order.
     pub lhs: Operand,
     /// Over `batch`, `n`, `k` in this order.

@@ -9,7 +9,7 @@ use super::dims::{self, Role};
 use super::ir::*;
 use super::memory;
 use super::scan::Scan;
-use crate::base::Id;
+use crate::base::{Id, Precision};
 use crate::graph::{Fold, ScalarOp};
 use std::fmt::Write;
 
@@ -82,7 +82,11 @@ fn print_kernel(program: &Program, number: usize, kernel: &Kernel) -> String {
             };
             let [(lhs, before_lhs), (rhs, before_rhs)] =
                 [operand("a", &c.lhs, Role::M), operand("b", &c.rhs, Role::N)];
-            writeln!(out, "  a = {lhs}  b = {rhs}").expect("text grows");
+            let precision = match c.precision {
+                Precision::F32 => String::new(),
+                Precision::Bf16 => format!("  in {}", c.precision.name()),
+            };
+            writeln!(out, "  a = {lhs}  b = {rhs}{precision}").expect("text grows");
             out += &before_lhs;
             out += &before_rhs;
             let tile = dims.over(&[Role::Batch, Role::M, Role::N]);

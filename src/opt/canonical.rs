@@ -138,5 +138,10 @@ fn relabel(spec: &Einsum) -> Einsum {
             .map(|l| letters[order.iter().position(|o| o == l).expect("verify: known label")])
             .collect()
     };
-    Einsum { lhs: rename(&spec.lhs), rhs: rename(&spec.rhs), out: rename(&spec.out) }
+    Einsum {
+        lhs: rename(&spec.lhs),
+        rhs: rename(&spec.rhs),
+        out: rename(&spec.out),
+        precision: spec.precision,
+    }
 }

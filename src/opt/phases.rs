@@ -20,8 +20,9 @@ pub fn run(graph: &mut Graph) -> bool {
 
 fn rule(r: &mut Rebuild, prim: &Prim, _: &TensorType) -> Option<Value> {
     let Prim::Contract { spec, inputs: [lhs, rhs] } = prim else { return None };
-    let forward = Product::of(r, [&spec.lhs, &spec.rhs, &spec.out], [*lhs, *rhs]);
-    let product = forward.or_else(|| Product::of(r, [&spec.rhs, &spec.lhs, &spec.out], [*rhs, *lhs]))?;
+    let turned = Einsum { lhs: spec.rhs.clone(), rhs: spec.lhs.clone(), ..spec.clone() };
+    let forward = Product::of(r, spec, [*lhs, *rhs]);
+    let product = forward.or_else(|| Product::of(r, &turned, [*rhs, *lhs]))?;
     product.build(r)
 }
 
@@ -86,13 +87,13 @@ struct Product {
     pad: [Vec<Dim>; 2],
     slides: Vec<Slide>,
     splits: Vec<Split>,
-    labels: [Vec<u8>; 3],
+    spec: Einsum,
     other: Value,
 }
 
 impl Product {
     /// A product whose first operand is windows over a pad that puts zeros between places.
-    fn of(r: &Rebuild, labels: [&Vec<u8>; 3], [operand, other]: [Value; 2]) -> Option<Product> {
+    fn of(r: &Rebuild, spec: &Einsum, [operand, other]: [Value; 2]) -> Option<Product> {
         let mut slides = Vec::new();
         let mut inside = operand;
         while let Prim::Window { input, axis, size, stride, dilation } = *r.prim(inside) {
@@ -115,7 +116,7 @@ impl Product {
             axes.insert(slide.axis + 1, (base, true));
         }
         let label = |base: usize, seen: bool| {
-            axes.iter().position(|&axis| axis == (base, seen)).map(|at| (at, labels[0][at]))
+            axes.iter().position(|&axis| axis == (base, seen)).map(|at| (at, spec.lhs[at]))
         };
         let mut splits = Vec::new();
         for base in (0..inner.len()).filter(|&base| inner[base] != 0) {
@@ -135,7 +136,7 @@ impl Product {
                 numbers: r.b.shape(*input)[base].as_const()?,
             });
         }
-        let apart = |label: &u8| labels[1].contains(label) != labels[2].contains(label);
+        let apart = |label: &u8| spec.rhs.contains(label) != spec.out.contains(label);
         let known = splits.iter().all(|s| apart(&s.place) && s.tap.as_ref().is_none_or(apart));
         let few = splits.iter().map(|s| s.step).product::<i64>() <= MOST_PHASES;
         (known && few).then(|| Product {
@@ -143,7 +144,7 @@ impl Product {
             pad: [lo.clone(), hi.clone()],
             slides,
             splits,
-            labels: labels.map(Clone::clone),
+            spec: spec.clone(),
             other,
         })
     }
@@ -168,8 +169,8 @@ impl Product {
     fn part(&self, r: &mut Rebuild, phases: &[Phase]) -> Value {
         let windows = self.windows(r, phases);
         let other = self.every_nth(r, phases);
-        let [lhs, rhs, out] = self.labels.clone();
-        let product = r.b.einsum(Einsum { lhs, rhs, out: out.clone() }, windows, other);
+        let out = &self.spec.out;
+        let product = r.b.einsum(self.spec.clone(), windows, other);
         let mut placed = product;
         for (split, phase) in self.splits.iter().zip(phases) {
             let along = [
@@ -213,7 +214,7 @@ impl Product {
         for (split, phase) in self.splits.iter().zip(phases) {
             let along = [(Some(split.place), phase.place, phase.count), (split.tap, phase.tap, phase.taps)];
             for (label, first, count) in along {
-                let axis = label.and_then(|label| self.labels[1].iter().position(|&l| l == label));
+                let axis = label.and_then(|label| self.spec.rhs.iter().position(|&l| l == label));
                 let Some(axis) = axis else { continue };
                 (start[axis], step[axis]) = (Dim::from(first), split.step);
                 shape[axis] = Dim::from(count);

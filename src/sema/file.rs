@@ -11,7 +11,7 @@ use super::{
     DataProbe, Settings, dims, generate, memo, names, overrides, params, pretrained, test_section, train,
     walk,
 };
-use crate::base::{FileId, Sources, Span};
+use crate::base::{FileId, Precision, Sources, Span};
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
 use crate::graph::{Builder, Leaf, LeafKind};
 use crate::ops::formula::{Eval, Number};
@@ -224,7 +224,10 @@ pub(super) fn check(
         .collect();
     let name = job_name(sources, file);
     let trains: Vec<_> = ast_sections(ast, "train").map(|s| train::check(&cx, s, &name)).collect();
-    let generates: Vec<_> = ast_sections(ast, "generate").map(|s| generate::check(&cx, ast, s)).collect();
+    // A model answers as the last training left it.
+    let precision = trains.iter().flatten().last().map_or(Precision::F32, |plan| plan.precision);
+    let generates: Vec<_> =
+        ast_sections(ast, "generate").map(|s| generate::check(&cx, ast, s, precision)).collect();
     blocks(&cx);
     for section in cx.data.borrow().iter() {
         data::unused(&cx, section, ast);

@@ -5,7 +5,7 @@ use super::job::{GeneratePlan, Makes, SamplesPlan, Sampling, TextPlan};
 use super::keyed::Keyed;
 use super::model::{Elab, Ev, Names, as_value, fed, placeholders};
 use super::train;
-use crate::base::{DType, Dim, Shape, Span};
+use crate::base::{DType, Dim, Precision, Shape, Span};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::graph::{Builder, Graph, OutputKind, Value};
 use crate::ops::Mode;
@@ -30,8 +30,22 @@ const OF_TEXT: [&str; 9] = [
 ];
 const OF_SAMPLES: [&str; 1] = ["count"];
 
+/// A model that makes something.
+#[derive(Clone, Copy)]
+struct Model<'a> {
+    name: &'a Ident,
+    section: &'a Section,
+    /// Of its products, as it was trained.
+    precision: Precision,
+}
+
 /// Checks a section and builds its graph; `None` is reported.
-pub(super) fn check<'a>(cx: &Ctx<'a>, file: &'a File, section: &'a Section) -> Option<GeneratePlan> {
+pub(super) fn check<'a>(
+    cx: &Ctx<'a>,
+    file: &'a File,
+    section: &'a Section,
+    precision: Precision,
+) -> Option<GeneratePlan> {
     let keys = Keyed::read(cx, section);
     let name = section.name.as_ref()?;
     let seed = keys.get("seed").map_or(Some(0), |e| cx.count("seed", e, 0));
@@ -43,7 +57,7 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, file: &'a File, section: &'a Section) -> O
             "add the model that makes something: `model = Net`",
         );
     };
-    let model = model_of(cx, model);
+    let model = model_of(cx, model, precision);
     let makes = match (keys.get("prompt"), keys.inner("draw")) {
         (Some(prompt), None) => {
             misplaced(cx, &keys, &OF_SAMPLES, "counts samples of random numbers, but a prompt is given");
@@ -89,7 +103,7 @@ fn misplaced(cx: &Ctx, written: &Keyed, others: &[&str], why: &str) {
 }
 
 /// The model that a key names.
-fn model_of<'a>(cx: &Ctx<'a>, expr: &'a Expr) -> Option<(&'a Ident, &'a Section)> {
+fn model_of<'a>(cx: &Ctx<'a>, expr: &'a Expr, precision: Precision) -> Option<Model<'a>> {
     let Some(name) = expr.as_name() else {
         cx.wants("model", "the name of a model", "value", expr.span);
         return None;
@@ -99,17 +113,19 @@ fn model_of<'a>(cx: &Ctx<'a>, expr: &'a Expr) -> Option<(&'a Ident, &'a Section)
         cx.unknown("name::unknown", "model", name, known);
         return None;
     };
-    Some((name, model))
+    Some(Model { name, section: model, precision })
 }
 
 /// Builds the graph of a model in evaluation mode, on what `give` makes.
 fn graph<'a, T>(
     cx: &Ctx<'a>,
-    (name, model): (&Ident, &'a Section),
+    model: Model<'a>,
     give: impl FnOnce(&mut Ev<'_, '_, 'a>) -> Option<Names>,
     results: impl FnOnce(&mut Ev<'_, '_, 'a>, Vec<(String, Value)>) -> Option<T>,
 ) -> Option<(Graph, T)> {
+    let Model { name, section: model, precision } = model;
     let mut b = Builder::new(format!("{}.generate", name.name));
+    b.precision = precision;
     let (mut scope, mut found) = (Elab::new(cx, Mode::Eval), Diagnostics::new());
     let mut ev = Eval::new(&cx.library, &mut b, &mut found, &mut scope);
     let made = give(&mut ev).and_then(|given| {
@@ -135,7 +151,7 @@ fn graph<'a, T>(
 fn samples<'a>(
     cx: &Ctx<'a>,
     keys: &Keyed<'a>,
-    model: (&Ident, &'a Section),
+    model: Model<'a>,
     draw: &'a Section,
     name: &str,
 ) -> Option<SamplesPlan> {
@@ -150,7 +166,7 @@ fn samples<'a>(
                 let d = Diagnostic::error(
                     "generate::output",
                     format!("`{name}` has nothing for each sample"),
-                    model.0.span,
+                    model.name.span,
                     found,
                 );
                 ev.diags.push(d.help("draw with `B` as the first size, which counts samples"));
@@ -171,7 +187,7 @@ fn text<'a>(
     cx: &Ctx<'a>,
     file: &'a File,
     keys: &Keyed<'a>,
-    model: (&Ident, &'a Section),
+    model: Model<'a>,
     prompt: &'a Expr,
 ) -> Option<TextPlan> {
     let sampling = sampling(cx, keys);
@@ -186,9 +202,9 @@ fn text<'a>(
         model,
         |ev| {
             ev.b.along_time = true;
-            Some(placeholders(ev, model.1))
+            Some(placeholders(ev, model.section))
         },
-        |ev, outputs| next_tokens(ev, model.0, &outputs),
+        |ev, outputs| next_tokens(ev, model.name, &outputs),
     )?;
     let leaf = graph.leaf(&input).expect("generate: the input was just made");
     graph.leaves[leaf].name = TOKENS.into();

@@ -257,7 +257,12 @@ const TRAIN: &[Key] = &[
         "When to keep what a run can be resumed from, and how many of it.",
     ),
     section("log", "every = 100", "How many steps lie between two lines of the log."),
-    later("precision", "training computes in f32; take it out"),
+    key(
+        "precision",
+        "bf16",
+        "How finely products see what they multiply: `f32`, or `bf16`, which is faster. Weights and sums are `f32` either way.",
+    ),
+    later("memory", "a step takes the memory that `mlc plan` shows; take it out"),
     UPDATES,
     section(
         "draw",

@@ -18,7 +18,7 @@ use mlc::runtime::trainer::Trainer;
 use mlc::sema::{self, Settings};
 use mlc::syntax;
 use mlc_kernels::abi::{Ctx, Strip1Fn};
-use mlc_kernels::gemm::{Gemm, Offsets, Operand, Out, Problem, mlc_gemm};
+use mlc_kernels::gemm::{Gemm, Offsets, Operand, Out, Precision, Problem, mlc_gemm};
 use mlc_kernels::{Isa, rng, strip, team::Team};
 use std::fmt::Write as _;
 use std::fs;
@@ -82,6 +82,7 @@ fn product(batch: usize, [m, n, k]: [usize; 3], of_columns: bool, of_rows: bool)
         m,
         n,
         k,
+        precision: Precision::F32,
         lhs: operand(m, of_columns),
         rhs: operand(n, !of_rows),
         batch_lhs: Offsets::Stride((m * k) as isize),
@@ -106,6 +107,7 @@ fn product_through_windows() {
         m: places * places,
         n,
         k,
+        precision: Precision::F32,
         lhs: Operand { rows: lines(places, places, channels), ks: lines(kernel, kernel * channels, 1) },
         rhs: Operand { rows: Offsets::Stride(1), ks: Offsets::Stride(n as isize) },
         batch_lhs: Offsets::Stride(0),

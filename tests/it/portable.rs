@@ -18,12 +18,13 @@ struct Left {
     logged: Vec<String>,
 }
 
-/// Trains with the binary that `mlc` starts, on an instruction set.
-fn train(mlc: &[&str], isa: &str, spec: &Path, out: &Path) -> Left {
+/// Trains with the binary that `mlc` starts, on an instruction set, with products of some precision.
+fn train(mlc: &[&str], isa: &str, precision: &str, spec: &Path, out: &Path) -> Left {
     let output = Command::new(mlc[0])
         .args(&mlc[1..])
         .arg("train")
         .arg(spec)
+        .args(["--set", &format!("train.precision={precision}")])
         .args(["--steps", "12", "--threads", "2", "--progress", "plain", "--out"])
         .arg(out)
         .env("MLC_ISA", isa)
@@ -52,13 +53,14 @@ fn numbers(line: &str) -> String {
 /// Every net has the same bits by `mlc` on `isa` as by the binary under test on the best set.
 fn compare(mlc: &[&str], isa: &str) {
     let place = tempfile::tempdir().expect("a temporary folder");
-    for (name, spec) in nets::write(place.path()) {
-        let here = place.path().join(format!("{name}.here"));
-        let there = place.path().join(format!("{name}.there"));
-        let wanted = train(&[env!("CARGO_BIN_EXE_mlc")], Isa::detect().name(), &spec, &here);
-        let found = train(mlc, isa, &spec, &there);
-        assert_eq!(found.logged, wanted.logged, "{name} by {mlc:?} on {isa}");
-        assert!(found.weights == wanted.weights, "{name}: other weights by {mlc:?} on {isa}");
+    let all = nets::write(place.path()).into_iter();
+    for ((name, spec), precision) in all.flat_map(|net| ["f32", "bf16"].map(|p| (net.clone(), p))) {
+        let here = place.path().join(format!("{name}.{precision}.here"));
+        let there = place.path().join(format!("{name}.{precision}.there"));
+        let wanted = train(&[env!("CARGO_BIN_EXE_mlc")], Isa::detect().name(), precision, &spec, &here);
+        let found = train(mlc, isa, precision, &spec, &there);
+        assert_eq!(found.logged, wanted.logged, "{name} in {precision} by {mlc:?} on {isa}");
+        assert!(found.weights == wanted.weights, "{name} in {precision}: other weights by {mlc:?} on {isa}");
     }
 }
 

@@ -4,13 +4,14 @@
 //! line `// seed N: why`, and it is tested for ever.
 
 use mlc::ad;
-use mlc::base::DType;
+use mlc::base::{DType, Precision};
 use mlc::codegen::{Instance, Options};
 use mlc::graph::arbitrary::{self, agree, difference, shrink};
 use mlc::graph::interp::{Inputs, Tensor, run, run_bounded};
 use mlc::graph::{Builder, Graph, OutputKind, Prim, Value, parse, print, verify};
 use mlc::loops::{self, Fusion};
 use mlc::opt;
+use std::sync::Arc;
 
 /// Seeds of the graphs that every run tests.
 const SEEDS: u64 = 1000;
@@ -54,6 +55,31 @@ fn random_graphs_compiled() {
 #[test]
 fn random_graphs_gpu_loops() {
     test_seeds(5);
+}
+
+/// Whose products see `bf16` alone: rounding must be where the reference has it, and bounds must know how far it goes.
+#[test]
+fn random_graphs_in_bf16() {
+    for (which, seeds) in [(0, 100), (1, 300), (4, 300), (5, 300)] {
+        let (name, check) = CHECKS[which];
+        for seed in 0..seeds {
+            let (mut graph, inputs) = arbitrary::graph(seed);
+            products_in_bf16(&mut graph);
+            if let Err(why) = guarded(check, &graph, &inputs) {
+                panic!("{name}: {why}\n// seed {seed}: \n{}", print(&graph));
+            }
+        }
+    }
+}
+
+pub fn products_in_bf16(graph: &mut Graph) {
+    for id in graph.nodes.ids() {
+        match &mut graph.nodes[id].prim {
+            Prim::Contract { spec, .. } => spec.precision = Precision::Bf16,
+            Prim::Scan { body, .. } => products_in_bf16(&mut Arc::make_mut(body).graph),
+            _ => {}
+        }
+    }
 }
 
 /// Every graph kept as text passes every check.

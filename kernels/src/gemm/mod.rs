@@ -1,6 +1,7 @@
 //! Matrix products: `out[b, i, j] = sum over k of lhs[b, i, k] * rhs[b, k, j]`.
 //!
-//! Every element is ONE chain of fused multiply-adds in order of `k`, starting from 0.0: the same
+//! Every element is ONE chain of fused multiply-adds in order of `k`, starting from 0.0, of operands as they are or
+//! rounded ([`Precision`]): the same
 //! bits on every instruction set, for every tiling and every number of threads. Blocking over `k`
 //! keeps this, since a block goes on from the sums that the last one left.
 //!
@@ -8,6 +9,7 @@
 //! in memory; [`mlc_gemm`] then runs it without allocating.
 
 mod pack;
+mod pairs;
 mod plan;
 mod run;
 #[cfg(test)]
@@ -55,6 +57,15 @@ pub struct Operand {
     pub ks: Offsets,
 }
 
+/// What becomes of operands before they are multiplied. Sums are `f32`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// Nothing.
+    F32,
+    /// They are rounded to the nearest `bf16`, ties to even; denormal numbers to 0.
+    Bf16,
+}
+
 /// What becomes of the sums.
 #[derive(Clone, Copy, Debug)]
 pub enum Out {
@@ -72,6 +83,7 @@ pub struct Problem {
     pub m: usize,
     pub n: usize,
     pub k: usize,
+    pub precision: Precision,
     /// Its rows are the `m` index.
     pub lhs: Operand,
     /// Its rows are the `n` index.
@@ -129,6 +141,6 @@ impl Gemm {
     /// Bytes of each thread's scratch that a run keeps for itself, a multiple of 128. An epilogue
     /// is handed the scratch after them, so a team's scratch is the largest sum of both.
     pub fn scratch_bytes(&self) -> usize {
-        self.plan.scratch()[4] * size_of::<f32>()
+        self.plan.scratch().end * size_of::<f32>()
     }
 }

@@ -139,6 +139,24 @@ unsafe fn copy_body<S: Simd>(
     }
 }
 
+/// Rounds `n` numbers to `bf16` where they lie.
+///
+/// # Safety
+/// They are readable and writable; `isa` is available.
+pub unsafe fn round(isa: Isa, at: *mut f32, n: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { with_simd!(isa, [], round_body(at: *mut f32, n: usize)) }
+}
+
+#[inline(always)]
+unsafe fn round_body<S: Simd>(s: S, at: *mut f32, n: usize) {
+    for i in (0..n).step_by(S::LANES) {
+        let part = s.first(n - i);
+        // SAFETY: the promise of `round`.
+        unsafe { s.store_part(part, at.add(i), s.to_bf16(s.load_part(part, at.add(i)))) };
+    }
+}
+
 /// `dst[c * ldd + r] = src[r * lds + c]` for `r < rows`, `c < cols`.
 ///
 /// # Safety

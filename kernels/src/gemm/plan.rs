@@ -1,7 +1,8 @@
 //! How a product is cut: tiles, blocks, packing and tasks, all from its shape alone.
 
+use super::pairs;
 use super::tile::{self, TileFn};
-use super::{Offsets, Operand, Out, Problem};
+use super::{Offsets, Operand, Out, Precision, Problem};
 use crate::isa::Isa;
 
 /// Multiply-adds below which a product runs on the calling thread: waking another costs about
@@ -31,6 +32,11 @@ const STRIP: usize = 256;
 const BUSY: usize = 8;
 /// Values of k in a run from which on tiles go through runs: shorter ones cost more than a copy.
 const SHORT_RUN: usize = 8;
+/// Numbers of row tiles that are copied together where their rows lie side by side: each k then gives whole lines, where
+/// tiles one by one would call for the same lines again, too late.
+const GROUP: usize = 32 * 1024;
+/// Numbers from one k to the next from which on it pays.
+const FAR: usize = 256;
 /// Row tiles that are turned together when the product is computed transposed.
 const TURNED: usize = 8;
 
@@ -45,9 +51,45 @@ pub enum PackB {
     Private,
 }
 
+/// How operands lie for the tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grain {
+    /// As they are.
+    Numbers,
+    /// In copies, rounded to `bf16` and kept as `f32`.
+    Rounded,
+    /// In copies, two `bf16` in the place of a number.
+    Pairs,
+}
+
+impl Grain {
+    fn of(p: &Problem, isa: Isa) -> Grain {
+        match p.precision {
+            Precision::F32 => Grain::Numbers,
+            Precision::Bf16 if pairs::are_fast(isa) => Grain::Pairs,
+            Precision::Bf16 => Grain::Rounded,
+        }
+    }
+}
+
+/// The parts of a task's scratch: where each begins, in numbers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Scratch {
+    /// A packed row tile of `lhs` is at the start; then the private columns of `rhs`.
+    pub columns: usize,
+    /// A strip of sums.
+    pub strip: usize,
+    /// The strip, turned.
+    pub turned: usize,
+    /// What packing pairs needs for itself.
+    pub temp: usize,
+    pub end: usize,
+}
+
 /// The plan of one product. `m`, `n` are those of the problem, exchanged if it is `turned`.
 pub struct Plan {
     pub isa: Isa,
+    pub grain: Grain,
     /// The transpose is computed, `rhs` in the place of `lhs`, and turned at the end.
     pub turned: bool,
     pub m: usize,
@@ -67,6 +109,10 @@ pub struct Plan {
     pub tiles_per_strip: usize,
     pub kc: usize,
     pub pack_a: bool,
+    /// Row tiles that are packed together.
+    pub tiles_per_copy: usize,
+    /// Whether the pairs of a row of `lhs` lie side by side in its copy, as they do in memory.
+    pub pairs_along_k: bool,
     pub pack_b: PackB,
     /// Whether sums go to scratch before they reach `out` or the epilogue.
     pub via_scratch: bool,
@@ -86,9 +132,10 @@ impl Plan {
         let turned = cost(p, isa, true) < cost(p, isa, false);
         let (m, n) = if turned { (p.n, p.m) } else { (p.m, p.n) };
         let (a, b) = if turned { (&p.rhs, &p.lhs) } else { (&p.lhs, &p.rhs) };
+        let grain = Grain::of(p, isa);
         let lanes = tile::lanes(isa);
         let vectors = if n <= lanes { 1 } else { 2 };
-        let in_place = in_place(a, m, isa, vectors);
+        let in_place = grain == Grain::Numbers && in_place(a, m, isa, vectors);
         let run = if in_place { row_run(a, m) } else { m };
         let tiles_in_run = run.div_ceil(tile::most_rows(isa, vectors)).max(1);
         let tiles = tiles_in_run * (m / run.max(1)).max(1);
@@ -96,13 +143,21 @@ impl Plan {
 
         let via_scratch = turned || matches!(p.out, Out::Epilogue(_));
         let pack_a = !in_place || rows_clash(a, m, n);
-        let unit_a = pack_a || a.rows.run(0, 2.min(m)).1 == 1;
+        let pairs_along_k = grain == Grain::Pairs && pairs::lie_along_k(a);
+        let unit_a = (pack_a && !pairs_along_k) || (!pack_a && a.rows.run(0, 2.min(m)).1 == 1);
         let panel = vectors * lanes;
-        let packs_b = packs_b(b, m, n, p.k, panel);
+        let packs_b = grain != Grain::Numbers || packs_b(b, m, n, p.k, panel);
         let long = Cut::of_long(p.batch, m, n, tiles, panel);
         let copies = packs_b && p.k > MOST_K && tiles.div_ceil(long.tiles) <= COPIES;
-        let kc = even(p.k, if copies { MOST_COPIED_K } else { MOST_K }, 8);
-        let cut = if copies { long } else { Cut::new(p.batch, m, n, p.k, kc, tiles, panel, via_scratch) };
+        let most_k = if copies { MOST_COPIED_K } else { MOST_K };
+        let kc = even(p.k, if grain == Grain::Pairs { 2 * most_k } else { most_k }, 8);
+        let depth = if grain == Grain::Pairs { kc.div_ceil(2) } else { kc };
+        let cut =
+            if copies { long } else { Cut::new(p.batch, m, n, p.k, kc, depth, tiles, panel, via_scratch) };
+        let far = matches!(a.ks, Offsets::Stride(step) if step.unsigned_abs() >= FAR);
+        let side_by_side = pack_a && !pairs_along_k && far && a.rows == Offsets::Stride(1);
+        let tiles_per_copy =
+            if side_by_side { (GROUP / (rows * depth).max(1)).clamp(1, cut.tiles.max(1)) } else { 1 };
         let pack_b = match packs_b {
             false => PackB::No,
             true if copies || cut.tiles == tiles => PackB::Private,
@@ -111,6 +166,7 @@ impl Plan {
         let serial = p.batch * m * n * p.k < SMALL;
         Plan {
             isa,
+            grain,
             turned,
             m,
             n,
@@ -125,10 +181,12 @@ impl Plan {
             tiles_per_strip: if turned { TURNED.min(cut.tiles) } else { 1 },
             kc,
             pack_a,
+            tiles_per_copy,
+            pairs_along_k,
             pack_b,
             via_scratch,
             serial,
-            kernels: Kernels::new(isa, run / tiles_in_run, rows, n, vectors, unit_a),
+            kernels: Kernels::new(isa, run / tiles_in_run, rows, n, vectors, unit_a, grain == Grain::Pairs),
         }
     }
 
@@ -164,20 +222,33 @@ impl Plan {
         pair[usize::from(!full)]
     }
 
-    /// Numbers of scratch: a packed row tile of `lhs`, private columns of `rhs`, a strip of sums,
-    /// the strip turned; each from the offset in this list on, the last entry being the end.
-    pub fn scratch(&self) -> [usize; 5] {
+    /// Numbers that values of k take in a copy.
+    pub fn depth(&self, ks: usize) -> usize {
+        if self.grain == Grain::Pairs { ks.div_ceil(2) } else { ks }
+    }
+
+    /// Where a task keeps what.
+    pub fn scratch(&self) -> Scratch {
         let cols = self.cols_per_task.next_multiple_of(self.panel());
-        let a = if self.pack_a { self.rows * self.kc } else { 0 };
-        let b = if self.pack_b == PackB::Private { self.kc * cols } else { 0 };
+        let depth = self.depth(self.kc);
+        let tile = if self.pack_a { self.tiles_per_copy * self.rows * depth } else { 0 };
+        let columns = if self.pack_b == PackB::Private { depth * cols } else { 0 };
         let strip = if self.via_scratch { self.strip_tiles() * self.rows * cols } else { 0 };
         let turned =
             if self.turned { (self.tiles_per_strip * self.rows).next_multiple_of(8) * cols } else { 0 };
-        let mut ends = [0; 5];
-        for (i, part) in [a, b, strip, turned].into_iter().enumerate() {
-            ends[i + 1] = ends[i] + part.next_multiple_of(32);
+        let temp = if self.grain == Grain::Pairs { pairs::TEMP } else { 0 };
+        let mut end = 0;
+        let mut behind = |part: usize| {
+            end += part.next_multiple_of(32);
+            end
+        };
+        Scratch {
+            columns: behind(tile),
+            strip: behind(columns),
+            turned: behind(strip),
+            temp: behind(turned),
+            end: behind(temp),
         }
-        ends
     }
 
     /// Row tiles of sums that are in scratch at a time: all of a task's if k comes in blocks.
@@ -187,7 +258,7 @@ impl Plan {
 
     /// Numbers of workspace: `rhs`, packed.
     pub fn workspace(&self, batch: usize) -> usize {
-        if self.pack_b == PackB::Shared { batch * self.k * self.padded_n() } else { 0 }
+        if self.pack_b == PackB::Shared { batch * self.depth(self.k) * self.padded_n() } else { 0 }
     }
 
     pub fn describe(&self, batch: usize, threads: usize) -> String {
@@ -198,9 +269,12 @@ impl Plan {
         if self.k_blocks() > 1 {
             text += &format!(", kc {}", self.kc);
         }
-        if self.pack_a {
-            text += ", A packed";
-        }
+        text += match self.grain {
+            Grain::Numbers if self.pack_a => ", A packed",
+            Grain::Numbers => "",
+            Grain::Rounded => ", rounded to bf16",
+            Grain::Pairs => ", pairs of bf16",
+        };
         text += match self.pack_b {
             PackB::No => "",
             PackB::Shared => ", B packed",
@@ -215,14 +289,14 @@ impl Plan {
 }
 
 impl Kernels {
-    fn new(isa: Isa, low: usize, high: usize, n: usize, vectors: usize, unit: bool) -> Kernels {
+    fn new(isa: Isa, low: usize, high: usize, n: usize, vectors: usize, unit: bool, pairs: bool) -> Kernels {
         let lanes = tile::lanes(isa);
         let last = match n % (vectors * lanes) {
             0 => vectors,
             cols => cols.div_ceil(lanes),
         };
         // An empty product has no tiles to choose.
-        let of = |rows: usize| [vectors, last].map(|v| tile::find(isa, rows.max(1), v, unit));
+        let of = |rows: usize| [vectors, last].map(|v| tile::find(isa, rows.max(1), v, unit, pairs));
         Kernels { low: of(low), high: of(high) }
     }
 }
@@ -241,12 +315,13 @@ impl Cut {
         n: usize,
         k: usize,
         kc: usize,
+        depth: usize,
         tiles: usize,
         panel: usize,
         via_scratch: bool,
     ) -> Cut {
         // Columns: what the caches hold.
-        let near = NEAR / kc.max(1);
+        let near = NEAR / depth.max(1);
         let most = if via_scratch { near.min(STRIP) } else { near };
         let most = (most / panel * panel).max(panel);
         let mut cols = even(n, most, panel);

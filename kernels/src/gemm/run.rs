@@ -1,7 +1,8 @@
 //! Runs a plan: packs, walks the tiles, hands finished strips on.
 
-use super::pack::{Block, pack, turn};
-use super::plan::{PackB, Plan};
+use super::pack::{Block, pack, round, turn};
+use super::pairs;
+use super::plan::{Grain, PackB, Plan};
 use super::tile::Tile;
 use super::{Gemm, Offsets, Operand, Out, Problem};
 use crate::abi::Ctx;
@@ -14,6 +15,9 @@ const PACKED_TOGETHER: usize = 64;
 
 /// Values of k from which on the products of a panel hide what its epilogue calls for.
 const SPREAD_K: usize = 64;
+
+/// Values of k, an even number, that several tiles copy in turn: their lines stay in the first cache.
+const TURN: usize = 32;
 
 /// Runs a product.
 ///
@@ -57,7 +61,7 @@ pub unsafe extern "C" fn mlc_gemm(
     if plan.pack_b == PackB::Shared {
         let panels = problem.batch * plan.padded_n() / plan.panel();
         // SAFETY (both closures): tasks write apart, see `pack_panel` and `task`.
-        region(team, plan.serial, panels, &|panel, _| unsafe { run.pack_panel(panel) });
+        region(team, plan.serial, panels, &|panel, scratch| unsafe { run.pack_panel(panel, scratch.cast()) });
     }
     region(team, plan.serial, tasks, &|task, scratch| unsafe { run.task(task, scratch.cast()) });
 }
@@ -148,38 +152,73 @@ impl Run<'_> {
     /// Packs one panel of `rhs` of one batch entry, over all k, into the workspace.
     ///
     /// # Safety
-    /// The promise of [`mlc_gemm`]; each panel is packed by one thread, to a place of its own.
-    unsafe fn pack_panel(&self, panel: usize) {
+    /// The promise of [`mlc_gemm`]; each panel is packed by one thread, to a place of its own; `scratch` is the thread's.
+    unsafe fn pack_panel(&self, panel: usize, scratch: *mut f32) {
         let plan = self.plan;
         let panels = plan.padded_n() / plan.panel();
         let (entry, panel) = (panel / panels, panel % panels);
-        let dst = self.workspace.wrapping_add(entry * plan.k * plan.padded_n());
+        let dst = self.workspace.wrapping_add(entry * plan.depth(plan.k) * plan.padded_n());
         let first = panel * plan.panel();
         let cols = first..(first + plan.panel()).min(plan.n);
         for k0 in (0..plan.k).step_by(plan.kc) {
             let kb = plan.kc.min(plan.k - k0);
-            let block = dst.wrapping_add(k0 * plan.padded_n() + first * kb);
-            // SAFETY: the workspace holds `k * padded_n` numbers for each entry.
-            unsafe { self.pack_cols(entry, cols.clone(), k0, block) };
+            let block = dst.wrapping_add(plan.depth(k0) * plan.padded_n() + first * plan.depth(kb));
+            // SAFETY: the workspace holds as deep a copy of all columns for each entry.
+            unsafe { self.pack_cols(entry, cols.clone(), k0, block, scratch) };
         }
     }
 
     /// Packs columns over the block of k from `k0` on: for each panel, rows of the panel's width.
     ///
     /// # Safety
-    /// The promise of [`mlc_gemm`]; `dst` holds `kc` rows of the columns, filled up to whole panels.
-    unsafe fn pack_cols(&self, entry: usize, cols: Range<usize>, k0: usize, dst: *mut f32) {
+    /// The promise of [`mlc_gemm`]; `dst` holds `kc` rows of the columns, filled up to whole panels; `scratch` is the thread's.
+    unsafe fn pack_cols(
+        &self,
+        entry: usize,
+        cols: Range<usize>,
+        k0: usize,
+        dst: *mut f32,
+        scratch: *mut f32,
+    ) {
         let (plan, panel) = (self.plan, self.plan.panel());
+        let temp = scratch.wrapping_add(plan.scratch().temp);
         let base = self.b.entry(entry);
         let kb = plan.kc.min(plan.k - k0);
         for k in (0..kb).step_by(PACKED_TOGETHER) {
             let ks = PACKED_TOGETHER.min(kb - k);
             for col in cols.clone().step_by(panel) {
                 let rows = panel.min(cols.end - col);
-                let place = (col - cols.start) * kb + k * panel;
+                let dst = dst.wrapping_add((col - cols.start) * plan.depth(kb) + plan.depth(k) * panel);
                 let block = Block { row: col, rows, k: k0 + k, ks };
                 // SAFETY: the block is within the operand, its place within `dst`.
-                unsafe { pack(plan.isa, self.b.operand, base, block, dst.add(place), panel) };
+                unsafe { self.pack_block(self.b.operand, base, block, dst, panel, temp) };
+            }
+        }
+    }
+
+    /// Copies a block as the tiles want it: `dst[k * ld + i]`, or in the place of each two `k` a pair.
+    ///
+    /// # Safety
+    /// As [`pack`] and [`pairs::pack`].
+    unsafe fn pack_block(
+        &self,
+        operand: &Operand,
+        base: *const f32,
+        block: Block,
+        dst: *mut f32,
+        ld: usize,
+        temp: *mut f32,
+    ) {
+        let isa = self.plan.isa;
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self.plan.grain {
+                Grain::Numbers => pack(isa, operand, base, block, dst, ld),
+                Grain::Rounded => {
+                    pack(isa, operand, base, block, dst, ld);
+                    round(isa, dst, block.ks * ld);
+                }
+                Grain::Pairs => pairs::pack(operand, base, block, dst, ld, temp),
             }
         }
     }
@@ -188,11 +227,11 @@ impl Run<'_> {
     /// The promise of [`mlc_gemm`]; `scratch` is the thread's; each task is run by one thread.
     unsafe fn task(&self, task: usize, scratch: *mut f32) {
         let part = self.part(task);
-        let (plan, parts) = (self.plan, self.plan.scratch());
+        let plan = self.plan;
         // SAFETY: scratch holds the parts that the plan lists.
         unsafe {
             for k0 in (0..plan.k.max(1)).step_by(plan.kc) {
-                let panels = self.panels(&part, k0, scratch.add(parts[1]));
+                let panels = self.panels(&part, k0, scratch);
                 self.k_block(&part, k0, panels, scratch);
             }
         }
@@ -214,12 +253,12 @@ impl Run<'_> {
     /// `rhs` over the block of k from `k0` on.
     ///
     /// # Safety
-    /// As [`task`](Run::task); `private` holds the packed columns of a block, if the task packs them.
-    unsafe fn panels(&self, part: &Part, k0: usize, private: *mut f32) -> Panels {
+    /// As [`task`](Run::task).
+    unsafe fn panels(&self, part: &Part, k0: usize, scratch: *mut f32) -> Panels {
         let (plan, panel) = (self.plan, self.plan.panel());
-        let kb = plan.kc.min(plan.k - k0);
+        let depth = plan.depth(plan.kc.min(plan.k - k0));
         let packed =
-            |base: *const f32| Panels { base, packed: true, ldb: panel as isize, panel_step: panel * kb };
+            |base: *const f32| Panels { base, packed: true, ldb: panel as isize, panel_step: panel * depth };
         match plan.pack_b {
             PackB::No => {
                 let Offsets::Stride(step) = self.b.operand.ks else {
@@ -230,12 +269,13 @@ impl Run<'_> {
                 Panels { base, packed: false, ldb: step, panel_step: panel }
             }
             PackB::Shared => {
-                let entry = self.workspace.wrapping_add(part.entry * plan.k * plan.padded_n());
-                packed(entry.wrapping_add(k0 * plan.padded_n() + part.cols.start * kb))
+                let entry = self.workspace.wrapping_add(part.entry * plan.depth(plan.k) * plan.padded_n());
+                packed(entry.wrapping_add(plan.depth(k0) * plan.padded_n() + part.cols.start * depth))
             }
             PackB::Private => {
+                let private = scratch.wrapping_add(plan.scratch().columns);
                 // SAFETY: the plan made the scratch as large as the widest task needs.
-                unsafe { self.pack_cols(part.entry, part.cols.clone(), k0, private) };
+                unsafe { self.pack_cols(part.entry, part.cols.clone(), k0, private, scratch) };
                 packed(private)
             }
         }
@@ -248,7 +288,7 @@ impl Run<'_> {
     unsafe fn k_block(&self, part: &Part, k0: usize, panels: Panels, scratch: *mut f32) {
         let (plan, places) = (self.plan, self.plan.scratch());
         let last = k0 + plan.kc >= plan.k;
-        let strip = scratch.wrapping_add(places[2]);
+        let strip = scratch.wrapping_add(places.strip);
         let ld = part.cols.len().next_multiple_of(plan.panel());
         let mut group = part.tiles.start;
         while group < part.tiles.end {
@@ -313,26 +353,13 @@ impl Run<'_> {
         let (plan, panel) = (self.plan, self.plan.panel());
         let (row, rows) = (plan.row(t), plan.row(t + 1) - plan.row(t));
         let kb = plan.kc.min(plan.k - k0);
-        let a = self.a.entry(part.entry);
-        let rows_at = &self.a.operand.rows;
-        let (a, row_step, along) = if plan.pack_a {
-            let block = Block { row, rows, k: k0, ks: kb };
-            // SAFETY: the first part of the scratch holds a packed row tile.
-            unsafe { pack(plan.isa, self.a.operand, a, block, scratch, rows) };
-            (
-                scratch.cast_const(),
-                1,
-                Along { first: 0, run: usize::MAX, runs: std::ptr::null(), step: rows as isize },
-            )
-        } else {
-            let a = a.wrapping_offset(rows_at.at(row));
-            let along = Along::of(&self.a.operand.ks, k0);
-            let skipped = if along.runs.is_null() { k0 as isize * along.step } else { 0 };
-            (a.wrapping_offset(skipped), rows_at.run(row, row + rows).1, along)
-        };
+        let block = Block { row, rows, k: k0, ks: kb };
+        // SAFETY: the first part of the scratch holds a packed row tile.
+        let (a, row_step, along) = unsafe { self.row_tile(part, t, block, scratch) };
+        let (next_a, next_step) = self.next_rows(part, block);
         let full = part.cols.len() / panel;
         let tile = Tile {
-            k: kb,
+            k: plan.depth(kb),
             a,
             row_step,
             a_step: along.step,
@@ -348,11 +375,8 @@ impl Run<'_> {
             go_on: k0 > 0,
             c,
             ldc,
-            next_a: if plan.pack_a || !along.runs.is_null() || (row_step != 1 && along.step != 1) {
-                std::ptr::null()
-            } else {
-                a.wrapping_offset(rows as isize * row_step)
-            },
+            next_a,
+            next_step,
         };
         let streams = !self.problem.streams.is_empty() && k0 + plan.kc >= plan.k;
         // SAFETY: every address above is within its operand for these rows, columns and k.
@@ -372,6 +396,83 @@ impl Run<'_> {
                 plan.tile(rows, false)(&Tile { panels: 1, width, b, c, ..tile });
             }
         }
+    }
+
+    /// The rows of `lhs` as a tile reads them: where they are, how far apart, and how they lie along k.
+    ///
+    /// # Safety
+    /// As [`task`](Run::task); the block is of the part.
+    unsafe fn row_tile(
+        &self,
+        part: &Part,
+        t: usize,
+        block: Block,
+        scratch: *mut f32,
+    ) -> (*const f32, isize, Along) {
+        let (plan, operand) = (self.plan, self.a.operand);
+        let Block { row, rows, k, ks } = block;
+        let a = self.a.entry(part.entry);
+        let all = |step: isize| Along { first: 0, run: usize::MAX, runs: std::ptr::null(), step };
+        if plan.pairs_along_k {
+            let ld = plan.depth(ks);
+            // SAFETY: the caller's promise.
+            unsafe { pairs::pack_along_k(operand, a, block, scratch, ld) };
+            return (scratch, ld as isize, all(1));
+        }
+        if plan.pack_a {
+            // SAFETY: the caller's promise.
+            return (unsafe { self.packed_tile(part, t, block, scratch) }, 1, all(rows as isize));
+        }
+        let along = Along::of(&operand.ks, k);
+        let skipped = if along.runs.is_null() { k as isize * along.step } else { 0 };
+        let first = a.wrapping_offset(operand.rows.at(row) + skipped);
+        (first, operand.rows.run(row, row + rows).1, along)
+    }
+
+    /// Row tile `t`, copied; the first of several copies them all.
+    ///
+    /// # Safety
+    /// As [`row_tile`](Run::row_tile).
+    unsafe fn packed_tile(&self, part: &Part, t: usize, block: Block, scratch: *mut f32) -> *const f32 {
+        let (plan, a) = (self.plan, self.a.entry(part.entry));
+        let together = plan.tiles_per_copy;
+        let (place, size) = ((t - part.tiles.start) % together, plan.rows * plan.depth(plan.kc));
+        if place == 0 {
+            let temp = scratch.wrapping_add(plan.scratch().temp);
+            let end = (t + together).min(part.tiles.end);
+            // Several tiles take turns, so that a line is near until all have read it.
+            let ks = if end > t + 1 { TURN } else { block.ks.max(1) };
+            for (k, tile) in (0..block.ks).step_by(ks).flat_map(|k| (t..end).map(move |tile| (k, tile))) {
+                let (row, rows) = (plan.row(tile), plan.row(tile + 1) - plan.row(tile));
+                let part = Block { row, rows, k: block.k + k, ks: ks.min(block.ks - k) };
+                let dst = scratch.wrapping_add((tile - t) * size + plan.depth(k) * rows);
+                // SAFETY: the caller's promise; the scratch has room for the tiles of a copy.
+                unsafe { self.pack_block(self.a.operand, a, part, dst, rows, temp) };
+            }
+        }
+        scratch.wrapping_add(place * size)
+    }
+
+    /// The rows behind a block's, if they lie as tiles can call for them: [`Tile::next_a`] and its step.
+    fn next_rows(&self, part: &Part, block: Block) -> (*const f32, isize) {
+        let (plan, Operand { rows, ks }) = (self.plan, self.a.operand);
+        let end = block.row + block.rows;
+        let (together, row_step) = rows.run(block.row, end);
+        let Offsets::Stride(k_step) = *ks else { return (std::ptr::null(), 0) };
+        let unit = row_step == 1;
+        let known = match plan.grain {
+            Grain::Numbers => !plan.pack_a && (unit || k_step == 1),
+            Grain::Rounded => false,
+            // A copy of several tiles has called for them all.
+            Grain::Pairs => {
+                plan.tiles_per_copy == 1 && if plan.pairs_along_k { k_step == 1 && !unit } else { unit }
+            }
+        };
+        if !known || together < block.rows {
+            return (std::ptr::null(), 0);
+        }
+        let at = rows.at(block.row) + block.rows as isize * row_step + block.k as isize * k_step;
+        (self.a.entry(part.entry).wrapping_offset(at), if unit { k_step } else { row_step })
     }
 
     /// The full panels of a row tile one by one, each behind a call for what the epilogue needs there: all lines at once
@@ -398,7 +499,7 @@ impl Run<'_> {
     /// As [`task`](Run::task); `sums` holds the rows' sums, `ld` apart.
     unsafe fn finish(&self, part: &Part, rows: Range<usize>, sums: *mut f32, ld: usize, scratch: *mut f32) {
         let (plan, cols) = (self.plan, part.cols.clone());
-        let turned = scratch.wrapping_add(plan.scratch()[3]);
+        let turned = scratch.wrapping_add(plan.scratch().turned);
         let rest = scratch.cast::<u8>().wrapping_add(self.scratch_bytes);
         // SAFETY: the caller's promise; `out` is this task's part of the result.
         unsafe {

@@ -109,12 +109,49 @@ impl Matrix {
     }
 }
 
-fn chain(batch: usize, m: usize, n: usize, k: usize, a: &Matrix, b: &Matrix) -> Vec<f32> {
+/// Rounds by the definition: of the two neighbours whose lower half is 0 the nearer one, of two the even one.
+fn as_seen(precision: Precision, x: f32) -> f32 {
+    if precision == Precision::F32 || x.is_nan() {
+        return x;
+    }
+    let x = if x.is_subnormal() { 0.0 } else { x };
+    let low = f32::from_bits(x.to_bits() & 0xffff_0000);
+    let high = f32::from_bits((x.to_bits() & 0xffff_0000) + 0x1_0000);
+    let far = |y: f32| (f64::from(y) - f64::from(x)).abs();
+    match far(low).total_cmp(&far(high)) {
+        std::cmp::Ordering::Less => low,
+        std::cmp::Ordering::Greater => high,
+        std::cmp::Ordering::Equal if low.to_bits() >> 16 & 1 == 0 => low,
+        std::cmp::Ordering::Equal => high,
+    }
+}
+
+/// The sums as the contract has them.
+struct Chain {
+    precision: Precision,
+    sums: Vec<f32>,
+}
+
+fn chains(batch: usize, m: usize, n: usize, k: usize, a: &Matrix, b: &Matrix) -> [Chain; 2] {
+    [Precision::F32, Precision::Bf16]
+        .map(|precision| Chain { precision, sums: chain(precision, batch, m, n, k, a, b) })
+}
+
+fn chain(
+    precision: Precision,
+    batch: usize,
+    m: usize,
+    n: usize,
+    k: usize,
+    a: &Matrix,
+    b: &Matrix,
+) -> Vec<f32> {
+    let seen = |x: f32| as_seen(precision, x);
     let mut want = Vec::with_capacity(batch * m * n);
     for e in 0..batch {
         for i in 0..m {
             for j in 0..n {
-                want.push((0..k).fold(0f32, |sum, k| a.at(e, i, k).mul_add(b.at(e, j, k), sum)));
+                want.push((0..k).fold(0f32, |sum, k| seen(a.at(e, i, k)).mul_add(seen(b.at(e, j, k)), sum)));
             }
         }
     }
@@ -190,8 +227,11 @@ fn run(gemm: &Gemm, team: &Team, a: &Matrix, b: &Matrix) -> Vec<f32> {
 /// Checks one shape and layout with every instruction set, team and kind of result.
 fn check(teams: &[Team], batch: usize, m: usize, n: usize, k: usize, la: Layout, lb: Layout) {
     let (a, b) = (matrix(la, batch, m, k, 1), matrix(lb, batch, n, k, 2));
-    let want = chain(batch, m, n, k, &a, &b);
-    for isa in Isa::all() {
+    let chains = chains(batch, m, n, k, &a, &b);
+    for (isa, Chain { precision, sums: want }) in
+        Isa::all().flat_map(|isa| chains.iter().map(move |c| (isa, c)))
+    {
+        let precision = *precision;
         for store in [true, false] {
             let out = if store { Out::Store { ldc: n + 3 } } else { Out::Epilogue(tagged) };
             let (batch_lhs, batch_rhs) = (a.batch.clone(), b.batch.clone());
@@ -210,11 +250,24 @@ fn check(teams: &[Team], batch: usize, m: usize, n: usize, k: usize, la: Layout,
                     rows: Offsets::Stride(n as isize),
                 }],
             };
-            let problem = Problem { batch, m, n, k, lhs, rhs, batch_lhs, batch_rhs, batch_out, out, streams };
+            let problem = Problem {
+                batch,
+                m,
+                n,
+                k,
+                precision,
+                lhs,
+                rhs,
+                batch_lhs,
+                batch_rhs,
+                batch_out,
+                out,
+                streams,
+            };
             let gemm = Gemm::new(problem, isa, 2);
             for team in teams {
                 let got = run(&gemm, team, &a, &b);
-                for (at, (got, want)) in got.iter().zip(&want).enumerate() {
+                for (at, (got, want)) in got.iter().zip(want).enumerate() {
                     let (i, j) = (at / n % m, at % n);
                     let want = if store { *want } else { tag(*want, i, j) };
                     assert_eq!(
@@ -319,6 +372,7 @@ fn plans_say_what_they_do() {
             m,
             n,
             k,
+            precision: Precision::F32,
             lhs,
             rhs: b.operand,
             batch_lhs,
@@ -335,4 +389,44 @@ fn plans_say_what_they_do() {
         "4x4 tiles (portable), transposed, B packed by each task, 1 thread"
     );
     assert_eq!(plan(600, 64, 64, Layout::Columns), "4x8 tiles (portable), B packed, 12 tasks on 2 threads");
+}
+
+#[test]
+fn numbers_are_rounded_to_bf16_everywhere_alike() {
+    let mut seen: Vec<f32> = (0..=u16::MAX).map(|half| f32::from_bits(u32::from(half) << 16)).collect();
+    // Beside and between neighbours, of all exponents.
+    for low in [1, 0x7fff, 0x8000, 0x8001, 0xffff] {
+        seen.extend((0..=u16::MAX).step_by(7).map(|half| f32::from_bits(u32::from(half) << 16 | low)));
+    }
+    let ones = vec![1f32; seen.len()];
+    let matrix = |data: &[f32]| Matrix {
+        data: data.to_vec(),
+        operand: Operand { rows: Offsets::Stride(1), ks: Offsets::Stride(0) },
+        batch: Offsets::Stride(0),
+    };
+    let (a, b) = (matrix(&seen), matrix(&ones[..1]));
+    let teams = teams();
+    for isa in Isa::all() {
+        let problem = Problem {
+            batch: 1,
+            m: seen.len(),
+            n: 1,
+            k: 1,
+            precision: Precision::Bf16,
+            lhs: a.operand.clone(),
+            rhs: b.operand.clone(),
+            batch_lhs: Offsets::Stride(0),
+            batch_rhs: Offsets::Stride(0),
+            batch_out: Offsets::Stride(0),
+            out: Out::Store { ldc: 1 },
+            streams: Vec::new(),
+        };
+        let got = run(&Gemm::new(problem, isa, 1), &teams[0], &a, &b);
+        for (x, got) in seen.iter().zip(got) {
+            // A sum starts from 0, which takes the sign from a 0.
+            let want = as_seen(Precision::Bf16, *x) + 0.0;
+            let same = want.to_bits() == got.to_bits() || (want.is_nan() && got.is_nan());
+            assert!(same, "{isa}: {x:e} ({:#010x}) gives {got:e}, not {want:e}", x.to_bits());
+        }
+    }
 }

@@ -1,7 +1,13 @@
 //! The innermost loops: a tile of sums held in registers.
 
+#[cfg(target_arch = "x86_64")]
+use super::pairs;
 use crate::isa::Isa;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::Avx512;
 use crate::simd::{Portable, Simd, prefetch};
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::__m512;
 
 /// A row of register tiles: the same rows of `a` against several panels of `b`.
 ///
@@ -32,8 +38,10 @@ pub struct Tile {
     pub go_on: bool,
     pub c: *mut f32,
     pub ldc: usize,
-    /// The rows of `a` that come next, called for while the last panel runs; null if none are.
+    /// The rows that come next, as they lie in memory, called for while the last panel runs; null if none are.
     pub next_a: *const f32,
+    /// From one k to the next there if the tile was made for unit rows, else from row to row.
+    pub next_step: isize,
 }
 
 /// A tile compiled for one instruction set and size.
@@ -65,9 +73,11 @@ pub fn lanes(isa: Isa) -> usize {
     }
 }
 
-/// The tile of `rows` x `vectors`, for rows that lie next to each other if `unit`.
-pub fn find(isa: Isa, rows: usize, vectors: usize, unit: bool) -> TileFn {
+/// The tile of `rows` x `vectors`, for rows that lie next to each other if `unit`, of pairs of `bf16` if `pairs`.
+pub fn find(isa: Isa, rows: usize, vectors: usize, unit: bool, pairs: bool) -> TileFn {
     match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 if pairs => avx512_pairs::find(rows, vectors, unit),
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => avx512::find(rows, vectors, unit),
         #[cfg(target_arch = "x86_64")]
@@ -78,8 +88,49 @@ pub fn find(isa: Isa, rows: usize, vectors: usize, unit: bool) -> TileFn {
     }
 }
 
+/// What a lane of each operand is.
+trait Lane<S: Simd> {
+    /// Values of k in it.
+    const KS: usize;
+    /// `sum` and the product, or products, of two lanes' numbers.
+    ///
+    /// # Safety
+    /// The processor has the instruction.
+    unsafe fn add_products(s: S, a: S::F, b: S::F, sum: S::F) -> S::F;
+}
+
+/// An `f32`.
+struct Number;
+
+impl<S: Simd> Lane<S> for Number {
+    const KS: usize = 1;
+
+    #[inline(always)]
+    unsafe fn add_products(s: S, a: S::F, b: S::F, sum: S::F) -> S::F {
+        s.fma(a, b, sum)
+    }
+}
+
+/// Two `bf16`.
+#[cfg(target_arch = "x86_64")]
+struct Pair;
+
+#[cfg(target_arch = "x86_64")]
+impl Lane<Avx512> for Pair {
+    const KS: usize = 2;
+
+    #[inline(always)]
+    unsafe fn add_products(_: Avx512, a: __m512, b: __m512, sum: __m512) -> __m512 {
+        // SAFETY: the caller's promise.
+        unsafe { pairs::add_products(a, b, sum) }
+    }
+}
+
 #[inline(always)]
-unsafe fn run<S: Simd, const ROWS: usize, const VECTORS: usize, const UNIT: bool>(s: S, t: &Tile) {
+unsafe fn run<S: Simd, L: Lane<S>, const ROWS: usize, const VECTORS: usize, const UNIT: bool>(
+    s: S,
+    t: &Tile,
+) {
     // SAFETY: the promise of [`TileFn`].
     unsafe {
         let tail = s.first(t.width - S::LANES * (VECTORS - 1));
@@ -98,9 +149,9 @@ unsafe fn run<S: Simd, const ROWS: usize, const VECTORS: usize, const UNIT: bool
             }
             // A masked load costs a slot that multiply-adds want, so padded rows have loops of their own.
             if t.b_is_padded || t.width == VECTORS * S::LANES {
-                add_products::<S, ROWS, VECTORS, UNIT, true>(s, t, b, c, next_a, tail, &mut sums);
+                add_panel::<S, L, ROWS, VECTORS, UNIT, true>(s, t, b, c, next_a, tail, &mut sums);
             } else {
-                add_products::<S, ROWS, VECTORS, UNIT, false>(s, t, b, c, next_a, tail, &mut sums);
+                add_panel::<S, L, ROWS, VECTORS, UNIT, false>(s, t, b, c, next_a, tail, &mut sums);
             }
             for (i, row) in sums.iter().enumerate() {
                 for (j, sum) in row.iter().enumerate() {
@@ -114,8 +165,9 @@ unsafe fn run<S: Simd, const ROWS: usize, const VECTORS: usize, const UNIT: bool
 
 /// Adds the products of one panel to its sums, in order of `k`.
 #[inline(always)]
-unsafe fn add_products<
+unsafe fn add_panel<
     S: Simd,
+    L: Lane<S>,
     const ROWS: usize,
     const VECTORS: usize,
     const UNIT: bool,
@@ -131,14 +183,14 @@ unsafe fn add_products<
 ) {
     if !t.runs.is_null() {
         // SAFETY: the promise of [`TileFn`].
-        return unsafe { add_runs::<S, ROWS, VECTORS, UNIT, FULL>(s, t, b, c, tail, sums) };
+        return unsafe { add_runs::<S, L, ROWS, VECTORS, UNIT, FULL>(s, t, b, c, tail, sums) };
     }
     let mut a = t.a;
     // A macro, since closures may stay out of line, and vectors then pass through memory.
     macro_rules! step {
         ($ahead:literal) => {
             // SAFETY: the promise of [`TileFn`]: this `k` is within both operands.
-            unsafe { add_product::<S, ROWS, VECTORS, UNIT, FULL>(s, t, a, b, $ahead, tail, sums) };
+            unsafe { add_step::<S, L, ROWS, VECTORS, UNIT, FULL>(s, t, a, b, $ahead, tail, sums) };
             a = a.wrapping_offset(t.a_step);
             b = b.wrapping_offset(t.ldb);
         };
@@ -154,7 +206,7 @@ unsafe fn add_products<
     }
     for k in (early..t.k).step_by(2) {
         if !next_a.is_null() {
-            call_for_rows::<UNIT>(t, next_a, k);
+            call_for_rows::<UNIT>(t, next_a, k * L::KS, 2 * L::KS);
         }
         step!(8);
         step!(8);
@@ -163,7 +215,14 @@ unsafe fn add_products<
 
 /// The same where k goes through runs of `a`.
 #[inline(always)]
-unsafe fn add_runs<S: Simd, const ROWS: usize, const VECTORS: usize, const UNIT: bool, const FULL: bool>(
+unsafe fn add_runs<
+    S: Simd,
+    L: Lane<S>,
+    const ROWS: usize,
+    const VECTORS: usize,
+    const UNIT: bool,
+    const FULL: bool,
+>(
     s: S,
     t: &Tile,
     mut b: *const f32,
@@ -182,7 +241,7 @@ unsafe fn add_runs<S: Simd, const ROWS: usize, const VECTORS: usize, const UNIT:
         unsafe {
             let mut a = t.a.offset(*runs as isize + first as isize * t.a_step);
             for _ in 0..together {
-                add_product::<S, ROWS, VECTORS, UNIT, FULL>(s, t, a, b, 8, tail, sums);
+                add_step::<S, L, ROWS, VECTORS, UNIT, FULL>(s, t, a, b, 8, tail, sums);
                 a = a.wrapping_offset(t.a_step);
                 b = b.wrapping_offset(t.ldb);
             }
@@ -194,8 +253,9 @@ unsafe fn add_runs<S: Simd, const ROWS: usize, const VECTORS: usize, const UNIT:
 
 /// Adds the products of one `k`, and asks for the row of `b` that comes `ahead` rows later.
 #[inline(always)]
-unsafe fn add_product<
+unsafe fn add_step<
     S: Simd,
+    L: Lane<S>,
     const ROWS: usize,
     const VECTORS: usize,
     const UNIT: bool,
@@ -220,7 +280,7 @@ unsafe fn add_product<
         for (i, sums) in sums.iter_mut().enumerate() {
             let x = s.splat(*a.offset(i as isize * row_step));
             for (j, sum) in sums.iter_mut().enumerate() {
-                *sum = s.fma(x, row[j], *sum);
+                *sum = L::add_products(s, x, row[j], *sum);
             }
         }
         for line in 0..(VECTORS * S::LANES).div_ceil(16) {
@@ -229,15 +289,15 @@ unsafe fn add_product<
     }
 }
 
-/// Asks for the lines of the next rows that two steps from `k` on take their share of.
+/// Asks for the lines of the next rows that `count` values of k from `k` on take their share of.
 #[inline(always)]
-fn call_for_rows<const UNIT: bool>(t: &Tile, next: *const f32, k: usize) {
-    for k in k..k + 2 {
+fn call_for_rows<const UNIT: bool>(t: &Tile, next: *const f32, k: usize, count: usize) {
+    for k in k..k + count {
         let at = if UNIT {
-            k as isize * t.a_step
+            k as isize * t.next_step
         } else {
-            // Sixteen values of k share a line of each row: one row a step, at most sixteen.
-            (k & 15) as isize * t.row_step + (k & !15) as isize
+            // Sixteen values of k share a line of each row: one row a value, at most sixteen.
+            (k & 15) as isize * t.next_step + (k & !15) as isize
         };
         prefetch(next.wrapping_offset(at));
     }
@@ -245,7 +305,7 @@ fn call_for_rows<const UNIT: bool>(t: &Tile, next: *const f32, k: usize) {
 
 /// Compiles the tiles of one instruction set.
 macro_rules! tiles {
-    ($isa:ident, $s:expr, [$($feature:meta)?], $($vectors:literal: [$($rows:literal)*])*) => {
+    ($isa:ident, $s:expr, $lane:ty, [$($feature:meta)?], $($vectors:literal: [$($rows:literal)*])*) => {
         mod $isa {
             use super::*;
 
@@ -253,7 +313,7 @@ macro_rules! tiles {
             unsafe fn entry<const ROWS: usize, const VECTORS: usize, const UNIT: bool>(t: &Tile) {
                 // SAFETY: the promise of [`TileFn`] holds both for the token and for the memory.
                 #[allow(unused_unsafe, reason = "some tokens are made without a promise")]
-                unsafe { run::<_, ROWS, VECTORS, UNIT>($s, t) }
+                unsafe { run::<_, $lane, ROWS, VECTORS, UNIT>($s, t) }
             }
 
             pub fn find(rows: usize, vectors: usize, unit: bool) -> TileFn {
@@ -270,22 +330,27 @@ macro_rules! tiles {
 }
 
 #[cfg(target_arch = "x86_64")]
-tiles!(avx512, crate::simd::Avx512::new(), [target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")],
+tiles!(avx512, Avx512::new(), Number, [target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")],
     1: [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24]
     2: [1 2 3 4 5 6 7 8 9 10 11 12 13 14]
 );
 #[cfg(target_arch = "x86_64")]
-tiles!(avx2, crate::simd::Avx2::new(), [target_feature(enable = "avx2,fma")],
+tiles!(avx512_pairs, Avx512::new(), Pair, [target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx512bf16,avx2,fma")],
+    1: [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24]
+    2: [1 2 3 4 5 6 7 8 9 10 11 12 13 14]
+);
+#[cfg(target_arch = "x86_64")]
+tiles!(avx2, crate::simd::Avx2::new(), Number, [target_feature(enable = "avx2,fma")],
     1: [1 2 3 4 5 6 7 8 9 10 11 12]
     2: [1 2 3 4 5 6]
 );
 #[cfg(target_arch = "aarch64")]
-tiles!(neon, crate::simd::Neon, [],
+tiles!(neon, crate::simd::Neon, Number, [],
     1: [1 2 3 4 5 6 7 8]
     2: [1 2 3 4 5 6 7 8]
 );
 // Where a fused multiply-add may be a library call, larger tiles are only more code.
-tiles!(portable, Portable, [],
+tiles!(portable, Portable, Number, [],
     1: [1 2 3 4]
     2: [1 2 3 4]
 );

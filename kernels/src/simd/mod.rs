@@ -121,6 +121,17 @@ pub trait Simd: Copy {
     fn abs(self, a: Self::F) -> Self::F {
         self.float(self.iand(self.bits(a), self.isplat(i32::MAX)))
     }
+    /// The nearest `bf16`, of two equally near ones the even: an `f32` whose lower half is 0. Denormal numbers become 0.
+    #[inline(always)]
+    fn to_bf16(self, a: Self::F) -> Self::F {
+        let zero = self.splat(0.0);
+        let normal = self.select(self.lt(self.abs(a), self.splat(f32::MIN_POSITIVE)), zero, a);
+        let bits = self.bits(normal);
+        let odd = self.iand(self.shr::<16>(bits), self.isplat(1));
+        let near = self.iadd(self.iadd(bits, self.isplat(0x7fff)), odd);
+        let near = self.float(self.iand(near, self.isplat(0xffff_0000_u32 as i32)));
+        self.select(self.eq(a, a), near, a)
+    }
     /// The magnitude of `a` (not negative) with the sign of `b`.
     #[inline(always)]
     fn with_sign(self, a: Self::F, b: Self::F) -> Self::F {

@@ -7,14 +7,14 @@ use super::nest::{Form, Nest};
 use super::rows::{is_even, lay_out, live_nodes, split_index, uniform_roots};
 use super::strip::{self, StripPlan, Targets};
 use super::wide::RowsOf;
-use crate::base::DType;
+use crate::base::{self, DType};
 use crate::codegen::dims::{insert_unit_dim, merge_dims};
 use crate::loops::{self, Access, BufferId, Contract, Node, NodeId};
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, Value};
 use cranelift_frontend::FunctionBuilder;
 use cranelift_module::FuncId;
-use mlc_kernels::gemm::{Offsets, Operand, Out, Problem, Stream};
+use mlc_kernels::gemm::{Offsets, Operand, Out, Precision, Problem, Stream};
 
 /// Lanes that an epilogue handles at a time where it stores in scratch.
 const TILE_LANES: usize = 256;
@@ -88,6 +88,10 @@ pub fn problem(contract: &Contract, finish: &Finish, out: Out) -> Problem {
         m: size(&contract.m),
         n: size(&contract.n),
         k: size(&contract.k),
+        precision: match contract.precision {
+            base::Precision::F32 => Precision::F32,
+            base::Precision::Bf16 => Precision::Bf16,
+        },
         lhs: Operand {
             rows: offsets(&contract.m, &lhs.strides[b..b + m]),
             ks: offsets(&contract.k, &lhs.strides[b + m..]),

@@ -7,7 +7,7 @@
 use super::check;
 use super::ir::{Binary, Block, Expr, Function, Kind, Local, Stmt, Type};
 use super::print;
-use crate::base::DType;
+use crate::base::{DType, Precision};
 use crate::codegen::dims::merge_dims;
 use crate::graph::ScalarOp;
 use crate::loops::{Access, Body, Guard, Node, NodeId, Store};
@@ -50,6 +50,7 @@ pub fn finish_function(
 pub fn value_function(
     body: &Body,
     value: NodeId,
+    precision: Precision,
     groups: [&[usize]; 3],
     dtypes: &[DType],
     name: &str,
@@ -60,7 +61,12 @@ pub fn value_function(
     let mut e = Emitter::new(&body, dtypes, &sizes, prefix, function);
     e.function.result = Some(Type::F32);
     e.enter_groups(["b", "i", "k"], &counts);
-    let value = e.value(value);
+    let value = match precision {
+        Precision::F32 => e.value(value),
+        Precision::Bf16 => {
+            Expr::Call { function: "mlc_bf16".into(), args: vec![e.value(value)], result: Type::F32 }
+        }
+    };
     e.push(Stmt::Return(Some(value)));
     e.finish()
 }

@@ -124,7 +124,7 @@ fn runs_along_k(contract: &Contract, operand: &Operand) -> bool {
 fn holes(contract: &Contract, dtypes: &[DType], prefix: &str, turn: bool) -> Vec<(&'static str, String)> {
     let operand = |operand: &Operand, own: &[usize], name: &str| {
         let groups = [&contract.batch, own, &contract.k];
-        body::value_function(&operand.body, operand.value, groups, dtypes, name, prefix)
+        body::value_function(&operand.body, operand.value, contract.precision, groups, dtypes, name, prefix)
     };
     let groups = [&contract.batch[..], &contract.m, &contract.n];
     let finish = |name: &str| body::finish_function(&contract.body, groups, dtypes, name, prefix);

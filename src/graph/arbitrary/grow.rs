@@ -5,7 +5,7 @@ mod scan;
 use super::decide::is_clear;
 use super::draw::Draw;
 use super::{SYM, inputs};
-use crate::base::{DType, Dim, Shape, TensorType};
+use crate::base::{DType, Dim, Precision, Shape, TensorType};
 use crate::graph::builder::{Builder, broadcast_shapes};
 use crate::graph::infer::window_places;
 use crate::graph::interp::{Inputs, Tensor, extend};
@@ -251,7 +251,7 @@ impl Grower {
         out.retain(|l| !shared.contains(l) || self.draw.chance(0.3));
         let order = self.draw.permutation(out.len());
         let out = order.into_iter().map(|i| out[i]).collect();
-        Some(self.b.einsum(Einsum { lhs, rhs, out }, a, b))
+        Some(self.b.einsum(Einsum { lhs, rhs, out, precision: Precision::F32 }, a, b))
     }
 
     /// Two neighbouring axes become one, or one of 4 becomes two, or one of size 1 comes or goes.

@@ -1,6 +1,7 @@
 //! Contractions by their einsum text.
 
 use super::Builder;
+use crate::base::Precision;
 use crate::graph::ir::{Einsum, Prim, Value};
 
 impl Builder {
@@ -8,11 +9,20 @@ impl Builder {
     /// of that operand; where both have them, they are the same. A label of one operand
     /// that the output lacks is summed first.
     pub fn contract(&mut self, spec: &str, a: Value, b: Value) -> Value {
+        self.contract_in(self.precision, spec, a, b)
+    }
+
+    /// The same where operands stay as they are, whatever products of layers do: they count or choose.
+    pub fn exact_contract(&mut self, spec: &str, a: Value, b: Value) -> Value {
+        self.contract_in(Precision::F32, spec, a, b)
+    }
+
+    fn contract_in(&mut self, precision: Precision, spec: &str, a: Value, b: Value) -> Value {
         let (spec, ranks) = (spec.replace(' ', ""), [self.shape(a).rank(), self.shape(b).rank()]);
         let spec = expand(&spec, ranks).unwrap_or_else(|| panic!("graph: {spec} fits ranks {ranks:?}"));
         let (a, lhs) = self.drop_lone(a, &spec.lhs, &spec.rhs, &spec.out);
         let (b, rhs) = self.drop_lone(b, &spec.rhs, &spec.lhs, &spec.out);
-        self.einsum(Einsum { lhs, rhs, out: spec.out }, a, b)
+        self.einsum(Einsum { lhs, rhs, out: spec.out, precision }, a, b)
     }
 
     /// The same of a spec that is data.
@@ -43,5 +53,5 @@ fn expand(spec: &str, ranks: [usize; 2]) -> Option<Einsum> {
         Some((before, after)) => [before.as_bytes(), &fresh, after.as_bytes()].concat(),
         None => text.as_bytes().to_vec(),
     };
-    Some(Einsum { lhs: labels(lhs), rhs: labels(rhs), out: labels(out) })
+    Some(Einsum { lhs: labels(lhs), rhs: labels(rhs), out: labels(out), precision: Precision::F32 })
 }

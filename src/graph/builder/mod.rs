@@ -11,7 +11,7 @@ mod scalars;
 
 use super::infer;
 use super::ir::{Fold, Graph, Init, Leaf, LeafId, LeafKind, Node, Output, OutputKind, Prim, Value};
-use crate::base::{DType, Dim, Shape, Span, TensorType};
+use crate::base::{DType, Dim, Precision, Shape, Span, TensorType};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -33,6 +33,8 @@ pub struct Builder {
     pub uses: usize,
     /// Whether the graph will be cut along time, so that no layer may cut it first.
     pub along_time: bool,
+    /// Of products that do not say it.
+    pub precision: Precision,
 }
 
 /// What a graph needs only one node for.
@@ -87,6 +89,7 @@ impl Builder {
             nesting: 0,
             uses: 0,
             along_time: false,
+            precision: Precision::F32,
         };
         for (value, node) in graph.nodes.iter() {
             b.remember(value, node);

@@ -217,7 +217,8 @@ fn contract(spec: &Einsum, lhs: &Tensor, rhs: &Tensor, shape: Vec<usize>) -> Ten
     each_place(&space[..outer], |at| {
         let (a, b, c) = (offset(at, &a), offset(at, &b), offset(at, &c));
         for i in 0..count {
-            out.data[c + i * dc] += lhs.data[a + i * da] * rhs.data[b + i * db];
+            let [x, y] = [lhs.data[a + i * da], rhs.data[b + i * db]].map(|x| spec.precision.round(x));
+            out.data[c + i * dc] += x * y;
         }
     });
     out

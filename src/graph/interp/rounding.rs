@@ -24,9 +24,10 @@
 
 use super::scan;
 use super::{Inputs, Run, Tensor, bindings, contract, gather, pad, reduce, scatter};
-use crate::base::DType;
+use crate::base::{DType, Precision};
 use crate::graph::ir::{Einsum, Fold, Graph, Node, Prim};
 use crate::graph::scalar::ScalarOp;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Half the distance from 1 to the next larger `f32`: the relative error of one rounding.
@@ -97,8 +98,9 @@ fn error(run: &Run, node: &Node, value: &Tensor, values: &[Tensor], errors: &[Te
             }
         }
         Prim::Contract { spec, inputs: [a, b] } => {
-            let pair = |v: usize| (&values[v], &errors[v]);
-            product(spec, pair(a.index()), pair(b.index()), shape)
+            let rounded = |v: usize| seen(spec.precision, &values[v], &errors[v]);
+            let ([a, ea], [b, eb]) = (rounded(a.index()), rounded(b.index()));
+            product(spec, (&a, &ea), (&b, &eb), shape)
         }
         // Movement moves bounds as it moves numbers.
         Prim::Reshape { .. }
@@ -130,6 +132,18 @@ fn error(run: &Run, node: &Node, value: &Tensor, values: &[Tensor], errors: &[Te
     }
 }
 
+/// An operand as a product sees it. Rounding keeps order, so it takes the ends of an interval to those of its image.
+fn seen<'a>(precision: Precision, x: &'a Tensor, e: &'a Tensor) -> [Cow<'a, Tensor>; 2] {
+    if precision == Precision::F32 {
+        return [Cow::Borrowed(x), Cow::Borrowed(e)];
+    }
+    let error = zip(x, e, |x, e| {
+        let [low, middle, high] = [x - e, x, x + e].map(|x| precision.round(x));
+        (high - middle).max(middle - low)
+    });
+    [Cow::Owned(each(x, |x| precision.round(x))), Cow::Owned(error)]
+}
+
 /// A term's error is `ea (|b| + eb) + |a| eb`; and the rounding of the sum.
 fn product(
     spec: &Einsum,
@@ -140,14 +154,25 @@ fn product(
     let summed = spec.lhs.iter().enumerate().filter(|(_, l)| !spec.out.contains(l));
     let terms: usize = summed.map(|(axis, _)| a.shape[axis]).product();
     let (all_a, all_b) = (magnitudes(a, ea), magnitudes(b, eb));
-    let sum = |a: &Tensor, b: &Tensor| contract(spec, a, b, shape.clone());
-    let squares = |a: &Tensor, b: &Tensor| sum(&each(a, square), &each(b, square));
+    let plain = Einsum { precision: Precision::F32, ..spec.clone() };
+    let sum = |a: &Tensor, b: &Tensor| contract(&plain, a, b, shape.clone());
+    // Many small errors add up as random ones do; a few that each are a step of a coarse grid may all point one way.
+    let carried = |x: &Tensor, y: &Tensor| {
+        let squares = sum(&each(x, square), &each(y, square));
+        match spec.precision {
+            Precision::F32 => each(&squares, f64::sqrt),
+            Precision::Bf16 => {
+                let most = sum(&each(x, f64::abs), &each(y, f64::abs));
+                zip(&squares, &most, |squares, most| most.min(4.0 * squares.sqrt()))
+            }
+        }
+    };
     let mut error = each(&sum(&all_a, &all_b), |size| rounded(terms, size));
     if !exact(ea) {
-        error = zip(&error, &squares(ea, &all_b), |e, squares| e + squares.sqrt());
+        error = zip(&error, &carried(ea, &all_b), |e, carried| e + carried);
     }
     if !exact(eb) {
-        error = zip(&error, &squares(a, eb), |e, squares| e + squares.sqrt());
+        error = zip(&error, &carried(a, eb), |e, carried| e + carried);
     }
     error
 }

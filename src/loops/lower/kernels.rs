@@ -174,6 +174,7 @@ impl Sources<'_> {
             m: space.sizes_of(Role::M),
             n: space.sizes_of(Role::N),
             k: space.sizes_of(Role::K),
+            precision: spec.precision,
             lhs: Operand::load(over(first, Role::M)),
             rhs: Operand::load(over(second, Role::N)),
             body,

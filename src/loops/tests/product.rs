@@ -1,6 +1,6 @@
 //! Products by hand: a prologue with guards on an operand, row phases in the body.
 
-use crate::base::DType;
+use crate::base::{DType, Precision};
 use crate::graph::{Fold, ScalarOp};
 use crate::loops::{
     self, Access, Body, Buffer, BufferId, BufferKind, Contract, Guard, Kernel, KernelKind, Node, NodeId,
@@ -66,6 +66,7 @@ fn made() -> Made {
         m: vec![ROWS],
         n: vec![COLUMNS],
         k: vec![DEPTH],
+        precision: Precision::F32,
         lhs: prologue(image),
         rhs: Operand::load(access(weight, &[1, COLUMNS as i64])),
         body: phases(share, total),

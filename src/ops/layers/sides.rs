@@ -143,8 +143,8 @@ impl OpDef for UpSampling2D {
         }
         let rows = between(b, &sizes[0], factors[0]);
         let columns = between(b, &sizes[1], factors[1]);
-        let taller = b.contract("bhwc,oh->bowc", x, rows);
-        Ok(b.contract("bhwc,ow->bhoc", taller, columns).into())
+        let taller = b.exact_contract("bhwc,oh->bowc", x, rows);
+        Ok(b.exact_contract("bhwc,ow->bhoc", taller, columns).into())
     }
 }
 

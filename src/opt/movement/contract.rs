@@ -1,6 +1,6 @@
 //! Contractions take permutations and broadcasts into their labels.
 
-use crate::base::Shape;
+use crate::base::{Precision, Shape};
 use crate::graph::{Einsum, Prim, Value};
 use crate::opt::rewrite::Rebuild;
 
@@ -13,7 +13,7 @@ fn permuted(r: &mut Rebuild, spec: &Einsum, lhs: Value, rhs: Value) -> Option<Va
     let (l, left) = unpermute(r, lhs, &spec.lhs);
     let (right, other) = unpermute(r, rhs, &spec.rhs);
     let changed = l != lhs || right != rhs;
-    changed.then(|| r.b.einsum(Einsum { lhs: left, rhs: other, out: spec.out.clone() }, l, right))
+    changed.then(|| r.b.einsum(Einsum { lhs: left, rhs: other, ..spec.clone() }, l, right))
 }
 
 fn unpermute(r: &Rebuild, v: Value, labels: &[u8]) -> (Value, Vec<u8>) {
@@ -40,6 +40,11 @@ fn repeated(r: &mut Rebuild, spec: &Einsum, lhs: Value, rhs: Value) -> Option<Va
     if !spec.lhs.iter().chain(&spec.rhs).all(known) {
         return None;
     }
+    // What is rounded term by term is not what is rounded once summed.
+    let is_lone = |l: &u8| left.contains(l) != other.contains(l) && !spec.out.contains(l);
+    if spec.precision != Precision::F32 && left.iter().chain(&other).any(is_lone) {
+        return None;
+    }
     let result = shape_of(r, spec, lhs, rhs);
     let kept: Vec<usize> = (0..spec.out.len())
         .filter(|&i| left.contains(&spec.out[i]) || other.contains(&spec.out[i]))
@@ -47,7 +52,8 @@ fn repeated(r: &mut Rebuild, spec: &Einsum, lhs: Value, rhs: Value) -> Option<Va
     let out: Vec<u8> = kept.iter().map(|&i| spec.out[i]).collect();
     let (l, left) = sum_lone(r, l, left, &other, &out);
     let (right, other) = sum_lone(r, right, other, &left, &out);
-    let small = r.b.einsum(Einsum { lhs: left, rhs: other, out }, l, right);
+    let precision = spec.precision;
+    let small = r.b.einsum(Einsum { lhs: left, rhs: other, out, precision }, l, right);
     Some(r.b.broadcast(small, result, &kept))
 }
 
@@ -72,9 +78,9 @@ fn shape_of(r: &Rebuild, spec: &Einsum, lhs: Value, rhs: Value) -> Shape {
     spec.out.iter().map(|l| size(l).expect("verify: a label comes from an operand")).collect()
 }
 
-/// A contraction that sums nothing is a product.
+/// A contraction that sums nothing is a product, if it takes numbers as they are.
 fn product(r: &mut Rebuild, spec: &Einsum, lhs: Value, rhs: Value) -> Option<Value> {
-    if !spec.lhs.iter().chain(&spec.rhs).all(|l| spec.out.contains(l)) {
+    if spec.precision != Precision::F32 || !spec.lhs.iter().chain(&spec.rhs).all(|l| spec.out.contains(l)) {
         return None;
     }
     let shape = shape_of(r, spec, lhs, rhs);

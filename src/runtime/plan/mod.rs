@@ -41,6 +41,8 @@ pub struct Report {
     pub threads: usize,
     /// What computes: `2 threads`, or a GPU's name.
     pub device: String,
+    /// Of products: `f32` or `bf16`.
+    pub precision: &'static str,
     pub layers: Vec<Layer>,
     pub parameters: usize,
     /// What models start from.
@@ -319,6 +321,7 @@ impl<'a> Subject<'a> {
             lengths: self.data_plan.bucket.iter().flat_map(|bucket| bucket.lengths()).collect(),
             threads: 1,
             device: String::new(),
+            precision: self.plan.precision.name(),
             layers: layers(self.job, &forwards, &self.weights, &self.bindings, self.batch),
             parameters: self.weights.parameters(),
             pretrained: self.job.models.iter().filter_map(from_file).collect(),

@@ -59,8 +59,9 @@ pub fn text(report: &Report) -> String {
 
 /// Layers, work and learning rate.
 fn network(report: &Report) -> String {
-    let Report { spec, batch, device, parameters, .. } = report;
-    let mut text = format!("{spec}: {parameters} parameters, batch {batch}, {device}\n\n");
+    let Report { spec, batch, device, precision, parameters, .. } = report;
+    let products = if *precision == "f32" { String::new() } else { format!(", products in {precision}") };
+    let mut text = format!("{spec}: {parameters} parameters, batch {batch}, {device}{products}\n\n");
     let head = ["layer", "", "input", "output", "parameters", "FLOPs"].map(String::from).to_vec();
     let layers = report.layers.iter().map(|l| {
         vec![

@@ -1,7 +1,7 @@
 //! A `train` section, checked: its graphs, and how they are run.
 
 use super::{Better, Clip, EarlyStopping, Finish, Plateau, Schedule};
-use crate::base::{Dim, Span};
+use crate::base::{Dim, Precision, Span};
 use crate::graph::{Graph, Value};
 use std::borrow::Cow;
 
@@ -18,6 +18,8 @@ pub struct TrainPlan {
     pub accumulate: usize,
     /// The share that averages of the weights keep at each step; evaluation reads them.
     pub ema: Option<f64>,
+    /// Of products, forward and backward, in training and evaluation.
+    pub precision: Precision,
     /// States that training rows decide: weights of classes.
     pub balanced: Vec<Balance>,
     /// Without one, training goes on for its length.

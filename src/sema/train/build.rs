@@ -45,6 +45,7 @@ impl<'a> Train<'a> {
             Mode::Eval => "eval",
         };
         let mut b = Builder::new(format!("{job}.{suffix}"));
+        b.precision = self.precision.unwrap_or_default();
         let mut ev = Eval::new(&cx.library, &mut b, &mut found, &mut scope);
         let read = self.fed(&mut ev);
         let data = read.first().copied();

@@ -30,7 +30,7 @@ use super::job::{Amount, Balance, Length, Roles, StepPlan, TrainPlan};
 use super::keyed::{Keyed, stray, unknown_key};
 use super::model::declared_row;
 use super::{names, walk};
-use crate::base::TensorType;
+use crate::base::{Precision, TensorType};
 use crate::diag::{Diagnostic, did_you_mean};
 use crate::ops::Mode;
 use crate::syntax::ast::{Entry, EntryKind, Expr, Ident, Section};
@@ -47,6 +47,7 @@ struct Train<'a> {
     metrics: Vec<Metric<'a>>,
     /// `None` is wrong and reported.
     freeze: Option<Choice>,
+    precision: Option<Precision>,
 }
 
 /// Checks a section and builds its graphs; `None` is reported, or rests on something that is.
@@ -65,6 +66,7 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
         steps: steps::read(cx, section, &keys, &named, length),
         metrics: keys.get("metrics").map(|e| metrics(cx, e)).unwrap_or_default(),
         freeze: choose::frozen(cx, keys.get("freeze")),
+        precision: keys.get("precision").map_or(Some(Precision::F32), |e| update::precision(cx, e)),
     };
     train.names(cx);
     missing(cx, section, "feed", keys.inner("feed").is_some(), "feed { x = data.x  y = data.y }");
@@ -97,6 +99,7 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
     let all = groups::Chosen::of(&trained);
     let frozen = train.freeze.as_ref().and_then(|freeze| all.frozen(cx, freeze, section.word.span))?;
     let balanced = balanced(&trained);
+    let precision = train.precision;
     let plans: Vec<Option<StepPlan>> = train
         .steps
         .into_iter()
@@ -112,6 +115,7 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
         // What was written and is wrong is reported: then there is no plan.
         accumulate: accumulate? as usize,
         ema: ema.map_or(Some(None), |x| x.map(Some))?,
+        precision: precision?,
         balanced,
         stop: stop.map_or(Some(None), |s| s.map(Some))?,
         checkpoint: checkpoint.map_or(Some(None), |c| c.map(Some))?,

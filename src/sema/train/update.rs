@@ -2,7 +2,7 @@
 
 use super::choose::Choice;
 use super::not_found;
-use crate::base::Span;
+use crate::base::{Precision, Span};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::graph::Builder;
 use crate::ops::clip::{self, CLIPS};
@@ -83,6 +83,25 @@ pub(super) fn ema(cx: &Ctx, expr: &Expr) -> Option<f64> {
     let d = Diagnostic::error("value::range", message, expr.span, "out of range");
     cx.report(d.help("it is the share of the average that each step keeps: 0.999 averages about 1000 steps"));
     None
+}
+
+/// `bf16`.
+pub(super) fn precision(cx: &Ctx, expr: &Expr) -> Option<Precision> {
+    let known = Precision::ALL.map(Precision::name);
+    let Some(name) = expr.as_name() else {
+        cx.wants("precision", "`f32` or `bf16`", "value", expr.span);
+        return None;
+    };
+    let found = Precision::by_name(&name.name);
+    if found.is_none() {
+        let foreign = match &*name.name {
+            "float32" | "single" | "full" => Some("f32"),
+            "bfloat16" | "mixed_bfloat16" | "mixed" | "amp" => Some("bf16"),
+            _ => None,
+        };
+        not_found(cx, "precision", name, foreign, false, &known);
+    }
+    found
 }
 
 /// `global_norm(1.0)`.

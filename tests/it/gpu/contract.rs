@@ -1,7 +1,7 @@
 //! Products on a device, each lowering at many shapes, against plain sums in `f64`.
 
 use super::{device, harness};
-use mlc::base::{DType, Id};
+use mlc::base::{DType, Id, Precision};
 use mlc::codegen::wgsl::Target;
 use mlc::codegen::wgsl::contract::{self, Lowering, Shape};
 use mlc::graph::{Fold, ScalarOp};
@@ -63,6 +63,7 @@ fn product(case: &Case) -> Contract {
         m: m.into(),
         n: n.into(),
         k: k.into(),
+        precision: Precision::F32,
         lhs: operand(0, [batch, m, k], case.along_k[0]),
         rhs: operand(1, [batch, n, k], case.along_k[1]),
         body,

@@ -6,7 +6,7 @@ mod rows;
 mod scan;
 
 use super::{Instance, Options};
-use crate::base::{Bindings, DType};
+use crate::base::{Bindings, DType, Precision};
 use crate::graph::{Fold, ScalarOp};
 use crate::loops::{
     Access, Body, Buffer, BufferId, BufferKind, Contract, Guard, Kernel, KernelKind, Node, NodeId, Operand,

@@ -1,7 +1,7 @@
 //! Every skeleton at many shapes is valid, and the choice among them is as documented.
 
 use super::*;
-use crate::base::Id;
+use crate::base::{Id, Precision};
 use crate::codegen::wgsl::{self, skeleton};
 use crate::graph::{Fold, ScalarOp};
 use crate::loops::{Access, Body, Node, Store};
@@ -29,6 +29,7 @@ fn product(batch: &[usize], m: &[usize], n: &[usize], k: &[usize]) -> Contract {
         m: m.into(),
         n: n.into(),
         k: k.into(),
+        precision: Precision::F32,
         lhs: Operand::load(access(0, dense(&[batch, m, k]))),
         rhs: Operand::load(access(1, rhs)),
         body,

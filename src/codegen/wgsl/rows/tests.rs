@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::ad;
-use crate::base::{DType, Dim, TensorType};
+use crate::base::{DType, Dim, Precision, TensorType};
 use crate::codegen::bind::{Binding, bind};
 use crate::codegen::wgsl::{scatter, skeleton, validate};
 use crate::graph::{Builder, Graph, Init, OutputKind, Prim, Value};
@@ -323,6 +323,7 @@ fn row_phases_read_sums_by_a_function() {
         m: vec![32],
         n: vec![10],
         k: vec![8],
+        precision: Precision::F32,
         lhs: loops::Operand::load(access(0, &[8, 1])),
         rhs: loops::Operand::load(access(1, &[1, 10])),
         body,

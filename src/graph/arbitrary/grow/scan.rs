@@ -3,7 +3,7 @@
 //! Bodies take no decisions, whose margins nobody would look at, and what they carry stays within 1.
 
 use super::Grower;
-use crate::base::{DType, TensorType};
+use crate::base::{DType, Precision, TensorType};
 use crate::graph::builder::Builder;
 use crate::graph::ir::{Einsum, Value};
 use crate::graph::scan::{Keep, ScanInputs, ScanStep};
@@ -106,5 +106,6 @@ fn product(b: &mut Builder, now: Value, weight: Value) -> Value {
     let lhs: Vec<u8> = (b'a'..).take(b.shape(now).rank()).collect();
     let summed = *lhs.last().expect("arbitrary: a weight fits a last axis");
     let out = [&lhs[..lhs.len() - 1], b"z"].concat();
-    b.einsum(Einsum { lhs, rhs: vec![summed, b'z'], out }, now, weight)
+    let precision = Precision::F32;
+    b.einsum(Einsum { lhs, rhs: vec![summed, b'z'], out, precision }, now, weight)
 }

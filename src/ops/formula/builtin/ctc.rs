@@ -82,7 +82,7 @@ fn costs(b: &mut Builder, x: Value, ids: Value, blank: i64, mask: Option<Value>)
     let states = States::of(b, ids, blank);
     let logs = log_softmax(b, x);
     let chosen = b.one_hot(states.ids, &classes);
-    let shown = b.contract("btc,bsc->tbs", logs, chosen);
+    let shown = b.exact_contract("btc,bsc->tbs", logs, chosen);
     let ends = states.run(b, shown, mask);
     let never = b.constant(NEVER);
     let at_end = b.select(states.is_last, ends, never);

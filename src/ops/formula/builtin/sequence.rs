@@ -249,7 +249,7 @@ impl Use<'_> {
         let mut perm: Vec<usize> = (0..=last).collect();
         perm.swap(axis, last);
         let moved = b.permute(x, &perm);
-        let sums = b.contract("..i,ij->..j", moved, up_to);
+        let sums = b.exact_contract("..i,ij->..j", moved, up_to);
         Ok(b.permute(sums, &perm).into())
     }
 

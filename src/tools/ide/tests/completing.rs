@@ -129,6 +129,7 @@ fn values_of_keys() {
         ("seed = 1 }", "seed = 1 }\n  augment { age = age |> ¦ }"),
         ("epochs    = 10", "epochs    = 10\n  freeze = [¦]"),
         ("seed = 1 }", "stratify = ¦ }"),
+        ("seed = 1 }", "seed = 1 }\n  bucket = ¦"),
         ("epochs    = 10", "epochs    = 10\n  checkpoint { best = ¦ }"),
     ]));
 }

@@ -66,7 +66,7 @@ hovers! {
     a_type: "input row: f32" => "input row: f¦32";
     the_batch: "input row: f32[B" => "input row: f32[¦B";
     a_comment: "// 😀" => "// 😀¦";
-    what_is_not_built: "epochs    = 10" => "preci¦sion = bf16";
+    what_is_not_built: "epochs    = 10" => "mem¦ory = 2e9";
     a_param_in_a_variant: "{ hidden = 8" => "{ hid¦den = 8";
     a_layer_behind_a_broken_entry: "let wide = row |> Dense(" => "let odd = row |> |> \n  let wide = row |> Den¦se(";
 }

@@ -206,7 +206,7 @@ unsafe fn add_panel<
     }
     for k in (early..t.k).step_by(2) {
         if !next_a.is_null() {
-            call_for_rows::<UNIT>(t, next_a, k * L::KS, 2 * L::KS);
+            call_for_rows::<ROWS, UNIT>(t, next_a, k * L::KS, 2 * L::KS);
         }
         step!(8);
         step!(8);
@@ -291,10 +291,11 @@ unsafe fn add_step<
 
 /// Asks for the lines of the next rows that `count` values of k from `k` on take their share of.
 #[inline(always)]
-fn call_for_rows<const UNIT: bool>(t: &Tile, next: *const f32, k: usize, count: usize) {
+fn call_for_rows<const ROWS: usize, const UNIT: bool>(t: &Tile, next: *const f32, k: usize, count: usize) {
     for k in k..k + count {
         let at = if UNIT {
-            k as isize * t.next_step
+            // The line of the first is mostly that of the rows before.
+            k as isize * t.next_step + ROWS as isize - 1
         } else {
             // Sixteen values of k share a line of each row: one row a value, at most sixteen.
             (k & 15) as isize * t.next_step + (k & !15) as isize

@@ -14,6 +14,8 @@ const TOGETHER: usize = 64;
 const MOST_ROWS: usize = 32;
 /// Values of k ahead of a copy that are called for.
 const AHEAD: isize = 64;
+/// The same where rows are copied whole.
+const ROWS_AHEAD: isize = 12;
 /// Numbers that packing needs for itself.
 pub const TEMP: usize = TOGETHER * MOST_ROWS;
 
@@ -94,13 +96,27 @@ pub unsafe fn pack_along_k(operand: &Operand, base: *const f32, block: Block, ds
     }
 }
 
+/// `cols` numbers from `src` on, and as many `step` further for each k, as panels of pairs, `panel` wide, one behind the
+/// other. Rows are read whole: where they lie a power of two apart, lines that wait for the next panel would not stay.
+///
+/// # Safety
+/// They are readable; `dst` is writable for whole panels; pairs [are fast](are_fast).
+pub unsafe fn join_panels(src: *const f32, step: isize, ks: usize, cols: usize, dst: *mut f32, panel: usize) {
+    // Whole rows, two by two.
+    for k in (0..ks).step_by(2) {
+        let (src, dst) = (src.wrapping_offset(k as isize * step), dst.wrapping_add(k / 2 * panel));
+        // SAFETY: the caller's promise.
+        unsafe { words::join_row(src, step, k + 1 < ks, cols, dst, panel, panel * ks.div_ceil(2)) };
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 pub use words::add_products;
 
 /// The instructions.
 #[cfg(target_arch = "x86_64")]
 mod words {
-    use super::AHEAD;
+    use super::{AHEAD, ROWS_AHEAD};
     use crate::simd::prefetch;
     use std::arch::x86_64::*;
 
@@ -136,16 +152,55 @@ mod words {
         }
     }
 
-    /// `dst[p * ld + i]` = the pair of `src[2 p * lds + i]` and `src[(2 p + 1) * lds + i]`, of `count` numbers each `lds` apart.
-    #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx512bf16,avx2,fma")]
-    pub unsafe fn join(src: *const f32, lds: isize, rows: usize, count: usize, dst: *mut f32, ld: usize) {
-        // Word j takes number j of the second row below and of the first above.
+    /// Word j takes number j of the second row below and of the first above.
+    #[target_feature(enable = "avx512f")]
+    fn order() -> __m512i {
         let mut order = [0u16; 32];
         for (at, from) in order.iter_mut().enumerate() {
             *from = (at / 2 + if at % 2 == 0 { 0 } else { 16 }) as u16;
         }
         // SAFETY: the array has 64 bytes.
-        let order = unsafe { _mm512_loadu_si512(order.as_ptr().cast()) };
+        unsafe { _mm512_loadu_si512(order.as_ptr().cast()) }
+    }
+
+    /// The pairs of `src[i]` and, if there is a second row, `src[step + i]`, for `i < cols`: to `dst`, each panel `panel_step`
+    /// behind the one before.
+    #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx512bf16,avx2,fma")]
+    pub unsafe fn join_row(
+        src: *const f32,
+        step: isize,
+        has_second: bool,
+        cols: usize,
+        dst: *mut f32,
+        panel: usize,
+        panel_step: usize,
+    ) {
+        let order = order();
+        let second = src.wrapping_offset(step);
+        for first_col in (0..cols).step_by(panel) {
+            let dst = dst.wrapping_add(first_col / panel * panel_step);
+            let width = panel.min(cols - first_col);
+            for i in (0..width).step_by(16) {
+                let (part, at) = (first(width - i), first_col + i);
+                prefetch(src.wrapping_offset(ROWS_AHEAD * step).wrapping_add(at));
+                prefetch(second.wrapping_offset(ROWS_AHEAD * step).wrapping_add(at));
+                // SAFETY: the promise of `join_panels`; masked lanes are not touched.
+                unsafe {
+                    let upper = _mm512_maskz_loadu_ps(part, src.add(at));
+                    let lower = if has_second { part } else { 0 };
+                    let lower = _mm512_maskz_loadu_ps(lower, second.wrapping_add(at));
+                    let halves = bits(_mm512_cvtne2ps_pbh(upper, lower));
+                    let words = _mm512_castsi512_ps(_mm512_permutexvar_epi16(order, halves));
+                    _mm512_mask_storeu_ps(dst.add(i), part, words);
+                }
+            }
+        }
+    }
+
+    /// `dst[p * ld + i]` = the pair of `src[2 p * lds + i]` and `src[(2 p + 1) * lds + i]`, of `count` numbers each `lds` apart.
+    #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx512bf16,avx2,fma")]
+    pub unsafe fn join(src: *const f32, lds: isize, rows: usize, count: usize, dst: *mut f32, ld: usize) {
+        let order = order();
         for p in 0..count.div_ceil(2) {
             let (src, dst) = (src.wrapping_offset(2 * p as isize * lds), dst.wrapping_add(p * ld));
             let has_second = 2 * p + 1 < count;
@@ -189,6 +244,10 @@ mod words {
 #[cfg(not(target_arch = "x86_64"))]
 mod words {
     pub unsafe fn halve(_: *const f32, _: &[isize], _: usize, _: *mut f32, _: usize) {
+        unreachable!("gemm: pairs are packed where they are multiplied")
+    }
+
+    pub unsafe fn join_row(_: *const f32, _: isize, _: bool, _: usize, _: *mut f32, _: usize, _: usize) {
         unreachable!("gemm: pairs are packed where they are multiplied")
     }
 

@@ -3,7 +3,7 @@
 use super::pack::{Block, pack, round, turn};
 use super::pairs;
 use super::plan::{Grain, PackB, Plan};
-use super::tile::Tile;
+use super::tile::{Ahead, LINE, Tile};
 use super::{Gemm, Offsets, Operand, Out, Problem};
 use crate::abi::Ctx;
 use crate::simd::prefetch;
@@ -74,9 +74,6 @@ fn region(team: &Team, serial: bool, tasks: usize, f: &(impl Fn(usize, *mut u8) 
         team.each(tasks, f);
     }
 }
-
-/// Numbers of a line of the cache.
-const LINE: usize = 16;
 
 /// An operand in memory.
 #[derive(Clone, Copy)]
@@ -184,6 +181,13 @@ impl Run<'_> {
         let temp = scratch.wrapping_add(plan.scratch().temp);
         let base = self.b.entry(entry);
         let kb = plan.kc.min(plan.k - k0);
+        if let (Grain::Pairs, Offsets::Stride(1), Offsets::Stride(step)) =
+            (plan.grain, &self.b.operand.rows, &self.b.operand.ks)
+        {
+            let src = base.wrapping_offset(cols.start as isize + k0 as isize * step);
+            // SAFETY: the columns are within the operand, their place within `dst`.
+            return unsafe { pairs::join_panels(src, *step, kb, cols.len(), dst, panel) };
+        }
         for k in (0..kb).step_by(PACKED_TOGETHER) {
             let ks = PACKED_TOGETHER.min(kb - k);
             for col in cols.clone().step_by(panel) {
@@ -377,6 +381,7 @@ impl Run<'_> {
             ldc,
             next_a,
             next_step,
+            ahead: self.next_columns(part, t, k0),
         };
         let streams = !self.problem.streams.is_empty() && k0 + plan.kc >= plan.k;
         // SAFETY: every address above is within its operand for these rows, columns and k.
@@ -475,6 +480,29 @@ impl Run<'_> {
         (self.a.entry(part.entry).wrapping_offset(at), if unit { k_step } else { row_step })
     }
 
+    /// The share of row tile `t` in what the task copies for the block of k behind that from `k0` on: each tile calls for some
+    /// lines of all its rows, so that the copy finds them in the second cache.
+    fn next_columns(&self, part: &Part, t: usize, k0: usize) -> Ahead {
+        let (plan, Operand { rows, ks }) = (self.plan, self.b.operand);
+        let next = k0 + plan.kc;
+        let (Offsets::Stride(1), Offsets::Stride(step)) = (rows, ks) else { return Ahead::NONE };
+        if plan.pack_b != PackB::Private || next >= plan.k {
+            return Ahead::NONE;
+        }
+        let all = part.cols.len().div_ceil(LINE);
+        let share = all.div_ceil(part.tiles.len());
+        let first = (t - part.tiles.start) * share;
+        let at = self.b.entry(part.entry).wrapping_offset(next as isize * step);
+        match first < all {
+            true => Ahead {
+                at: at.wrapping_add(part.cols.start + first * LINE),
+                step: *step,
+                lines: share.min(all - first),
+            },
+            false => Ahead::NONE,
+        }
+    }
+
     /// The full panels of a row tile one by one, each behind a call for what the epilogue needs there: all lines at once
     /// would be more than may be under way.
     ///
@@ -486,10 +514,11 @@ impl Run<'_> {
             let col = part.cols.start + p * tile.width;
             self.call_for_streams(part.entry, rows.clone(), col..col + tile.width);
             let next_a = if p + 1 == tile.panels { tile.next_a } else { std::ptr::null() };
+            let ahead = if p == 0 { tile.ahead } else { Ahead::NONE };
             let b = tile.b.wrapping_add(p * tile.panel_step);
             let c = tile.c.wrapping_add(p * tile.width);
             // SAFETY: the caller's promise, for one of its panels.
-            unsafe { compute(&Tile { panels: 1, b, c, next_a, ..*tile }) };
+            unsafe { compute(&Tile { panels: 1, b, c, next_a, ahead, ..*tile }) };
         }
     }
 

@@ -5,7 +5,7 @@ use super::pairs;
 use crate::isa::Isa;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::Avx512;
-use crate::simd::{Portable, Simd, prefetch};
+use crate::simd::{Portable, Simd, prefetch, prefetch_far};
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::__m512;
 
@@ -42,7 +42,33 @@ pub struct Tile {
     pub next_a: *const f32,
     /// From one k to the next there if the tile was made for unit rows, else from row to row.
     pub next_step: isize,
+    /// What is copied for the next block of k, called into the second cache while the first panel runs.
+    pub ahead: Ahead,
 }
+
+/// Lines from `at` on for each k, `step` apart; null if none are called for.
+#[derive(Clone, Copy)]
+pub struct Ahead {
+    pub at: *const f32,
+    pub step: isize,
+    pub lines: usize,
+}
+
+impl Ahead {
+    pub const NONE: Ahead = Ahead { at: std::ptr::null(), step: 0, lines: 0 };
+
+    /// Asks for the lines of `count` values of k from `k` on.
+    #[inline(always)]
+    fn call(&self, k: usize, count: usize) {
+        for k in k..k + count {
+            let at = self.at.wrapping_offset(k as isize * self.step);
+            (0..self.lines).for_each(|line| prefetch_far(at.wrapping_add(line * LINE)));
+        }
+    }
+}
+
+/// Numbers of a line of the cache.
+pub const LINE: usize = 16;
 
 /// A tile compiled for one instruction set and size.
 ///
@@ -137,6 +163,7 @@ unsafe fn run<S: Simd, L: Lane<S>, const ROWS: usize, const VECTORS: usize, cons
         for panel in 0..t.panels {
             let b = t.b.add(panel * t.panel_step);
             let next_a = if panel + 1 == t.panels { t.next_a } else { std::ptr::null() };
+            let ahead = if panel == 0 { t.ahead } else { Ahead::NONE };
             let c = t.c.add(panel * VECTORS * S::LANES);
             let mut sums = [[s.splat(0.0); VECTORS]; ROWS];
             if t.go_on {
@@ -149,9 +176,9 @@ unsafe fn run<S: Simd, L: Lane<S>, const ROWS: usize, const VECTORS: usize, cons
             }
             // A masked load costs a slot that multiply-adds want, so padded rows have loops of their own.
             if t.b_is_padded || t.width == VECTORS * S::LANES {
-                add_panel::<S, L, ROWS, VECTORS, UNIT, true>(s, t, b, c, next_a, tail, &mut sums);
+                add_panel::<S, L, ROWS, VECTORS, UNIT, true>(s, t, b, c, next_a, ahead, tail, &mut sums);
             } else {
-                add_panel::<S, L, ROWS, VECTORS, UNIT, false>(s, t, b, c, next_a, tail, &mut sums);
+                add_panel::<S, L, ROWS, VECTORS, UNIT, false>(s, t, b, c, next_a, ahead, tail, &mut sums);
             }
             for (i, row) in sums.iter().enumerate() {
                 for (j, sum) in row.iter().enumerate() {
@@ -178,6 +205,7 @@ unsafe fn add_panel<
     mut b: *const f32,
     c: *mut f32,
     next_a: *const f32,
+    ahead: Ahead,
     tail: S::Part,
     sums: &mut [[S::F; VECTORS]; ROWS],
 ) {
@@ -205,6 +233,9 @@ unsafe fn add_panel<
         step!(8);
     }
     for k in (early..t.k).step_by(2) {
+        if !ahead.at.is_null() {
+            ahead.call(k * L::KS, 2 * L::KS);
+        }
         if !next_a.is_null() {
             call_for_rows::<ROWS, UNIT>(t, next_a, k * L::KS, 2 * L::KS);
         }

@@ -157,6 +157,24 @@ pub fn prefetch(p: *const f32) {
     let _ = p;
 }
 
+/// The same into the second cache.
+#[inline(always)]
+pub fn prefetch_far(p: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: SSE is part of the target, and a prefetch of any address is harmless.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T1>(p.cast());
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: a prefetch of any address is harmless.
+    unsafe {
+        std::arch::asm!("prfm pldl2keep, [{}]", in(reg) p, options(readonly, nostack, preserves_flags));
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let _ = p;
+}
+
 /// Compiles a generic kernel for each instruction set and picks at run time:
 ///
 /// `with_simd!(isa, [K: Bound], kernel::<K>(x: X, ..))` calls `kernel::<S, K>(s, x, ..)`, which must

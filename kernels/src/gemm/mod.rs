@@ -141,6 +141,6 @@ impl Gemm {
     /// Bytes of each thread's scratch that a run keeps for itself, a multiple of 128. An epilogue
     /// is handed the scratch after them, so a team's scratch is the largest sum of both.
     pub fn scratch_bytes(&self) -> usize {
-        self.plan.scratch().end * size_of::<f32>()
+        self.plan.scratch.end * size_of::<f32>()
     }
 }

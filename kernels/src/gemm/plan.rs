@@ -118,6 +118,8 @@ pub struct Plan {
     pub via_scratch: bool,
     /// Whether one task after the other runs on the calling thread.
     pub serial: bool,
+    /// Where a task keeps what.
+    pub scratch: Scratch,
     kernels: Kernels,
 }
 
@@ -164,7 +166,7 @@ impl Plan {
             true => PackB::Shared,
         };
         let serial = p.batch * m * n * p.k < SMALL;
-        Plan {
+        let mut plan = Plan {
             isa,
             grain,
             turned,
@@ -186,8 +188,11 @@ impl Plan {
             pack_b,
             via_scratch,
             serial,
+            scratch: Scratch::default(),
             kernels: Kernels::new(isa, run / tiles_in_run, rows, n, vectors, unit_a, grain == Grain::Pairs),
-        }
+        };
+        plan.scratch = plan.lay_out();
+        plan
     }
 
     pub fn panel(&self) -> usize {
@@ -227,8 +232,7 @@ impl Plan {
         if self.grain == Grain::Pairs { ks.div_ceil(2) } else { ks }
     }
 
-    /// Where a task keeps what.
-    pub fn scratch(&self) -> Scratch {
+    fn lay_out(&self) -> Scratch {
         let cols = self.cols_per_task.next_multiple_of(self.panel());
         let depth = self.depth(self.kc);
         let tile = if self.pack_a { self.tiles_per_copy * self.rows * depth } else { 0 };

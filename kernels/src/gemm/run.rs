@@ -178,7 +178,7 @@ impl Run<'_> {
         scratch: *mut f32,
     ) {
         let (plan, panel) = (self.plan, self.plan.panel());
-        let temp = scratch.wrapping_add(plan.scratch().temp);
+        let temp = scratch.wrapping_add(plan.scratch.temp);
         let base = self.b.entry(entry);
         let kb = plan.kc.min(plan.k - k0);
         if let (Grain::Pairs, Offsets::Stride(1), Offsets::Stride(step)) =
@@ -277,7 +277,7 @@ impl Run<'_> {
                 packed(entry.wrapping_add(plan.depth(k0) * plan.padded_n() + part.cols.start * depth))
             }
             PackB::Private => {
-                let private = scratch.wrapping_add(plan.scratch().columns);
+                let private = scratch.wrapping_add(plan.scratch.columns);
                 // SAFETY: the plan made the scratch as large as the widest task needs.
                 unsafe { self.pack_cols(part.entry, part.cols.clone(), k0, private, scratch) };
                 packed(private)
@@ -290,7 +290,7 @@ impl Run<'_> {
     /// # Safety
     /// As [`task`](Run::task).
     unsafe fn k_block(&self, part: &Part, k0: usize, panels: Panels, scratch: *mut f32) {
-        let (plan, places) = (self.plan, self.plan.scratch());
+        let (plan, places) = (self.plan, self.plan.scratch);
         let last = k0 + plan.kc >= plan.k;
         let strip = scratch.wrapping_add(places.strip);
         let ld = part.cols.len().next_multiple_of(plan.panel());
@@ -360,7 +360,10 @@ impl Run<'_> {
         let block = Block { row, rows, k: k0, ks: kb };
         // SAFETY: the first part of the scratch holds a packed row tile.
         let (a, row_step, along) = unsafe { self.row_tile(part, t, block, scratch) };
-        let (next_a, next_step) = self.next_rows(part, block);
+        let (next_a, next_step) = match plan.grain {
+            Grain::Pairs => self.next_rows_to_copy(part, block),
+            Grain::Numbers | Grain::Rounded => self.next_rows(a, row_step, &along, rows),
+        };
         let full = part.cols.len() / panel;
         let tile = Tile {
             k: plan.depth(kb),
@@ -443,7 +446,7 @@ impl Run<'_> {
         let together = plan.tiles_per_copy;
         let (place, size) = ((t - part.tiles.start) % together, plan.rows * plan.depth(plan.kc));
         if place == 0 {
-            let temp = scratch.wrapping_add(plan.scratch().temp);
+            let temp = scratch.wrapping_add(plan.scratch.temp);
             let end = (t + together).min(part.tiles.end);
             // Several tiles take turns, so that a line is near until all have read it.
             let ks = if end > t + 1 { TURN } else { block.ks.max(1) };
@@ -458,37 +461,39 @@ impl Run<'_> {
         scratch.wrapping_add(place * size)
     }
 
-    /// The rows behind a block's, if they lie as tiles can call for them: [`Tile::next_a`] and its step.
-    fn next_rows(&self, part: &Part, block: Block) -> (*const f32, isize) {
+    /// The rows behind a block's that is read where it lies, from `a` on: [`Tile::next_a`] and its step.
+    fn next_rows(&self, a: *const f32, row_step: isize, along: &Along, rows: usize) -> (*const f32, isize) {
+        if self.plan.pack_a || !along.runs.is_null() || (row_step != 1 && along.step != 1) {
+            return (std::ptr::null(), 0);
+        }
+        let step = if row_step == 1 { along.step } else { row_step };
+        (a.wrapping_offset(rows as isize * row_step), step)
+    }
+
+    /// The same of a block that was copied in pairs. A copy of several tiles has called for them all.
+    fn next_rows_to_copy(&self, part: &Part, block: Block) -> (*const f32, isize) {
         let (plan, Operand { rows, ks }) = (self.plan, self.a.operand);
-        let end = block.row + block.rows;
-        let (together, row_step) = rows.run(block.row, end);
+        let (together, row_step) = rows.run(block.row, block.row + block.rows);
         let Offsets::Stride(k_step) = *ks else { return (std::ptr::null(), 0) };
-        let unit = row_step == 1;
-        let known = match plan.grain {
-            Grain::Numbers => !plan.pack_a && (unit || k_step == 1),
-            Grain::Rounded => false,
-            // A copy of several tiles has called for them all.
-            Grain::Pairs => {
-                plan.tiles_per_copy == 1 && if plan.pairs_along_k { k_step == 1 && !unit } else { unit }
-            }
-        };
-        if !known || together < block.rows {
+        let known = if plan.pairs_along_k { row_step != 1 } else { row_step == 1 };
+        if !known || plan.tiles_per_copy > 1 || together < block.rows {
             return (std::ptr::null(), 0);
         }
         let at = rows.at(block.row) + block.rows as isize * row_step + block.k as isize * k_step;
-        (self.a.entry(part.entry).wrapping_offset(at), if unit { k_step } else { row_step })
+        let step = if row_step == 1 { k_step } else { row_step };
+        (self.a.entry(part.entry).wrapping_offset(at), step)
     }
 
     /// The share of row tile `t` in what the task copies for the block of k behind that from `k0` on: each tile calls for some
     /// lines of all its rows, so that the copy finds them in the second cache.
     fn next_columns(&self, part: &Part, t: usize, k0: usize) -> Ahead {
-        let (plan, Operand { rows, ks }) = (self.plan, self.b.operand);
-        let next = k0 + plan.kc;
-        let (Offsets::Stride(1), Offsets::Stride(step)) = (rows, ks) else { return Ahead::NONE };
-        if plan.pack_b != PackB::Private || next >= plan.k {
+        let (plan, next) = (self.plan, k0 + self.plan.kc);
+        if next >= plan.k || plan.pack_b != PackB::Private {
             return Ahead::NONE;
         }
+        let Operand { rows: Offsets::Stride(1), ks: Offsets::Stride(step) } = self.b.operand else {
+            return Ahead::NONE;
+        };
         let all = part.cols.len().div_ceil(LINE);
         let share = all.div_ceil(part.tiles.len());
         let first = (t - part.tiles.start) * share;
@@ -528,7 +533,7 @@ impl Run<'_> {
     /// As [`task`](Run::task); `sums` holds the rows' sums, `ld` apart.
     unsafe fn finish(&self, part: &Part, rows: Range<usize>, sums: *mut f32, ld: usize, scratch: *mut f32) {
         let (plan, cols) = (self.plan, part.cols.clone());
-        let turned = scratch.wrapping_add(plan.scratch().turned);
+        let turned = scratch.wrapping_add(plan.scratch.turned);
         let rest = scratch.cast::<u8>().wrapping_add(self.scratch_bytes);
         // SAFETY: the caller's promise; `out` is this task's part of the result.
         unsafe {

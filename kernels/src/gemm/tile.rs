@@ -163,7 +163,7 @@ unsafe fn run<S: Simd, L: Lane<S>, const ROWS: usize, const VECTORS: usize, cons
         for panel in 0..t.panels {
             let b = t.b.add(panel * t.panel_step);
             let next_a = if panel + 1 == t.panels { t.next_a } else { std::ptr::null() };
-            let ahead = if panel == 0 { t.ahead } else { Ahead::NONE };
+            let calls_ahead = panel == 0 && !t.ahead.at.is_null();
             let c = t.c.add(panel * VECTORS * S::LANES);
             let mut sums = [[s.splat(0.0); VECTORS]; ROWS];
             if t.go_on {
@@ -176,9 +176,27 @@ unsafe fn run<S: Simd, L: Lane<S>, const ROWS: usize, const VECTORS: usize, cons
             }
             // A masked load costs a slot that multiply-adds want, so padded rows have loops of their own.
             if t.b_is_padded || t.width == VECTORS * S::LANES {
-                add_panel::<S, L, ROWS, VECTORS, UNIT, true>(s, t, b, c, next_a, ahead, tail, &mut sums);
+                add_panel::<S, L, ROWS, VECTORS, UNIT, true>(
+                    s,
+                    t,
+                    b,
+                    c,
+                    next_a,
+                    calls_ahead,
+                    tail,
+                    &mut sums,
+                );
             } else {
-                add_panel::<S, L, ROWS, VECTORS, UNIT, false>(s, t, b, c, next_a, ahead, tail, &mut sums);
+                add_panel::<S, L, ROWS, VECTORS, UNIT, false>(
+                    s,
+                    t,
+                    b,
+                    c,
+                    next_a,
+                    calls_ahead,
+                    tail,
+                    &mut sums,
+                );
             }
             for (i, row) in sums.iter().enumerate() {
                 for (j, sum) in row.iter().enumerate() {
@@ -205,7 +223,7 @@ unsafe fn add_panel<
     mut b: *const f32,
     c: *mut f32,
     next_a: *const f32,
-    ahead: Ahead,
+    calls_ahead: bool,
     tail: S::Part,
     sums: &mut [[S::F; VECTORS]; ROWS],
 ) {
@@ -232,10 +250,16 @@ unsafe fn add_panel<
         }
         step!(8);
     }
-    for k in (early..t.k).step_by(2) {
-        if !ahead.at.is_null() {
-            ahead.call(k * L::KS, 2 * L::KS);
+    // Only copies are called for ahead, and they are padded.
+    if FULL && calls_ahead {
+        for k in (early..t.k).step_by(2) {
+            t.ahead.call(k * L::KS, 2 * L::KS);
+            step!(8);
+            step!(8);
         }
+        return;
+    }
+    for k in (early..t.k).step_by(2) {
         if !next_a.is_null() {
             call_for_rows::<ROWS, UNIT>(t, next_a, k * L::KS, 2 * L::KS);
         }

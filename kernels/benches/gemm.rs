@@ -36,6 +36,8 @@ const SHAPES: &[Shape] = &[
     (1, 1536, 384, 4096, true, false),
     (1, 128, 512, 6400, true, false),
     (1, 128, 512, 768, true, false),
+    (1, 128, 512, 32000, true, false),
+    (1, 32, 512, 32000, true, false),
     (1, 128, 384, 3136, true, false),
     (1, 128, 8000, 2048, true, false),
     (1, 2048, 8000, 128, false, false),

@@ -63,7 +63,7 @@ impl Sources<'_> {
             Prim::Contract { spec, inputs } => {
                 let roles = [Role::Batch, Role::M, Role::N, Role::K];
                 let dims = roles.iter().flat_map(|&role| {
-                    labels(spec, role)
+                    self.labels(spec, *inputs, role)
                         .into_iter()
                         .map(move |label| (self.label_size(spec, *inputs, label), role))
                 });
@@ -101,6 +101,26 @@ impl Sources<'_> {
             labels.iter().position(|&l| l == label).map(|axis| self.shapes[v][axis])
         };
         find(&spec.lhs, lhs).or_else(|| find(&spec.rhs, rhs)).expect("graph: a label is an operand's axis")
+    }
+
+    /// The labels of a role in the order of the result; those of `k` in the order of the larger operand, which is read
+    /// in the order in which it lies, or of the left one if they are equal.
+    fn labels(self, spec: &Einsum, inputs: [Value; 2], role: Role) -> Vec<u8> {
+        let (m, n) = if swaps(spec) { (&spec.rhs, &spec.lhs) } else { (&spec.lhs, &spec.rhs) };
+        let of = |in_m: bool, in_n: bool| -> Vec<u8> {
+            spec.out.iter().copied().filter(|l| m.contains(l) == in_m && n.contains(l) == in_n).collect()
+        };
+        let count = |v: Value| self.shapes[v].iter().product::<usize>();
+        match role {
+            Role::Batch => of(true, true),
+            Role::M => of(true, false),
+            Role::N => of(false, true),
+            Role::K => {
+                let larger = if count(inputs[1]) > count(inputs[0]) { &spec.rhs } else { &spec.lhs };
+                larger.iter().copied().filter(|l| !spec.out.contains(l)).collect()
+            }
+            Role::Outer | Role::Row => unreachable!("loops: a product has no rows"),
+        }
     }
 
     fn emitter<'s>(&'s self, space: &'s Space) -> Emitter<'s> {
@@ -147,8 +167,10 @@ impl Sources<'_> {
         space: &Space,
         out: BufferId,
     ) -> Written {
-        let order: Vec<u8> =
-            [Role::Batch, Role::M, Role::N, Role::K].iter().flat_map(|&role| labels(spec, role)).collect();
+        let order: Vec<u8> = [Role::Batch, Role::M, Role::N, Role::K]
+            .iter()
+            .flat_map(|&role| self.labels(spec, [lhs, rhs], role))
+            .collect();
         let at = |labels: &[u8]| -> Vec<Affine> {
             let position = |l| order.iter().position(|o| o == l).expect("graph: labels have a role");
             labels.iter().map(|l| space.axes[position(l)].clone()).collect()
@@ -238,17 +260,3 @@ fn swaps(spec: &Einsum) -> bool {
         && spec.out.iter().any(|label| !spec.lhs.contains(label))
 }
 
-/// The labels of a role in the order of the result; those of `k` in the order of the left operand.
-fn labels(spec: &Einsum, role: Role) -> Vec<u8> {
-    let (m, n) = if swaps(spec) { (&spec.rhs, &spec.lhs) } else { (&spec.lhs, &spec.rhs) };
-    let of = |in_m: bool, in_n: bool| -> Vec<u8> {
-        spec.out.iter().copied().filter(|l| m.contains(l) == in_m && n.contains(l) == in_n).collect()
-    };
-    match role {
-        Role::Batch => of(true, true),
-        Role::M => of(true, false),
-        Role::N => of(false, true),
-        Role::K => spec.lhs.iter().copied().filter(|l| !spec.out.contains(l)).collect(),
-        Role::Outer | Role::Row => unreachable!("loops: a product has no rows"),
-    }
-}

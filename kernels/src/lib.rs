@@ -6,6 +6,7 @@
 //! number of threads; nothing allocates after set-up.
 
 pub mod abi;
+pub mod block;
 pub mod denormals;
 pub mod gemm;
 pub mod isa;

@@ -17,8 +17,8 @@
 //! **Regions do not nest**: a task must not start one, on pain of a panic.
 
 use crate::abi::{Ctx, TaskFn};
+use crate::block::Block;
 use crate::denormals::FlushDenormals;
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::cell::UnsafeCell;
 use std::ffi::c_void;
 use std::sync::Arc;
@@ -300,8 +300,7 @@ unsafe extern "C" fn call_closure<F: Fn(usize, *mut u8) + Sync>(
 
 /// One block of memory with a part for each thread.
 struct Scratch {
-    base: *mut u8,
-    layout: Layout,
+    memory: Block,
     bytes: usize,
     stride: usize,
 }
@@ -311,24 +310,11 @@ impl Scratch {
         let bytes = bytes.next_multiple_of(LINE);
         // A gap keeps the threads' parts apart even for the prefetcher.
         let stride = bytes + LINE;
-        let layout = Layout::from_size_align(stride * threads, LINE).expect("scratch fits in memory");
-        // SAFETY: the layout is not empty, `stride` is at least `LINE`.
-        let base = unsafe { alloc_zeroed(layout) };
-        if base.is_null() {
-            handle_alloc_error(layout);
-        }
-        Scratch { base, layout, bytes, stride }
+        Scratch { memory: Block::new(stride * threads), bytes, stride }
     }
 
     fn of(&self, thread: usize) -> *mut u8 {
-        self.base.wrapping_add(thread * self.stride)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // SAFETY: allocated by `new` with this layout.
-        unsafe { dealloc(self.base, self.layout) }
+        self.memory.at(thread * self.stride)
     }
 }
 

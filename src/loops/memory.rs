@@ -9,8 +9,8 @@ use super::ir::*;
 use super::lower::overwrites_safely;
 use crate::base::Id;
 
-/// Offsets are multiples of this: two cache lines, so that no two threads share one.
-pub const ALIGN: usize = 128;
+/// Offsets are multiples of this: no two threads share a line.
+pub use mlc_kernels::block::ALIGN;
 
 /// Where each temporary lies.
 #[derive(Clone, Debug, PartialEq, Eq)]

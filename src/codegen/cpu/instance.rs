@@ -4,36 +4,8 @@ use super::{Compiled, Options, compile};
 use crate::base::DType;
 use crate::loops::memory::{self, ALIGN, MemoryPlan};
 use crate::loops::{BufferId, Program};
+use mlc_kernels::block::Block;
 use mlc_kernels::team::Team;
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
-
-/// One block of zeroed memory, aligned to [`ALIGN`].
-struct Block {
-    base: *mut u8,
-    layout: Layout,
-}
-
-// SAFETY: the block is plain memory that its owner alone hands out.
-unsafe impl Send for Block {}
-
-impl Block {
-    fn new(bytes: usize) -> Block {
-        let layout = Layout::from_size_align(bytes.max(ALIGN), ALIGN).expect("memory plan: fits in memory");
-        // SAFETY: the layout is not empty.
-        let base = unsafe { alloc_zeroed(layout) };
-        if base.is_null() {
-            handle_alloc_error(layout);
-        }
-        Block { base, layout }
-    }
-}
-
-impl Drop for Block {
-    fn drop(&mut self) {
-        // SAFETY: allocated by `new` with this layout.
-        unsafe { dealloc(self.base, self.layout) }
-    }
-}
 
 /// A program, its code, its memory and its threads. Everything is allocated by [`Instance::new`].
 pub struct Instance {
@@ -68,8 +40,8 @@ impl Instance {
             })
             .collect();
         let memory = Block::new(bytes + compiled.workspace_bytes());
-        let addresses = offsets.iter().map(|&at| memory.base.wrapping_add(at)).collect();
-        let workspace = memory.base.wrapping_add(bytes);
+        let addresses = offsets.iter().map(|&at| memory.at(at)).collect();
+        let workspace = memory.at(bytes);
         Instance { program, plan, compiled, team, addresses, workspace, _memory: memory }
     }
 

@@ -259,4 +259,3 @@ fn swaps(spec: &Einsum) -> bool {
     spec.out.last().is_some_and(|last| !spec.rhs.contains(last))
         && spec.out.iter().any(|label| !spec.lhs.contains(label))
 }
-

@@ -38,6 +38,92 @@ pub fn lie_along_k(operand: &Operand) -> bool {
     }
 }
 
+/// An operand whose numbers are paired where they lie, all of them once, since tiles would pair each several times.
+pub struct Whole {
+    /// As tiles read it: words in the place of numbers, pairs in the place of k.
+    pub operand: Operand,
+    pub batch: Offsets,
+    /// From the first to the last.
+    pub numbers: usize,
+}
+
+/// Numbers that a task pairs.
+const PIECE: usize = 32 * 1024;
+
+impl Whole {
+    /// None if a pair would be cut apart, or if it does not pay: each number should be seen through several windows.
+    pub fn of(operand: &Operand, batch: &Offsets, [entries, rows, ks]: [usize; 3]) -> Option<Whole> {
+        if !lie_along_k(operand) || !ks.is_multiple_of(2) {
+            return None;
+        }
+        let numbers = reach(batch, entries)? + reach(&operand.rows, rows)? + reach(&operand.ks, ks)? + 1;
+        if numbers % 2 == 1 || entries * rows * ks < 2 * numbers {
+            return None;
+        }
+        let ks = match &operand.ks {
+            Offsets::Stride(step) => Offsets::Stride(*step),
+            Offsets::Runs { starts, len, step } => {
+                let starts =
+                    starts.iter().map(|&at| half(at as isize).map(|at| at as i32)).collect::<Option<_>>()?;
+                Offsets::Runs { starts, len: len / 2, step: *step }
+            }
+        };
+        let operand = Operand { rows: halved(&operand.rows)?, ks };
+        Some(Whole { operand, batch: halved(batch)?, numbers })
+    }
+
+    pub fn words(&self) -> usize {
+        self.numbers / 2
+    }
+
+    pub fn pieces(&self) -> usize {
+        self.numbers.div_ceil(PIECE)
+    }
+
+    /// Pairs one piece of what lies from `src` on.
+    ///
+    /// # Safety
+    /// The numbers are readable, `dst` is writable for the words, and pairs [are fast](are_fast).
+    pub unsafe fn pack(&self, piece: usize, src: *const f32, dst: *mut f32) {
+        let from = piece * PIECE;
+        let count = PIECE.min(self.numbers - from);
+        // SAFETY: the caller's promise.
+        unsafe { words::halve(src.wrapping_add(from), &[0], count, dst.wrapping_add(from / 2), 0) };
+    }
+}
+
+/// The largest of so many offsets; none if one is negative.
+fn reach(offsets: &Offsets, count: usize) -> Option<usize> {
+    let last = count.saturating_sub(1);
+    let most = match offsets {
+        Offsets::Stride(step) => last as isize * step,
+        Offsets::Runs { starts, len, step } => {
+            if starts.iter().any(|&at| at < 0) || *step < 0 {
+                return None;
+            }
+            let most = starts.iter().copied().max().unwrap_or(0) as isize;
+            most + (len - 1).min(last) as isize * step
+        }
+    };
+    usize::try_from(most).ok()
+}
+
+/// Offsets in words; none if one is odd.
+fn halved(offsets: &Offsets) -> Option<Offsets> {
+    Some(match offsets {
+        Offsets::Stride(step) => Offsets::Stride(half(*step)?),
+        Offsets::Runs { starts, len, step } => Offsets::Runs {
+            starts: starts.iter().map(|&at| half(at as isize).map(|at| at as i32)).collect::<Option<_>>()?,
+            len: *len,
+            step: half(*step)?,
+        },
+    })
+}
+
+fn half(at: isize) -> Option<isize> {
+    (at % 2 == 0).then_some(at / 2)
+}
+
 /// `dst[p * ld + i]` = pair `p` of row `i` of the block. Its k is even.
 ///
 /// # Safety

@@ -1,6 +1,6 @@
 //! How a product is cut: tiles, blocks, packing and tasks, all from its shape alone.
 
-use super::pairs;
+use super::pairs::{self, Whole};
 use super::tile::{self, TileFn};
 use super::{Offsets, Operand, Out, Precision, Problem};
 use crate::isa::Isa;
@@ -113,6 +113,8 @@ pub struct Plan {
     pub tiles_per_copy: usize,
     /// Whether the pairs of a row of `lhs` lie side by side in its copy, as they do in memory.
     pub pairs_along_k: bool,
+    /// `lhs` paired as a whole; then tiles read it as they would numbers.
+    pub whole: Option<Whole>,
     pub pack_b: PackB,
     /// Whether sums go to scratch before they reach `out` or the epilogue.
     pub via_scratch: bool,
@@ -134,10 +136,14 @@ impl Plan {
         let turned = cost(p, isa, true) < cost(p, isa, false);
         let (m, n) = if turned { (p.n, p.m) } else { (p.m, p.n) };
         let (a, b) = if turned { (&p.rhs, &p.lhs) } else { (&p.lhs, &p.rhs) };
+        let batch_a = if turned { &p.batch_rhs } else { &p.batch_lhs };
         let grain = Grain::of(p, isa);
         let lanes = tile::lanes(isa);
         let vectors = if n <= lanes { 1 } else { 2 };
-        let in_place = grain == Grain::Numbers && in_place(a, m, isa, vectors);
+        let whole = if grain == Grain::Pairs { Whole::of(a, batch_a, [p.batch, m, p.k]) } else { None };
+        let whole = whole.filter(|w| in_place(&w.operand, m, isa, vectors) && !rows_clash(&w.operand, m, n));
+        let a = whole.as_ref().map_or(a, |w| &w.operand);
+        let in_place = (grain == Grain::Numbers || whole.is_some()) && in_place(a, m, isa, vectors);
         let run = if in_place { row_run(a, m) } else { m };
         let tiles_in_run = run.div_ceil(tile::most_rows(isa, vectors)).max(1);
         let tiles = tiles_in_run * (m / run.max(1)).max(1);
@@ -145,7 +151,7 @@ impl Plan {
 
         let via_scratch = turned || matches!(p.out, Out::Epilogue(_));
         let pack_a = !in_place || rows_clash(a, m, n);
-        let pairs_along_k = grain == Grain::Pairs && pairs::lie_along_k(a);
+        let pairs_along_k = pack_a && grain == Grain::Pairs && pairs::lie_along_k(a);
         let unit_a = (pack_a && !pairs_along_k) || (!pack_a && a.rows.run(0, 2.min(m)).1 == 1);
         let panel = vectors * lanes;
         let packs_b = grain != Grain::Numbers || packs_b(b, m, n, p.k, panel);
@@ -190,6 +196,7 @@ impl Plan {
             serial,
             scratch: Scratch::default(),
             kernels: Kernels::new(isa, run / tiles_in_run, rows, n, vectors, unit_a, grain == Grain::Pairs),
+            whole,
         };
         plan.scratch = plan.lay_out();
         plan
@@ -260,9 +267,15 @@ impl Plan {
         if self.k_blocks() > 1 { self.tiles_per_task } else { self.tiles_per_strip }
     }
 
-    /// Numbers of workspace: `rhs`, packed.
+    /// Numbers of workspace: `rhs`, packed, then `lhs`, paired.
     pub fn workspace(&self, batch: usize) -> usize {
-        if self.pack_b == PackB::Shared { batch * self.depth(self.k) * self.padded_n() } else { 0 }
+        self.columns(batch) + self.whole.as_ref().map_or(0, Whole::words)
+    }
+
+    /// Numbers of the first part.
+    pub fn columns(&self, batch: usize) -> usize {
+        let all = batch * self.depth(self.k) * self.padded_n();
+        if self.pack_b == PackB::Shared { all.next_multiple_of(32) } else { 0 }
     }
 
     pub fn describe(&self, batch: usize, threads: usize) -> String {
@@ -277,6 +290,7 @@ impl Plan {
             Grain::Numbers if self.pack_a => ", A packed",
             Grain::Numbers => "",
             Grain::Rounded => ", rounded to bf16",
+            Grain::Pairs if self.whole.is_some() => ", A in pairs of bf16",
             Grain::Pairs => ", pairs of bf16",
         };
         text += match self.pack_b {

@@ -42,12 +42,17 @@ pub unsafe extern "C" fn mlc_gemm(
         (&problem.lhs, &problem.rhs, &problem.batch_lhs, &problem.batch_rhs, lhs, rhs)
     };
     // SAFETY: `ctx` is live.
-    let workspace = unsafe { (*ctx).workspace }.cast();
+    let workspace: *mut f32 = unsafe { (*ctx).workspace }.cast();
+    let words = workspace.wrapping_add(plan.columns(problem.batch));
+    let mut a = Side { operand: a, batch: batch_a, base: base_a };
+    if let Some(whole) = &plan.whole {
+        a = Side { operand: &whole.operand, batch: &whole.batch, base: words };
+    }
     let run = Run {
         problem,
         plan,
         ctx,
-        a: Side { operand: a, batch: batch_a, base: base_a },
+        a,
         b: Side { operand: b, batch: batch_b, base: base_b },
         out,
         workspace,
@@ -58,12 +63,31 @@ pub unsafe extern "C" fn mlc_gemm(
         return;
     }
     let tasks = problem.batch * plan.m_tasks() * plan.n_tasks();
+    if let Some(whole) = &plan.whole {
+        let (from, to) = (Shared(base_a.cast_mut()), Shared(words));
+        // SAFETY: pieces lie apart, and the workspace has room for all.
+        region(team, plan.serial, whole.pieces(), &|piece, _| unsafe {
+            whole.pack(piece, from.at(), to.at())
+        });
+    }
     if plan.pack_b == PackB::Shared {
         let panels = problem.batch * plan.padded_n() / plan.panel();
         // SAFETY (both closures): tasks write apart, see `pack_panel` and `task`.
         region(team, plan.serial, panels, &|panel, scratch| unsafe { run.pack_panel(panel, scratch.cast()) });
     }
     region(team, plan.serial, tasks, &|task, scratch| unsafe { run.task(task, scratch.cast()) });
+}
+
+/// An address that threads share.
+struct Shared(*mut f32);
+
+// SAFETY: whoever uses the address answers for what lies there.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    fn at(&self) -> *mut f32 {
+        self.0
+    }
 }
 
 /// Runs the tasks on the team, or as one task if they are too small to share.
@@ -361,8 +385,8 @@ impl Run<'_> {
         // SAFETY: the first part of the scratch holds a packed row tile.
         let (a, row_step, along) = unsafe { self.row_tile(part, t, block, scratch) };
         let (next_a, next_step) = match plan.grain {
-            Grain::Pairs => self.next_rows_to_copy(part, block),
-            Grain::Numbers | Grain::Rounded => self.next_rows(a, row_step, &along, rows),
+            Grain::Pairs if plan.pack_a => self.next_rows_to_copy(part, block),
+            Grain::Numbers | Grain::Rounded | Grain::Pairs => self.next_rows(a, row_step, &along, rows),
         };
         let full = part.cols.len() / panel;
         let tile = Tile {
@@ -431,6 +455,7 @@ impl Run<'_> {
             // SAFETY: the caller's promise.
             return (unsafe { self.packed_tile(part, t, block, scratch) }, 1, all(rows as isize));
         }
+        let k = plan.depth(k);
         let along = Along::of(&operand.ks, k);
         let skipped = if along.runs.is_null() { k as isize * along.step } else { 0 };
         let first = a.wrapping_offset(operand.rows.at(row) + skipped);

@@ -210,6 +210,7 @@ unsafe fn run<S: Simd, L: Lane<S>, const ROWS: usize, const VECTORS: usize, cons
 
 /// Adds the products of one panel to its sums, in order of `k`.
 #[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "a loop body with a name")]
 unsafe fn add_panel<
     S: Simd,
     L: Lane<S>,

@@ -133,7 +133,7 @@ module.exports = grammar({
     expression: $ => choice($.as, $.repeat, $.neg, $.binary, $.range, $.pipe, $._operand),
 
     _operand: $ => choice($._number, $._primary),
-    _number: $ => choice($.integer, $.float, $.percent),
+    _number: $ => choice($.integer, $.float, $.percent, $.bytes),
     _primary: $ =>
       choice($.call, $.index, $.member, $.string, $.boolean, $.identifier, $.paren, $.tuple, $.list),
 
@@ -208,6 +208,7 @@ module.exports = grammar({
     identifier: _ => WORD,
     boolean: _ => choice('true', 'false'),
     percent: _ => /[0-9]+(\.[0-9]+)?%/,
+    bytes: _ => /[0-9]+(\.[0-9]+)?[KMGT]i?B/,
     float: _ => /[0-9]+(\.[0-9]+([eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+)/,
     integer: _ => /[0-9]+/,
     string: _ => /"(\\[^\n]|[^"\\\n])*"/,

@@ -66,6 +66,8 @@ pub struct Kernel {
     pub label: String,
     /// Why its parts are together, one line each, from fusion.
     pub reasons: Vec<String>,
+    /// Whether it ran before: it makes again what was let go, and runs no sooner than all that come before it.
+    pub again: bool,
     pub kind: KernelKind,
 }
 
@@ -289,6 +291,11 @@ impl Contract {
 }
 
 impl Kernel {
+    /// Without a label, and for no reason yet.
+    pub fn of(kind: KernelKind) -> Kernel {
+        Kernel { label: String::new(), reasons: Vec::new(), again: false, kind }
+    }
+
     /// The buffers that it reads, sorted, once each.
     pub fn reads(&self) -> Vec<BufferId> {
         let mut buffers: Vec<BufferId> = match &self.kind {

@@ -110,7 +110,8 @@ pub fn plan_for(program: &Program, layout: &Layout) -> MemoryPlan {
     MemoryPlan { offsets, arena_bytes, live_bound_bytes, lifetimes }
 }
 
-fn lifetimes(program: &Program, layout: &Layout) -> Vec<Option<Lifetime>> {
+/// When each temporary is there, by buffer.
+pub fn lifetimes(program: &Program, layout: &Layout) -> Vec<Option<Lifetime>> {
     let mut lives: Vec<Option<Lifetime>> = vec![None; program.buffers.len()];
     for (kernel, &time) in program.kernels.iter().zip(&layout.times) {
         for buffer in kernel.reads().into_iter().chain(kernel.writes()) {

@@ -36,6 +36,7 @@ mod ir;
 mod lower;
 pub mod memory;
 mod print;
+pub mod remat;
 mod scan;
 mod verify;
 

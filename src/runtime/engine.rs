@@ -10,11 +10,14 @@ use super::gpu;
 use super::machine::{Executable, Machine};
 use super::memory::Backing;
 use super::paces::Scalars;
+use super::room::Room;
 use super::times::{self, KernelTime};
 use super::weights::Weights;
 use crate::base::Span;
 use crate::diag::Diagnostic;
 use crate::loops::{Fusion, Program};
+#[cfg(feature = "gpu")]
+use crate::sema::job::MemoryLimit;
 use crate::sema::job::TrainPlan;
 
 /// Where to train, as a user says it.
@@ -77,7 +80,7 @@ fn gpu_at(span: Span) -> Result<On, Box<Diagnostic>> {
 
 /// Runs programs.
 pub enum Engine {
-    Cpu(Cpu),
+    Cpu(Box<Cpu>),
     #[cfg(feature = "gpu")]
     Gpu(Box<Gpu>),
 }
@@ -86,6 +89,7 @@ pub enum Engine {
 pub struct Cpu {
     machine: Machine,
     seed: u64,
+    room: Option<Room>,
     programs: Vec<Loaded>,
     /// Results of the last run, and whether nobody took them yet.
     values: Vec<f32>,
@@ -102,6 +106,7 @@ struct Loaded {
 #[cfg(feature = "gpu")]
 pub struct Gpu {
     engine: gpu::Engine,
+    limit: Option<MemoryLimit>,
     span: Span,
 }
 
@@ -128,18 +133,34 @@ impl Gpu {
 impl Engine {
     pub fn new(on: On, weights: &Weights, plan: &TrainPlan) -> Checked<Engine> {
         match on {
-            On::Cpu { threads } => Ok(Engine::Cpu(Cpu {
+            On::Cpu { threads } => Ok(Engine::Cpu(Box::new(Cpu {
                 machine: Machine::new(threads, Backing::Memory),
                 seed: plan.seed,
+                room: None,
                 programs: Vec::new(),
                 values: Vec::new(),
                 landed: false,
-            })),
+            }))),
             #[cfg(feature = "gpu")]
             On::Gpu(device) => match gpu::Engine::new(*device, weights, plan.seed) {
-                Ok(engine) => Ok(Engine::Gpu(Box::new(Gpu { engine, span: plan.span }))),
+                Ok(engine) => Ok(Engine::Gpu(Box::new(Gpu { engine, limit: None, span: plan.span }))),
                 Err(fault) => Err(Box::new(fault.diagnostic(plan.span))),
             },
+        }
+    }
+
+    /// Has programs that are added from now on take no more than there is room for, on the device that computes.
+    pub fn limit(&mut self, room: Room) {
+        match self {
+            Engine::Cpu(cpu) => {
+                cpu.machine.limit(room.bytes());
+                cpu.room = Some(room);
+            }
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(gpu) => {
+                gpu.engine.limit(room.limit);
+                gpu.limit = Some(room.limit);
+            }
         }
     }
 
@@ -212,6 +233,25 @@ impl Engine {
                 let added = gpu.engine.add(program, columns, kept);
                 gpu.told(added)
             }
+        }
+    }
+
+    /// Whether the programs so far keep to the limit.
+    ///
+    /// # Errors
+    /// At the limit, if they do not.
+    pub fn keeps_to_limit(&self) -> Checked<()> {
+        match self {
+            Engine::Cpu(cpu) => cpu.room.map_or(Ok(()), |room| {
+                let own = cpu.programs.iter().map(|loaded| loaded.executable.own_bytes());
+                room.holds(cpu.machine.bytes().into_iter().chain(own).sum())
+            }),
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(gpu) => gpu.limit.map_or(Ok(()), |limit| {
+                let demand = gpu.engine.demand();
+                let beside = (demand.total() - demand.temporaries()) as usize;
+                Room { limit, beside }.holds(demand.temporaries() as usize)
+            }),
         }
     }
 

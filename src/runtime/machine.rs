@@ -10,7 +10,7 @@ use super::weights::Weights;
 use crate::base::DType;
 use crate::codegen::{self, Compiled};
 use crate::loops::memory::{self, MemoryPlan};
-use crate::loops::{BufferKind, Program};
+use crate::loops::{BufferKind, Program, remat};
 use mlc_kernels::team::Team;
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,6 +21,8 @@ pub struct Machine {
     backing: Backing,
     /// Whether kernels are timed one by one.
     timed: bool,
+    /// Bytes that all programs together may take.
+    room: Option<usize>,
     team: Team,
     arena: Block,
     workspace: Block,
@@ -54,6 +56,7 @@ impl Machine {
             threads,
             backing,
             timed: false,
+            room: None,
             team: Team::new(threads, 0),
             arena: empty(),
             workspace: empty(),
@@ -69,15 +72,18 @@ impl Machine {
         self.timed = true;
     }
 
+    /// Has programs that are loaded from now on let values go and make them again, for all to take at most so many bytes.
+    pub fn limit(&mut self, room: usize) {
+        self.room = Some(room);
+    }
+
     /// Compiles a program and grows what is shared to its needs. `columns` are the names of the columns
     /// that batches will have, in their order.
     ///
     /// # Panics
     /// If the program reads a batch column or weight that there is not.
     pub fn load(&mut self, program: Program, weights: &Weights, columns: &[&str]) -> Executable {
-        let options =
-            codegen::Options { threads: self.threads, profile: self.timed, ..codegen::Options::default() };
-        let compiled = codegen::compile(&program, &options);
+        let (program, compiled) = self.fitted(program);
         let memory = memory::plan(&program);
         if compiled.scratch_bytes() > self.team.scratch_bytes() {
             self.team = Team::new(self.threads, compiled.scratch_bytes());
@@ -89,6 +95,31 @@ impl Machine {
             self.arena = Block::backed(self.backing, memory.arena_bytes);
         }
         Executable::new(program, memory, compiled, weights, columns)
+    }
+
+    /// A program that takes no more than there is room for, if it can, and its code.
+    fn fitted(&self, program: Program) -> (Program, Compiled) {
+        let options =
+            codegen::Options { threads: self.threads, profile: self.timed, ..codegen::Options::default() };
+        let compiled = |program: &Program| codegen::compile(program, &options);
+        let Some(room) = self.room else {
+            let code = compiled(&program);
+            return (program, code);
+        };
+        let arena = |program: &Program| memory::plan(program).arena_bytes;
+        let [_, workspace, scratch] = self.bytes();
+        let first = remat::fit(&program, room.saturating_sub(workspace + scratch), &arena);
+        let code = compiled(&first);
+        let [workspace, scratch] =
+            [workspace.max(code.workspace_bytes()), scratch.max(code.scratch_bytes() * self.threads)];
+        // What the code works in is known by now.
+        let left = room.saturating_sub(workspace + scratch + own_places(&program).1);
+        if arena(&first) <= left {
+            return (first, code);
+        }
+        let second = remat::fit(&program, left, &arena);
+        let code = compiled(&second);
+        (second, code)
     }
 
     /// Runs a program once on a batch, its scalars set.
@@ -123,6 +154,15 @@ impl Machine {
     }
 }
 
+/// Where scalars and outputs lie, by buffer, and their bytes together.
+fn own_places(program: &Program) -> (Vec<usize>, usize) {
+    let owned = |kind: &BufferKind| match kind {
+        BufferKind::Scalar | BufferKind::Output => true,
+        BufferKind::Batch | BufferKind::Param(_) | BufferKind::State(_) | BufferKind::Temp => false,
+    };
+    lay_out(program.buffers.iter().map(|(_, b)| if owned(&b.kind) { b.bytes() } else { 0 }))
+}
+
 impl Executable {
     fn new(
         program: Program,
@@ -131,12 +171,7 @@ impl Executable {
         weights: &Weights,
         names: &[&str],
     ) -> Executable {
-        let owned = |kind: &BufferKind| match kind {
-            BufferKind::Scalar | BufferKind::Output => true,
-            BufferKind::Batch | BufferKind::Param(_) | BufferKind::State(_) | BufferKind::Temp => false,
-        };
-        let own_sizes = program.buffers.iter().map(|(_, b)| if owned(&b.kind) { b.bytes() } else { 0 });
-        let (offsets, total) = lay_out(own_sizes);
+        let (offsets, total) = own_places(&program);
         let own = Block::new(total);
         let mut executable = Executable {
             addresses: Vec::with_capacity(program.buffers.len()),

@@ -27,6 +27,7 @@ pub mod process;
 pub mod progress;
 #[cfg(any(feature = "gpu", feature = "parquet"))]
 mod quiet;
+mod room;
 pub mod run_dir;
 pub mod sections;
 pub mod session;

@@ -153,8 +153,12 @@ impl<'a> Trainer<'a> {
                 weights.set(&balance.state, &numbers);
             }
         }
-        let engine = Engine::new(on, &weights, plan)?;
+        let mut engine = Engine::new(on, &weights, plan)?;
         let size = batch_of(data_plan, data.train.len());
+        let batches = super::plan::batch_bytes(plan, data_plan, &bindings, size, data.train.len());
+        if let Some(room) = super::plan::room(plan, &weights, batches) {
+            engine.limit(room);
+        }
         let losses = Losses::new(plan.steps.len());
         let buckets = Buckets::of(data_plan, data);
         let rows = (data, buckets.as_deref());
@@ -181,6 +185,7 @@ impl<'a> Trainer<'a> {
         };
         if trainer.engine.plans_ahead() {
             trainer.add_all()?;
+            trainer.engine.keeps_to_limit()?;
             trainer.engine.allocate(&trainer.weights)?;
         }
         Ok(trainer)
@@ -265,6 +270,8 @@ impl<'a> Trainer<'a> {
     pub fn prepare(&mut self, batch: usize) -> Result<(), RunError> {
         let rows = Gathering::sizes(batch_of(self.data_plan, self.data.train.len()), &[batch])[0];
         let at = self.step_at(Made { rows, rung: 0, phase: self.phase(0) }).map_err(|wrong| *wrong)?;
+        // Programs that come later are smaller: what they have beside is no reason to stop a run.
+        self.engine.keeps_to_limit().map_err(|wrong| *wrong)?;
         self.add_updates().map_err(|wrong| *wrong)?;
         self.engine.prepare(at).map_err(|wrong| self.stopped(*wrong))
     }

@@ -5,7 +5,7 @@ use super::data::{self, Data, DataView};
 use super::facts::{Recorder, uses_in};
 use super::job::{Job, ModelInfo, WeightInfo};
 use super::keyed::{Keyed, stray};
-use super::keys::{ITEMS, Status, WORDS};
+use super::keys::{ITEMS, WORDS};
 use super::model::{Elab, alone, block_alone};
 use super::{
     DataProbe, Settings, dims, generate, memo, names, overrides, params, pretrained, test_section, train,
@@ -70,8 +70,8 @@ fn apply(file: &mut ast::File, over: &overrides::Override, broken: &BTreeSet<&st
 /// `modle` is said once and then read as `model`, which is given back, so that nothing about its contents is lost.
 fn section_word(section: &Section, diags: &mut Diagnostics) -> Option<&'static str> {
     let word = &section.word;
-    match WORDS.iter().find(|w| w.name == &*word.name).map(|w| w.status) {
-        Some(Status::Later(instead)) => {
+    match WORDS.iter().find(|w| w.name == &*word.name).map(|w| w.later) {
+        Some(Some(instead)) => {
             let message = format!("`{}` is not built yet", word.name);
             let d = Diagnostic::error(
                 "later::section",
@@ -81,7 +81,7 @@ fn section_word(section: &Section, diags: &mut Diagnostics) -> Option<&'static s
             );
             diags.push(d.help(instead));
         }
-        Some(Status::Key | Status::Section | Status::Named) => nameless(section, diags),
+        Some(None) => nameless(section, diags),
         None => {
             let known = WORDS.iter().map(|w| w.name).chain(ITEMS.iter().map(|i| i.name));
             let d = Diagnostic::error(

@@ -34,9 +34,6 @@ impl<'a> Keyed<'a> {
                 EntryKind::Section(inner) => match keys::find(word, &inner.word.name).map(|k| k.status) {
                     Some(Status::Section) => keyed.section(cx, inner),
                     Some(Status::Key) => wants_value(cx, &inner.word),
-                    Some(Status::Later(instead)) => {
-                        later(cx, &inner.word, inner.word.span.to(inner.body), instead)
-                    }
                     // Whoever has several of them reads them.
                     Some(Status::Named) | None => rest.push(entry),
                 },
@@ -70,7 +67,6 @@ impl<'a> Keyed<'a> {
                 let d = Diagnostic::error("key::form", message, entry.span, "written as a value");
                 cx.report(d.help(format!("write `{} {{ … }}`", key.name)));
             }
-            Some(Status::Later(instead)) => later(cx, key, entry.span, instead),
             None => rest.push(entry),
         }
     }
@@ -119,10 +115,6 @@ fn wants_value(cx: &Ctx, key: &Ident) {
         "written as a section",
     );
     cx.report(d.help(format!("write `{} = …`", key.name)));
-}
-
-fn later(cx: &Ctx, key: &Ident, at: Span, instead: &str) {
-    cx.later("later::key", format!("`{}`", key.name), at, instead);
 }
 
 /// An entry that has no place in the section.
@@ -175,8 +167,7 @@ fn misplaced(cx: &Ctx, word: &str, entry: &Entry, what: &str) {
 
 /// The keys of a section that are obeyed.
 fn built(word: &str) -> impl Iterator<Item = &'static str> + Clone {
-    let all = keys::of(word).iter();
-    all.filter(|k| !matches!(k.status, Status::Later(_))).map(|k| k.name)
+    keys::of(word).iter().map(|k| k.name)
 }
 
 /// A word that is no key, with the nearest that is one.

@@ -19,27 +19,26 @@ pub enum Status {
     Section,
     /// Written `key name { … }`, as many as there are names.
     Named,
-    /// In the language, not built yet; what to do meanwhile.
-    Later(&'static str),
 }
 
 /// A word that starts an item of a file.
 pub struct Word {
     pub name: &'static str,
-    pub status: Status,
+    /// Of what is in the language and not built yet: what to do meanwhile.
+    pub later: Option<&'static str>,
     pub doc: &'static str,
     /// All behind the word, as a spec may have it.
     pub example: &'static str,
 }
 
-use Status::{Later, Named, Section};
+use Status::{Named, Section};
 
 const fn word(name: &'static str, doc: &'static str, example: &'static str) -> Word {
-    Word { name, status: Section, doc, example }
+    Word { name, later: None, doc, example }
 }
 
 const fn later_word(name: &'static str, doc: &'static str, instead: &'static str) -> Word {
-    Word { name, status: Later(instead), doc, example: "" }
+    Word { name, later: Some(instead), doc, example: "" }
 }
 
 pub const WORDS: &[Word] = &[
@@ -140,10 +139,6 @@ const fn key(name: &'static str, example: &'static str, doc: &'static str) -> Ke
 
 const fn section(name: &'static str, example: &'static str, doc: &'static str) -> Key {
     Key { name, status: Section, doc, example }
-}
-
-const fn later(name: &'static str, instead: &'static str) -> Key {
-    Key { name, status: Later(instead), doc: "", example: "" }
 }
 
 const DATA: &[Key] = &[
@@ -262,7 +257,11 @@ const TRAIN: &[Key] = &[
         "bf16",
         "How finely products see what they multiply: `f32`, or `bf16`, which is faster. Weights and sums are `f32` either way.",
     ),
-    later("memory", "a step takes the memory that `mlc plan` shows; take it out"),
+    key(
+        "memory",
+        "2GiB",
+        "The most that training may take, data aside: values are let go and made again until it fits. `mlc plan` shows what that costs.",
+    ),
     UPDATES,
     section(
         "draw",
@@ -445,7 +444,7 @@ mod tests {
         for word in
             ["data", "split", "model", "train", "step", "generate", "test", "checkpoint", "log", "groups"]
         {
-            for key in of(word).iter().filter(|k| !matches!(k.status, Later(_))) {
+            for key in of(word) {
                 assert!(key.doc.ends_with('.') && !key.example.is_empty(), "{word}.{}", key.name);
             }
         }

@@ -76,6 +76,7 @@ pub fn expr<'a>(e: &'a Expr, f: Visit<'_, 'a>) {
         ExprKind::Int(_)
         | ExprKind::Float(_)
         | ExprKind::Percent(_)
+        | ExprKind::Bytes(_)
         | ExprKind::Str(_)
         | ExprKind::Bool(_)
         | ExprKind::Name(_)

@@ -216,12 +216,42 @@ pub struct Expr {
     pub span: Span,
 }
 
+/// A number of bytes as it is written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bytes {
+    pub count: f64,
+    /// One of [`UNITS`](Self::UNITS).
+    pub unit: &'static str,
+}
+
+impl Bytes {
+    /// What they are called, and how many bytes each is: binary (IEC 80000-13) and decimal.
+    pub const UNITS: [(&'static str, u64); 8] = [
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+        ("KB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+    ];
+
+    /// The bytes themselves, the nearest whole number of them.
+    pub fn bytes(self) -> u64 {
+        let unit = Self::UNITS.iter().find(|(name, _)| *name == self.unit);
+        (self.count * unit.expect("syntax: a unit is in the table").1 as f64).round() as u64
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum ExprKind {
     Int(i64),
     Float(f64),
     /// `80%`: the 80.
     Percent(f64),
+    /// `2GiB`
+    Bytes(Bytes),
     Str(String),
     Bool(bool),
     Name(Ident),

@@ -511,6 +511,12 @@ impl<'a> Builder<'a> {
             Rule::percent => {
                 self.float(text.trim_end_matches('%'), span).map_or(ExprKind::Broken, ExprKind::Percent)
             }
+            Rule::bytes => {
+                let named = |(name, _): &&(&str, u64)| text.ends_with(name);
+                let (unit, _) = Bytes::UNITS.iter().find(named).expect("grammar: bytes have a unit");
+                let count = self.float(text.trim_end_matches(unit), span);
+                count.map_or(ExprKind::Broken, |count| ExprKind::Bytes(Bytes { count, unit }))
+            }
             Rule::string => match self.string(&pair) {
                 Some(text) => ExprKind::Str(text),
                 None => ExprKind::Broken,

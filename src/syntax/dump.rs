@@ -129,8 +129,8 @@ fn exprs(items: &[Expr]) -> String {
 
 fn expr(e: &Expr) -> String {
     match &e.kind {
-        ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Percent(_) | ExprKind::Str(_) => flat::expr(e),
-        ExprKind::Bool(_) | ExprKind::Name(_) => flat::expr(e),
+        ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Percent(_) => flat::expr(e),
+        ExprKind::Bytes(_) | ExprKind::Str(_) | ExprKind::Bool(_) | ExprKind::Name(_) => flat::expr(e),
         ExprKind::Member(base, name) => format!("(. {} {})", expr(base), name.name),
         ExprKind::Call { callee, args } => {
             let arg = |a: &Arg| match &a.name {

@@ -4,6 +4,7 @@
 //! there, and how the whole piece should look. Signs of other languages get an
 //! answer of their own.
 
+use super::ast::Bytes;
 use super::build::Rule;
 use super::parse::RESERVED;
 use super::scan::{Kind, Token};
@@ -276,6 +277,15 @@ impl Context<'_> {
             let d = say(format!("`{text}` is no number"), "write the digits without `_`");
             return Some(d.fix("take the underscores away", span, plain));
         }
+        if kind == Kind::Number
+            && let Some(bytes) = in_bytes(text)
+        {
+            let d = say(
+                format!("`{text}` is no number of bytes"),
+                "units are `KiB`, `MiB`, `GiB` or `KB`, `MB`, `GB`",
+            );
+            return Some(d.fix(format!("write `{bytes}`"), span, bytes));
+        }
         if kind == Kind::Number && text.ends_with(|c: char| c.is_ascii_alphabetic()) {
             let help = "a name starts with a letter, a number holds digits only; `2*n` is a product";
             return Some(say(format!("`{text}` is neither a number nor a name"), help));
@@ -409,6 +419,20 @@ fn either(wanted: &BTreeSet<Wanted>) -> String {
 }
 
 /// What a rule is for people; `None` for what is always possible.
+/// `2gb` or `512M` as a number of bytes.
+fn in_bytes(text: &str) -> Option<String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = text[digits.len()..].to_ascii_lowercase();
+    let named = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        // `2G` and `2Gi` leave the bytes away.
+        name == unit || name.strip_suffix('b') == Some(&unit)
+    };
+    let (name, _) = Bytes::UNITS.iter().find(|(name, _)| named(name))?;
+    let is_number = digits.starts_with(|c: char| c.is_ascii_digit());
+    is_number.then(|| format!("{digits}{name}"))
+}
+
 fn group(rule: Rule) -> Option<Wanted> {
     use Wanted::{Comma, Name, NextEntry, NextItem, Operator, Sign, Text, Type, Value, Version};
     Some(match rule {
@@ -421,6 +445,7 @@ fn group(rule: Rule) -> Option<Wanted> {
         | Rule::slice
         | Rule::size
         | Rule::percent
+        | Rule::bytes
         | Rule::float
         | Rule::int
         | Rule::boolean

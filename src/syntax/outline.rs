@@ -193,7 +193,11 @@ impl Outline {
 
     fn inside(&mut self, kind: &ExprKind) {
         match kind {
-            ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Percent(_) | ExprKind::Str(_) => {}
+            ExprKind::Int(_)
+            | ExprKind::Float(_)
+            | ExprKind::Percent(_)
+            | ExprKind::Bytes(_)
+            | ExprKind::Str(_) => {}
             ExprKind::Bool(_) | ExprKind::Name(_) | ExprKind::Broken => {}
             ExprKind::Member(base, name) => {
                 self.expr(base);
@@ -252,6 +256,7 @@ fn kind(kind: &ExprKind) -> &'static str {
         ExprKind::Int(_) => "int",
         ExprKind::Float(_) => "float",
         ExprKind::Percent(_) => "percent",
+        ExprKind::Bytes(_) => "bytes",
         ExprKind::Str(_) => "str",
         ExprKind::Bool(_) => "bool",
         ExprKind::Name(_) => "name",

@@ -139,7 +139,7 @@ impl Shift {
     fn expr(self, Expr { kind, span }: &mut Expr) {
         self.span(span);
         match kind {
-            ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Percent(_) => {}
+            ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Percent(_) | ExprKind::Bytes(_) => {}
             ExprKind::Str(_) | ExprKind::Bool(_) | ExprKind::Broken => {}
             ExprKind::Name(name) => self.ident(name),
             ExprKind::Member(base, member) => {

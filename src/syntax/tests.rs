@@ -257,6 +257,30 @@ fn beside_a_point_no_word_is_reserved() {
 }
 
 #[test]
+fn bytes_have_units_and_stay_as_they_are_written() {
+    let value = |text: &str| {
+        let (file, wrong) = parse_text(&format!("mlspec 1\n\ntrain {{ memory = {text} }}\n"));
+        assert!(!wrong.has_errors(), "{text}");
+        assert!(super::format(&file).contains(&format!("memory = {text} }}")), "{}", super::format(&file));
+        let ItemKind::Section(section) = &file.items[0].kind else { panic!("a section") };
+        let EntryKind::Bind { value, .. } = &section.entries[0].kind else { panic!("a key") };
+        let ExprKind::Bytes(bytes) = value.kind else { panic!("bytes, not {:?}", value.kind) };
+        bytes.bytes()
+    };
+    assert_eq!(["1KiB", "2GiB", "1.5MiB", "3TB"].map(value), [1024, 2 << 30, 3 << 19, 3_000_000_000_000]);
+    assert_eq!(["7KB", "0.5MB", "20GB", "1TiB"].map(value), [7000, 500_000, 20_000_000_000, 1 << 40]);
+    let said = |text: &str| found(&format!("mlspec 1\n\ntrain {{ memory = {text} }}\n"));
+    for text in ["2gb", "512M", "2Gi", "1gIB"] {
+        let wrong = said(text);
+        assert!(
+            wrong.len() == 1 && wrong[0].ends_with(&format!("`{text}` is no number of bytes")),
+            "{wrong:?}"
+        );
+    }
+    assert!(said("2x")[0].ends_with("neither a number nor a name"));
+}
+
+#[test]
 fn what_nobody_sees_is_named() {
     for (sign, message) in [
         ("\u{a0}", "a non-breaking space (U+00A0) stands here"),

@@ -217,7 +217,11 @@ impl Filler<'_> {
                 self.expr(right);
             }
             ExprKind::List(items) | ExprKind::Tuple(items) => items.iter_mut().for_each(|i| self.expr(i)),
-            ExprKind::Range(..) | ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Percent(_) => {}
+            ExprKind::Range(..)
+            | ExprKind::Int(_)
+            | ExprKind::Float(_)
+            | ExprKind::Percent(_)
+            | ExprKind::Bytes(_) => {}
             ExprKind::Str(_) | ExprKind::Bool(_) | ExprKind::Name(_) | ExprKind::Broken => {}
         }
     }

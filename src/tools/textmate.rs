@@ -112,6 +112,7 @@ fn values() -> Value {
         },
         "number": { "patterns": [
             { "name": "constant.numeric.percent.mlspec", "match": r"\b[0-9]+(?:\.[0-9]+)?%" },
+            { "name": "constant.numeric.bytes.mlspec", "match": r"\b[0-9]+(?:\.[0-9]+)?[KMGT]i?B\b" },
             { "name": "constant.numeric.float.mlspec",
               "match": r"\b[0-9]+(?:\.[0-9]+(?:[eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+)\b" },
             { "name": "constant.numeric.integer.mlspec", "match": r"\b[0-9]+\b" },

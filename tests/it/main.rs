@@ -26,6 +26,7 @@ mod gpu;
 mod imports;
 mod labels;
 mod lessons;
+mod limits;
 mod lsp;
 mod memory;
 mod metrics;

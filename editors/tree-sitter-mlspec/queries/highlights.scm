@@ -60,7 +60,7 @@
 ; ---- literals and signs ----
 
 (string) @string
-[(integer) (percent)] @number
+[(integer) (percent) (bytes)] @number
 (float) @number.float
 (boolean) @boolean
 

@@ -39,7 +39,9 @@ pub fn levels_within(program: &Program, spans: &[Span]) -> Vec<usize> {
                 || before_reads.iter().any(|b| meets(b, writes))
         };
         let chain = (0..k).filter(|&j| waits_for(&uses[j])).map(|j| levels[j] + 1).max();
-        levels.push(chain.unwrap_or(0));
+        // What runs again has nothing to wait for, and must not come early.
+        let before = if program.kernels[k].again { levels.iter().max().copied() } else { None };
+        levels.push(chain.max(before).unwrap_or(0));
     }
     levels
 }

@@ -138,5 +138,5 @@ fn copy(from: BufferId, to: BufferId, len: usize) -> Kernel {
     let value = body.nodes.push(Node::Load(access(from)));
     body.stores.push(Store { value, access: access(to) });
     let kind = KernelKind::Rows(Rows { outer: vec![len], row: Vec::new(), body });
-    Kernel { label: "carry".into(), reasons: Vec::new(), kind }
+    Kernel { label: "carry".into(), ..Kernel::of(kind) }
 }

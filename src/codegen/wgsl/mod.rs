@@ -41,7 +41,7 @@ mod sweep;
 mod tests;
 mod text;
 
-pub use place::{WeightPlaces, is_packed};
+pub use place::{WeightPlaces, arena_bytes, is_packed};
 pub use text::text;
 
 use super::bind::{Binding, bind};

@@ -100,6 +100,30 @@ pub struct Placed {
     pub results: Slot,
 }
 
+/// Bytes that a temporary takes.
+fn arena_room(buffer: &Buffer) -> u64 {
+    words(buffer.dtype, buffer.len(), Heap::Arena(0)) * WORD
+}
+
+/// The most of a heap that a binding sees, in whole lines.
+fn window(target: &Target) -> u64 {
+    target.max_binding_bytes / (ALIGN * WORD) * (ALIGN * WORD)
+}
+
+fn layout(program: &Program, levels: &[usize], window: u64) -> Layout {
+    Layout {
+        times: levels.to_vec(),
+        bytes: program.buffers.iter().map(|(_, b)| arena_room(b) as usize).collect(),
+        window: window as usize,
+    }
+}
+
+/// Bytes that the temporaries of a program take, none of which is larger than a binding.
+pub fn arena_bytes(program: &Program, target: &Target) -> usize {
+    let layout = layout(program, &super::group::levels(program), window(target));
+    memory::plan_for(program, &layout).arena_bytes
+}
+
 /// Places every buffer that a kernel uses, or a run is asked for.
 ///
 /// # Errors
@@ -113,16 +137,11 @@ pub fn place(
     weights: &WeightPlaces,
     target: &Target,
 ) -> Result<Placed, Lack> {
-    let bytes = |b: &Buffer| words(b.dtype, b.len(), Heap::Arena(0)) * WORD;
     for (_, buffer) in program.buffers.iter().filter(|(_, b)| b.kind == BufferKind::Temp) {
-        fits(&buffer.name, bytes(buffer), target)?;
+        fits(&buffer.name, arena_room(buffer), target)?;
     }
-    let window = target.max_binding_bytes / (ALIGN * WORD) * (ALIGN * WORD);
-    let layout = Layout {
-        times: levels.to_vec(),
-        bytes: program.buffers.iter().map(|(_, b)| bytes(b) as usize).collect(),
-        window: window as usize,
-    };
+    let window = window(target);
+    let layout = layout(program, levels, window);
     let plan = memory::plan_for(program, &layout);
     let mut places: Vec<Option<Place>> = vec![None; program.buffers.len()];
     for (id, buffer) in program.buffers.iter() {

@@ -259,6 +259,15 @@ pub const CODES: &[CodeInfo] = &[
                   `mlc plan` tells what a training takes without taking it.",
     },
     CodeInfo {
+        code: "run::limit",
+        title: "the training takes more than `memory` allows",
+        explain: "`memory` is the most that weights, the optimizer's states, batches and what a step computes may take. \
+                  What the forward pass leaves for the gradient is let go and made again where that is needed to keep to \
+                  it; the results are the same, to the bit. Some of it has to be there at once: a layer with its gradient, \
+                  weights, states. Make `batch` smaller and `accumulate` over several, or allow more. `mlc plan` shows what \
+                  takes how much, and what is made again.",
+    },
+    CodeInfo {
         code: "verify::differs",
         title: "compiled code or the GPU computes something else than the spec says",
         explain: "`mlc verify` runs one training step in a slow interpreter, on the processor and on the GPU. Here two \

@@ -537,12 +537,6 @@ pub const CODES: &[CodeInfo] = &[
                   silence, so that no run does less than its spec says.",
     },
     CodeInfo {
-        code: "later::key",
-        title: "a key that is not built yet",
-        explain: "It is part of the language, and this program cannot do it yet. The help says what to do \
-                  meanwhile.",
-    },
-    CodeInfo {
         code: "later::source",
         title: "a source that is not built yet",
         explain: "`voc`, `coco` and `json` are part of the language, and not built yet. `docs/sources.md` has those that are; \

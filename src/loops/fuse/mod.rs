@@ -185,7 +185,7 @@ impl Fuser {
             self.refused.insert(both, refusal);
             return false;
         };
-        let mut kernel = Kernel { label: String::new(), reasons: Vec::new(), kind };
+        let mut kernel = Kernel::of(kind);
         let unstored = self.drop_dead_stores(pair, &mut kernel);
         let late = unstored.is_empty() && self.is_for_a_fold(pair);
         if late || !pays(first, second, &kernel, &unstored) || !self.keeps_weights(&kernel) {

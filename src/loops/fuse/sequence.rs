@@ -13,7 +13,8 @@ pub struct Sequence {
 
 impl Sequence {
     pub fn of(links: &Links, count: usize) -> Sequence {
-        let order = sort(&links.all_after(count)).expect("loops: kernels wait for each other in no cycle");
+        let order = sort(&links.all_after(count), &|_| false);
+        let order = order.expect("loops: kernels wait for each other in no cycle");
         let mut place = vec![0; count];
         order.iter().enumerate().for_each(|(at, &kernel)| place[kernel] = at);
         Sequence { order, place }

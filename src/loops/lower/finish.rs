@@ -11,12 +11,19 @@ use std::sync::Arc;
 pub fn run(draft: Draft) -> Program {
     let Draft { mut program, becomes } = draft;
     let links = Links::of(&program.kernels, &becomes);
-    let order = sort(&links.all_after(program.kernels.len())).expect("loops: joining kernels made no cycle");
+    // What leaves nothing behind but weights, results and single numbers frees what it reads, which is near by now.
+    let is_kept = |b: BufferId| {
+        let buffer = &program.buffers[b];
+        buffer.kind != BufferKind::Temp || buffer.len() == 1 || becomes.contains_key(&b)
+    };
+    let leaves_nothing = |i: usize| links.writes(i).iter().all(|b| is_kept(*b));
+    let order = sort(&links.all_after(program.kernels.len()), &leaves_nothing);
+    let order = order.expect("loops: joining kernels made no cycle");
     let mut kernels: Vec<Option<Kernel>> = program.kernels.into_iter().map(Some).collect();
     program.kernels =
         order.into_iter().map(|i| kernels[i].take().expect("loops: an order lists each once")).collect();
     for kernel in &mut program.kernels {
-        rename(kernel, |buffer| becomes.get(&buffer).copied().unwrap_or(buffer));
+        redirect(kernel, |buffer| becomes.get(&buffer).copied().unwrap_or(buffer));
         if let Some(body) = kernel.body_mut() {
             prune(body);
         }
@@ -30,7 +37,7 @@ pub fn run(draft: Draft) -> Program {
 }
 
 /// Points a kernel at other buffers.
-fn rename(kernel: &mut Kernel, to: impl Fn(BufferId) -> BufferId) {
+pub fn redirect(kernel: &mut Kernel, to: impl Fn(BufferId) -> BufferId) {
     match &mut kernel.kind {
         KernelKind::Rows(_) | KernelKind::Contract(_) => {}
         KernelKind::Scatter(s) => {
@@ -106,7 +113,7 @@ fn compact(program: &mut Program) {
     }
     program.buffers = buffers;
     for kernel in &mut program.kernels {
-        rename(kernel, |buffer| renamed[&buffer]);
+        redirect(kernel, |buffer| renamed[&buffer]);
     }
     for (_, buffer) in &mut program.outputs {
         *buffer = renamed[buffer];
@@ -114,7 +121,7 @@ fn compact(program: &mut Program) {
 }
 
 /// The weights and results that a kernel writes, or else the weights that it reads.
-fn label(program: &Program, kernel: &Kernel) -> String {
+pub fn label(program: &Program, kernel: &Kernel) -> String {
     let names = |buffers: Vec<BufferId>, keep: fn(&BufferKind) -> bool| -> Vec<&str> {
         buffers.iter().map(|&b| &program.buffers[b]).filter(|b| keep(&b.kind)).map(|b| &*b.name).collect()
     };

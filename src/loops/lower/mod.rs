@@ -19,7 +19,7 @@ mod prepare;
 mod roots;
 mod space;
 
-pub use finish::{prune, prune_operand};
+pub use finish::{label, prune, prune_operand, redirect};
 pub use order::{Becomes, Links, overwrites_safely, sort};
 pub use roots::work;
 
@@ -164,7 +164,7 @@ impl Lowering<'_> {
             let mut kernels = Vec::new();
             for &v in &roots {
                 match sources.kernel(v, stored[&v]) {
-                    Ok(kind) => kernels.push(Kernel { label: String::new(), reasons: Vec::new(), kind }),
+                    Ok(kind) => kernels.push(Kernel::of(kind)),
                     Err(needed) => {
                         assert!(
                             !stored.contains_key(&needed),
@@ -244,7 +244,7 @@ impl Lowering<'_> {
         let value = body.nodes.push(Node::Load(access(from)));
         body.stores.push(Store { value, access: access(to) });
         let kind = KernelKind::Rows(Rows { outer, row: Vec::new(), body });
-        let kernel = Kernel { label: String::new(), reasons: Vec::new(), kind };
+        let kernel = Kernel::of(kind);
         self.links.insert(self.draft.program.kernels.len(), &kernel);
         self.draft.program.kernels.push(kernel);
         to

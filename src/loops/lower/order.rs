@@ -106,21 +106,21 @@ impl Links {
 }
 
 /// The kernels in an order in which each follows those before it, as near to the given one as
-/// possible; none if they wait for each other.
-pub fn sort(after: &[BTreeSet<usize>]) -> Option<Vec<usize>> {
+/// possible, but for those that run as soon as they can; none if they wait for each other.
+pub fn sort(after: &[BTreeSet<usize>], soon: &dyn Fn(usize) -> bool) -> Option<Vec<usize>> {
     let mut waits = vec![0usize; after.len()];
     for successor in after.iter().flatten() {
         waits[*successor] += 1;
     }
-    let mut ready: BinaryHeap<Reverse<usize>> =
-        (0..after.len()).filter(|&i| waits[i] == 0).map(Reverse).collect();
+    let rank = |i: usize| Reverse((!soon(i), i));
+    let mut ready: BinaryHeap<_> = (0..after.len()).filter(|&i| waits[i] == 0).map(rank).collect();
     let mut order = Vec::with_capacity(after.len());
-    while let Some(Reverse(i)) = ready.pop() {
+    while let Some(Reverse((_, i))) = ready.pop() {
         order.push(i);
         for &successor in &after[i] {
             waits[successor] -= 1;
             if waits[successor] == 0 {
-                ready.push(Reverse(successor));
+                ready.push(rank(successor));
             }
         }
     }

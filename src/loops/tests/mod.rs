@@ -4,6 +4,7 @@ mod fusion;
 mod movement;
 mod product;
 mod random;
+mod remat;
 mod scan;
 mod support;
 mod training;

@@ -71,7 +71,7 @@ fn made() -> Made {
         rhs: Operand::load(access(weight, &[1, COLUMNS as i64])),
         body: phases(share, total),
     });
-    program.kernels.push(Kernel { label: "share total".into(), reasons: Vec::new(), kind });
+    program.kernels.push(Kernel { label: "share total".into(), ..Kernel::of(kind) });
     program.outputs = vec![(Arc::from("share"), share), (Arc::from("total"), total)];
     Made { program, image, weight, share, total }
 }

@@ -6,7 +6,7 @@ use crate::base::DType;
 use crate::graph::arbitrary::{self, agree, shrink};
 use crate::graph::interp::{self, Inputs, Tensor};
 use crate::graph::{Builder, Graph, LeafId, LeafKind, OutputKind, Value, print};
-use crate::loops::{Fusion, KernelKind};
+use crate::loops::{Fusion, KernelKind, memory, remat};
 use crate::{loops, opt};
 
 const SEEDS: u64 = 300;
@@ -94,6 +94,15 @@ fn same(graph: &Graph, inputs: &Inputs, which: &str) -> Result<(), String> {
         let at = |why: String| format!("{which}, {how}: {why}\n{}", loops::print(&program));
         loops::verify(&program).map_err(at)?;
         let found = results(&program, graph, inputs);
+        let less = remat::fit(&program, 0, &|p| memory::plan(p).arena_bytes);
+        loops::verify(&less).map_err(|why| format!("in little memory: {}", at(why)))?;
+        let bits = |all: &[Vec<f64>]| -> Vec<u64> { all.iter().flatten().map(|x| x.to_bits()).collect() };
+        if bits(&results(&less, graph, inputs)) != bits(&found) {
+            return Err(at(format!(
+                "{which}, {how}: other numbers in little memory\n{}",
+                loops::print(&less)
+            )));
+        }
         let found: Vec<Tensor> =
             wanted.iter().zip(found).map(|(w, data)| Tensor::new(w.shape.clone(), data)).collect();
         agree(&names(graph), &found, &wanted, 1e-9).map_err(at)?;

@@ -228,6 +228,7 @@ pub fn mentioned(expr: &Expr, names: &mut BTreeSet<Arc<str>>) {
         ExprKind::Int(_)
         | ExprKind::Float(_)
         | ExprKind::Percent(_)
+        | ExprKind::Bytes(_)
         | ExprKind::Str(_)
         | ExprKind::Bool(_)
         | ExprKind::Broken => {}

@@ -162,6 +162,9 @@ impl<'a, S: Scope> Eval<'a, S> {
                     number.to_string(),
                 ))
             }
+            ExprKind::Bytes(_) => {
+                self.out_of_place("value::kind", "a number of bytes has no meaning here", expr)
+            }
             ExprKind::Member(..) => self.out_of_place("value::kind", "nothing here has members", expr),
             ExprKind::As { .. } => {
                 self.out_of_place("value::kind", "`as` names the weights of a layer, and this is none", expr)

@@ -340,6 +340,7 @@ fn size_dim(expr: &Expr, known: &dyn Fn(&Expr) -> Option<Number>) -> Option<Dim>
         }
         ExprKind::Float(_)
         | ExprKind::Percent(_)
+        | ExprKind::Bytes(_)
         | ExprKind::Str(_)
         | ExprKind::Bool(_)
         | ExprKind::Call { .. }

@@ -100,7 +100,7 @@ impl Demand {
         };
         vec![
             row("weights and states", weights, heaps(&self.weights)),
-            row("temporaries", self.arena.iter().sum(), heaps(&self.arena)),
+            row("temporaries", self.temporaries(), heaps(&self.arena)),
             row("batches", input, format!("of {slots} steps under way")),
             row("results", result, "of the same".to_string()),
             row("parameters", self.params, "of dispatches".to_string()),
@@ -110,6 +110,11 @@ impl Demand {
                 "on the way to and from the device".to_string(),
             ),
         ]
+    }
+
+    /// Bytes of all heaps of temporaries.
+    pub fn temporaries(&self) -> u64 {
+        self.arena.iter().sum()
     }
 
     pub fn total(&self) -> u64 {

@@ -11,11 +11,12 @@ use super::device::Device;
 use super::fault::Fault;
 use super::heaps::{Heaps, buffer, map, mapped};
 use super::loaded::{Loaded, Pipelines};
-use crate::codegen::wgsl::{self, StepBlock, WeightPlaces};
-use crate::loops::Program;
+use crate::codegen::wgsl::{self, Shaders, StepBlock, Target, WeightPlaces};
+use crate::loops::{Program, remat};
 use crate::runtime::data::Batch;
 use crate::runtime::paces::Scalars;
 use crate::runtime::weights::Weights;
+use crate::sema::job::MemoryLimit;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -34,6 +35,7 @@ pub struct Engine {
     pipelines: Pipelines,
     programs: Vec<Loaded>,
     demand: Demand,
+    limit: Option<MemoryLimit>,
     /// None until the first program is about to run.
     held: Option<Held>,
     landed: VecDeque<Vec<f32>>,
@@ -85,6 +87,7 @@ impl Engine {
             pipelines: Pipelines::default(),
             programs: Vec::new(),
             demand,
+            limit: None,
             held: None,
             landed: VecDeque::new(),
             taken: Vec::new(),
@@ -93,6 +96,11 @@ impl Engine {
 
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// Has programs that are added from now on let values go and make them again, so that the device holds no more.
+    pub fn limit(&mut self, limit: MemoryLimit) {
+        self.limit = Some(limit);
     }
 
     /// What the programs so far take.
@@ -110,15 +118,41 @@ impl Engine {
     /// the data's columns in their order, `kept` the outputs whose numbers are wanted after each run.
     pub fn add(&mut self, program: Program, columns: &[&str], kept: &[usize]) -> Result<usize, Fault> {
         let target = self.device.target();
-        let shaders = wgsl::compile(&program, &self.places, self.seed, &target)?;
-        let loaded = Loaded::new(program, shaders, columns, kept);
-        self.demand.add(&loaded.shaders, u64::from(target.slot_align));
-        self.demand.settle(self.device.max_buffer_bytes());
-        self.programs.push(loaded);
+        let (program, shaders, demand) = self.fitted(program, &target)?;
+        self.demand = demand;
+        self.programs.push(Loaded::new(program, shaders, columns, kept));
         if self.held.as_ref().is_some_and(|held| !held.demand.covers(&self.demand)) {
             self.grow()?;
         }
         Ok(self.programs.len() - 1)
+    }
+
+    /// A program that keeps to the limit, if it can, its shaders, and what all take with it.
+    fn fitted(&self, program: Program, target: &Target) -> Result<(Program, Shaders, Demand), Fault> {
+        let with = |shaders: &Shaders| {
+            let mut demand = self.demand.clone();
+            demand.add(shaders, u64::from(target.slot_align));
+            demand.settle(self.device.max_buffer_bytes());
+            demand
+        };
+        let whole = program;
+        let mut fitted = (whole.clone(), wgsl::compile(&whole, &self.places, self.seed, target)?);
+        let mut demand = with(&fitted.1);
+        let Some(limit) = self.limit.map(|limit| limit.bytes as u64) else {
+            return Ok((fitted.0, fitted.1, demand));
+        };
+        // What runs again has parameters of its own: they are known once it is there.
+        for _try in 0..2 {
+            if demand.total() <= limit {
+                break;
+            }
+            let budget = limit.saturating_sub(demand.total() - demand.temporaries());
+            let less = remat::fit(&whole, budget as usize, &|program| wgsl::arena_bytes(program, target));
+            let shaders = wgsl::compile(&less, &self.places, self.seed, target)?;
+            demand = with(&shaders);
+            fitted = (less, shaders);
+        }
+        Ok((fitted.0, fitted.1, demand))
     }
 
     /// Allocates anew for a demand that outgrew what is held. Weights stay where they are.

@@ -15,6 +15,7 @@ use super::disk::Disk;
 use super::engine::On;
 use super::machine::{Executable, Machine};
 use super::memory::{Backing, lay_out};
+use super::room::Room;
 use super::session;
 #[cfg(feature = "gpu")]
 use super::trainer::batch_sizes;
@@ -22,7 +23,7 @@ use super::trainer::{columns, lowered, planned_run, step_rows, train_order};
 use super::weights::{SlotKind, Weights};
 use crate::base::{Bindings, Span, Sym};
 use crate::graph::{Einsum, Graph, Prim};
-use crate::loops::{BufferKind, Fusion, Program};
+use crate::loops::{BufferKind, Fusion, Program, remat};
 use crate::ops::Library;
 use crate::ops::schedule::{Outline, Run};
 use crate::pipeline;
@@ -118,6 +119,10 @@ pub struct Memory {
     pub workspace: usize,
     pub scratch: usize,
     pub total: usize,
+    /// The most that the total may be, and what a step makes a second time to keep to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    pub again: usize,
     /// The data set in memory, if it was read.
     pub data: Option<usize>,
 }
@@ -165,18 +170,22 @@ pub fn report(lib: &Library, job: &Job, plan: &TrainPlan, data: Option<&Dataset>
     let threads = if threads == 0 { session::default_threads() } else { threads };
     let subject = Subject::new(lib, job, plan, data);
     let Subject { bindings, batch, weights, .. } = &subject;
+    let batches = batch_bytes(plan, subject.data_plan, bindings, *batch, subject.rows);
     let mut machine = Machine::new(threads, Backing::Nothing);
+    let room = room(plan, weights, batches);
+    if let Some(room) = room {
+        machine.limit(room.bytes());
+    }
     let columns = columns(subject.data_plan);
     let mut load = |graph| machine.load(lowered(graph, bindings, *batch, &Fusion::CPU), weights, &columns);
     let train: Vec<Executable> = subject.step_graphs.iter().map(&mut load).collect();
     let eval = load(&subject.eval_graph);
     let updates: Vec<Executable> = subject.update_graphs.iter().map(load).collect();
     let programs: Vec<&Executable> = train.iter().chain([&eval]).chain(&updates).collect();
-    let batches = batch_bytes(&subject, data);
     Report {
         threads,
         device: On::Cpu { threads }.name(),
-        memory: memory(&machine, weights, &programs, batches, subject.best_bytes(), data),
+        memory: memory(&machine, weights, &programs, batches, plan, data),
         largest: largest(&train[0].program, weights),
         train: train.iter().map(phase).reduce(Phase::and).expect("plan: a training has a step"),
         eval: phase(&eval),
@@ -203,6 +212,9 @@ pub fn gpu_report(
     let Subject { bindings, batch, weights, .. } = &subject;
     let (name, has) = (device.name(), device.memory());
     let mut engine = super::gpu::Engine::new(device, weights, plan.seed)?;
+    if let Some(limit) = plan.memory {
+        engine.limit(limit);
+    }
     let columns = columns(subject.data_plan);
     // Of each the first is shown.
     let mut sizes = [vec![*batch], vec![*batch]];
@@ -240,9 +252,11 @@ pub fn gpu_report(
     let host = Memory {
         weights: weights.kind_bytes(SlotKind::Weight),
         optimizer: weights.kind_bytes(SlotKind::State),
-        batches: batch_bytes(&subject, data),
-        best: subject.best_bytes(),
+        batches: batch_bytes(plan, subject.data_plan, bindings, *batch, subject.rows),
+        best: best_bytes(plan, weights),
         data: data.map(Dataset::bytes),
+        limit: plan.memory.map(|limit| limit.bytes),
+        again: programs.iter().map(|(program, _)| remat::again_bytes(program)).max().unwrap_or(0),
         ..Memory::default()
     };
     Ok(Report {
@@ -266,6 +280,8 @@ struct Subject<'a> {
     data_plan: &'a DataPlan,
     bindings: Bindings,
     batch: usize,
+    /// Of the training part, as far as is known.
+    rows: usize,
     /// One, or where batches are gathered one for each step, with the update of each.
     step_graphs: Vec<Graph>,
     update_graphs: Vec<Graph>,
@@ -297,17 +313,13 @@ impl<'a> Subject<'a> {
             data_plan,
             bindings,
             batch,
+            rows: data.map_or(usize::MAX, |d| d.train.len()),
             step_graphs,
             update_graphs,
             eval_graph,
             learning_rate,
             weights,
         }
-    }
-
-    /// The best weights so far are kept as a file has them.
-    fn best_bytes(&self) -> usize {
-        self.plan.chooser().map_or(0, |_| self.weights.kind_file_bytes(SlotKind::Weight))
     }
 
     /// The part of a report that is the same everywhere.
@@ -436,13 +448,29 @@ fn layers(job: &Job, forwards: &[Graph], weights: &Weights, bindings: &Bindings,
     job.models.iter().flat_map(|m| m.layers.iter().map(|l| of(&m.name, l)).collect::<Vec<_>>()).collect()
 }
 
-/// Bytes of all batches that lie in memory at once.
-/// What batches take in memory: all rows of a step, and one batch more where a step has several.
-fn batch_bytes(subject: &Subject, data: Option<&Dataset>) -> usize {
-    let Subject { plan, data_plan, bindings, batch, .. } = subject;
-    let rows = step_rows(plan, data_plan, data.map_or(usize::MAX, |d| d.train.len()));
-    let one = batch_sizes_of(data_plan, bindings, *batch);
-    let step = batch_sizes_of(data_plan, bindings, if plan.accumulate == 1 { *batch } else { rows });
+/// The best weights so far are kept as a file has them.
+fn best_bytes(plan: &TrainPlan, weights: &Weights) -> usize {
+    plan.chooser().map_or(0, |_| weights.kind_file_bytes(SlotKind::Weight))
+}
+
+/// What is left of a limit for programs.
+pub(super) fn room(plan: &TrainPlan, weights: &Weights, batches: usize) -> Option<Room> {
+    let kept = weights.kind_bytes(SlotKind::Weight) + weights.kind_bytes(SlotKind::State);
+    plan.memory.map(|limit| Room { limit, beside: kept + batches + best_bytes(plan, weights) })
+}
+
+/// What batches take in memory: all rows of a step, and one batch more where a step has several. Of `rows` there are in
+/// the training part.
+pub(super) fn batch_bytes(
+    plan: &TrainPlan,
+    data_plan: &DataPlan,
+    bindings: &Bindings,
+    batch: usize,
+    rows: usize,
+) -> usize {
+    let rows = step_rows(plan, data_plan, rows);
+    let one = batch_sizes_of(data_plan, bindings, batch);
+    let step = batch_sizes_of(data_plan, bindings, if plan.accumulate == 1 { batch } else { rows });
     let slots = Prefetch::choose(step.iter().sum()).slots();
     let cut = if plan.accumulate == 1 { 0 } else { lay_out(one).1 };
     lay_out(step).1 * slots + cut
@@ -463,7 +491,7 @@ fn memory(
     weights: &Weights,
     programs: &[&Executable],
     batch_bytes: usize,
-    best: usize,
+    plan: &TrainPlan,
     data: Option<&Dataset>,
 ) -> Memory {
     let [activations, workspace, scratch] = machine.bytes();
@@ -474,10 +502,12 @@ fn memory(
         activations_live_bound: programs.iter().map(|p| p.memory.live_bound_bytes).max().unwrap_or(0),
         batches: batch_bytes,
         scalars: programs.iter().map(|p| p.own_bytes()).sum(),
-        best,
+        best: best_bytes(plan, weights),
         workspace,
         scratch,
         total: 0,
+        limit: plan.memory.map(|limit| limit.bytes),
+        again: programs.iter().map(|p| remat::again_bytes(&p.program)).max().unwrap_or(0),
         data: data.map(Dataset::bytes),
     };
     memory.total = memory.weights

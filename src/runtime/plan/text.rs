@@ -121,6 +121,15 @@ fn memory(report: &Report) -> String {
         let at = rows.len() - 1;
         rows.insert(at, ("best", m.best, "the best weights so far".to_string()));
     }
+    if let Some(limit) = m.limit {
+        let again = match m.again {
+            0 => String::new(),
+            n => format!(", {} let go and made again", bytes(n)),
+        };
+        let taken = report.gpu.as_ref().map_or(m.total as u64, |gpu| gpu.total);
+        let kept = if taken <= limit as u64 { "kept to" } else { "not to be kept to" };
+        rows.push(("limit", limit, format!("{kept}{again}")));
+    }
     if let Some(data) = m.data {
         rows.push(("data", data, "the data set, beside the total".to_string()));
     }

@@ -163,6 +163,7 @@ impl<'a> Data<'a> {
                 | ExprKind::Bool(_)
                 | ExprKind::Str(_)
                 | ExprKind::Percent(_)
+                | ExprKind::Bytes(_)
         );
         let is_source = matches!(&value.bare().kind, ExprKind::Call { callee, .. }
             if callee.as_name().is_some_and(|n| source::is_source(&n.name)));

@@ -20,6 +20,8 @@ pub struct TrainPlan {
     pub ema: Option<f64>,
     /// Of products, forward and backward, in training and evaluation.
     pub precision: Precision,
+    /// The most that it may take, if that is said.
+    pub memory: Option<MemoryLimit>,
     /// States that training rows decide: weights of classes.
     pub balanced: Vec<Balance>,
     /// Without one, training goes on for its length.
@@ -37,6 +39,13 @@ pub struct TrainPlan {
     pub metrics: Vec<MetricPlan>,
     /// What the model answers, by the pairs of the loss.
     pub answers: Vec<Answer>,
+}
+
+/// `memory = 2GiB`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryLimit {
+    pub bytes: usize,
+    pub span: Span,
 }
 
 /// Batches after which the steps of a training act as they did at the start, at most.

@@ -42,6 +42,7 @@ pub(super) fn expr(ev: &mut Ev, expr: &Expr) -> Option<Found> {
         ExprKind::Int(_)
         | ExprKind::Float(_)
         | ExprKind::Percent(_)
+        | ExprKind::Bytes(_)
         | ExprKind::Str(_)
         | ExprKind::Bool(_)
         | ExprKind::Neg(_)

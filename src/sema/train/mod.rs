@@ -72,6 +72,7 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
     missing(cx, section, "feed", keys.inner("feed").is_some(), "feed { x = data.x  y = data.y }");
     let accumulate = keys.get("accumulate").map_or(Some(1), |e| cx.count("accumulate", e, 1));
     let ema = keys.get("ema").map(|e| update::ema(cx, e));
+    let memory = keys.get("memory").map(|e| update::memory(cx, e));
     let stop = keys.get("stop").map(|e| watch::stop(cx, e));
     let checkpoint = keys.inner("checkpoint").map(|s| watch::checkpoint(cx, s));
     let log = keys.inner("log").map(|s| watch::log(cx, s));
@@ -116,6 +117,7 @@ pub(super) fn check<'a>(cx: &Ctx<'a>, section: &'a Section, job: &str) -> Option
         accumulate: accumulate? as usize,
         ema: ema.map_or(Some(None), |x| x.map(Some))?,
         precision: precision?,
+        memory: memory.map_or(Some(None), |limit| limit.map(Some))?,
         balanced,
         stop: stop.map_or(Some(None), |s| s.map(Some))?,
         checkpoint: checkpoint.map_or(Some(None), |c| c.map(Some))?,

@@ -13,9 +13,9 @@ use crate::ops::schedule::{self, SCHEDULES};
 use crate::ops::{self, AttrValue, Mode, Sig};
 use crate::sema::ctx::Ctx;
 use crate::sema::elsewhere;
-use crate::sema::job::{Clip, Length, OptimizerPlan, Schedule};
+use crate::sema::job::{Clip, Length, MemoryLimit, OptimizerPlan, Schedule};
 use crate::sema::model::Elab;
-use crate::syntax::ast::{Arg, Expr, ExprKind, Ident};
+use crate::syntax::ast::{Arg, Bytes, Expr, ExprKind, Ident};
 
 /// `Adam(lr=1e-3)`, and the weights that do not decay: `AdamW(no_decay=[bias])`.
 pub(super) fn optimizer(cx: &Ctx, expr: &Expr) -> Option<(OptimizerPlan, Option<Choice>)> {
@@ -83,6 +83,37 @@ pub(super) fn ema(cx: &Ctx, expr: &Expr) -> Option<f64> {
     let d = Diagnostic::error("value::range", message, expr.span, "out of range");
     cx.report(d.help("it is the share of the average that each step keeps: 0.999 averages about 1000 steps"));
     None
+}
+
+/// `2GiB`.
+pub(super) fn memory(cx: &Ctx, expr: &Expr) -> Option<MemoryLimit> {
+    match expr.bare().kind {
+        ExprKind::Bytes(limit) if limit.bytes() > 0 => {
+            let bytes = usize::try_from(limit.bytes()).unwrap_or(usize::MAX);
+            return Some(MemoryLimit { bytes, span: expr.span });
+        }
+        ExprKind::Bytes(_) => {
+            let message = "`memory` must be more than nothing";
+            let d = Diagnostic::error("value::range", message, expr.span, "out of range");
+            cx.report(d.help("write how much may be taken, such as `2GiB`"));
+        }
+        ExprKind::Int(n) if n > 0 => cx.report(unitless(n as f64, expr.span)),
+        ExprKind::Float(x) if x > 0.0 => cx.report(unitless(x, expr.span)),
+        _ => cx.wants("memory", "a number of bytes such as `2GiB`", "value", expr.span),
+    }
+    None
+}
+
+/// `2e9`, with the unit that makes the shortest text of it.
+fn unitless(number: f64, span: Span) -> Diagnostic {
+    let message = "`memory` takes a number of bytes with its unit";
+    let d = Diagnostic::error("value::type", message, span, "this is a number without one");
+    let units = Bytes::UNITS.iter().filter(|(_, unit)| number >= *unit as f64);
+    let texts = units.map(|(name, unit)| format!("{}{name}", number / *unit as f64));
+    match texts.min_by_key(String::len) {
+        Some(text) => d.help(format!("write `{text}`")).fix(format!("write `{text}`"), span, text),
+        None => d.help("write it with one, such as `2GiB`"),
+    }
 }
 
 /// `bf16`.

@@ -66,6 +66,7 @@ pub fn expr(e: &Expr) -> String {
         ExprKind::Int(n) => n.to_string(),
         ExprKind::Float(x) => float(*x),
         ExprKind::Percent(x) => format!("{x}%"),
+        ExprKind::Bytes(Bytes { count, unit }) => format!("{count}{unit}"),
         ExprKind::Str(text) => string(text),
         ExprKind::Bool(b) => b.to_string(),
         ExprKind::Name(name) => name.name.to_string(),

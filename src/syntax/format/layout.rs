@@ -164,9 +164,11 @@ impl<'a> Layout<'a> {
                 self.expr(base, 1 + name.name.len());
                 self.push(&format!(".{}", name.name));
             }
-            ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Percent(_) | ExprKind::Str(_) => {
-                self.push(&text)
-            }
+            ExprKind::Int(_)
+            | ExprKind::Float(_)
+            | ExprKind::Percent(_)
+            | ExprKind::Bytes(_)
+            | ExprKind::Str(_) => self.push(&text),
             ExprKind::Bool(_) | ExprKind::Name(_) | ExprKind::Broken => self.push(&text),
         }
     }
@@ -345,6 +347,7 @@ impl Value<'_> {
                 ExprKind::Int(_)
                     | ExprKind::Float(_)
                     | ExprKind::Percent(_)
+                    | ExprKind::Bytes(_)
                     | ExprKind::Str(_)
                     | ExprKind::Bool(_)
                     | ExprKind::Name(_)

@@ -83,7 +83,11 @@ impl Formatter<'_> {
             ExprKind::Repeat { count, body, .. } => self.has_breaks(count) || self.has_breaks(body),
             ExprKind::Range(lo, hi) => self.has_breaks(lo) || self.has_breaks(hi),
             ExprKind::List(items) | ExprKind::Tuple(items) => items.iter().any(|e| self.has_breaks(e)),
-            ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Percent(_) | ExprKind::Str(_) => false,
+            ExprKind::Int(_)
+            | ExprKind::Float(_)
+            | ExprKind::Percent(_)
+            | ExprKind::Bytes(_)
+            | ExprKind::Str(_) => false,
             ExprKind::Bool(_) | ExprKind::Name(_) | ExprKind::Broken => false,
         }
     }

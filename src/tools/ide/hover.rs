@@ -293,15 +293,14 @@ fn key(owner: &str, text: &str) -> Option<String> {
         Status::Key => format!("```mlspec\n{text} = {}\n```\n\n{}", key.example, key.doc),
         Status::Section => format!("```mlspec\n{text} {{ {} }}\n```\n\n{}", key.example, key.doc),
         Status::Named => format!("```mlspec\n{text} {}\n```\n\n{}", key.example, key.doc),
-        Status::Later(instead) => format!("`{text}` is not built yet: {instead}."),
     })
 }
 
 fn word(text: &str) -> Option<String> {
     let word = keys::WORDS.iter().chain(keys::ITEMS).find(|w| w.name == text)?;
-    Some(match word.status {
-        Status::Later(instead) => format!("`{text}` is not built yet: {instead}."),
-        Status::Key | Status::Section | Status::Named => word.doc.to_string(),
+    Some(match word.later {
+        Some(instead) => format!("`{text}` is not built yet: {instead}."),
+        None => word.doc.to_string(),
     })
 }
 

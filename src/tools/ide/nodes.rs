@@ -167,7 +167,11 @@ impl Visitor<'_> {
             return;
         }
         match &e.kind {
-            ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Percent(_) | ExprKind::Str(_) => {}
+            ExprKind::Int(_)
+            | ExprKind::Float(_)
+            | ExprKind::Percent(_)
+            | ExprKind::Bytes(_)
+            | ExprKind::Str(_) => {}
             ExprKind::Bool(_) | ExprKind::Name(_) | ExprKind::Broken => {}
             ExprKind::Member(base, member) => {
                 self.expr(base);

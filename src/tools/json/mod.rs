@@ -175,6 +175,7 @@ impl Writer<'_> {
             ExprKind::Int(n) => json!(n),
             ExprKind::Float(x) => json!(x),
             ExprKind::Percent(x) => json!({ "percent": x }),
+            ExprKind::Bytes(x) => json!({ "bytes": x.bytes() }),
             ExprKind::Str(text) => json!(text),
             ExprKind::Bool(x) => json!(x),
             ExprKind::Name(name) => json!({ "name": &*name.name }),

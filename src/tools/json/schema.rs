@@ -83,6 +83,7 @@ fn expressions(all: &mut Map<String, Value>) {
     let pieces = [
         ("name", object("A name; of several parts with points between.", [("name", text(), true)])),
         ("percent", object("80% is 80.", [("percent", json!({ "type": "number" }), true)])),
+        ("bytes", object("2KiB is 2048.", [("bytes", json!({ "type": "integer" }), true)])),
         ("member", object("A member of what a call gives.", [("member", text(), true), ("of", e(), true)])),
         (
             "index",
@@ -239,8 +240,7 @@ fn entries(all: &mut Map<String, Value>) {
         schema["description"] = json!(doc);
         all.insert(name.to_string(), schema);
     }
-    let built = |status: Status| matches!(status, Status::Key | Status::Section | Status::Named);
-    let mut words: Vec<&str> = keys::WORDS.iter().filter(|w| built(w.status)).map(|w| w.name).collect();
+    let mut words: Vec<&str> = keys::WORDS.iter().filter(|w| w.later.is_none()).map(|w| w.name).collect();
     // Sections inside of sections.
     let inner = words.clone().into_iter().flat_map(|word| keys::of(word).iter());
     words.extend(inner.filter(|k| matches!(k.status, Status::Section | Status::Named)).map(|k| k.name));

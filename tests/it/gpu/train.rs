@@ -76,6 +76,15 @@ fn near(a: f64, b: f64) -> bool {
 }
 
 #[test]
+fn less_memory_gives_the_same_bits() {
+    if device("gpu::train::less_memory_gives_the_same_bits").is_none() {
+        return;
+    }
+    let again = crate::limits::trains_to_the_same_bits(["gpu", "total"], &["--device", "gpu"]);
+    assert!(again.iter().any(|(_, bytes)| *bytes > 0), "some net has to make values again: {again:?}");
+}
+
+#[test]
 fn a_device_learns_what_the_processor_learns() {
     for name in ["line", "xor", "iris", "digits"] {
         let Some(device) = device("a_device_learns_what_the_processor_learns") else { return };

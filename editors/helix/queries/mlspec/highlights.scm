@@ -60,7 +60,7 @@
 ; ---- literals and signs ----
 
 (string) @string
-[(integer) (percent)] @constant.numeric.integer
+[(integer) (percent) (bytes)] @constant.numeric.integer
 (float) @constant.numeric.float
 (boolean) @constant.builtin.boolean
 

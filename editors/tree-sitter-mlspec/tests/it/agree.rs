@@ -57,6 +57,7 @@ const KINDS: [(&str, Means); 44] = [
     ("paren", N("paren")),
     ("path", N("path")),
     ("percent", N("percent")),
+    ("bytes", N("bytes")),
     ("pipe", N("pipe")),
     ("range", N("range")),
     ("repeat", N("repeat")),

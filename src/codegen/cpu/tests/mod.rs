@@ -37,7 +37,7 @@ impl Make {
 
     pub fn kernel(&mut self, kind: KernelKind) {
         let label = format!("kernel {}", self.program.kernels.len());
-        self.program.kernels.push(Kernel { label, reasons: Vec::new(), kind });
+        self.program.kernels.push(Kernel { label, ..Kernel::of(kind) });
     }
 
     pub fn rows(&mut self, outer: &[usize], row: &[usize], body: Body) {

@@ -109,6 +109,7 @@ impl<'a> Walker<'a> {
             ExprKind::Int(_)
             | ExprKind::Float(_)
             | ExprKind::Percent(_)
+            | ExprKind::Bytes(_)
             | ExprKind::Str(_)
             | ExprKind::Bool(_)
             | ExprKind::Broken => {}

@@ -27,7 +27,7 @@ impl Gather<'_> {
             }
             (Head::Item { .. }, Part::Type | Part::Domain) if !place.starts() => {}
             _fresh if self.is_first_on_line() => {
-                let built = |w: &&Word| !matches!(w.status, Status::Later(_));
+                let built = |w: &&Word| w.later.is_none();
                 for word in keys::WORDS.iter().chain(keys::ITEMS).filter(built) {
                     self.push(word_offer(word));
                 }
@@ -55,7 +55,7 @@ impl Gather<'_> {
             return self.group();
         }
         let written = self.written();
-        for key in keys::of(word).iter().filter(|k| !matches!(k.status, Status::Later(_))) {
+        for key in keys::of(word) {
             let either = |a: &str, b: &str| key.name == a && written.iter().any(|w| w == b);
             if written.iter().any(|w| w == key.name) || either("epochs", "steps") || either("steps", "epochs")
             {
@@ -221,7 +221,7 @@ fn key_offer(key: &Key) -> Offer {
             let snippet = format!("{} {}", key.name, escaped(key.example));
             (format!("{} name {{ }}", key.name), snippet)
         }
-        Status::Key | Status::Later(_) => {
+        Status::Key => {
             (format!("{} = ", key.name), format!("{} = ${{1:{}}}", key.name, escaped(key.example)))
         }
     };

@@ -108,7 +108,7 @@ impl Gather<'_> {
     fn keys_of(&mut self, owner: &str) {
         let data = globals(self.analysis).iter().any(|k| k.kind == NameKind::Data && k.name == owner);
         let word = if data { "data" } else { "train" };
-        for key in keys::of(word).iter().filter(|k| !matches!(k.status, Status::Later(_))) {
+        for key in keys::of(word) {
             let offer = Offer::new(key.name, CompletionKind::Key).doc(key.doc);
             let text =
                 if key.status == Status::Key { format!("{} = ", key.name) } else { key.name.to_string() };

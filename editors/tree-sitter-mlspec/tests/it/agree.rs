@@ -22,7 +22,7 @@ enum Means {
 use Means::{Inline, Node as N, Nothing};
 
 /// Every kind that `src/node-types.json` names, in its order.
-const KINDS: [(&str, Means); 44] = [
+const KINDS: [(&str, Means); 45] = [
     ("any", N("any")),
     ("arg", N("arg")),
     ("args", Inline),

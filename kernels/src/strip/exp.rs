@@ -82,16 +82,34 @@ impl Function1 for Expm1 {
     }
 }
 
+/// With `e^x = 2^n (1 + p)`: `2^n`, `p`, `e^x`, and `1 + e^x` rounded once, for `x` from about -87.3 to 0.
+#[inline(always)]
+fn exp_and_more<S: Simd>(s: S, x: S::F) -> (S::F, S::F, S::F, S::F) {
+    let (shifted, p) = reduce(s, x);
+    let one = s.splat(1.0);
+    let scale = s.float(s.iadd(s.bits(one), s.shl::<23>(s.bits(shifted))));
+    (scale, p, s.fma(scale, p, scale), s.fma(scale, p, s.add(one, scale)))
+}
+
+/// `1 / (1 + e)`, below zero `e / (1 + e)`, with `e = e^-|x|`. The sum is of numbers up to 1, and what its rounding took is
+/// given back.
 pub(crate) struct Sigmoid;
 
 impl Function1 for Sigmoid {
     #[inline(always)]
     fn eval<S: Simd>(s: S, x: S::F) -> S::F {
-        s.div(s.splat(1.0), s.add(s.splat(1.0), exp(s, s.neg(x))))
+        // `min` gives its second argument for NaN.
+        let a = s.min(s.splat(-LOWEST), s.abs(x));
+        let (_, _, e, sum) = exp_and_more(s, s.neg(a));
+        let lost = s.sub(e, s.sub(sum, s.splat(1.0)));
+        let e = s.select(s.lt(x, s.splat(LOWEST)), s.splat(0.0), e);
+        let q = s.div(s.select(s.lt(x, s.splat(0.0)), e, s.splat(1.0)), sum);
+        s.fma(s.neg(q), lost, q)
     }
 }
 
-/// `t / (t + 2)` with `t = e^2|x| - 1`, and the sign of `x`.
+/// With `e = e^-2|x|`: `(1 - e) / (1 + e)` below 0.55, `1 - 2 e / (1 + e)` above, where the quotient is the smaller part;
+/// and the sign of `x`.
 pub(crate) struct Tanh;
 
 impl Function1 for Tanh {
@@ -99,8 +117,11 @@ impl Function1 for Tanh {
     fn eval<S: Simd>(s: S, x: S::F) -> S::F {
         // Beyond 9.1 it is 1 to the last bit. `min` gives its second argument for NaN.
         let a = s.min(s.splat(9.1), s.abs(x));
-        let t = expm1_inside(s, s.add(a, a));
-        let y = s.with_sign(s.div(t, s.add(t, s.splat(2.0))), x);
+        let (one, small) = (s.splat(1.0), s.lt(a, s.splat(0.55)));
+        let (scale, p, e, sum) = exp_and_more(s, s.mul(a, s.splat(-2.0)));
+        let less = s.fma(s.neg(scale), p, s.sub(one, scale));
+        let q = s.div(s.select(small, less, s.add(e, e)), sum);
+        let y = s.with_sign(s.select(small, q, s.sub(one, q)), x);
         s.select(s.eq(x, x), y, x)
     }
 }

@@ -3,9 +3,11 @@
 //! What the forward pass leaves for the gradient lies idle in between, and is most of what a step needs. Here the kernels
 //! that wrote such values run a second time, just before the first of those that read them: rematerialisation, as in Chen
 //! and others, "Training Deep Nets with Sublinear Memory Cost" (2016), but of kernels rather than layers. Where the
-//! program needs most memory, the kernels go first that let go of the most bytes for the least work, until it fits. A
-//! kernel gives the same numbers each time, its random ones too, so results keep their bits.
+//! program needs most memory, values go first that free the most bytes for the least work, until it fits. What a product
+//! stores beside its sum is made of that sum, if it is kept, rather than of a second product. A kernel gives the same
+//! numbers each time, its random ones too, so results keep their bits.
 
+use super::dims;
 use super::ir::*;
 use super::lower::{label, prune, redirect, work};
 use super::memory::{self, Layout, Lifetime};
@@ -42,13 +44,13 @@ pub fn again_bytes(program: &Program) -> usize {
     again.flat_map(Kernel::writes).map(|buffer| program.buffers[buffer].bytes()).sum()
 }
 
-/// Which kernels of a program run again. Times are places of its kernels.
+/// Which temporaries of a program are made again. Times are places of its kernels.
 struct Remat<'a> {
     program: &'a Program,
-    /// By kernel that runs again: after this time its temporaries are let go.
-    cuts: BTreeMap<usize, usize>,
-    /// Kernels whose running again came too late for the weights that they read.
-    refused: BTreeSet<usize>,
+    /// By temporary that is made again: after this time it is let go.
+    cuts: BTreeMap<BufferId, usize>,
+    /// Those that were made again too late for the weights that it takes.
+    refused: BTreeSet<BufferId>,
     /// By buffer, the kernel that writes it, and those that read it.
     writers: Vec<Option<usize>>,
     readers: Vec<Vec<usize>>,
@@ -63,9 +65,36 @@ struct Built {
     reads: Vec<Vec<usize>>,
 }
 
-/// Kernels to run again together, so that one of them can.
+impl Built {
+    fn is_read_after(&self, buffer: BufferId, time: usize) -> bool {
+        self.reads[buffer.index()].iter().any(|t| *t > time)
+    }
+
+    /// When temporaries take the most.
+    fn peak(&self) -> usize {
+        let lives = memory::lifetimes(&self.program, &Layout::in_order(&self.program));
+        let mut change = vec![0isize; self.program.kernels.len() + 1];
+        for (id, buffer) in self.program.buffers.iter() {
+            if let Some(Lifetime { first, last }) = lives[id.index()] {
+                change[first] += buffer.bytes() as isize;
+                change[last + 1] -= buffer.bytes() as isize;
+            }
+        }
+        let mut live = 0;
+        let taken = change.iter().map(|by| {
+            live += by;
+            live
+        });
+        let most = taken.zip(&self.times).max_by_key(|(taken, time)| (*taken, std::cmp::Reverse(**time)));
+        most.map_or(0, |(_, time)| *time)
+    }
+}
+
+/// Temporaries to let go together, so that one of them can be.
 struct Candidate {
-    kernels: BTreeSet<usize>,
+    buffers: BTreeSet<BufferId>,
+    /// What the kernels that make them again read.
+    reads: BTreeSet<BufferId>,
     gain: usize,
     cost: u64,
 }
@@ -98,36 +127,36 @@ impl<'a> Remat<'a> {
         })
     }
 
-    /// Has more kernels run again, to save so many bytes where memory is needed most. Whether there are any.
+    /// Has more made again, to save so many bytes where memory is needed most. Whether there is any.
     fn let_go(&mut self, need: usize) -> bool {
         loop {
             let built = self.build().expect("loops: what is let go can be made again");
             let peak = built.peak();
             let mut all: Vec<Candidate> =
-                (0..peak).filter_map(|kernel| self.candidate(&built, kernel, peak)).collect();
+                (0..peak).flat_map(|kernel| self.candidates(&built, kernel, peak)).collect();
             let before = self.cuts.clone();
             let mut saved = 0;
             while saved < need
                 && let Some(candidate) = self.best_of(&mut all)
             {
                 saved += candidate.gain;
-                self.cuts.extend(candidate.kernels.iter().map(|kernel| (*kernel, peak)));
+                self.cuts.extend(candidate.buffers.iter().map(|buffer| (*buffer, peak)));
             }
             if saved == 0 || self.build().is_some() {
                 return saved > 0;
             }
-            let new: Vec<usize> = self.cuts.keys().copied().filter(|k| !before.contains_key(k)).collect();
+            let new: Vec<BufferId> = self.cuts.keys().copied().filter(|b| !before.contains_key(b)).collect();
             self.refused.extend(new);
             self.cuts = before;
         }
     }
 
-    /// Takes out the candidate that saves the most bytes for its work. Work counts once for each kernel that runs again
-    /// along with it: a chain of them holds all of its values at once, and what is made from something that was kept does not.
+    /// Takes out the candidate that saves the most bytes for its work. Work counts once for each temporary that is made
+    /// again along with it: a chain of them is there all at once, and what is made from something that was kept is not.
     fn best_of(&self, all: &mut Vec<Candidate>) -> Option<Candidate> {
         // What another has taken along counts once.
-        all.retain(|candidate| candidate.kernels.iter().all(|kernel| !self.cuts.contains_key(kernel)));
-        let price = |c: &Candidate| u128::from(c.cost) * self.company(&c.kernels) as u128;
+        all.retain(|candidate| candidate.buffers.iter().all(|buffer| !self.cuts.contains_key(buffer)));
+        let price = |c: &Candidate| u128::from(c.cost) * self.company(c) as u128;
         let priced =
             all.iter().enumerate().map(|(i, candidate)| (i, price(candidate), candidate.gain as u128));
         // Without a division that rounds; of equals the first.
@@ -135,74 +164,116 @@ impl<'a> Remat<'a> {
         Some(all.remove(cheapest.0))
     }
 
-    /// How many kernels run again because these do, or have these run again, and these.
-    fn company(&self, kernels: &BTreeSet<usize>) -> usize {
-        let reach = |next: &dyn Fn(usize) -> Vec<usize>| {
-            let (mut seen, mut open) = (kernels.clone(), kernels.iter().copied().collect::<Vec<_>>());
-            while let Some(k) = open.pop() {
-                open.extend(next(k).into_iter().filter(|k| self.cuts.contains_key(k) && seen.insert(*k)));
+    /// How many temporaries are made again because these are, or have these made again, and these.
+    fn company(&self, of: &Candidate) -> usize {
+        let reach = |first: Vec<BufferId>, next: &dyn Fn(BufferId) -> Vec<BufferId>| {
+            let mut seen: BTreeSet<BufferId> = BTreeSet::new();
+            let mut open = first;
+            while let Some(buffer) = open.pop() {
+                if self.cuts.contains_key(&buffer) && seen.insert(buffer) {
+                    open.extend(next(buffer));
+                }
             }
-            seen.len() - kernels.len()
+            seen.len()
         };
         let kernel = |k: usize| &self.program.kernels[k];
-        let makers = reach(&|k| kernel(k).reads().iter().filter_map(|b| self.writers[b.index()]).collect());
-        let readers = reach(&|k| {
-            kernel(k).writes().iter().flat_map(|b| self.readers[b.index()].iter().copied()).collect()
-        });
-        makers + readers + kernels.len()
+        let made_of = |b: BufferId| self.writers[b.index()].map_or(Vec::new(), |k| kernel(k).reads());
+        let made_into = |b: BufferId| -> Vec<BufferId> {
+            self.readers[b.index()].iter().flat_map(|k| kernel(*k).writes()).collect()
+        };
+        let makers = reach(of.reads.iter().copied().collect(), &made_of);
+        let users = reach(of.buffers.iter().flat_map(|b| made_into(*b)).collect(), &made_into);
+        makers + users + of.buffers.len()
     }
 
-    /// What running a kernel again takes and gives, if it holds anything that lies idle at the peak.
-    fn candidate(&self, built: &Built, kernel: usize, peak: usize) -> Option<Candidate> {
-        let idle = |buffer: &BufferId| {
-            let reads = &built.reads[buffer.index()];
-            self.is_temp(*buffer) && reads.iter().any(|t| *t > peak) && !reads.contains(&peak)
-        };
-        let held = self.program.kernels[kernel].writes().into_iter().filter(idle);
-        let demand = held.flat_map(|b| built.reads[b.index()].iter().copied().filter(|t| *t > peak)).min()?;
-        let (mut kernels, mut open) = (BTreeSet::new(), vec![kernel]);
-        let (mut gain, mut kept, mut cost) = (0, 0, 0);
+    /// What a kernel wrote that lies idle at the peak: all of it, or all but something that the rest can be made of.
+    fn candidates(&self, built: &Built, kernel: usize, peak: usize) -> Vec<Candidate> {
+        let idle: BTreeSet<BufferId> = self.program.kernels[kernel]
+            .writes()
+            .into_iter()
+            .filter(|b| self.is_idle(built, *b, peak) && !self.cuts.contains_key(b))
+            .collect();
+        let parts = idle.iter().map(|kept| idle.iter().copied().filter(|b| b != kept).collect());
+        let parts: Vec<BTreeSet<BufferId>> = parts.collect();
+        std::iter::once(idle)
+            .chain(parts)
+            .filter(|part| !part.is_empty())
+            .filter_map(|part| self.candidate(built, part, peak))
+            .collect()
+    }
+
+    /// Whether a temporary is there at a time only for what comes later.
+    fn is_idle(&self, built: &Built, buffer: BufferId, time: usize) -> bool {
+        let reads = &built.reads[buffer.index()];
+        self.is_temp(buffer) && built.is_read_after(buffer, time) && !reads.contains(&time)
+    }
+
+    /// What it takes and gives to make temporaries of one kernel again.
+    fn candidate(&self, built: &Built, first: BTreeSet<BufferId>, peak: usize) -> Option<Candidate> {
+        let reads = first.iter().flat_map(|b| &built.reads[b.index()]);
+        let demand = reads.copied().filter(|t| *t > peak).min()?;
+        let mut open = vec![self.writers[first.first()?.index()]?];
+        let mut made = Candidate { buffers: first, reads: BTreeSet::new(), gain: 0, cost: 0 };
+        let mut kept = 0;
+        let mut kernels = 0;
         while let Some(k) = open.pop() {
-            if self.cuts.contains_key(&k) || !kernels.insert(k) {
-                continue;
-            }
-            if self.refused.contains(&k) || kernels.len() > CHAIN {
+            kernels += 1;
+            let copy = self.copy(k, &|buffer| made.buffers.contains(&buffer))?;
+            if kernels > CHAIN || self.comes_too_late(&copy, demand) {
                 return None;
             }
-            let copy = self.copy(k, &|buffer| self.is_temp(buffer))?;
-            let temps = self.program.kernels[k].writes();
-            gain += temps.iter().filter(|b| idle(b)).map(|b| self.bytes(*b)).sum::<usize>();
-            cost += work_of(self.program, &copy);
-            if self.comes_too_late(&copy, demand) {
+            let writes = copy.writes();
+            if writes.iter().any(|b| self.refused.contains(b)) {
                 return None;
             }
-            let gone = |b: &BufferId| self.is_temp(*b) && !built.reads[b.index()].iter().any(|t| *t > peak);
-            for read in copy.reads().into_iter().filter(gone) {
-                match self.bytes(read) * SMALL <= gain {
+            let idle = writes.iter().filter(|b| self.is_idle(built, **b, peak));
+            made.gain += idle.map(|b| self.bytes(*b)).sum::<usize>();
+            made.cost += work_of(self.program, &copy);
+            for read in copy.reads() {
+                made.reads.insert(read);
+                let is_there = !self.is_temp(read)
+                    || built.is_read_after(read, peak)
+                    || self.cuts.contains_key(&read)
+                    || made.buffers.contains(&read);
+                if is_there {
+                    continue;
+                }
+                match self.bytes(read) * SMALL <= made.gain {
                     true => kept += self.bytes(read),
-                    false => open.extend(self.writers[read.index()]),
+                    false => {
+                        made.buffers.insert(read);
+                        open.extend(self.writers[read.index()]);
+                    }
                 }
             }
         }
-        let gain = gain.checked_sub(kept).filter(|gain| *gain > 0)?;
-        Some(Candidate { kernels, gain, cost })
+        made.gain = made.gain.checked_sub(kept).filter(|gain| *gain > 0)?;
+        Some(made)
     }
 
-    /// A kernel that stores those of its buffers alone that are wanted; none if that is no kernel of its kind.
+    /// A kernel that stores those of its buffers alone that are wanted; none if there is none.
     fn copy(&self, kernel: usize, wanted: &dyn Fn(BufferId) -> bool) -> Option<Kernel> {
         let mut copy = self.program.kernels[kernel].clone();
+        if let KernelKind::Contract(contract) = &copy.kind {
+            let written = contract.body.stores.iter().map(|store| store.access.buffer);
+            let kept = written.filter(|b| !wanted(*b) && self.is_temp(*b) && !self.cuts.contains_key(b));
+            let mut without = kept.filter_map(|kept| epilogue(contract, kept, wanted));
+            if let Some(kind) = without.next() {
+                return Some(Kernel { kind, ..copy });
+            }
+        }
         if let Some(body) = copy.body_mut() {
             body.stores.retain(|store| wanted(store.access.buffer));
             prune(body);
         }
-        let stores = match &copy.kind {
+        let is_one = match &copy.kind {
             KernelKind::Rows(rows) => !rows.body.stores.is_empty(),
-            KernelKind::Contract(c) => c.body.nodes.iter().any(|(_, node)| *node == Node::Acc),
+            KernelKind::Contract(c) => sums(&c.body),
             KernelKind::Scatter(_) | KernelKind::Scan(_) => {
                 self.program.kernels[kernel].writes().into_iter().all(|buffer| self.is_temp(buffer))
             }
         };
-        stores.then_some(copy)
+        is_one.then_some(copy)
     }
 
     /// The program with its cuts; none if a kernel would run again when a weight that it reads has changed.
@@ -222,25 +293,35 @@ impl<'a> Remat<'a> {
     }
 }
 
-impl Built {
-    /// When temporaries take the most.
-    fn peak(&self) -> usize {
-        let lives = memory::lifetimes(&self.program, &Layout::in_order(&self.program));
-        let mut change = vec![0isize; self.program.kernels.len() + 1];
-        for (id, buffer) in self.program.buffers.iter() {
-            if let Some(Lifetime { first, last }) = lives[id.index()] {
-                change[first] += buffer.bytes() as isize;
-                change[last + 1] -= buffer.bytes() as isize;
-            }
-        }
-        let mut live = 0;
-        let taken = change.iter().map(|by| {
-            live += by;
-            live
-        });
-        let most = taken.zip(&self.times).max_by_key(|(taken, time)| (*taken, std::cmp::Reverse(**time)));
-        most.map_or(0, |(_, time)| *time)
+/// Whether a body uses the sum of its product.
+fn sums(body: &Body) -> bool {
+    body.nodes.iter().any(|(_, node)| *node == Node::Acc)
+}
+
+/// What a product stores besides `kept`, made of that instead of the product; none if that does not suffice.
+fn epilogue(contract: &Contract, kept: BufferId, wanted: &dyn Fn(BufferId) -> bool) -> Option<KernelKind> {
+    let Contract { batch, m, n, .. } = contract;
+    let mut body = contract.body.clone();
+    let mut stores = contract.body.stores.iter().filter(|store| store.access.buffer == kept);
+    let (store, None) = (stores.next()?, stores.next()) else { return None };
+    let sizes = batch.iter().chain(m).chain(n);
+    if sizes.zip(&store.access.strides).any(|(size, stride)| *size > 1 && *stride == 0) {
+        return None;
     }
+    body.nodes[store.value] = Node::Load(store.access.clone());
+    body.stores.retain(|store| wanted(store.access.buffer));
+    prune(&mut body);
+    if sums(&body) || body.stores.is_empty() {
+        return None;
+    }
+    let rows = [batch.as_slice(), m].concat();
+    let rows = match body.folds() {
+        true => Rows { outer: rows, row: n.clone(), body },
+        false => Rows { outer: [rows.as_slice(), n].concat(), row: Vec::new(), body },
+    };
+    let mut kind = KernelKind::Rows(rows);
+    dims::merge(&mut kind);
+    Some(kind)
 }
 
 /// Writes a program kernel by kernel.
@@ -270,16 +351,13 @@ impl Builder<'_> {
 
     /// Makes a temporary again if it was let go before this time.
     fn ensure(&mut self, buffer: BufferId, time: usize) -> Option<()> {
-        let Remat { program, cuts, writers, readers, .. } = self.remat;
-        let Some(writer) = writers[buffer.index()].filter(|_| self.remat.is_temp(buffer)) else {
-            return Some(());
-        };
-        if self.now.contains_key(&buffer) || cuts.get(&writer).is_none_or(|cut| time <= *cut) {
+        let Remat { program, cuts, writers, .. } = self.remat;
+        let is_gone = |b: BufferId| !self.now.contains_key(&b) && cuts.get(&b).is_some_and(|cut| time > *cut);
+        if !is_gone(buffer) {
             return Some(());
         }
-        let is_read = |b: BufferId| readers[b.index()].iter().any(|k| *k >= time || cuts.contains_key(k));
-        let wanted = |b: BufferId| self.remat.is_temp(b) && (b == buffer || is_read(b));
-        let mut copy = self.remat.copy(writer, &wanted)?;
+        let writer = writers[buffer.index()].expect("loops: a temporary is written");
+        let mut copy = self.remat.copy(writer, &is_gone)?;
         if self.remat.comes_too_late(&copy, time) {
             return None;
         }

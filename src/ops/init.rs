@@ -270,33 +270,52 @@ pub fn resolve(spec: &InitSpec, fan_in: &Dim, fan_out: &Dim) -> Init {
 /// # Panics
 /// If a fan still holds a symbol: graphs are bound before weights are drawn.
 pub fn draw(init: &Init, name: &str, seed: u64, shape: &[usize]) -> Vec<f32> {
-    let count: usize = shape.iter().product();
+    let mut all = vec![0.0; shape.iter().product()];
+    draw_part(init, name, seed, shape, 0, &mut all);
+    all
+}
+
+/// Whether parts of the values are drawn for no more than their share of the work.
+pub fn has_parts(init: &Init) -> bool {
+    !matches!(init, Init::Orthogonal { .. })
+}
+
+/// Those of the first values that stand from `first` on, as many as `out` takes.
+///
+/// # Panics
+/// As [`draw`].
+pub fn draw_part(init: &Init, name: &str, seed: u64, shape: &[usize], first: usize, out: &mut [f32]) {
     let key = rng::key(seed, name);
-    let each = |f: &dyn Fn(u64) -> f64| (0..count as u64).map(|i| f(i) as f32).collect();
     match init {
-        Init::Constant(x) => vec![*x as f32; count],
+        Init::Constant(x) => out.fill(*x as f32),
         Init::Parts(numbers) => {
             let width = shape.last().map_or(1, |n| n / numbers.len()).max(1);
-            each(&|i| numbers[i as usize / width % numbers.len()])
+            each(first, out, |i| numbers[i as usize / width % numbers.len()]);
         }
         Init::Uniform { bound } => {
             let bound = value(bound);
-            each(&|i| (2.0 * f64::from(rng::uniform(key, 0, i)) - 1.0) * bound)
+            each(first, out, |i| (2.0 * f64::from(rng::uniform(key, 0, i)) - 1.0) * bound);
         }
         Init::Normal { mean, std } => {
             let std = value(std);
-            each(&|i| mean + std * rng::normal(key, 0, i))
+            each(first, out, |i| mean + std * rng::normal(key, 0, i));
         }
         Init::TruncatedNormal { mean, std } => {
             let std = value(std);
-            each(&|i| mean + std * truncated(key, i))
+            each(first, out, |i| mean + std * truncated(key, i));
         }
-        Init::Orthogonal { gain } => orthogonal(key, *gain, shape),
+        Init::Orthogonal { gain } => {
+            out.copy_from_slice(&orthogonal(key, *gain, shape)[first..first + out.len()]);
+        }
         Init::Identity { gain } => {
             let columns = matrix(shape).1 as u64;
-            each(&|i| if i / columns == i % columns { *gain } else { 0.0 })
+            each(first, out, |i| if i / columns == i % columns { *gain } else { 0.0 });
         }
     }
+}
+
+fn each(first: usize, out: &mut [f32], f: impl Fn(u64) -> f64) {
+    out.iter_mut().zip(first as u64..).for_each(|(x, i)| *x = f(i) as f32);
 }
 
 /// Rows and columns: all axes but the last count as one.
@@ -388,6 +407,28 @@ mod tests {
             let (mean, std, _) = moments(&draw(&init, "w", 7, &[200, 500]));
             assert!(mean.abs() < 0.005, "{name}: mean {mean}");
             assert!((std / f64::sqrt(variance) - 1.0).abs() < 0.01, "{name}: std {std}");
+        }
+    }
+
+    #[test]
+    fn parts_are_those_of_the_whole() {
+        let spread = || InitScale::Fixed(0.5);
+        let all = [
+            Init::Constant(3.0),
+            Init::Parts(vec![1.0, 2.0, 3.0]),
+            Init::Uniform { bound: spread() },
+            Init::Normal { mean: 1.0, std: spread() },
+            Init::TruncatedNormal { mean: 0.0, std: spread() },
+            Init::Orthogonal { gain: 1.0 },
+            Init::Identity { gain: 2.0 },
+        ];
+        for init in all {
+            let whole = draw(&init, "a", 7, &[10, 12]);
+            let mut parts = vec![0.0; 120];
+            for (i, part) in parts.chunks_mut(17).enumerate() {
+                draw_part(&init, "a", 7, &[10, 12], 17 * i, part);
+            }
+            assert_eq!(parts, whole, "{init:?}");
         }
     }
 

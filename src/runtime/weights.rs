@@ -10,7 +10,7 @@ use crate::pipeline;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// One weight or state and where it lies.
 #[derive(Clone, Debug)]
@@ -54,6 +54,9 @@ pub struct Weights {
     memory: Arc<Block>,
 }
 
+/// Numbers that are drawn by one thread at a time.
+const PART: usize = 1 << 16;
+
 /// What `--init` has wrong: one line each.
 pub type Misfits = Vec<String>;
 
@@ -94,11 +97,27 @@ impl Weights {
 
     /// Draws every first value from seed and name.
     pub fn draw(&mut self, seed: u64) {
-        for i in 0..self.slots.len() {
-            let slot = &self.slots[i];
-            let values = init::draw(&slot.init, &slot.name, seed, &slot.shape);
-            self.values_mut(i).copy_from_slice(&values);
+        let mut parts = Vec::new();
+        for slot in &self.slots {
+            // SAFETY: as in `values_mut`; slots do not overlap, and no part outlives this borrow of `self`.
+            let all = unsafe {
+                std::slice::from_raw_parts_mut(self.memory.at(slot.offset).cast::<f32>(), slot.count())
+            };
+            let size = if init::has_parts(&slot.init) { PART } else { slot.count().max(1) };
+            parts.extend(all.chunks_mut(size).enumerate().map(|(i, part)| (slot, i * size, part)));
         }
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(parts.len());
+        let parts = Mutex::new(parts.into_iter());
+        let next = || parts.lock().expect("runtime: a draw does not fail").next();
+        let draw = || {
+            while let Some((slot, first, out)) = next() {
+                init::draw_part(&slot.init, &slot.name, seed, &slot.shape, first, out);
+            }
+        };
+        std::thread::scope(|scope| {
+            (1..threads).for_each(|_| drop(scope.spawn(draw)));
+            draw();
+        });
         self.restart_averages();
     }
 

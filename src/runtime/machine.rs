@@ -6,6 +6,7 @@
 
 use super::data::Batch;
 use super::memory::{Backing, Block, lay_out};
+use super::warm::Warming;
 use super::weights::Weights;
 use crate::base::DType;
 use crate::codegen::{self, Compiled};
@@ -24,6 +25,8 @@ pub struct Machine {
     /// Bytes that all programs together may take.
     room: Option<usize>,
     team: Team,
+    /// Of the arena, which it may not outlive.
+    warming: Warming,
     arena: Block,
     workspace: Block,
 }
@@ -58,6 +61,7 @@ impl Machine {
             timed: false,
             room: None,
             team: Team::new(threads, 0),
+            warming: Warming::default(),
             arena: empty(),
             workspace: empty(),
         }
@@ -83,18 +87,34 @@ impl Machine {
     /// # Panics
     /// If the program reads a batch column or weight that there is not.
     pub fn load(&mut self, program: Program, weights: &Weights, columns: &[&str]) -> Executable {
+        // Where it is known, memory comes while code is made.
+        let ahead = self.room.is_none().then(|| memory::plan(&program));
+        if let Some(memory) = &ahead {
+            self.grow(memory.arena_bytes);
+        }
         let (program, compiled) = self.fitted(program);
-        let memory = memory::plan(&program);
+        let memory = ahead.unwrap_or_else(|| memory::plan(&program));
         if compiled.scratch_bytes() > self.team.scratch_bytes() {
             self.team = Team::new(self.threads, compiled.scratch_bytes());
         }
         if compiled.workspace_bytes() > self.workspace.len() {
             self.workspace = Block::backed(self.backing, compiled.workspace_bytes());
         }
-        if memory.arena_bytes > self.arena.len() {
-            self.arena = Block::backed(self.backing, memory.arena_bytes);
-        }
+        self.grow(memory.arena_bytes);
         Executable::new(program, memory, compiled, weights, columns)
+    }
+
+    /// Has the arena hold so many bytes.
+    fn grow(&mut self, bytes: usize) {
+        if bytes <= self.arena.len() {
+            return;
+        }
+        self.warming.end();
+        self.arena = Block::backed(self.backing, bytes);
+        if self.backing == Backing::Memory && self.threads > 1 {
+            // SAFETY: the arena is used in `run`, which ends this first, and replaced here, where it has ended.
+            self.warming = unsafe { Warming::new(&self.arena) };
+        }
     }
 
     /// A program that takes no more than there is room for, if it can, and its code.
@@ -125,6 +145,7 @@ impl Machine {
     /// Runs a program once on a batch, its scalars set.
     pub fn run(&self, executable: &mut Executable, batch: &Batch, seed: u64, step: u64) {
         assert_eq!(self.backing, Backing::Memory, "runtime: a machine that runs has memory");
+        self.warming.end();
         for (buffer, offset) in &executable.temps {
             executable.addresses[*buffer] = self.arena.at(*offset);
         }

@@ -36,6 +36,7 @@ mod tables;
 mod tallies;
 pub mod times;
 pub mod trainer;
+mod warm;
 pub mod weights;
 
 pub use engine::{DeviceKind, On};

@@ -368,7 +368,8 @@ impl Cut {
     fn of_long(batch: usize, m: usize, n: usize, tiles: usize, panel: usize) -> Cut {
         let few = FEW_TASKS.div_ceil(batch.max(1));
         let cols = even(n, STRIP, panel);
-        let fitting = |cols: usize| (SUMS / (m.div_ceil(tiles.max(1)) * cols).max(1)).clamp(1, tiles.max(1));
+        // In rows, since tiles may be of a row less than the largest.
+        let fitting = |cols: usize| (SUMS / cols.max(1) * tiles / m.max(1)).clamp(1, tiles.max(1));
         let tasks = |cols: usize| n.div_ceil(cols) * tiles.div_ceil(fitting(cols));
         let narrow = even(n, n.div_ceil(few).max(2 * panel), panel);
         let cols = if tasks(cols) < few { narrow.min(cols) } else { cols };

@@ -24,6 +24,7 @@
 
 mod erf;
 mod exp;
+mod formula;
 mod log;
 mod pow;
 mod rows;
@@ -31,6 +32,7 @@ mod rows;
 mod tests;
 mod trig;
 
+pub use formula::{Binary, Ref, Shift, Step, formula};
 pub use rows::{mlc_max, mlc_sum};
 
 use crate::isa::Isa;

@@ -149,9 +149,11 @@ pub fn plain(operand: &loops::Operand) -> &Access {
     operand.plain().expect("loops: products for this backend have no prologues")
 }
 
-pub fn finish(contract: &Contract, dtypes: &[DType]) -> Finish {
+/// `wide` says whether loops may be.
+pub fn finish(contract: &Contract, dtypes: &[DType], wide: bool) -> Finish {
     assert!(!contract.folds(), "loops: products for this backend have no row phases");
-    plain_store(contract).unwrap_or_else(|| Finish::Epilogue(Box::new(EpiloguePlan::new(contract, dtypes))))
+    plain_store(contract)
+        .unwrap_or_else(|| Finish::Epilogue(Box::new(EpiloguePlan::new(contract, dtypes, wide))))
 }
 
 /// A body that only stores the sums densely needs no code.
@@ -174,7 +176,7 @@ fn plain_store(contract: &Contract) -> Option<Finish> {
 }
 
 impl EpiloguePlan {
-    fn new(contract: &Contract, dtypes: &[DType]) -> EpiloguePlan {
+    fn new(contract: &Contract, dtypes: &[DType], wide: bool) -> EpiloguePlan {
         let mut body = contract.body.clone();
         let mut dims: Vec<usize> =
             contract.batch.iter().chain(&contract.m).chain(&contract.n).copied().collect();
@@ -194,7 +196,7 @@ impl EpiloguePlan {
             body,
             dtypes: dtypes.to_vec(),
         };
-        let facts = Facts::of(&nest);
+        let facts = Facts::of(&nest, wide);
         let live = live_nodes(&nest);
         let uniforms = uniform_roots(&nest, &facts, &live);
         let have: Vec<bool> = nest.body.nodes.ids().map(|id| !facts.is_lane(id)).collect();
@@ -249,7 +251,7 @@ impl EpiloguePlan {
         g.places.fill(None);
         self.compute_units(g);
         let rows = RowsOf { dim: m, count: tile.rows, acc: Some(g.times(tile.ld, 4)) };
-        g.strip_rows(&self.plan, Len::Dyn { value: tile.cols, fours: false }, rows)
+        g.strip_rows(&self.plan, &self.layout, Len::Dyn { value: tile.cols, fours: false }, rows)
     }
 
     fn compute_units(&self, g: &mut Gen) {

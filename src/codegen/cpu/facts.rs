@@ -4,7 +4,8 @@ use super::nest::{Form, Nest};
 use crate::base::{DType, Id};
 use crate::codegen::dims::{bits_of, strides_set, variation};
 use crate::graph::{Cpu, ScalarOp};
-use crate::loops::{Node, NodeId};
+use crate::loops::{Access, Node, NodeId};
+use mlc_kernels::strip::formula;
 
 /// Where a node's value lives, by the dims over which it varies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,10 @@ pub struct Facts {
     pub cost: Vec<u32>,
     /// Whether that includes a strip call.
     pub dear: Vec<bool>,
+    /// Whether its lanes come out of a call, which leaves them in scratch.
+    pub called: Vec<bool>,
+    /// Whether wide loops do all that lanes do, but for calls.
+    pub wide: bool,
     /// Of each store, by index.
     pub stores: Vec<StoreFacts>,
     /// Sweeps over the row.
@@ -46,11 +51,18 @@ pub struct StoreFacts {
     pub row: bool,
 }
 
+/// Lanes of a wide loop's vectors.
+const LANES: usize = 16;
+
+/// Columns that keep a wide loop busy without registers of their own.
+const BROAD: usize = 64;
+
 /// Anything costlier is stored rather than computed again.
 const CHEAP: u32 = 3;
 
 impl Facts {
-    pub fn of(nest: &Nest) -> Facts {
+    /// `wide` says whether loops may be: those take steps of strip functions among their own.
+    pub fn of(nest: &Nest, wide: bool) -> Facts {
         let nodes = &nest.body.nodes;
         let lane = 1u64 << nest.lane;
         let seq = bits_of(&nest.seq);
@@ -67,6 +79,8 @@ impl Facts {
             level: Vec::with_capacity(nodes.len()),
             cost: Vec::with_capacity(nodes.len()),
             dear: Vec::with_capacity(nodes.len()),
+            called: Vec::new(),
+            wide: false,
             sweeps: 0,
             varies: Vec::new(),
             stores: Vec::new(),
@@ -101,6 +115,10 @@ impl Facts {
             facts.stores.push(StoreFacts { varies, class, row: is_row(varies) });
         }
         facts.varies = varies;
+        facts.wide = wide && facts.suits_wide_loops(nest);
+        let called =
+            nodes.iter().map(|(id, node)| is_called(node) && !(facts.wide && facts.has_formula(id, node)));
+        facts.called = called.collect();
         facts.sweeps = facts.count_sweeps(nest);
         facts
     }
@@ -133,6 +151,46 @@ impl Facts {
         });
         let stores = nest.body.stores.iter().zip(&self.stores).filter(|(_, facts)| facts.row);
         folds.chain(stores.map(|(store, _)| self.level[store.value.index()] + 1)).max().unwrap_or(0)
+    }
+
+    /// Whether wide loops can do all that lanes do, but for calls. Few columns are better folded in registers, which
+    /// they know nothing of.
+    fn suits_wide_loops(&self, nest: &Nest) -> bool {
+        let neighbours =
+            |access: &Access| access.guards.is_empty() && matches!(access.strides[nest.lane], 0 | 1);
+        let is_epilogue = nest.body.nodes.iter().any(|(_, node)| matches!(node, Node::Acc));
+        let suits = |(id, node): (NodeId, &Node)| match node {
+            Node::Load(access) => neighbours(access),
+            Node::LoadAt { access, index, .. } => neighbours(access) && !self.is_lane(*index),
+            Node::Index { strides, .. } => strides[nest.lane] == 1 && !is_epilogue,
+            Node::Op { op, inputs } => {
+                *op != ScalarOp::ToI32
+                    && self.dtype[id.index()] == DType::F32
+                    && self.takes_wide(*op, inputs, nest)
+            }
+            Node::Acc | Node::Const { .. } | Node::Random { .. } | Node::Fold { .. } => true,
+        };
+        let stores = nest.body.stores.iter().zip(&self.stores);
+        nest.lanes() >= if nest.form == Form::Columns { BROAD } else { LANES }
+            && nest.body.nodes.iter().filter(|(id, _)| self.is_lane(*id)).all(suits)
+            && stores
+                .filter(|(_, facts)| facts.class == Class::Lane)
+                .all(|(s, _)| s.access.strides[nest.lane] == 1)
+    }
+
+    /// Of lanes of whole numbers only coordinates are known, and compared; of bytes, that they are numbers.
+    fn takes_wide(&self, op: ScalarOp, inputs: &[NodeId], nest: &Nest) -> bool {
+        let whole = inputs.iter().filter(|i| self.is_lane(**i));
+        let mut whole = whole.filter(|i| self.dtype[i.index()] != DType::F32);
+        match op {
+            ScalarOp::ToF32 => whole.all(|i| self.dtype[i.index()] == DType::U8),
+            _ => whole.all(|i| matches!(nest.body.nodes[*i], Node::Index { .. })),
+        }
+    }
+
+    fn has_formula(&self, id: NodeId, node: &Node) -> bool {
+        let Node::Op { op, .. } = node else { return false };
+        self.is_lane(id) && strip_function(*op).is_some_and(|symbol| formula(symbol).is_some())
     }
 
     pub fn is_lane(&self, node: NodeId) -> bool {

@@ -146,15 +146,17 @@ impl Gen<'_, '_> {
         }
     }
 
-    /// Runs a plan over several rows by one call; false if there is none for it.
-    pub fn strip_rows(&mut self, plan: &StripPlan, len: Len, rows: RowsOf) -> bool {
-        let single = plan.stages.is_empty() && plan.outs.is_empty() && plan.folds.is_empty();
+    /// Runs a plan over several rows by one call, down columns if it folds; false if there is none for it.
+    pub fn strip_rows(&mut self, plan: &StripPlan, layout: &[Option<Place>], len: Len, rows: RowsOf) -> bool {
+        let single = plan.stages.is_empty() && plan.outs.is_empty();
         if !single || !plan.stores.iter().all(|&s| self.store_dims(s).is_empty()) {
             return false;
         }
         let nest = self.nest;
+        let place = |fold: NodeId| layout[fold.index()].expect("codegen: a fold down columns has a place");
+        let folds = plan.folds.iter().map(|&fold| Want::Down(fold, place(fold)));
         let stores = plan.stores.iter().map(|&s| &nest.body.stores[s]);
-        let wants: Vec<Want> = stores.map(|s| Want::Store(s.value, &s.access)).collect();
+        let wants: Vec<Want> = folds.chain(stores.map(|s| Want::Store(s.value, &s.access))).collect();
         self.wide_rows(len, &wants, rows)
     }
 

@@ -10,6 +10,7 @@
 mod contract;
 mod emit;
 mod facts;
+mod formula;
 mod instance;
 mod jit;
 mod known;
@@ -227,7 +228,7 @@ fn plan(jit: &mut Jit, kind: &KernelKind, binding: &Binding, number: usize) -> P
     let name = format!("k{number}");
     match kind {
         KernelKind::Rows(rows) => {
-            let plan = Box::new(RowsPlan::new(Nest::of_rows(rows, &binding.dtypes)));
+            let plan = Box::new(RowsPlan::new(Nest::of_rows(rows, &binding.dtypes), jit.is_wide()));
             if step::is_inline(&plan) {
                 return Plan::Inline(plan);
             }
@@ -240,7 +241,7 @@ fn plan(jit: &mut Jit, kind: &KernelKind, binding: &Binding, number: usize) -> P
             Plan::Scatter(plan, function)
         }
         KernelKind::Contract(contract) => {
-            let finish = contract::finish(contract, &binding.dtypes);
+            let finish = contract::finish(contract, &binding.dtypes, jit.is_wide());
             let function = match &finish {
                 Finish::Store { .. } => None,
                 Finish::Epilogue(plan) => Some(contract::define(jit, &name, plan)),

@@ -1,27 +1,26 @@
 //! `Rows` kernels: the plan of their sweeps and tasks, and their function.
 
+mod cut;
 mod sheet;
 
 pub use sheet::is_even;
 
 use super::emit::{Gen, Len, Place};
-use super::facts::{Class, Facts, is_called};
+use super::facts::{Class, Facts};
 use super::jit::Jit;
 use super::nest::{Form, Nest};
 use super::strip::{self, StripPlan, Targets};
+use crate::base::DType;
 use crate::loops::{Node, NodeId};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, Value};
 use cranelift_frontend::FunctionBuilder;
 use cranelift_module::FuncId;
+use cut::{column_strip, cost};
 
 /// Lanes of a strip: with a few values of each it stays in L1.
 const STRIP: usize = 1024;
-/// Lanes of a strip down columns: narrower, since one vector of it is kept for each row.
-const COLUMNS: usize = 256;
-/// Rows from which on a fold down columns is worth registers of its own.
-const TALL: usize = 64;
 /// Scratch for values that sweeps hand on; beyond it they compute them anew.
 const KEPT_BYTES: usize = 256 * 1024;
 /// Element operations below which a kernel is one task on the calling thread, and of one task.
@@ -64,14 +63,15 @@ struct Sweep {
 }
 
 impl RowsPlan {
-    pub fn new(nest: Nest) -> RowsPlan {
-        let facts = Facts::of(&nest);
+    /// `wide` says whether loops may be.
+    pub fn new(nest: Nest, wide: bool) -> RowsPlan {
+        let facts = Facts::of(&nest, wide);
         let live = live_nodes(&nest);
         let uniforms = uniform_roots(&nest, &facts, &live);
         let lanes = nest.lanes();
         let (strip, in_registers) = match nest.form {
             Form::Map | Form::Rows => (lanes.min(STRIP), false),
-            Form::Columns => column_strip(&nest, &live),
+            Form::Columns => column_strip(&nest, &facts, &live),
         };
         let chunks = match nest.form {
             Form::Rows => 1,
@@ -294,39 +294,6 @@ impl RowsPlan {
     }
 }
 
-/// Element operations of the whole kernel.
-fn cost(nest: &Nest, facts: &Facts, live: &[bool]) -> usize {
-    let nodes = nest.body.nodes.iter();
-    let lanes = nodes.filter(|(id, _)| live[id.index()] && facts.is_lane(*id));
-    let each: usize = lanes.map(|(_, node)| node_cost(node)).sum();
-    each * nest.dims.iter().product::<usize>()
-}
-
-/// Lanes of a strip down columns, and whether its folds stay in registers: then a row waits for the sums of the one
-/// before no longer than an addition takes.
-fn column_strip(nest: &Nest, live: &[bool]) -> (usize, bool) {
-    let nodes = nest.body.nodes.iter().filter(|(id, _)| live[id.index()]);
-    let folds = nodes.filter(|(_, node)| matches!(node, Node::Fold { .. })).count();
-    let tall = nest.points(&nest.seq) >= TALL;
-    match folds {
-        1 if tall => (nest.lanes().min(32), true),
-        2 | 3 if tall => (nest.lanes().min(16), true),
-        _ => (nest.lanes().min(COLUMNS), false),
-    }
-}
-
-/// A rough price in vector instructions for each element, for cutting only.
-fn node_cost(node: &Node) -> usize {
-    match node {
-        Node::Const { .. } | Node::Index { .. } => 0,
-        Node::Op { .. } if is_called(node) => 8,
-        Node::Op { op: crate::graph::ScalarOp::Div | crate::graph::ScalarOp::Sqrt, .. } => 3,
-        Node::LoadAt { .. } => 3,
-        Node::Random { .. } => 8,
-        Node::Acc | Node::Load(_) | Node::Op { .. } | Node::Fold { .. } => 1,
-    }
-}
-
 /// Places for everything a plan stores that does not last longer.
 pub fn lay_out(
     plan: &StripPlan,
@@ -395,7 +362,7 @@ impl Gen<'_, '_> {
         for (i, &node) in uniforms.iter().enumerate() {
             let dtype = self.facts.dtype[node.index()];
             // Bytes were widened when they were handed over.
-            let dtype = if dtype == crate::base::DType::U8 { crate::base::DType::I32 } else { dtype };
+            let dtype = if dtype == DType::U8 { DType::I32 } else { dtype };
             let x = self.load_splat(dtype, self.params, 8 * (first + i) as i32);
             self.scalars[node.index()] = Some(x);
         }
@@ -506,12 +473,14 @@ impl RowsPlan {
                 }
                 Form::Map | Form::Columns => {
                     g.open_columns(&sweep.folds, &sweep.layout, len, self.in_registers);
-                    g.nest_loops(&self.nest.seq, &mut |g| {
-                        self.set_kept(g);
-                        self.scalars_of_seq(g, step);
-                        g.strip(&sweep.plan, &sweep.layout, Len::Const(len), None);
-                        self.store_seq(g, step);
-                    });
+                    if !self.emit_sweep_at_once(g, step, len) {
+                        g.nest_loops(&self.nest.seq, &mut |g| {
+                            self.set_kept(g);
+                            self.scalars_of_seq(g, step);
+                            g.strip(&sweep.plan, &sweep.layout, Len::Const(len), None);
+                            self.store_seq(g, step);
+                        });
+                    }
                     g.close_columns(&sweep.layout, len);
                     sweep.folds.iter().for_each(|f| g.places[f.index()] = sweep.layout[f.index()]);
                 }

@@ -37,7 +37,7 @@ impl ScatterPlan {
             body: Body::default(),
             dtypes,
         };
-        let facts = Facts::of(&nest);
+        let facts = Facts::of(&nest, false);
         let work = (scatter.count + scatter.rows) * scatter.width;
         let columns = if work < INLINE { scatter.width.max(1) } else { COLUMNS.min(scatter.width.max(1)) };
         let tasks = scatter.width.div_ceil(columns);

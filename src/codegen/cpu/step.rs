@@ -137,7 +137,7 @@ fn nothing() -> (Nest, Facts) {
         body: crate::loops::Body::default(),
         dtypes: Vec::new(),
     };
-    let facts = Facts::of(&empty);
+    let facts = Facts::of(&empty, false);
     (empty, facts)
 }
 

@@ -6,7 +6,7 @@
 //! load of the same elements, so a buffer may share memory with one that the kernel reads in the
 //! same places.
 
-use super::facts::{Class, Facts, is_called};
+use super::facts::{Class, Facts};
 use super::nest::Nest;
 use crate::loops::{Node, NodeId};
 
@@ -53,7 +53,7 @@ pub fn plan(nest: &Nest, facts: &Facts, have: &[bool], targets: Targets) -> Stri
     let mut plan = StripPlan { stages: vec![Stage::default(); last + 1], ..StripPlan::default() };
     let mut stored = vec![false; nodes.len()];
     for (id, node) in nodes.iter().filter(|(id, _)| needed[id.index()]) {
-        if !is_called(node) {
+        if !facts.called[id.index()] {
             for &input in node.inputs() {
                 let from = input.index();
                 let crosses = needed[from] && stage[from] < stage[id.index()];
@@ -75,11 +75,11 @@ pub fn plan(nest: &Nest, facts: &Facts, have: &[bool], targets: Targets) -> Stri
     }
     // What this strip calls lies in scratch by itself; a number for all lanes is spread, however
     // it came about.
-    let called_here = |id: NodeId| needed[id.index()] && is_called(&nodes[id]);
+    let called_here = |id: NodeId| needed[id.index()] && facts.called[id.index()];
     for id in nodes.ids().filter(|id| stored[id.index()] && !called_here(*id)) {
         plan.stages[stage[id.index()]].outs.push(id);
     }
-    let in_last = |out: &NodeId| !stored[out.index()] && !is_called(&nodes[*out]);
+    let in_last = |out: &NodeId| !stored[out.index()] && !facts.called[out.index()];
     plan.outs = targets.outs.iter().copied().filter(in_last).collect();
     plan.folds = targets.folds;
     plan.stores = targets.stores;
@@ -99,7 +99,7 @@ fn split_dear_folds(nest: &Nest, facts: &Facts, have: &[bool], plan: &mut StripP
     }
     let mut outs = std::mem::take(&mut plan.outs);
     for term in terms {
-        let scratch = stored[term.index()] || have[term.index()] || is_called(&nest.body.nodes[term]);
+        let scratch = stored[term.index()] || have[term.index()] || facts.called[term.index()];
         if !scratch && facts.is_lane(term) && facts.cost[term.index()] > 0 && !outs.contains(&term) {
             outs.push(term);
         }
@@ -128,7 +128,7 @@ fn closure(nest: &Nest, have: &[bool], roots: &[NodeId]) -> Vec<bool> {
 fn stages_of(nest: &Nest, facts: &Facts, have: &[bool], needed: &[bool]) -> Vec<usize> {
     let mut stage = vec![0; needed.len()];
     for (id, node) in nest.body.nodes.iter().filter(|(id, _)| needed[id.index()]) {
-        let called = is_called(node);
+        let called = facts.called[id.index()];
         stage[id.index()] = node
             .inputs()
             .iter()
@@ -142,7 +142,7 @@ fn stages_of(nest: &Nest, facts: &Facts, have: &[bool], needed: &[bool]) -> Vec<
 /// Whether a call can read the node's strip where it lies: in scratch, or contiguous in a buffer.
 pub fn addressable(nest: &Nest, facts: &Facts, have: &[bool], node: NodeId) -> bool {
     let in_scratch = facts.class[node.index()] == Class::Lane && have[node.index()];
-    in_scratch || is_called(&nest.body.nodes[node]) && facts.is_lane(node) || is_dense_load(nest, node)
+    in_scratch || facts.called[node.index()] && facts.is_lane(node) || is_dense_load(nest, node)
 }
 
 /// Whether it loads `f32` neighbours along the lane, unguarded.

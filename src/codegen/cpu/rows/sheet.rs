@@ -1,6 +1,6 @@
 //! Units that one call of a wide loop goes through: the rows of a sheet.
 
-use super::RowsPlan;
+use super::{RowsPlan, Sweep};
 use crate::codegen::cpu::emit::{Gen, Len};
 use crate::codegen::cpu::facts::{Class, Facts};
 use crate::codegen::cpu::nest::Form;
@@ -53,6 +53,20 @@ impl RowsPlan {
         g.index[self.nest.lane] = g.iconst(0);
         self.scalars_of(g, Class::Unit, 0);
         let rows = RowsOf { dim: last, count, acc: None };
-        g.strip_rows(&self.sweeps[0].plan, Len::Const(self.nest.lanes()), rows)
+        let Sweep { plan, layout, .. } = &self.sweeps[0];
+        g.strip_rows(plan, layout, Len::Const(self.nest.lanes()), rows)
+    }
+
+    /// A sweep down the columns of a unit by one call; false if there is none for it.
+    pub(super) fn emit_sweep_at_once(&self, g: &mut Gen, step: usize, len: usize) -> bool {
+        let [seq] = self.nest.seq[..] else { return false };
+        let numbers = self.facts.stores.iter().any(|store| store.class == Class::Seq);
+        if self.nest.form != Form::Columns || self.in_registers || numbers {
+            return false;
+        }
+        g.index[seq] = g.iconst(0);
+        let rows = RowsOf { dim: seq, count: g.iconst(self.nest.dims[seq] as i64), acc: None };
+        let Sweep { plan, layout, .. } = &self.sweeps[step];
+        g.strip_rows(plan, layout, Len::Const(len), rows)
     }
 }

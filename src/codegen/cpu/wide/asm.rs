@@ -29,6 +29,7 @@ pub const VMOVUPS_LOAD: Evex = evex(1, 0, 0x10);
 pub const VMOVUPS_STORE: Evex = evex(1, 0, 0x11);
 pub const VSQRTPS: Evex = evex(1, 0, 0x51);
 pub const VANDPS: Evex = evex(1, 0, 0x54);
+pub const VORPS: Evex = evex(1, 0, 0x56);
 pub const VXORPS: Evex = evex(1, 0, 0x57);
 pub const VADDPS: Evex = evex(1, 0, 0x58);
 pub const VMULPS: Evex = evex(1, 0, 0x59);
@@ -37,11 +38,22 @@ pub const VSUBPS: Evex = evex(1, 0, 0x5C);
 pub const VMINPS: Evex = evex(1, 0, 0x5D);
 pub const VDIVPS: Evex = evex(1, 0, 0x5E);
 pub const VMAXPS: Evex = evex(1, 0, 0x5F);
+/// Shifts by a constant: which one is in the field of the destination, which takes that of the first source.
+pub const VPSHIFTD: Evex = evex(1, 1, 0x72);
+pub const VPSUBD: Evex = evex(1, 1, 0xFA);
+pub const VPADDD: Evex = evex(1, 1, 0xFE);
 pub const VCMPPS: Evex = evex(1, 0, 0xC2);
 pub const VBROADCASTSS: Evex = evex(2, 1, 0x18);
 pub const VPMOVZXBD: Evex = evex(2, 1, 0x31);
 pub const VBLENDMPS: Evex = evex(2, 1, 0x65);
+/// `reg = reg * rm + first`
+pub const VFMADD132PS: Evex = evex(2, 1, 0x98);
+/// `reg = first * reg + rm`
+pub const VFMADD213PS: Evex = evex(2, 1, 0xA8);
+/// `reg = first * rm + reg`
+pub const VFMADD231PS: Evex = evex(2, 1, 0xB8);
 pub const VRNDSCALEPS: Evex = evex(3, 1, 0x08);
+pub const VPCMPD: Evex = evex(3, 1, 0x1F);
 
 /// The last operand of an instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,6 +194,11 @@ impl Asm {
     fn field(&mut self, opcode: u8, reg: Gpr, base: Gpr, at: i32) {
         self.bytes(&[0x48 | (reg >> 3) << 2 | base >> 3, opcode]);
         self.rm(reg, Rm::Field { base, at }, 0);
+    }
+
+    /// Joins mask registers: `kandw` or `korw` by their opcode.
+    pub fn masks(&mut self, opcode: u8, to: u8, x: u8, y: u8) {
+        self.bytes(&[0xC5, 1 << 7 | (!x & 0xF) << 3 | 1 << 2, opcode, 0b11 << 6 | to << 3 | y]);
     }
 
     pub fn push(&mut self, r: Gpr) {

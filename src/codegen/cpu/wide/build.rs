@@ -1,15 +1,29 @@
 //! From the nodes of a body to a wide loop and its arguments.
 
 use super::super::emit::{Gen, Len, MEM, Place};
+use super::super::facts::strip_function;
 use super::super::lanes::Accumulators;
-use super::{Begin, Binary, End, Loop, Predicate, Ref, Step, Unary};
+use super::{Begin, Binary, End, IPredicate, Join, Loop, Predicate, Ref, Step, Unary};
 use crate::base::DType;
 use crate::graph::{Fold, ScalarOp};
 use crate::loops::{Access, Node, NodeId};
-use cranelift_codegen::ir::types::{F32, F32X4, I64};
+use cranelift_codegen::ir::types::{F32, F32X4, I32, I64};
 use cranelift_codegen::ir::{InstBuilder, StackSlotData, StackSlotKind, Value};
+use mlc_kernels::strip as kernels;
 
 const SIGN: u32 = 1 << 31;
+/// The longest strip whose lanes are counted.
+const LONGEST: usize = 1024;
+/// The number of each lane of a strip.
+static NUMBERS: [i32; LONGEST] = {
+    let mut all = [0; LONGEST];
+    let mut lane = 0;
+    while lane < LONGEST {
+        all[lane] = lane as i32;
+        lane += 1;
+    }
+    all
+};
 /// Steps of lanes that are worth a call.
 const WORTH: usize = 768;
 
@@ -47,6 +61,10 @@ enum Argument {
     Acc,
     /// A node of one number.
     Number(NodeId),
+    /// The coordinate of the first lane.
+    First(NodeId),
+    /// The number of each lane.
+    Lanes,
     /// The element of an access that all lanes read.
     Single(Access),
     /// The chains of a fold along the row.
@@ -61,6 +79,15 @@ struct Build<'g, 'a, 'f> {
     memo: Vec<Option<Ref>>,
     /// The dim that goes from row to row, if one call goes through several.
     dim: Option<usize>,
+    /// Whether a strip function is part of it, which is always worth a call.
+    has_formula: bool,
+}
+
+/// A loop that was described.
+struct Described {
+    of: Loop,
+    arguments: Vec<Argument>,
+    has_formula: bool,
 }
 
 impl Build<'_, '_, '_> {
@@ -125,6 +152,9 @@ impl Build<'_, '_, '_> {
             return Some(self.fixed(Step::Spread(argument)));
         }
         if let Some(place) = self.g.places[id.index()] {
+            if self.dim.is_some() && !matches!(place, Place::Column(_)) {
+                return None;
+            }
             let argument = self.argument(Argument::Scratch(place));
             return Some(self.push(Step::Load(argument)));
         }
@@ -205,11 +235,59 @@ impl Build<'_, '_, '_> {
             Max => self.extreme(Binary::Max, &x, inputs),
             Min => self.extreme(Binary::Min, &x, inputs),
             Stop => x[0],
-            Exp | Expm1 | Log | Log1p | Tanh | Sigmoid | Erf | Sin | Cos | Pow | ToI32 => return None,
+            Exp | Expm1 | Log | Log1p | Tanh | Sigmoid | Erf | Sin | Cos => {
+                self.formula(&kernels::formula(strip_function(op)?)?, x[0])?
+            }
+            Pow | ToI32 => return None,
             Eq | Ne | Lt | Le | Gt | Ge | Select | ToF32 => {
                 unreachable!("codegen: {} is handled before", op.name())
             }
         })
+    }
+
+    /// What a strip function does to `x`.
+    fn formula(&mut self, steps: &[kernels::Step], x: Ref) -> Option<Ref> {
+        use kernels::Binary as Of;
+        let mut refs: Vec<Ref> = Vec::with_capacity(steps.len());
+        for step in steps {
+            let at = |r: kernels::Ref| refs[r];
+            let step = match *step {
+                kernels::Step::Argument => {
+                    refs.push(x);
+                    continue;
+                }
+                kernels::Step::Splat(bits) => {
+                    refs.push(self.fixed(Step::Const(bits)));
+                    continue;
+                }
+                kernels::Step::Sqrt(x) => Step::Unary(Unary::Sqrt, at(x)),
+                kernels::Step::ToFloat(x) => Step::Unary(Unary::ToFloat, at(x)),
+                kernels::Step::Fma(x, y, z) => Step::Fma(at(x), at(y), at(z)),
+                kernels::Step::Shift(shift, x, by) => Step::Shift(shift, at(x), by as u8),
+                kernels::Step::Select(mask, yes, no) => Step::Pick(at(mask), at(yes), at(no)),
+                kernels::Step::Binary(op, x, y) => match op {
+                    Of::Add => Step::Binary(Binary::Add, at(x), at(y)),
+                    Of::Sub => Step::Binary(Binary::Sub, at(x), at(y)),
+                    Of::Mul => Step::Binary(Binary::Mul, at(x), at(y)),
+                    Of::Div => Step::Binary(Binary::Div, at(x), at(y)),
+                    Of::Min => Step::Binary(Binary::Min, at(x), at(y)),
+                    Of::Max => Step::Binary(Binary::Max, at(x), at(y)),
+                    Of::IAnd => Step::Binary(Binary::And, at(x), at(y)),
+                    Of::IOr => Step::Binary(Binary::Or, at(x), at(y)),
+                    Of::IXor => Step::Binary(Binary::Xor, at(x), at(y)),
+                    Of::IAdd => Step::Binary(Binary::IAdd, at(x), at(y)),
+                    Of::ISub => Step::Binary(Binary::ISub, at(x), at(y)),
+                    Of::Lt => Step::Compare(Predicate::Less, at(x), at(y)),
+                    Of::Eq => Step::Compare(Predicate::Equal, at(x), at(y)),
+                    Of::Both => Step::Join(Join::Both, at(x), at(y)),
+                    Of::Either => Step::Join(Join::Either, at(x), at(y)),
+                    Of::IEq => return None,
+                },
+            };
+            refs.push(self.push(step));
+        }
+        self.has_formula = true;
+        refs.last().copied()
     }
 
     /// Bytes that lie side by side, as numbers.
@@ -240,8 +318,48 @@ impl Build<'_, '_, '_> {
     }
 
     fn compare(&mut self, predicate: Predicate, inputs: &[NodeId]) -> Option<Ref> {
-        let (x, y) = (self.value(inputs[0])?, self.value(inputs[1])?);
-        Some(self.push(Step::Compare(predicate, x, y)))
+        if self.is_f32(inputs[0]) {
+            let (x, y) = (self.value(inputs[0])?, self.value(inputs[1])?);
+            return Some(self.push(Step::Compare(predicate, x, y)));
+        }
+        let (x, y) = (self.whole(inputs[0])?, self.whole(inputs[1])?);
+        let predicate = match predicate {
+            Predicate::Equal => IPredicate::Equal,
+            Predicate::NotEqual => IPredicate::NotEqual,
+            Predicate::Less => IPredicate::Less,
+            Predicate::LessOrEqual => IPredicate::LessOrEqual,
+            Predicate::Greater => IPredicate::Greater,
+            Predicate::GreaterOrEqual => IPredicate::GreaterOrEqual,
+            Predicate::Unordered => unreachable!("codegen: whole numbers have an order"),
+        };
+        Some(self.push(Step::ICompare(predicate, x, y)))
+    }
+
+    /// The lanes of a node of `i32`: coordinates, and what is the same for all.
+    fn whole(&mut self, id: NodeId) -> Option<Ref> {
+        let node = &self.g.nest.body.nodes[id];
+        if self.g.facts.dtype[id.index()] != DType::I32 || self.differs(id) {
+            return None;
+        }
+        if let Node::Const { value, .. } = node {
+            return Some(self.fixed(Step::Const(*value as i32 as u32)));
+        }
+        if self.g.scalars[id.index()].is_some() {
+            let argument = self.argument(Argument::Number(id));
+            return Some(self.fixed(Step::Spread(argument)));
+        }
+        let Node::Index { strides, .. } = node else { return None };
+        if strides[self.g.nest.lane] != 1 || self.g.places[id.index()].is_some() {
+            return None;
+        }
+        if let Some(known) = self.memo[id.index()] {
+            return Some(known);
+        }
+        let (first, lanes) = (self.argument(Argument::First(id)), self.argument(Argument::Lanes));
+        let (first, lanes) = (self.fixed(Step::Spread(first)), self.push(Step::Load(lanes)));
+        let coordinate = self.push(Step::Binary(Binary::IAdd, lanes, first));
+        self.memo[id.index()] = Some(coordinate);
+        Some(coordinate)
     }
 
     /// -1, 1, or the number itself where it is 0 or none.
@@ -329,12 +447,16 @@ fn predicate(op: ScalarOp) -> Option<Predicate> {
 impl Gen<'_, '_> {
     /// Does what is wanted by a wide loop over the present strip; false if there is none for it.
     pub fn wide(&mut self, len: Len, wants: &[Want], accumulators: Option<&Accumulators>) -> bool {
-        let Some((of, arguments)) = self.describe(wants, None) else { return false };
+        let Some(Described { of, arguments, has_formula }) = self.describe(wants, None) else { return false };
         let lanes = match len {
             Len::Const(n) => n,
             Len::Dyn { .. } => self.nest.lanes(),
         };
-        if lanes < 16 || lanes * of.steps.len() < WORTH {
+        let counted = arguments.contains(&Argument::Lanes);
+        if lanes < 16
+            || counted && !matches!(len, Len::Const(..=LONGEST))
+            || !has_formula && lanes * of.steps.len() < WORTH
+        {
             return false;
         }
         let Some(function) = self.jit.wide(of) else { return false };
@@ -372,12 +494,15 @@ impl Gen<'_, '_> {
         true
     }
 
-    /// The same over several rows: what is stored lies in buffers, and what is read is not in scratch.
-    pub fn wide_rows(&mut self, len: Len, stores: &[Want], rows: RowsOf) -> bool {
-        if self.places.iter().any(Option::is_some) {
+    /// The same over several rows: what is stored lies in buffers, and of what is in scratch only columns are read and
+    /// folded.
+    pub fn wide_rows(&mut self, len: Len, wants: &[Want], rows: RowsOf) -> bool {
+        let Some(Described { mut of, arguments, .. }) = self.describe(wants, Some(rows.dim)) else {
+            return false;
+        };
+        if arguments.contains(&Argument::Lanes) && !matches!(len, Len::Const(..=LONGEST)) {
             return false;
         }
-        let Some((mut of, arguments)) = self.describe(stores, Some(rows.dim)) else { return false };
         of.rows = Some(arguments.len());
         let Some(function) = self.jit.wide(of) else { return false };
         let words = self.slot(8 * (1 + 2 * arguments.len() as u32));
@@ -394,8 +519,12 @@ impl Gen<'_, '_> {
                     _ => panic!("codegen: node {node} looks up no row"),
                 },
                 Argument::Acc => rows.acc.expect("codegen: sums come in rows"),
-                Argument::Number(_) | Argument::Single(_) => self.iconst(0),
-                Argument::Scratch(_) | Argument::Sums(_) => unreachable!("codegen: rows have no scratch"),
+                Argument::Number(_)
+                | Argument::First(_)
+                | Argument::Lanes
+                | Argument::Single(_)
+                | Argument::Scratch(_) => self.iconst(0),
+                Argument::Sums(_) => unreachable!("codegen: rows have no sums of their own"),
             };
             self.b.ins().store(MEM, word, words, 8 * (1 + i as i32));
             self.b.ins().store(MEM, step, words, 8 * (1 + (arguments.len() + i) as i32));
@@ -406,16 +535,18 @@ impl Gen<'_, '_> {
     }
 
     /// The loop that does what is wanted, and its arguments; none if there is none.
-    fn describe(&self, wants: &[Want], dim: Option<usize>) -> Option<(Loop, Vec<Argument>)> {
+    fn describe(&self, wants: &[Want], dim: Option<usize>) -> Option<Described> {
         if !self.jit.is_wide() || !self.sums.is_empty() {
             return None;
         }
         let memo = vec![None; self.nest.body.nodes.len()];
-        let mut build = Build { g: self, of: Loop::default(), arguments: Vec::new(), memo, dim };
+        let (of, arguments) = (Loop::default(), Vec::new());
+        let mut build = Build { g: self, of, arguments, memo, dim, has_formula: false };
         for want in wants {
             build.want(*want)?;
         }
-        Some((build.of, build.arguments))
+        let Build { of, arguments, has_formula, .. } = build;
+        Some(Described { of, arguments, has_formula })
     }
 
     /// The address of so many bytes on the stack.
@@ -436,6 +567,14 @@ impl Gen<'_, '_> {
                 let x = self.scalars[node.index()].expect("codegen: a number is there before the loop");
                 self.b.ins().extractlane(x, 0)
             }
+            Argument::First(node) => {
+                let Node::Index { offset, strides } = &self.nest.body.nodes[*node] else {
+                    panic!("codegen: node {node} is no coordinate")
+                };
+                let first = self.affine(*offset, strides);
+                self.b.ins().ireduce(I32, first)
+            }
+            Argument::Lanes => self.iconst(NUMBERS.as_ptr() as i64),
             Argument::Single(access) => {
                 let address = self.address(access);
                 self.b.ins().load(F32, MEM, address, 0)

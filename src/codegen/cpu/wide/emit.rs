@@ -4,10 +4,12 @@
 
 use super::asm::{
     Asm, Evex, Gpr, Mask, Operands, RAX, RBP, RBX, RDI, RDX, RSI, Rm, VADDPS, VANDPS, VBLENDMPS,
-    VBROADCASTSS, VCMPPS, VCVTDQ2PS, VDIVPS, VMAXPS, VMINPS, VMOVUPS_LOAD, VMOVUPS_STORE, VMULPS, VPMOVZXBD,
-    VRNDSCALEPS, VSQRTPS, VSUBPS, VXORPS,
+    VBROADCASTSS, VCMPPS, VCVTDQ2PS, VDIVPS, VFMADD132PS, VFMADD213PS, VFMADD231PS, VMAXPS, VMINPS,
+    VMOVUPS_LOAD, VMOVUPS_STORE, VMULPS, VORPS, VPADDD, VPCMPD, VPMOVZXBD, VPSHIFTD, VPSUBD, VRNDSCALEPS,
+    VSQRTPS, VSUBPS, VXORPS,
 };
-use super::{Begin, Binary, End, Loop, Predicate, Ref, Step, Unary};
+use super::{Begin, Binary, End, Join, Loop, Predicate, Ref, Step, Unary};
+use mlc_kernels::strip::Shift;
 
 /// Vector registers that values may take; the one behind them is for numbers in passing.
 const VECTORS: usize = 31;
@@ -17,6 +19,9 @@ const MASKS: std::ops::Range<u8> = 2..7;
 const REST: u8 = 1;
 /// Of a maximum that met no number.
 const NAN: u8 = 7;
+/// Opcodes that join masks.
+const KANDW: u8 = 0x41;
+const KORW: u8 = 0x45;
 /// Conditions of jumps.
 const BELOW: u8 = 2;
 const EQUAL: u8 = 4;
@@ -265,7 +270,13 @@ impl Emit<'_> {
                     Unary::Floor => {
                         self.masked(VRNDSCALEPS, to, 0, Rm::Register(x), Mask::None, false, Some(0b1001));
                     }
+                    Unary::ToFloat => self.vector(VCVTDQ2PS, to, 0, Rm::Register(x)),
                 }
+            }
+            Step::Fma(x, y, z) => self.fma(to, x, y, z),
+            Step::Shift(shift, x, by) => {
+                let x = Rm::Register(self.register(x));
+                self.masked(VPSHIFTD, digit(shift), to, x, Mask::None, false, Some(by));
             }
             Step::Binary(op, x, y) => {
                 let (evex, turns) = binary(op);
@@ -273,6 +284,11 @@ impl Emit<'_> {
                 self.with_last(evex, to, x, y, None);
             }
             Step::Compare(op, x, y) => self.with_last(VCMPPS, to, x, y, Some(op as u8)),
+            Step::ICompare(op, x, y) => self.with_last(VPCMPD, to, x, y, Some(op as u8)),
+            Step::Join(op, x, y) => {
+                let (x, y) = (self.register(x), self.register(y));
+                self.asm.masks(if op == Join::Both { KANDW } else { KORW }, to, x, y);
+            }
             Step::One(mask) => {
                 let k = self.register(mask);
                 let one = Rm::Constant(self.asm.constant(1f32.to_bits()));
@@ -285,6 +301,36 @@ impl Emit<'_> {
                 self.masked(VBLENDMPS, to, no, rm, Mask::Merge(k), spread, None);
             }
             Step::Spread(_) | Step::Const(_) => unreachable!("codegen: numbers are no part of the body"),
+        }
+    }
+
+    /// `x * y + z`. The instruction overwrites one of its operands: one that nobody reads any more, if there is one.
+    fn fma(&mut self, to: u8, x: Ref, y: Ref, z: Ref) {
+        let in_register = |step: Ref| self.registers.of[step];
+        let (x, y) = if in_register(x).is_none() || in_register(y) == Some(to) { (y, x) } else { (x, y) };
+        if self.registers.of[z] == Some(to) {
+            let first = self.register(x);
+            let (rm, spread) = self.operand(y);
+            return self.masked(VFMADD231PS, to, first, rm, Mask::None, spread, None);
+        }
+        match self.registers.of[x] {
+            Some(at) if at == to => {}
+            Some(at) => self.vector(VMOVUPS_LOAD, to, 0, Rm::Register(at)),
+            None => {
+                let from = self.number(x);
+                self.vector(VBROADCASTSS, to, 0, from);
+            }
+        }
+        match self.registers.of[z] {
+            Some(third) => {
+                let (rm, spread) = self.operand(y);
+                self.masked(VFMADD132PS, to, third, rm, Mask::None, spread, None);
+            }
+            None => {
+                let second = self.register(y);
+                let (rm, spread) = self.operand(z);
+                self.masked(VFMADD213PS, to, second, rm, Mask::None, spread, None);
+            }
         }
     }
 
@@ -389,6 +435,15 @@ impl Emit<'_> {
     }
 }
 
+/// What tells shifts apart: the number in the field of the destination.
+fn digit(shift: Shift) -> u8 {
+    match shift {
+        Shift::Logical => 2,
+        Shift::Arithmetic => 4,
+        Shift::Left => 6,
+    }
+}
+
 /// The instruction, and whether its operands may change places.
 fn binary(op: Binary) -> (Evex, bool) {
     match op {
@@ -399,6 +454,9 @@ fn binary(op: Binary) -> (Evex, bool) {
         Binary::Max => (VMAXPS, false),
         Binary::Min => (VMINPS, false),
         Binary::And => (VANDPS, true),
+        Binary::Or => (VORPS, true),
+        Binary::IAdd => (VPADDD, true),
+        Binary::ISub => (VPSUBD, false),
         Binary::Xor => (VXORPS, true),
     }
 }

@@ -14,6 +14,7 @@ mod tests;
 pub use build::{RowsOf, Want};
 
 use mlc_kernels::Isa;
+use mlc_kernels::strip::Shift;
 use std::fmt;
 
 /// Whether wide loops run here: their functions follow the System V convention of calls.
@@ -37,8 +38,16 @@ pub enum Step {
     Const(u32),
     Unary(Unary, Ref),
     Binary(Binary, Ref, Ref),
+    /// The first times the second, and the third added, rounded once.
+    Fma(Ref, Ref, Ref),
+    /// The bits moved by so many places.
+    Shift(Shift, Ref, u8),
     /// A mask: the lanes where a comparison holds.
     Compare(Predicate, Ref, Ref),
+    /// A mask: the same of whole numbers.
+    ICompare(IPredicate, Ref, Ref),
+    /// A mask of two.
+    Join(Join, Ref, Ref),
     /// 1 where a mask holds, 0 elsewhere.
     One(Ref),
     /// By a mask the first or the second.
@@ -49,6 +58,8 @@ pub enum Step {
 pub enum Unary {
     Sqrt,
     Floor,
+    /// The number that the bits are as a whole number.
+    ToFloat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,8 +72,22 @@ pub enum Binary {
     Max,
     /// The second where either is no number.
     Min,
+    /// Of bits.
     And,
+    /// Of bits.
+    Or,
+    /// Of bits.
     Xor,
+    /// Of whole numbers.
+    IAdd,
+    /// Of whole numbers.
+    ISub,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Join {
+    Both,
+    Either,
 }
 
 /// A comparison of numbers, by its code in the instruction.
@@ -75,6 +100,17 @@ pub enum Predicate {
     NotEqual = 0x04,
     GreaterOrEqual = 0x1D,
     Greater = 0x1E,
+}
+
+/// A comparison of whole numbers, by its code in the instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum IPredicate {
+    Equal = 0,
+    Less = 1,
+    LessOrEqual = 2,
+    NotEqual = 4,
+    GreaterOrEqual = 5,
+    Greater = 6,
 }
 
 /// What a loop leaves behind.
@@ -115,9 +151,10 @@ impl Step {
     fn operands(&self) -> Vec<Ref> {
         match *self {
             Step::Load(_) | Step::Bytes(_) | Step::Spread(_) | Step::Const(_) => Vec::new(),
-            Step::Unary(_, x) | Step::One(x) => vec![x],
+            Step::Unary(_, x) | Step::Shift(_, x, _) | Step::One(x) => vec![x],
             Step::Binary(_, x, y) | Step::Compare(_, x, y) => vec![x, y],
-            Step::Pick(mask, yes, no) => vec![mask, yes, no],
+            Step::ICompare(_, x, y) | Step::Join(_, x, y) => vec![x, y],
+            Step::Fma(x, y, z) | Step::Pick(x, y, z) => vec![x, y, z],
         }
     }
 
@@ -127,7 +164,7 @@ impl Step {
     }
 
     fn is_mask(&self) -> bool {
-        matches!(self, Step::Compare(..))
+        matches!(self, Step::Compare(..) | Step::ICompare(..) | Step::Join(..))
     }
 }
 
@@ -155,7 +192,11 @@ impl fmt::Display for Loop {
                 Step::Const(bits) => writeln!(f, "v{i} = {:e}", f32::from_bits(*bits))?,
                 Step::Unary(op, x) => writeln!(f, "v{i} = {op:?} v{x}")?,
                 Step::Binary(op, x, y) => writeln!(f, "v{i} = {op:?} v{x} v{y}")?,
+                Step::Fma(x, y, z) => writeln!(f, "v{i} = v{x} * v{y} + v{z}")?,
+                Step::Shift(op, x, by) => writeln!(f, "v{i} = {op:?} v{x} {by}")?,
                 Step::Compare(op, x, y) => writeln!(f, "v{i} = {op:?} v{x} v{y}")?,
+                Step::ICompare(op, x, y) => writeln!(f, "v{i} = whole {op:?} v{x} v{y}")?,
+                Step::Join(op, x, y) => writeln!(f, "v{i} = {op:?} v{x} v{y}")?,
                 Step::One(mask) => writeln!(f, "v{i} = one v{mask}")?,
                 Step::Pick(mask, yes, no) => writeln!(f, "v{i} = v{mask} ? v{yes} : v{no}")?,
             }

@@ -1,8 +1,9 @@
 //! Loops drawn at random, held against one number after the other.
 
 use super::super::jit::Jit;
-use super::{Begin, Binary, End, Loop, Predicate, Step, Unary, is_available};
+use super::{Begin, Binary, End, IPredicate, Join, Loop, Predicate, Step, Unary, is_available};
 use mlc_kernels::Isa;
+use mlc_kernels::strip::Shift;
 
 /// Numbers of each argument's memory.
 const LONG: usize = 80;
@@ -29,6 +30,11 @@ impl Draw {
     }
 }
 
+const WHOLE: [IPredicate; 6] = {
+    use IPredicate::*;
+    [Equal, Less, LessOrEqual, NotEqual, GreaterOrEqual, Greater]
+};
+
 /// Of `loads` arguments to read, some numbers, and 2 or 3 ends.
 fn draw(d: &mut Draw, loads: usize, steps: usize) -> Loop {
     use Binary::*;
@@ -37,18 +43,42 @@ fn draw(d: &mut Draw, loads: usize, steps: usize) -> Loop {
     of.steps.extend((0..loads).map(|i| if i % 7 == 3 { Step::Bytes(1 + i) } else { Step::Load(1 + i) }));
     of.steps.extend((0..4).map(|i| Step::Spread(1 + loads + i)));
     of.steps.extend([2.5f32, -0.5, f32::NAN].map(|x| Step::Const(x.to_bits())));
+    // Whose bits are known: which no-number comes out of arithmetic is nobody's business.
+    let mut exact: Vec<usize> = (0..of.steps.len()).collect();
     for _ in 0..steps {
         let values: Vec<usize> = (0..of.steps.len()).filter(|&s| !of.steps[s].is_mask()).collect();
         let (x, y) = (d.of(&values), d.of(&values));
-        let step = match d.below(10) {
+        let step = match d.below(14) {
             0 => Step::Unary(d.of(&[Unary::Sqrt, Unary::Floor]), x),
             1 | 2 => {
                 let all = [Equal, Less, LessOrEqual, Unordered, NotEqual, GreaterOrEqual, Greater];
                 of.steps.push(Step::Compare(d.of(&all), x, y));
-                let mask = of.steps.len() - 1;
+                let mut mask = of.steps.len() - 1;
+                if d.below(2) == 0 {
+                    of.steps.push(match d.below(2) {
+                        0 => Step::Compare(d.of(&all), y, d.of(&values)),
+                        _ => Step::ICompare(d.of(&WHOLE), d.of(&exact), d.of(&exact)),
+                    });
+                    of.steps.push(Step::Join(d.of(&[Join::Both, Join::Either]), mask, mask + 1));
+                    mask += 2;
+                }
                 if d.below(2) == 0 { Step::One(mask) } else { Step::Pick(mask, y, d.of(&values)) }
             }
-            _ => Step::Binary(d.of(&[Add, Sub, Mul, Div, Max, Min, And, Xor]), x, y),
+            3 | 4 => Step::Fma(x, y, d.of(&values)),
+            5..=7 => {
+                let (x, y) = (d.of(&exact), d.of(&exact));
+                exact.push(of.steps.len());
+                match d.below(4) {
+                    0 => Step::Unary(Unary::ToFloat, x),
+                    1 => Step::Shift(
+                        d.of(&[Shift::Left, Shift::Arithmetic, Shift::Logical]),
+                        x,
+                        d.of(&[1, 9, 23, 31]),
+                    ),
+                    _ => Step::Binary(d.of(&[And, Or, Xor, IAdd, ISub]), x, y),
+                }
+            }
+            _ => Step::Binary(d.of(&[Add, Sub, Mul, Div, Max, Min]), x, y),
         };
         of.steps.push(step);
     }
@@ -94,8 +124,17 @@ fn interpret(of: &Loop, lanes: usize, memory: &mut Memory) {
                 Step::Const(bits) => f32::from_bits(bits),
                 Step::Unary(Unary::Sqrt, x) => values[x].sqrt(),
                 Step::Unary(Unary::Floor, x) => values[x].floor(),
+                Step::Unary(Unary::ToFloat, x) => values[x].to_bits() as i32 as f32,
+                Step::Fma(x, y, z) => values[x].mul_add(values[y], values[z]),
+                Step::Shift(op, x, by) => shift(op, values[x].to_bits(), by),
                 Step::Binary(op, x, y) => binary(op, values[x], values[y]),
                 Step::Compare(op, x, y) => f32::from(u8::from(compare(op, values[x], values[y]))),
+                Step::ICompare(op, x, y) => {
+                    let [x, y] = [x, y].map(|v| values[v].to_bits() as i32);
+                    f32::from(u8::from(compare_whole(op, x, y)))
+                }
+                Step::Join(Join::Both, x, y) => values[x] * values[y],
+                Step::Join(Join::Either, x, y) => values[x].max(values[y]),
                 Step::One(mask) => values[mask],
                 Step::Pick(mask, yes, no) => values[if values[mask] == 1.0 { yes } else { no }],
             };
@@ -139,8 +178,19 @@ fn binary(op: Binary, x: f32, y: f32) -> f32 {
             }
         }
         Binary::And => f32::from_bits(x.to_bits() & y.to_bits()),
+        Binary::Or => f32::from_bits(x.to_bits() | y.to_bits()),
+        Binary::IAdd => f32::from_bits(x.to_bits().wrapping_add(y.to_bits())),
+        Binary::ISub => f32::from_bits(x.to_bits().wrapping_sub(y.to_bits())),
         Binary::Xor => f32::from_bits(x.to_bits() ^ y.to_bits()),
     }
+}
+
+fn shift(op: Shift, bits: u32, by: u8) -> f32 {
+    f32::from_bits(match op {
+        Shift::Left => bits << by,
+        Shift::Arithmetic => (bits as i32 >> by) as u32,
+        Shift::Logical => bits >> by,
+    })
 }
 
 fn compare(op: Predicate, x: f32, y: f32) -> bool {
@@ -152,6 +202,17 @@ fn compare(op: Predicate, x: f32, y: f32) -> bool {
         Predicate::NotEqual => x != y,
         Predicate::GreaterOrEqual => x >= y,
         Predicate::Greater => x > y,
+    }
+}
+
+fn compare_whole(op: IPredicate, x: i32, y: i32) -> bool {
+    match op {
+        IPredicate::Equal => x == y,
+        IPredicate::Less => x < y,
+        IPredicate::LessOrEqual => x <= y,
+        IPredicate::NotEqual => x != y,
+        IPredicate::GreaterOrEqual => x >= y,
+        IPredicate::Greater => x > y,
     }
 }
 

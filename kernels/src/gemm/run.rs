@@ -488,10 +488,17 @@ impl Run<'_> {
 
     /// The rows behind a block's that is read where it lies, from `a` on: [`Tile::next_a`] and its step.
     fn next_rows(&self, a: *const f32, row_step: isize, along: &Along, rows: usize) -> (*const f32, isize) {
-        if self.plan.pack_a || !along.runs.is_null() || (row_step != 1 && along.step != 1) {
+        if self.plan.pack_a || (row_step != 1 && along.step != 1) {
             return (std::ptr::null(), 0);
         }
-        let step = if row_step == 1 { along.step } else { row_step };
+        let step = match (along.runs.is_null(), row_step) {
+            (true, 1) => along.step,
+            (true, _) => row_step,
+            // The next columns of a gradient lie in the lines of these.
+            (false, 1) => return (std::ptr::null(), 0),
+            // Windows side by side overlap, or nearly.
+            (false, _) => (rows as isize - 1) * row_step + along.run as isize,
+        };
         (a.wrapping_offset(rows as isize * row_step), step)
     }
 

@@ -6,6 +6,7 @@ use crate::isa::Isa;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::Avx512;
 use crate::simd::{Portable, Simd, prefetch, prefetch_far};
+use std::arch::asm;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::__m512;
 
@@ -40,7 +41,8 @@ pub struct Tile {
     pub ldc: usize,
     /// The rows that come next, as they lie in memory, called for while the last panel runs; null if none are.
     pub next_a: *const f32,
-    /// From one k to the next there if the tile was made for unit rows, else from row to row.
+    /// From one k to the next there if the tile was made for unit rows, else from row to row. With `runs` how many numbers
+    /// the rows span in each run.
     pub next_step: isize,
     /// What is copied for the next block of k, called into the second cache while the first panel runs.
     pub ahead: Ahead,
@@ -160,6 +162,7 @@ unsafe fn run<S: Simd, L: Lane<S>, const ROWS: usize, const VECTORS: usize, cons
     // SAFETY: the promise of [`TileFn`].
     unsafe {
         let tail = s.first(t.width - S::LANES * (VECTORS - 1));
+        let rows = Rows::new(t);
         for panel in 0..t.panels {
             let b = t.b.add(panel * t.panel_step);
             let next_a = if panel + 1 == t.panels { t.next_a } else { std::ptr::null() };
@@ -184,6 +187,7 @@ unsafe fn run<S: Simd, L: Lane<S>, const ROWS: usize, const VECTORS: usize, cons
                     next_a,
                     calls_ahead,
                     tail,
+                    &rows,
                     &mut sums,
                 );
             } else {
@@ -195,6 +199,7 @@ unsafe fn run<S: Simd, L: Lane<S>, const ROWS: usize, const VECTORS: usize, cons
                     next_a,
                     calls_ahead,
                     tail,
+                    &rows,
                     &mut sums,
                 );
             }
@@ -205,6 +210,35 @@ unsafe fn run<S: Simd, L: Lane<S>, const ROWS: usize, const VECTORS: usize, cons
                 }
             }
         }
+    }
+}
+
+/// Where the rows of a tile are, from the first on.
+struct Rows {
+    /// Every third.
+    thirds: [isize; 8],
+    step: isize,
+}
+
+impl Rows {
+    #[inline(always)]
+    fn new(t: &Tile) -> Rows {
+        let step = t.row_step * size_of::<f32>() as isize;
+        Rows { thirds: std::array::from_fn(|i| 3 * i as isize * step), step }
+    }
+
+    /// The rows that begin with row `3 * i`, if the first is at `a`. The compiler does not see how they lie to the others: it
+    /// would reach each row from the one before, and tiles of one vector, which do little with a row, would wait for addresses.
+    #[inline(always)]
+    #[allow(
+        clippy::pointers_in_nomem_asm_block,
+        reason = "no instruction: nothing is read through the pointer"
+    )]
+    fn third(&self, a: *const f32, i: usize) -> *const f32 {
+        let mut row = a.wrapping_byte_offset(self.thirds[i]);
+        // SAFETY: no instruction.
+        unsafe { asm!("/* {0} */", inout(reg) row, options(pure, nomem, nostack, preserves_flags)) };
+        row
     }
 }
 
@@ -226,18 +260,19 @@ unsafe fn add_panel<
     next_a: *const f32,
     calls_ahead: bool,
     tail: S::Part,
+    rows: &Rows,
     sums: &mut [[S::F; VECTORS]; ROWS],
 ) {
     if !t.runs.is_null() {
         // SAFETY: the promise of [`TileFn`].
-        return unsafe { add_runs::<S, L, ROWS, VECTORS, UNIT, FULL>(s, t, b, c, tail, sums) };
+        return unsafe { add_runs::<S, L, ROWS, VECTORS, UNIT, FULL>(s, t, b, c, next_a, tail, rows, sums) };
     }
     let mut a = t.a;
     // A macro, since closures may stay out of line, and vectors then pass through memory.
     macro_rules! step {
         ($ahead:literal) => {
             // SAFETY: the promise of [`TileFn`]: this `k` is within both operands.
-            unsafe { add_step::<S, L, ROWS, VECTORS, UNIT, FULL>(s, t, a, b, $ahead, tail, sums) };
+            unsafe { add_step::<S, L, ROWS, VECTORS, UNIT, FULL>(s, t, a, b, $ahead, tail, rows, sums) };
             a = a.wrapping_offset(t.a_step);
             b = b.wrapping_offset(t.ldb);
         };
@@ -271,6 +306,7 @@ unsafe fn add_panel<
 
 /// The same where k goes through runs of `a`.
 #[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "a loop body with a name")]
 unsafe fn add_runs<
     S: Simd,
     L: Lane<S>,
@@ -283,9 +319,12 @@ unsafe fn add_runs<
     t: &Tile,
     mut b: *const f32,
     c: *mut f32,
+    next_a: *const f32,
     tail: S::Part,
+    rows: &Rows,
     sums: &mut [[S::F; VECTORS]; ROWS],
 ) {
+    let ahead = if next_a.is_null() { 0 } else { t.next_step };
     for (row, line) in (0..ROWS).flat_map(|row| (0..(VECTORS * S::LANES).div_ceil(16)).map(move |l| (row, l)))
     {
         prefetch(c.wrapping_add(row * t.ldc + 16 * line));
@@ -295,9 +334,14 @@ unsafe fn add_runs<
         let together = (t.run - first).min(left);
         // SAFETY: the promise of [`TileFn`]: this run, and its ks, are within both operands.
         unsafe {
-            let mut a = t.a.offset(*runs as isize + first as isize * t.a_step);
-            for _ in 0..together {
-                add_step::<S, L, ROWS, VECTORS, UNIT, FULL>(s, t, a, b, 8, tail, sums);
+            let start = *runs as isize + first as isize * t.a_step;
+            let mut a = t.a.offset(start);
+            let next = next_a.wrapping_offset(start);
+            for k in 0..together {
+                if ((LINE * k) as isize) < ahead {
+                    prefetch(next.wrapping_add(LINE * k));
+                }
+                add_step::<S, L, ROWS, VECTORS, UNIT, FULL>(s, t, a, b, 8, tail, rows, sums);
                 a = a.wrapping_offset(t.a_step);
                 b = b.wrapping_offset(t.ldb);
             }
@@ -307,8 +351,22 @@ unsafe fn add_runs<
     }
 }
 
+/// A loop written out: the compiler gives up on one of so many rows, and sums then pass through memory.
+macro_rules! each_row {
+    ($i:ident in 0..$rows:ident => $body:block) => {
+        each_row!(@ $i $rows $body 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23)
+    };
+    (@ $i:ident $rows:ident $body:block $($n:literal)*) => { $(
+        if $n < $rows {
+            let $i: usize = $n;
+            $body
+        }
+    )* };
+}
+
 /// Adds the products of one `k`, and asks for the row of `b` that comes `ahead` rows later.
 #[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "a loop body with a name")]
 unsafe fn add_step<
     S: Simd,
     L: Lane<S>,
@@ -323,9 +381,9 @@ unsafe fn add_step<
     b: *const f32,
     ahead: isize,
     tail: S::Part,
+    rows: &Rows,
     sums: &mut [[S::F; VECTORS]; ROWS],
 ) {
-    let row_step = if UNIT { 1 } else { t.row_step };
     // SAFETY: the promise of [`TileFn`].
     unsafe {
         let mut row = [s.splat(0.0); VECTORS];
@@ -333,12 +391,21 @@ unsafe fn add_step<
             let at = b.add(j * S::LANES);
             *y = if FULL || j < VECTORS - 1 { s.load(at) } else { s.load_part(tail, at) };
         }
-        for (i, sums) in sums.iter_mut().enumerate() {
-            let x = s.splat(*a.offset(i as isize * row_step));
-            for (j, sum) in sums.iter_mut().enumerate() {
+        let narrow = VECTORS == 1;
+        let mut third = a;
+        each_row!(i in 0..ROWS => {
+            if narrow && i.is_multiple_of(3) {
+                third = rows.third(a, i / 3);
+            }
+            let x = s.splat(*match (UNIT, narrow) {
+                (true, _) => a.add(i),
+                (false, true) => third.wrapping_byte_offset((i % 3) as isize * rows.step),
+                (false, false) => a.wrapping_byte_offset(i as isize * rows.step),
+            });
+            for (j, sum) in sums[i].iter_mut().enumerate() {
                 *sum = L::add_products(s, x, row[j], *sum);
             }
-        }
+        });
         for line in 0..(VECTORS * S::LANES).div_ceil(16) {
             prefetch(b.wrapping_offset(ahead * t.ldb).wrapping_add(16 * line));
         }

@@ -355,8 +355,10 @@ impl Cut {
             tiles.div_ceil(wanted.min(tiles)).max(large)
         } else {
             let parts = n.div_ceil(cols).max(1) * wanted;
-            cols = cols.min(n.div_ceil(parts).next_multiple_of(panel));
-            tiles
+            cols = cols.min(n.div_ceil(parts).next_multiple_of(panel)).max(panel);
+            let across = n.div_ceil(cols).max(1) * batch.max(1);
+            // Few rows by few columns: a tile, of which there are few too, is a task.
+            if across < FEW_TASKS { tiles.div_ceil(wanted) } else { tiles }
         };
         Cut { tiles: tiles_per_task, cols }
     }

@@ -54,8 +54,10 @@ pub struct StoreFacts {
 /// Lanes of a wide loop's vectors.
 const LANES: usize = 16;
 
-/// Columns that keep a wide loop busy without registers of their own.
+/// Columns that keep a wide loop busy, whose sums wait in memory for those of the row before.
 const BROAD: usize = 64;
+/// Operations on a row that do so with half as many.
+const RICH: usize = 4;
 
 /// Anything costlier is stored rather than computed again.
 const CHEAP: u32 = 3;
@@ -171,11 +173,22 @@ impl Facts {
             Node::Acc | Node::Const { .. } | Node::Random { .. } | Node::Fold { .. } => true,
         };
         let stores = nest.body.stores.iter().zip(&self.stores);
-        nest.lanes() >= if nest.form == Form::Columns { BROAD } else { LANES }
+        nest.lanes() >= self.fewest_lanes(nest)
             && nest.body.nodes.iter().filter(|(id, _)| self.is_lane(*id)).all(suits)
             && stores
                 .filter(|(_, facts)| facts.class == Class::Lane)
                 .all(|(s, _)| s.access.strides[nest.lane] == 1)
+    }
+
+    fn fewest_lanes(&self, nest: &Nest) -> usize {
+        let on_row = |(id, node): &(NodeId, &Node)| {
+            matches!(node, Node::Op { .. }) && self.row[id.index()] && self.is_lane(*id)
+        };
+        match nest.form {
+            Form::Map | Form::Rows => LANES,
+            Form::Columns if nest.body.nodes.iter().filter(on_row).count() >= RICH => BROAD / 2,
+            Form::Columns => BROAD,
+        }
     }
 
     /// Of lanes of whole numbers only coordinates are known, and compared; of bytes, that they are numbers.
